@@ -1,0 +1,159 @@
+"""The app: reads context and the clock, builds the stacks. Nothing else in this repository knows the outside."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+
+import aws_cdk as cdk
+
+from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
+from automode_constructs.errors import AutoModeError, Problem, did_you_mean
+from automode_constructs.facts.regions import known_regions
+from stacks.cluster_stack import ClusterStack
+from stacks.platform_stack import PlatformStack
+
+CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
+"""Context keys of the CDK's own that have neither ':' nor '@' in them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """The context keys, each with its default; ``-c key=value`` on the command line or ``context`` in cdk.json."""
+
+    name: str = "automode"
+    version: str = DEFAULT_VERSION
+    region: str | None = None
+    account: str | None = None
+    admin_role_arns: tuple[str, ...] = ()
+    endpoint_cidrs: tuple[str, ...] = ()
+    availability_zones: tuple[str, ...] = ()
+    ephemeral: bool = False
+    hardened_pools: bool = False
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> Settings:
+        """Reads and checks the context.
+
+        Raises:
+            AutoModeError: with every unknown key and every value of the wrong form.
+        """
+        types = {field.name: field.type for field in fields(cls)}
+        problems: list[Problem] = []
+        values: dict[str, Any] = {}
+        for key, given in context.items():
+            if key in types:
+                try:
+                    values[key] = _READERS[str(types[key])](given)
+                except ValueError as error:
+                    problems.append(Problem(field=key, message=f"{error}, got {json.dumps(given)}"))
+            elif ":" not in key and "@" not in key and key not in CDK_KEYS:
+                problems.append(Problem(field=key, message="is not a known key", cure=did_you_mean(key, types)))
+        name, region, account = values.get("name", "a"), values.get("region"), values.get("account")
+        if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,79}", name) is None:
+            problems.append(
+                Problem(
+                    field="name",
+                    message=f"'{name}' cannot name stacks and a cluster",
+                    cure="use 1 to 80 letters, digits and '-', beginning with a letter",
+                )
+            )
+        if region is not None and re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", region) is None:
+            problems.append(
+                Problem(
+                    field="region", message=f"'{region}' is not a region", cure=did_you_mean(region, known_regions())
+                )
+            )
+        if account is not None and re.fullmatch(r"[0-9]{12}", account) is None:
+            problems.append(
+                Problem(field="account", message=f"'{account}' is not an account id", cure="give its 12 digits")
+            )
+        if problems:
+            raise AutoModeError("context", problems)
+        return cls(**values)
+
+
+def _text(given: Any) -> str:
+    if not isinstance(given, str) or not given:
+        raise ValueError("needs a text")
+    return given
+
+
+def _switch(given: Any) -> bool:
+    if isinstance(given, bool):
+        return given
+    if given not in {"true", "false"}:
+        raise ValueError("needs true or false")
+    return bool(given == "true")
+
+
+def _list(given: Any) -> tuple[str, ...]:
+    if isinstance(given, str):
+        text = given.strip()
+        try:
+            given = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",") if part]
+        except ValueError:
+            given = None
+    if not isinstance(given, list) or not all(isinstance(part, str) and part for part in given):
+        raise ValueError("needs a list of texts (a,b,c or a JSON list)")
+    return tuple(given)
+
+
+_READERS = {"str": _text, "str | None": _text, "bool": _switch, "tuple[str, ...]": _list}
+
+
+def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> None:
+    """Builds the stacks of one cluster."""
+    if settings.region is not None and settings.region not in known_regions():
+        cdk.Annotations.of(app).add_warning_v2(
+            "automode:RegionUnknown",
+            f"context: region: '{settings.region}' had no EKS Auto Mode when this was written; "
+            f"{did_you_mean(settings.region, known_regions())}",
+        )
+    env = cdk.Environment(region=settings.region, account=settings.account)
+    cluster = ClusterStack(
+        app,
+        f"{settings.name}-cluster",
+        cluster_name=settings.name,
+        version=settings.version,
+        admin_role_arns=settings.admin_role_arns,
+        endpoint_cidrs=settings.endpoint_cidrs,
+        availability_zones=settings.availability_zones or None,
+        ephemeral=settings.ephemeral,
+        hardened_pools=settings.hardened_pools,
+        as_of=as_of,
+        env=env,
+        description="EKS Auto Mode cluster: network, keys, roles, control plane",
+    )
+    PlatformStack(
+        app,
+        f"{settings.name}-platform",
+        cluster=cluster.cluster,
+        env=env,
+        description="EKS Auto Mode cluster: NodePools, StorageClass, IngressClass",
+    )
+
+
+def main() -> None:
+    """Synthesises the app; a mistake is told in plain words and exit code 1."""
+    app = cdk.App()
+    try:
+        build(app, Settings.from_context(app.node.get_all_context()), as_of=date.today())
+    except AutoModeError as error:
+        sys.exit(f"error: {error}")
+    try:
+        app.synth()
+    except RuntimeError as error:
+        # What is found while the tree is put together comes back through jsii, with our text in it.
+        if "ValidationFailed" not in str(error):
+            raise
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

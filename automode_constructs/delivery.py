@@ -1,0 +1,215 @@
+"""The one bridge between cdk8s and the CDK: a chart becomes ordered resources of a stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+import cdk8s
+import jsii
+from aws_cdk import aws_eks_v2 as eks
+from constructs import Construct, IConstruct, IDependable, IValidation
+
+from automode_constructs.delivery_attachment import attach
+from automode_constructs.errors import AutoModeError
+from automode_constructs.manifests.rendering import place_of
+from automode_constructs.specs.whole_tree import ObjectKey
+
+__all__ = ["ChartDelivery", "ChartTarget"]
+
+_REMOVAL_POLICIES = (
+    cdk.RemovalPolicy.DESTROY,
+    cdk.RemovalPolicy.RETAIN,
+    cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+)
+
+
+class ChartTarget(Construct):
+    """A cluster that charts can be delivered to: ``AutoModeCluster`` or ``ImportedCluster``."""
+
+    cluster: eks.Cluster | eks.ICluster
+    """The CDK's cluster."""
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        self.deliveries: list[ChartDelivery] = []
+        """Every delivery to this cluster."""
+        self._attached = False
+
+    def add_chart(self, id: str, chart: cdk8s.Chart) -> ChartDelivery:
+        """Delivers a chart in the cluster's own stack; ``ChartDelivery`` does it in any stack.
+
+        Args:
+            id: the delivery's id, part of every logical id: keep it.
+            chart: a chart of a cdk8s app; objects added to it later arrive too.
+        """
+        return ChartDelivery(self, id, cluster=self, chart=chart)
+
+    @property
+    def default_node_class(self) -> bool:
+        """Whether EKS makes the NodeClass ``default`` in this cluster."""
+        raise AutoModeError.of(self.node.path, "", "this kind of cluster does not say whether it has built-in pools")
+
+    @property
+    def charts_are_all_known(self) -> bool:
+        """Whether this app makes every chart of the cluster, so that something missing is an error."""
+        return True
+
+    @property
+    def delivery_dependencies(self) -> Sequence[IDependable]:
+        """What must be there before the first object is made, and stay until the last one is deleted."""
+        return ()
+
+    def check_deliverable(self, where: str) -> None:
+        """Refuses a delivery that could never arrive; called when one is made."""
+
+    def attach_charts(self) -> None:
+        """Makes the resources of all deliveries, once; called by the synthesis."""
+        if not self._attached:
+            self._attached = True
+            attach(self, self.deliveries)
+
+
+class ChartDelivery(Construct):
+    """Delivers a cdk8s chart to a cluster as one CloudFormation resource per Kubernetes object.
+
+    Creates, when the app is synthesised, a ``Custom::AWSCDK-EKS-KubernetesResource`` for each object that the chart
+    and the charts nested in it hold by then. Objects are made in this order, a few at a time, and deleted in the
+    opposite one: CRDs, namespaces, NodeClasses, NodePools, classes and configuration, workloads, ingress. An
+    ``add_dependency`` of a cdk8s construct, or between deliveries, comes before that; it may also name an AWS
+    construct. The first object waits until the cluster serves the CRDs of NodeClass and NodePool.
+
+    The logical id of a resource comes from this construct's id and the object's group, kind, namespace and name, and
+    from nothing else. So code can move between files and charts of one delivery without effect; a renamed object is
+    made anew and the old one deleted; an object that moves to another delivery or stack is deleted by the old one
+    after the new one made it: deploy it with ``removal_policy=RETAIN`` on the old delivery first.
+
+    Args:
+        scope: the stack, or a construct in it, that gets the resources.
+        id: the delivery's id, part of every logical id: keep it. It begins with a letter.
+        cluster: where to deliver.
+        chart: the chart, under a cdk8s ``App`` of its own or shared.
+        removal_policy: ``RETAIN`` leaves the objects in the cluster when their resources go. Default: ``DESTROY``; we
+            decide.
+
+    Raises:
+        AutoModeError: when the cluster has no kubectl provider or is of another stage or environment; for a chart that
+            is delivered already; for an id that begins with no letter, or that a delivery to another cluster has in the
+            same stack. Late, as an error of the synthesis: an empty chart, a Secret, a value that CloudFormation would
+            resolve into a log, an object over 100 KB or delivered twice, a NodePool without its NodeClass, objects that
+            wait for each other, and every error the chart's constructs hold.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: ChartTarget,
+        chart: cdk8s.Chart,
+        removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.DESTROY,
+    ) -> None:
+        super().__init__(scope, id)
+        _check(self, cluster, chart, removal_policy)
+        self.cluster = cluster
+        self.chart = chart
+        self.removal_policy = removal_policy
+        self.manifests: dict[ObjectKey, eks.KubernetesManifest] = {}
+        """The resources by object, filled when the app is synthesised."""
+        self.problems: list[str] = []
+        """What is wrong with the chart, filled when the app is synthesised; it fails the synthesis."""
+        self.rendered_constructs = 0
+        """How many constructs the chart had when its objects were read."""
+        cluster.deliveries.append(self)
+        cdk.Aspects.of(self).add(_Attach(self))
+        self.node.add_validation(_Problems(self))
+
+
+@jsii.implements(cdk.IAspect)
+class _Attach:
+    """Makes the resources when synthesis begins, so that what was added to a chart late arrives too."""
+
+    def __init__(self, delivery: ChartDelivery) -> None:
+        self._delivery = delivery
+
+    def visit(self, node: IConstruct) -> None:  # noqa: ARG002 - whichever node comes first
+        self._delivery.cluster.attach_charts()
+
+
+@jsii.implements(IValidation)
+class _Problems:
+    """Reports what attaching found, all of it at once, and what came after it."""
+
+    def __init__(self, delivery: ChartDelivery) -> None:
+        self._delivery = delivery
+
+    def validate(self) -> list[str]:
+        delivery = self._delivery
+        if len(delivery.chart.node.find_all()) == delivery.rendered_constructs:
+            return delivery.problems
+        late = (
+            f"chart '{delivery.chart.node.path}' changed after its objects were read; change it before the app is "
+            "synthesised, or in an Aspect when it visits the app itself"
+        )
+        return [*delivery.problems, late]
+
+
+def _check(
+    delivery: ChartDelivery, cluster: ChartTarget, chart: cdk8s.Chart, removal_policy: cdk.RemovalPolicy
+) -> None:
+    where, id = delivery.node.path, delivery.node.id
+    if not isinstance(cluster, ChartTarget):
+        raise AutoModeError.of(
+            where,
+            "cluster",
+            "is neither an AutoModeCluster nor an ImportedCluster",
+            "pass one of these; ImportedCluster is for clusters made elsewhere",
+        )
+    if not isinstance(chart, cdk8s.Chart):
+        raise AutoModeError.of(where, "chart", f"is no cdk8s chart but {type(chart).__name__}", "pass a cdk8s.Chart")
+    cluster.check_deliverable(where)
+    stack, home = cdk.Stack.of(delivery), cdk.Stack.of(cluster)
+    if cdk.Stage.of(delivery) is not cdk.Stage.of(cluster):
+        raise AutoModeError.of(
+            where,
+            "cluster",
+            f"'{cluster.node.path}' is in another stage",
+            "deliver in the cluster's stage, or use ImportedCluster",
+        )
+    if stack.environment != home.environment:
+        raise AutoModeError.of(
+            where,
+            "cluster",
+            f"'{cluster.node.path}' is in {home.environment}, this stack in {stack.environment}",
+            "give both stacks the same env: a kubectl provider works in its own account and region only",
+        )
+    if re.match("[A-Za-z]", id) is None:
+        raise AutoModeError.of(where, "id", f"'{id}' begins with no letter, as logical ids must", "choose another id")
+    if removal_policy not in _REMOVAL_POLICIES:
+        raise AutoModeError.of(where, "removal_policy", f"got {removal_policy.name}", "use DESTROY or RETAIN")
+    place = place_of(chart)
+    for earlier in cluster.deliveries:
+        its_place = place_of(earlier.chart)
+        if f"{its_place}/".startswith(f"{place}/") or f"{place}/".startswith(f"{its_place}/"):
+            raise AutoModeError.of(
+                where,
+                "chart",
+                f"'{chart.node.path}' is delivered already, by '{earlier.node.path}'",
+                "deliver a chart once to a cluster; the charts nested in it go with it",
+            )
+    for other in stack.node.find_all():
+        if (
+            isinstance(other, ChartDelivery)
+            and other.node.id == id
+            and other is not delivery
+            and other.cluster is not cluster
+            and cdk.Stack.of(other) is stack
+        ):
+            raise AutoModeError.of(
+                where,
+                "id",
+                f"'{id}' is also the id of '{other.node.path}', which delivers to another cluster: the logical ids of "
+                "equal objects would be equal",
+                "choose another id",
+            )

@@ -1,0 +1,71 @@
+"""Partitions and regions: where EKS Auto Mode runs, and what a zone's name tells."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+__all__ = ["Partition", "known_regions", "partition_of", "region_of_zone", "two_zone_regions", "zone_kind"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Partition:
+    """An AWS partition, and whether EKS Auto Mode is offered in it."""
+
+    name: str
+    region_prefix: str
+    auto_mode: bool
+
+
+@cache
+def _data() -> dict[str, list[object]]:
+    loaded: dict[str, list[object]] = json.loads(files(__package__).joinpath("regions.json").read_text("utf-8"))
+    return loaded
+
+
+@cache
+def _partitions() -> tuple[Partition, ...]:
+    return tuple(Partition(**row) for row in _data()["partitions"] if isinstance(row, dict))
+
+
+def partition_of(region: str) -> Partition:
+    """The partition a region belongs to, by its name; an unknown name counts as commercial."""
+    return max(
+        (partition for partition in _partitions() if region.startswith(partition.region_prefix)),
+        key=lambda partition: len(partition.region_prefix),
+    )
+
+
+@cache
+def known_regions() -> tuple[str, ...]:
+    """The regions that had EKS Auto Mode on the data file's date."""
+    return tuple(str(region) for region in _data()["regions"])
+
+
+@cache
+def two_zone_regions() -> frozenset[str]:
+    """Regions in which an account may have just two availability zones."""
+    return frozenset(str(region) for region in _data()["regions_with_two_zones"])
+
+
+_ZONE = re.compile(r"(?P<region>[a-z]{2,4}(?:-[a-z]+)+-[0-9])(?P<rest>[a-z]|-.+)")
+
+
+def zone_kind(zone: str) -> Literal["availability-zone", "local-zone", "wavelength-zone", "unknown"]:
+    """What a zone's name says it is: ``us-west-2a``, ``us-west-2-lax-1a``, ``us-east-1-wl1-bos-wlz-1``."""
+    match = _ZONE.fullmatch(zone)
+    if match is None:
+        return "unknown"
+    if len(match["rest"]) == 1:
+        return "availability-zone"
+    return "wavelength-zone" if "-wlz-" in match["rest"] else "local-zone"
+
+
+def region_of_zone(zone: str) -> str | None:
+    """The region a zone's name begins with, or ``None`` for a name of another form."""
+    match = _ZONE.fullmatch(zone)
+    return match["region"] if match else None

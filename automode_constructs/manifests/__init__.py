@@ -1,0 +1,1 @@
+"""cdk8s constructs over the specs: each makes the Kubernetes object its name says."""

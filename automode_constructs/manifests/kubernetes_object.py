@@ -1,0 +1,165 @@
+"""The base of our cdk8s constructs: one Kubernetes object with an explicit name and a door for unknown fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cdk8s
+from constructs import Construct
+
+from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.specs.model import kubernetes_name
+from automode_constructs.tokens import is_resolvable
+
+__all__ = ["KubernetesObject", "note_warning"]
+
+WARNING_METADATA = "automode:warning"
+"""Type of the construct metadata by which a chart's warning travels to the CDK app."""
+
+
+def note_warning(construct: Construct, rule: str, message: str) -> None:
+    """Leaves a warning on a cdk8s construct; delivery repeats it in the CDK app, where it can be acknowledged."""
+    construct.node.add_metadata(WARNING_METADATA, {"rule": rule, "message": message})
+
+
+class KubernetesObject(Construct):
+    """One Kubernetes object of a chart.
+
+    Args:
+        scope: the cdk8s chart, or a construct in one.
+        id: the construct's id.
+        api_version: group and version.
+        kind: kind.
+        body: the object without ``apiVersion``, ``kind`` and ``metadata``.
+        name: ``metadata.name``. Default: the construct's id; we decide, so that names stay the same when code moves.
+        longest_name: the most characters the name may have.
+        annotations: ``metadata.annotations``. Default: none.
+        cluster_scoped: whether the kind knows no namespace, so that the chart's must not be written.
+
+    Raises:
+        AutoModeError: when the name is no Kubernetes name, or the scope is in no cdk8s chart.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        api_version: str,
+        kind: str,
+        body: Mapping[str, Any],
+        name: str | None = None,
+        longest_name: int = 253,
+        annotations: Mapping[str, str] | None = None,
+        cluster_scoped: bool = True,
+    ) -> None:
+        self.name = kubernetes_name(f"{scope.node.path}/{id}", id if name is None else name, longest=longest_name)
+        super().__init__(scope, id)
+        namespace = self._chart().namespace
+        self._body: dict[str, Any] = _plain(self.node.path, "", body)
+        self.api_object = cdk8s.ApiObject(
+            self,
+            "Resource",
+            api_version=api_version,
+            kind=kind,
+            metadata=cdk8s.ApiObjectMetadata(name=self.name, annotations=annotations),
+        )
+        for field, value in self._body.items():
+            self.api_object.add_json_patch(cdk8s.JsonPatch.add(_pointer([field]), value))
+        if cluster_scoped and namespace is not None:
+            self.api_object.add_json_patch(cdk8s.JsonPatch.remove("/metadata/namespace"))
+
+    def _chart(self) -> cdk8s.Chart:
+        try:
+            return cdk8s.Chart.of(self)
+        except RuntimeError:
+            raise AutoModeError.of(
+                self.node.path,
+                "scope",
+                "is in no cdk8s chart",
+                "make the object in a cdk8s.Chart, and deliver that with ChartDelivery",
+            ) from None
+
+    def add_override(self, path: str, value: object) -> None:
+        r"""Writes a field this library does not know yet, past all checks.
+
+        Args:
+            path: dotted, in the manifest's camelCase: ``spec.template.spec.newField``; a number is a list index, a
+                dot inside a key is written ``\.``.
+            value: what to write, as plain data; an existing value is replaced, ``None`` takes it away.
+
+        Raises:
+            AutoModeError: when the path leads through something that is no mapping or list, or to what makes the
+                object the one it is; when the value is not plain data.
+        """
+        *outer, last = [part.replace(r"\.", ".") for part in re.split(r"(?<!\\)\.", path)]
+        if not last or not all(outer) or (outer or [last])[0] in {"apiVersion", "kind", "metadata"}:
+            raise AutoModeError.of(
+                self.node.path,
+                path,
+                "is no path below apiVersion, kind and metadata",
+                "begin with a field such as 'spec'; for labels and annotations use api_object.metadata",
+            )
+        value = _plain(self.node.path, path, value)
+        at: Any = self._body
+        for position, part in enumerate(outer):
+            inner = _step(at, part)
+            if inner is None:
+                # JSON patches cannot add below what is not there: add the missing rest as one value.
+                for missing in reversed([*outer[position + 1 :], last]):
+                    value = value if value is None else {missing: value}
+                outer, last = outer[:position], part
+                break
+            at = inner
+        self._write(at, outer, last, value, path)
+
+    def _write(self, at: Any, outer: Sequence[str], last: str, value: Any, path: str) -> None:
+        pointer = _pointer([*outer, last])
+        if isinstance(at, dict):
+            if value is not None:
+                at[last] = value
+                patch = cdk8s.JsonPatch.add(pointer, value)
+            elif at.pop(last, None) is not None:
+                patch = cdk8s.JsonPatch.remove(pointer)
+            else:
+                return
+        elif not isinstance(at, list):
+            raise AutoModeError.of(self.node.path, path, f"'{last}' has no place in {shown(at)}")
+        elif _step(at, last) is None:
+            raise AutoModeError.of(self.node.path, path, f"'{last}' is no index of a list of {len(at)}")
+        elif value is None:
+            del at[int(last)]
+            patch = cdk8s.JsonPatch.remove(pointer)
+        else:
+            at[int(last)] = value
+            patch = cdk8s.JsonPatch.replace(pointer, value)
+        self.api_object.add_json_patch(patch)
+
+
+def _pointer(parts: Sequence[str]) -> str:
+    return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+def _step(at: object, part: str) -> object | None:
+    if isinstance(at, dict):
+        inner: object | None = at.get(part)
+        return inner
+    if isinstance(at, list) and re.fullmatch(r"[0-9]{1,4}", part) and int(part) < len(at):
+        item: object = at[int(part)]
+        return item
+    return None
+
+
+def _plain(where: str, path: str, value: Any) -> Any:
+    """A copy of plain data. cdk8s would write anything else as a text such as ``<unresolved-token>``."""
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        inner = {key: _plain(where, f"{path}.{key}".removeprefix("."), item) for key, item in value.items()}
+        return {key: item for key, item in inner.items() if item is not None}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [_plain(where, f"{path}[{index}]", item) for index, item in enumerate(value)]
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    cure = "pass the text that stands for it, for example with Token.as_string(...)" if is_resolvable(value) else ""
+    raise AutoModeError.of(where, path, f"needs plain data, got {type(value).__name__}", cure)

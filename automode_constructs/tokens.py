@@ -1,0 +1,73 @@
+"""Knows an unresolved CDK token by its text, without importing the CDK.
+
+The CDK stands in for values that exist only after deployment with marked strings, lists and numbers
+(``aws-cdk-lib/core/lib/private/encoding``). Such a value must never be parsed, compared or formatted.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["is_list_token", "is_resolvable", "is_text_token", "is_token", "token_paths"]
+
+_STRING_MARK = "${Token["
+_LIST_MARK = "#{Token["
+_NUMBER_MARK = 0xFBFF
+"""The top 16 bits of every number token, a double near -1.9e289."""
+
+
+def is_token(value: object) -> bool:
+    """Whether a value is, or has in its text, an unresolved CDK token.
+
+    A string counts when a token stands anywhere in it, a list when it is a list token (one marked item),
+    a number when it carries the CDK's mark. Containers are not searched; see ``token_paths``.
+    """
+    if isinstance(value, str):
+        return _STRING_MARK in value or _LIST_MARK in value
+    if isinstance(value, float):
+        if math.isnan(value) or value >= 0:
+            return False
+        return int.from_bytes(struct.pack(">d", value)[:2]) == _NUMBER_MARK
+    return is_list_token(value)
+
+
+def is_text_token(value: object) -> bool:
+    """Whether a value is a text with a token in it. The one item of a list token is none: it is a text by its looks
+    only, and the CDK refuses it anywhere but alone in a list."""
+    return isinstance(value, str) and _STRING_MARK in value and _LIST_MARK not in value
+
+
+def is_list_token(value: object) -> bool:
+    """Whether a value is a list that is known only after deployment as a whole."""
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes, bytearray)):
+        return False
+    return len(value) == 1 and isinstance(value[0], str) and value[0].startswith(_LIST_MARK)
+
+
+def is_resolvable(value: object) -> bool:
+    """Whether a value is a CDK object (``IResolvable``, a construct) instead of the text that stands for it."""
+    return hasattr(value, "__jsii_ref__")
+
+
+def token_paths(document: object) -> Iterator[str]:
+    """The dotted paths of all tokens in a document of mappings, lists and scalars, keys included."""
+    # A loop, and each container once: a document may be nested deeply, or hold itself through a YAML alias.
+    waiting: list[tuple[str, object]] = [("", document)]
+    seen: dict[int, object] = {}
+    while waiting:
+        path, value = waiting.pop()
+        if is_token(value) and not is_list_token(value):
+            yield path
+        if not isinstance(value, Mapping | Sequence) or isinstance(value, (str, bytes, bytearray)) or id(value) in seen:
+            continue
+        seen[id(value)] = value
+        inner: list[tuple[str, object]] = []
+        if isinstance(value, Mapping):
+            for key, item in value.items():
+                place = f"{path}.{key}" if path else str(key)
+                inner += [(place, key), (place, item)]
+        else:
+            inner = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
+        waiting += reversed(inner)

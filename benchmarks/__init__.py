@@ -1,0 +1,1 @@
+"""Measurements, as ratios of things measured in one run: ``make bench``."""

@@ -1,0 +1,54 @@
+"""Writes the charts as a YAML folder for GitOps: ``python -m charts --outputs outputs.json --out manifests``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import cdk8s
+
+from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.errors import AutoModeError
+from automode_constructs.manifests.yaml_folder import write_yaml_folder
+from charts import platform_charts
+
+__all__ = ["main"]
+
+EXAMPLE_OUTPUTS = Path(__file__).parent.parent / "examples" / "outputs.json"
+"""Fictional outputs, so that the command shows what it does without a deployment."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Writes the folder; 0, or 1 with one line on standard error for each problem."""
+    parser = argparse.ArgumentParser(prog="python -m charts", description=__doc__)
+    parser.add_argument("--outputs", type=Path, default=EXAMPLE_OUTPUTS, help="what 'cdk deploy --outputs-file' wrote")
+    parser.add_argument("--out", type=Path, default=Path("manifests"), help="the folder to write")
+    options = parser.parse_args(arguments)
+    try:
+        values = ClusterValues.from_outputs(_read(options.outputs), where=str(options.outputs))
+        charts = platform_charts(cdk8s.App(), values)
+        files = write_yaml_folder(charts, options.out, default_node_class=values.built_in_pools)
+    except AutoModeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for file in files:
+        print(file)
+    return 0
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AutoModeError.of(str(path), "", f"cannot be read ({error.strerror})", "name a file that exists") from None
+    except ValueError as error:
+        raise AutoModeError.of(str(path), "", f"is not JSON ({error})") from None
+    if not isinstance(document, dict):
+        raise AutoModeError.of(str(path), "", "is not a JSON object of stacks and their outputs")
+    return document
+
+
+if __name__ == "__main__":
+    sys.exit(main())

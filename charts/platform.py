@@ -1,0 +1,49 @@
+"""What every workload expects to find: a default StorageClass and a default IngressClass."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cdk8s
+from constructs import Construct
+
+from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.manifests.ingress_class import IngressClass, IngressClassParams
+from automode_constructs.manifests.storage_class import StorageClass
+from automode_constructs.specs.ingress_class import IngressClassParamsSpec
+from automode_constructs.specs.storage_class import PROVISIONER, StorageClassSpec, StorageParameters
+
+__all__ = ["PlatformChart"]
+
+
+class PlatformChart(cdk8s.Chart):
+    """StorageClass ``gp3`` (default, encrypted with the cluster's volume key) and IngressClass ``alb`` (default).
+
+    Args:
+        scope: the cdk8s app.
+        id: the chart's id.
+        values: what the cluster knows.
+        scheme: whether load balancers have public addresses. Default: ``internal``; we decide.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        values: ClusterValues,
+        scheme: Literal["internal", "internet-facing"] = "internal",
+    ) -> None:
+        super().__init__(scope, id)
+        self.storage_class = StorageClass(
+            self,
+            "gp3",
+            default_class=True,
+            spec=StorageClassSpec(
+                provisioner=PROVISIONER,
+                parameters=StorageParameters(type="gp3", kms_key_id=values.volume_key_arn),
+                allow_volume_expansion=True,
+            ),
+        )
+        params = IngressClassParams(self, "alb-params", name="alb", spec=IngressClassParamsSpec(scheme=scheme))
+        self.ingress_class = IngressClass(self, "alb", params=params, default_class=True)

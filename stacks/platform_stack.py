@@ -1,0 +1,30 @@
+"""What every cluster gets besides AWS resources: pools, storage and ingress classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import cdk8s
+from constructs import Construct
+
+from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.delivery import ChartDelivery
+from charts import platform_charts
+
+__all__ = ["PlatformStack"]
+
+
+class PlatformStack(cdk.Stack):
+    """Delivers NodePools, the default StorageClass and the default IngressClass.
+
+    Args:
+        scope: the app or stage.
+        id: the stack's id.
+        cluster: the cluster of a ``ClusterStack``.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, cluster: AutoModeCluster, **stack_options: Any) -> None:
+        super().__init__(scope, id, **stack_options)
+        for chart in platform_charts(cdk8s.App(), cluster.values):
+            ChartDelivery(self, chart.node.id, cluster=cluster, chart=chart)

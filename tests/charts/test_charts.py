@@ -1,0 +1,158 @@
+"""The charts: what every cluster gets, through CloudFormation and as YAML."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cdk8s
+import pytest
+import yaml
+
+from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.errors import AutoModeError
+from charts import platform_charts
+from charts.__main__ import main
+from charts.node_pools import NodePoolsChart
+
+ROOT = Path(__file__).parent.parent.parent
+OUTPUTS = ROOT / "examples" / "outputs.json"
+STORED = ROOT / "examples" / "manifests"
+
+
+@pytest.fixture(scope="module")
+def values() -> ClusterValues:
+    return ClusterValues.from_outputs(json.loads(OUTPUTS.read_text("utf-8")), where="outputs.json")
+
+
+@pytest.fixture(scope="module")
+def objects(values: ClusterValues) -> dict[tuple[str, str], Any]:
+    """All objects of a cluster without built-in pools."""
+    charts = platform_charts(cdk8s.App(), values.model_copy(update={"built_in_pools": False}))
+    return {(item["kind"], item["metadata"]["name"]): item for chart in charts for item in chart.to_json()}
+
+
+def _requirements(pool: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
+    listed = pool["spec"]["template"]["spec"]["requirements"]
+    return {item["key"]: (item["operator"], item["values"]) for item in listed}
+
+
+class TestNodePools:
+    def test_general_and_critical_are_what_eks_s_own_pools_are(self, objects: dict[tuple[str, str], Any]) -> None:
+        general, critical = objects["NodePool", "general"], objects["NodePool", "critical"]
+        ordinary = {
+            "karpenter.sh/capacity-type": ("In", ["on-demand"]),
+            "eks.amazonaws.com/instance-category": ("In", ["c", "m", "r"]),
+            "eks.amazonaws.com/instance-generation": ("Gt", ["4"]),
+        }
+        assert _requirements(general) == {**ordinary, "kubernetes.io/arch": ("In", ["amd64"])}
+        assert _requirements(critical) == {**ordinary, "kubernetes.io/arch": ("In", ["amd64", "arm64"])}
+        assert "taints" not in general["spec"]["template"]["spec"]
+        assert critical["spec"]["template"]["spec"]["taints"] == [{"key": "CriticalAddonsOnly", "effect": "NoSchedule"}]
+        for pool in (general, critical):
+            assert pool["spec"]["disruption"] == {
+                "consolidationPolicy": "WhenEmptyOrUnderutilized",
+                "consolidateAfter": "30s",
+            }
+            assert pool["spec"]["template"]["spec"]["expireAfter"] == "336h"
+            assert pool["spec"]["template"]["spec"]["terminationGracePeriod"] == "24h"
+
+    def test_spot_and_graviton_take_only_pods_that_bear_them(self, objects: dict[tuple[str, str], Any]) -> None:
+        spot, graviton = objects["NodePool", "spot"], objects["NodePool", "graviton"]
+        assert _requirements(spot)["karpenter.sh/capacity-type"] == ("In", ["spot"])
+        assert _requirements(graviton)["kubernetes.io/arch"] == ("In", ["arm64"])
+        assert spot["spec"]["template"]["spec"]["taints"] == [
+            {"key": "karpenter.sh/capacity-type", "value": "spot", "effect": "NoSchedule"}
+        ]
+        assert graviton["spec"]["template"]["spec"]["taints"] == [
+            {"key": "kubernetes.io/arch", "value": "arm64", "effect": "NoSchedule"}
+        ]
+
+    def test_all_are_on_the_class_that_carries_the_cluster_s_settings(
+        self, objects: dict[tuple[str, str], Any]
+    ) -> None:
+        pools = [item for (kind, _), item in objects.items() if kind == "NodePool"]
+        assert {pool["spec"]["template"]["spec"]["nodeClassRef"]["name"] for pool in pools} == {"standard"}
+        spec = objects["NodeClass", "standard"]["spec"]
+        assert spec["ephemeralStorage"]["kmsKeyID"].endswith("key/01234567-89ab-cdef-0123-456789abcdef")
+
+    def test_a_pool_that_is_not_there(self, values: ClusterValues) -> None:
+        with pytest.raises(AutoModeError, match=r"node-pools: pools: 'spott' is not known; did you mean 'spot'\?"):
+            NodePoolsChart(cdk8s.App(), "node-pools", values=values, pools=["spott"])
+
+
+class TestPlatform:
+    def test_claims_without_a_class_get_encrypted_gp3(self, objects: dict[tuple[str, str], Any]) -> None:
+        storage = objects["StorageClass", "gp3"]
+        assert storage["metadata"]["annotations"] == {"storageclass.kubernetes.io/is-default-class": "true"}
+        assert storage["provisioner"] == "ebs.csi.eks.amazonaws.com"
+        assert storage["parameters"]["encrypted"] == "true"
+        assert storage["volumeBindingMode"] == "WaitForFirstConsumer"
+
+    def test_ingresses_without_a_class_get_an_internal_alb(self, objects: dict[tuple[str, str], Any]) -> None:
+        ingress = objects["IngressClass", "alb"]
+        assert ingress["metadata"]["annotations"] == {"ingressclass.kubernetes.io/is-default-class": "true"}
+        assert ingress["spec"]["controller"] == "eks.amazonaws.com/alb"
+        assert objects["IngressClassParams", ingress["spec"]["parameters"]["name"]]["spec"] == {"scheme": "internal"}
+
+    def test_immutable_fields_of_a_class_never_change_under_its_name(self, objects: dict[tuple[str, str], Any]) -> None:
+        # Kubernetes refuses a changed StorageClass: whoever changes these must change the name with them.
+        storage = objects["StorageClass", "gp3"]
+        parameters = {key: value for key, value in storage["parameters"].items() if key != "kmsKeyId"}
+        assert (
+            storage["metadata"]["name"],
+            parameters,
+            storage.get("reclaimPolicy"),
+            storage["volumeBindingMode"],
+        ) == (
+            "gp3",
+            {"type": "gp3", "encrypted": "true"},
+            None,
+            "WaitForFirstConsumer",
+        )
+
+
+class TestYamlFolder:
+    def test_holds_the_stored_objects(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        out = STORED if os.environ.get("AUTOMODE_REGENERATE") else tmp_path / "manifests"
+        assert main(["--out", str(out)]) == 0
+        written = {file.name: list(yaml.safe_load_all(file.read_text("utf-8"))) for file in out.iterdir()}
+        assert written == {file.name: list(yaml.safe_load_all(file.read_text("utf-8"))) for file in STORED.iterdir()}
+        assert set(written) == {"00-node-pools.yaml", "01-platform.yaml"}
+        assert capsys.readouterr().out.splitlines() == [str(out / name) for name in sorted(written)]
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (None, "cannot be read (No such file or directory); name a file that exists"),
+            ("{", "is not JSON"),
+            ("[]", "is not a JSON object of stacks and their outputs"),
+            ("{}", "ClusterValues: exactly one stack must have this output, got none"),
+            ('{"a": {"ClusterValues": "{}"}}', "a.ClusterValues: 5 problems"),
+            ('{"a": {"ClusterValues": "["}}', "a.ClusterValues: is not JSON"),
+        ],
+    )
+    def test_bad_outputs_write_nothing(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str
+    ) -> None:
+        outputs = tmp_path / "outputs.json"
+        if content is not None:
+            outputs.write_text(content)
+        assert main(["--outputs", str(outputs), "--out", str(tmp_path / "manifests")]) == 1
+        told = capsys.readouterr().err
+        assert told.startswith(f"error: {outputs}")
+        assert message in told
+        assert not (tmp_path / "manifests").exists()
+
+    def test_a_token_in_the_outputs_is_refused_by_object_and_field(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        text = OUTPUTS.read_text("utf-8").replace("automode-cluster-ClusterNodeRoleRole-EXAMPLE", "${Token[Role.12]}")
+        (tmp_path / "outputs.json").write_text(text)
+        assert main(["--outputs", str(tmp_path / "outputs.json"), "--out", str(tmp_path / "manifests")]) == 1
+        assert (
+            "node-pools/standard: NodeClass 'standard': spec.role holds a value known only after deployment"
+        ) in capsys.readouterr().err
+        assert not (tmp_path / "manifests").exists()

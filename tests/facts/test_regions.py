@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from datetime import date
+from importlib.resources import files
+
+import pytest
+
+from automode_constructs.facts.regions import known_regions, partition_of, region_of_zone, two_zone_regions, zone_kind
+from automode_constructs.facts.versions import as_of_default
+
+
+@pytest.mark.parametrize(
+    ("region", "partition", "auto_mode"),
+    [
+        ("us-east-1", "aws", True),
+        ("eu-central-1", "aws", True),
+        ("xx-new-9", "aws", True),
+        ("us-gov-west-1", "aws-us-gov", True),
+        ("cn-north-1", "aws-cn", False),
+        ("us-iso-east-1", "aws-iso", False),
+        ("us-isob-east-1", "aws-iso-b", False),
+        ("eu-isoe-west-1", "aws-iso-e", False),
+        ("us-isof-south-1", "aws-iso-f", False),
+        ("eusc-de-east-1", "aws-eusc", False),
+    ],
+)
+def test_a_regions_name_tells_its_partition(region: str, partition: str, auto_mode: bool) -> None:
+    found = partition_of(region)
+    assert (found.name, found.auto_mode) == (partition, auto_mode)
+
+
+@pytest.mark.parametrize(
+    ("zone", "kind", "region"),
+    [
+        ("us-west-2a", "availability-zone", "us-west-2"),
+        ("us-gov-west-1b", "availability-zone", "us-gov-west-1"),
+        ("eusc-de-east-1a", "availability-zone", "eusc-de-east-1"),
+        ("us-west-2-lax-1a", "local-zone", "us-west-2"),
+        ("us-east-1-wl1-bos-wlz-1", "wavelength-zone", "us-east-1"),
+        ("us-west-2", "unknown", None),
+        ("usw2-az1", "unknown", None),
+        ("us-west-٢a", "unknown", None),
+        ("US-WEST-2A", "unknown", None),
+        ("us-west-2a\n", "unknown", None),
+        ("", "unknown", None),
+        ("${Token[TOKEN.1]}", "unknown", None),
+    ],
+)
+def test_a_zones_name_tells_its_kind_and_region(zone: str, kind: str, region: str | None) -> None:
+    assert (zone_kind(zone), region_of_zone(zone)) == (kind, region)
+
+
+def test_regions_are_named_once_and_have_auto_mode() -> None:
+    regions = known_regions()
+    assert len(set(regions)) == len(regions)
+    assert all(partition_of(region).auto_mode for region in regions)
+    assert all(zone_kind(f"{region}a") == "availability-zone" for region in regions)
+    assert two_zone_regions() <= set(regions)
+
+
+@pytest.mark.parametrize("name", ["regions.json", "versions.json"])
+def test_every_data_file_says_its_source_and_date(name: str) -> None:
+    data = json.loads(files("automode_constructs.facts").joinpath(name).read_text("utf-8"))
+    assert data["source"]
+    assert date.fromisoformat(data["date"]) <= as_of_default()

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from automode_constructs.specs import labels
+from automode_constructs.specs.requirement import Requirement
+from tests.refusal import made, refusal
+
+KEY_FORM = "is not a label key ('name' or 'dns.prefix/name', name of 1 to 63)"
+VALUE_FORM = "is not a label value (at most 63 letters, digits, '-', '_', '.')"
+
+
+@pytest.mark.parametrize("key", ["a", "A_b.c-d", "a" * 63, "a.b/c", f"{'a' * 252}/b", "karpenter.sh/capacity-type"])
+def test_a_label_key_may_have_a_dns_prefix(key: str) -> None:
+    assert Requirement(key=key, operator="Exists").key == key
+
+
+@pytest.mark.parametrize("key", ["", "-a", "a b", "a/b/c", "/a", "a/", "A.b/c", "a" * 64, f"{'a' * 254}/b", "a\n"])
+def test_what_is_no_label_key_is_refused(key: str) -> None:
+    assert refusal(lambda: Requirement(key=key, operator="Exists")).endswith(KEY_FORM)
+
+
+def test_a_label_key_has_at_most_316_characters() -> None:
+    assert refusal(lambda: Requirement(key=f"{'a' * 253}/{'b' * 63}", operator="Exists")) == (
+        "key: must have at most 316 characters, got 317"
+    )
+
+
+@pytest.mark.parametrize("value", ["-a", "a b", "a/b", "a" * 64, "ä", "a\n"])
+def test_what_is_no_label_value_is_refused(value: str) -> None:
+    assert refusal(lambda: Requirement(key="a", operator="In", values=[value])).endswith(VALUE_FORM)
+
+
+@pytest.mark.parametrize("key", ["karpenter.sh/nodepool", "kubernetes.io/hostname", "karpenter.sh/x", "x.karpenter.sh/y"])
+def test_karpenters_own_labels_are_no_requirements(key: str) -> None:
+    assert refusal(lambda: Requirement(key=key, operator="Exists")) == (
+        f"key: '{key}' cannot be a requirement; Karpenter sets it itself"
+    )
+
+
+@pytest.mark.parametrize("operator", ["In", "NotIn"])
+@pytest.mark.parametrize("values", [None, []], ids=repr)
+def test_in_and_not_in_need_a_value(operator: Any, values: Any) -> None:
+    assert refusal(lambda: Requirement(key="a", operator=operator, values=values)) == (
+        f"values: operator {operator} needs at least one value"
+    )
+
+
+@pytest.mark.parametrize("operator", ["Exists", "DoesNotExist"])
+def test_exists_takes_no_values(operator: Any) -> None:
+    assert refusal(lambda: Requirement(key="a", operator=operator, values=["a", "b"])) == (
+        f"values: operator {operator} takes no values, got 2"
+    )
+    assert Requirement(key="a", operator=operator, values=[]).to_manifest()["values"] == []
+
+
+@pytest.mark.parametrize("operator", ["Gt", "Lt", "Gte", "Lte"])
+@pytest.mark.parametrize(
+    ("values", "got"),
+    [
+        (None, "0 values"),
+        (["1", "2"], "2 values"),
+        (["-1"], None),
+        (["1.5"], "'1.5'"),
+        (["x"], "'x'"),
+        ([""], "''"),
+        (["9" * 19], f"'{'9' * 19}'"),
+    ],
+    ids=repr,
+)
+def test_comparisons_need_one_whole_number(operator: Any, values: Any, got: str | None) -> None:
+    text = refusal(lambda: Requirement(key="a", operator=operator, values=values))
+    if got is None:
+        assert text.endswith(VALUE_FORM)
+    else:
+        assert text == f"values: operator {operator} needs exactly one whole number of at least 0, got {got}"
+
+
+def test_min_values_is_at_most_the_number_of_values_and_50() -> None:
+    assert Requirement(key="a", operator="In", values=["a", "b"], min_values=2).min_values == 2
+    assert refusal(lambda: Requirement(key="a", operator="In", values=["a"], min_values=2)) == (
+        "min_values: 2 is more than the number of values given (1); lower it or add values"
+    )
+    assert refusal(lambda: Requirement(key="a", operator="Exists", min_values=51)) == (
+        "min_values: must be at most 50, got 51"
+    )
+    assert refusal(lambda: Requirement(key="a", operator="Exists", min_values=0)) == (
+        "min_values: must be at least 1, got 0"
+    )
+
+
+def test_all_broken_rules_are_told_at_once() -> None:
+    assert refusal(lambda: Requirement(key="karpenter.sh/x", operator="In", min_values=2)).splitlines() == [
+        "3 problems",
+        "  key: 'karpenter.sh/x' cannot be a requirement; Karpenter sets it itself",
+        "  values: operator In needs at least one value",
+        "  min_values: 2 is more than the number of values given (0); lower it or add values",
+    ]
+
+
+def test_values_that_only_a_deployment_knows_are_not_counted_or_compared() -> None:
+    some, zones = "${Token[TOKEN.1]}", ["#{Token[TOKEN.2]}"]
+    assert Requirement(key="a", operator="In", values=zones, min_values=3).values == tuple(zones)
+    assert Requirement(key="a", operator="Gt", values=[some]).values == (some,)
+    assert refusal(lambda: Requirement(key="a", operator="Exists", values=zones)) == (
+        "values: operator Exists takes no values, got 1"
+    )
+
+
+def test_an_unknown_operator_is_told_the_known_ones() -> None:
+    assert refusal(lambda: made(Requirement, key="a", operator="in")) == (
+        "operator: 'in' is not allowed; did you mean 'In'? "
+        "Use one of 'In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt', 'Gte', 'Lte'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("requirement", "operator", "values"),
+    [
+        (labels.ARCH.is_in("amd64", "arm64"), "In", ["amd64", "arm64"]),
+        (labels.ARCH.is_not_in("arm64"), "NotIn", ["arm64"]),
+        (labels.ARCH.exists(), "Exists", None),
+        (labels.ARCH.does_not_exist(), "DoesNotExist", None),
+        (labels.INSTANCE_CPU.greater_than(4), "Gt", ["4"]),
+        (labels.INSTANCE_CPU.at_least(4), "Gte", ["4"]),
+        (labels.INSTANCE_CPU.less_than(4), "Lt", ["4"]),
+        (labels.INSTANCE_CPU.at_most(0), "Lte", ["0"]),
+    ],
+    ids=lambda case: case if isinstance(case, str) else "",
+)
+def test_a_label_makes_its_requirements(requirement: Requirement, operator: str, values: list[str] | None) -> None:
+    manifest = requirement.to_manifest()
+    assert (manifest["operator"], manifest.get("values")) == (operator, values)
+    assert manifest["key"] in {"kubernetes.io/arch", "eks.amazonaws.com/instance-cpu"}
+
+
+def test_a_label_is_the_text_of_its_key() -> None:
+    assert {labels.COMPUTE_TYPE: "auto"} == {"eks.amazonaws.com/compute-type": "auto"}
+
+
+def test_every_label_is_a_key_that_may_be_required() -> None:
+    named = {name: getattr(labels, name) for name in labels.__all__ if name.isupper()}
+    assert all(key.exists().key == key for key in named.values())
+    assert len(set(named.values())) == len(named) == 25
+
+
+def test_a_comparison_takes_whole_numbers_only() -> None:
+    for number in (-1, 1.5, True, "x"):
+        given: Any = number
+        assert refusal(lambda given=given: labels.INSTANCE_CPU.greater_than(given)).startswith("values")
+    token: Any = -1.8881545897087626e289
+    assert refusal(lambda: labels.INSTANCE_CPU.greater_than(token)).endswith(
+        "make a text of a number with Token.as_string(...)"
+    )
+
+
+def test_a_list_in_place_of_values_is_refused() -> None:
+    values: Any = ["c", "m"]
+    assert refusal(lambda: labels.INSTANCE_CATEGORY.is_in(values)) == "values[0]: needs a text, got a list of 2"

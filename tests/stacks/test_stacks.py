@@ -1,0 +1,187 @@
+"""The stacks as the app composes them: order, outputs, what may never be replaced, what an update changes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import default_app
+from tests.support import manifests, of_type, only, text_of
+
+NEVER_REPLACED = {
+    "AWS::EKS::Cluster": {"ClusterC2E21B66"},
+    "AWS::EC2::VPC": {"NetworkVpc7FB7348F"},
+    "AWS::KMS::Key": {"ClusterSecretsKey462B29B5", "ClusterVolumeKeyCBCDEE22", "ClusterLogKey160CC57F"},
+    "AWS::EC2::Subnet": {
+        "NetworkVpcNodeSubnet1Subnet9C514B89",
+        "NetworkVpcNodeSubnet2Subnet1D20EEFE",
+        "NetworkVpcNodeSubnet3SubnetC8FFC88E",
+        "NetworkVpcPublicSubnet1Subnet36933139",
+        "NetworkVpcPublicSubnet2SubnetC427CCE0",
+        "NetworkVpcPublicSubnet3Subnet4BBF7F47",
+    },
+}
+CREATE_ONLY = {
+    "Name": "automode",
+    "RoleArn": {"Fn::GetAtt": ["ClusterClusterRole6C62EDD4", "Arn"]},
+    "EncryptionConfig": [
+        {"Provider": {"KeyArn": {"Fn::GetAtt": ["ClusterSecretsKey462B29B5", "Arn"]}}, "Resources": ["secrets"]}
+    ],
+    "BootstrapSelfManagedAddons": False,
+    "AccessConfig": {"AuthenticationMode": "API", "BootstrapClusterCreatorAdminPermissions": False},
+    "KubernetesNetworkConfig": {
+        "ElasticLoadBalancing": {"Enabled": True},
+        "IpFamily": "ipv4",
+        "ServiceIpv4Cidr": "172.20.0.0/16",
+    },
+}
+EXPORTED = {
+    "ClusterC2E21B66",
+    "ClusterC2E21B66.ClusterSecurityGroupId",
+    "ClusterKubectlProviderframeworkonEventD0C75FD8.Arn",
+    "ClusterNodeRoleB788AD9F",
+    "ClusterVolumeKeyCBCDEE22.Arn",
+    "NetworkVpc7FB7348F",
+}
+DELIVERED = {
+    "NodePoolsNodeClassStandard8366A900",
+    "NodePoolsNodePoolGravitonE1DA1F75",
+    "NodePoolsNodePoolSpot43265A29",
+    "PlatformIngressClassAlbE195AE31",
+    "PlatformIngressClassParamsAlb8F99AC21",
+    "PlatformStorageClassGp32CEFE551",
+}
+
+
+class TestIdentity:
+    @pytest.mark.parametrize("flags", ["templates", "templates_without_flags"], ids=["flags on", "flags off"])
+    def test_logical_ids_and_create_only_properties_are_pinned(
+        self, flags: str, request: pytest.FixtureRequest
+    ) -> None:
+        templates = request.getfixturevalue(flags)
+        cluster = templates["automode-cluster"]
+        assert {"ClusterControlPlaneLogsDCEEB876", "NetworkFlowLogGroup4F8CEEEF"} <= set(
+            of_type(cluster, "AWS::Logs::LogGroup")
+        )
+        for kind, names in NEVER_REPLACED.items():
+            assert set(of_type(cluster, kind)) == names, kind
+        properties = only(cluster, "AWS::EKS::Cluster")["Properties"]
+        assert {name: properties[name] for name in CREATE_ONLY} == CREATE_ONLY
+        delivered = of_type(templates["automode-platform"], "Custom::AWSCDK-EKS-KubernetesResource")
+        assert set(delivered) == DELIVERED
+
+    def test_what_crosses_to_other_stacks_is_little_and_stable(self, cluster_template: dict[str, Any]) -> None:
+        exported = set()
+        for output in cluster_template["Outputs"].values():
+            if "Export" in output:
+                value = output["Value"]
+                exported.add(value["Ref"] if "Ref" in value else ".".join(value["Fn::GetAtt"]))
+        assert exported == EXPORTED
+
+    def test_a_version_change_updates_the_cluster_and_nothing_else(self, templates: dict[str, dict[str, Any]]) -> None:
+        newer = default_app(version="1.37")
+        assert newer["automode-cluster"]["Resources"].pop("ClusterC2E21B66")["Properties"]["Version"] == "1.37"
+        before = json.loads(json.dumps(templates))
+        cluster = before["automode-cluster"]["Resources"].pop("ClusterC2E21B66")
+        assert cluster["Properties"]["Version"] == "1.36"
+        assert newer == before
+
+    def test_with_a_region_nothing_differs_but_the_region(self, templates: dict[str, dict[str, Any]]) -> None:
+        def with_region(written: dict[str, dict[str, Any]]) -> str:
+            text = json.dumps(_flat(written)).replace("{{'Ref': 'AWS::Region'}}", "eu-central-1")
+            return text.replace("${AWS::Region}", "eu-central-1")
+
+        assert with_region(default_app(region="eu-central-1")) == with_region(templates)
+
+    def test_with_an_account_nothing_is_looked_up(self) -> None:
+        subnets = of_type(
+            default_app(region="eu-central-1", account="111122223333")["automode-cluster"], "AWS::EC2::Subnet"
+        )
+        zones = [subnet["Properties"]["AvailabilityZone"] for subnet in subnets.values()]
+        assert all("Fn::Select" in zone for zone in zones), zones
+
+    def test_the_same_input_gives_the_same_bytes(self, templates: dict[str, dict[str, Any]]) -> None:
+        assert json.dumps(default_app()) == json.dumps(templates)
+
+
+def _flat(value: Any) -> Any:
+    """Joins written as text, so that a literal and a reference can be compared."""
+    if isinstance(value, dict):
+        if "Fn::Join" in value:
+            return text_of(value)
+        if set(value) == {"Ref"} and value["Ref"] == "AWS::Region":
+            return "{{'Ref': 'AWS::Region'}}"
+        return {key: _flat(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_flat(inner) for inner in value]
+    return value
+
+
+class TestOutputs:
+    def test_the_kubeconfig_command_takes_the_first_admin_role(self) -> None:
+        role = "arn:aws:iam::111122223333:role/Admin"
+        outputs = default_app(admin_role_arns=role)["automode-cluster"]["Outputs"]
+        command = text_of(outputs["KubeconfigCommand"]["Value"])
+        assert command == (
+            "aws eks update-kubeconfig --name {{'Ref': 'ClusterC2E21B66'}} --region {{'Ref': 'AWS::Region'}} "
+            f"--role-arn {role}"
+        )
+
+    def test_name_role_and_values_are_told(self, cluster_template: dict[str, Any]) -> None:
+        outputs = cluster_template["Outputs"]
+        assert outputs["ClusterName"]["Value"] == {"Ref": "ClusterC2E21B66"}
+        assert outputs["NodeRoleName"]["Value"] == {"Ref": "ClusterNodeRoleB788AD9F"}
+        values = json.loads(text_of(outputs["ClusterValues"]["Value"]))
+        assert set(values) == {
+            "builtInPools",
+            "clusterName",
+            "nodeRole",
+            "nodeSecurityGroups",
+            "nodeSubnets",
+            "region",
+            "volumeKeyArn",
+        }
+
+
+class TestPlatform:
+    def test_the_cluster_stack_delivers_no_object(self, cluster_template: dict[str, Any]) -> None:
+        assert of_type(cluster_template, "Custom::AWSCDK-EKS-KubernetesResource") == {}
+
+    def test_beside_built_in_pools_come_spot_and_graviton(self, platform_template: dict[str, Any]) -> None:
+        names = {(item["kind"], item["metadata"]["name"]) for item in manifests(platform_template)}
+        assert names == {
+            ("NodeClass", "standard"),
+            ("NodePool", "spot"),
+            ("NodePool", "graviton"),
+            ("StorageClass", "gp3"),
+            ("IngressClassParams", "alb"),
+            ("IngressClass", "alb"),
+        }
+
+    def test_hardened_pools_take_the_place_of_built_in_ones(self) -> None:
+        templates = default_app(hardened_pools="true")
+        compute = only(templates["automode-cluster"], "AWS::EKS::Cluster")["Properties"]["ComputeConfig"]
+        assert compute == {"Enabled": True, "NodePools": []}
+        pools = {
+            item["metadata"]["name"] for item in manifests(templates["automode-platform"]) if item["kind"] == "NodePool"
+        }
+        assert pools == {"critical", "general", "spot", "graviton"}
+
+    def test_an_ephemeral_cluster_can_be_destroyed(self) -> None:
+        template = default_app(ephemeral=True)["automode-cluster"]
+        assert only(template, "AWS::EKS::Cluster")["Properties"]["DeletionProtection"] is False
+        assert len(of_type(template, "AWS::EC2::NatGateway")) == 1
+        kept = {
+            name: resource["DeletionPolicy"]
+            for name, resource in template["Resources"].items()
+            if resource.get("DeletionPolicy", "Delete") != "Delete"
+        }
+        assert kept == {}
+
+    def test_the_volume_key_reaches_nodes_and_claims(self, platform_template: dict[str, Any]) -> None:
+        by_kind = {item["kind"]: item for item in manifests(platform_template)}
+        key = by_kind["NodeClass"]["spec"]["ephemeralStorage"]["kmsKeyID"]
+        assert "VolumeKey" in key
+        assert by_kind["StorageClass"]["parameters"]["kmsKeyId"] == key

@@ -1,0 +1,120 @@
+"""Our own judge of templates: what cdk-nag cannot see, because it does not know ``aws_eks_v2`` clusters."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tests.support import of_type, text_of
+
+__all__ = ["template_findings"]
+
+
+def template_findings(template: dict[str, Any], *, partition: str = "none", ephemeral: bool = False) -> list[str]:
+    """Everything in a template that an Auto Mode cluster in production should not have.
+
+    Args:
+        template: a synthesised template.
+        partition: the partition whose name may be written out, when the stack's region is concrete.
+        ephemeral: whether the cluster may be deleted.
+    """
+    findings = [*_access_findings(template), *_network_findings(template), *_policy_findings(template)]
+    for name, cluster in of_type(template, "AWS::EKS::Cluster").items():
+        findings += [
+            f"{name}: {text}" for text in _cluster_findings(template, cluster["Properties"], ephemeral=ephemeral)
+        ]
+    for found in sorted(set(re.findall(r"arn:(aws[a-z-]*):", json.dumps(template)))):
+        if found != partition:
+            findings.append(f"literal partition '{found}'")
+    return findings
+
+
+def _cluster_findings(template: dict[str, Any], cluster: dict[str, Any], *, ephemeral: bool) -> Iterator[str]:
+    network = cluster["ResourcesVpcConfig"]
+    if not network.get("EndpointPrivateAccess"):
+        yield "no private endpoint"
+    if network.get("EndpointPublicAccess", True):
+        cidrs = network.get("PublicAccessCidrs")
+        if not cidrs or "0.0.0.0/0" in cidrs:
+            yield "endpoint open to the internet"
+    public = {
+        name
+        for name, subnet in of_type(template, "AWS::EC2::Subnet").items()
+        if {"Key": "kubernetes.io/role/elb", "Value": "1"} in subnet["Properties"].get("Tags", [])
+    }
+    if any(isinstance(subnet, dict) and subnet.get("Ref") in public for subnet in network["SubnetIds"]):
+        yield "public subnets"
+    if "EncryptionConfig" not in cluster:
+        yield "secrets without a key"
+    logs = cluster.get("Logging", {}).get("ClusterLogging", {}).get("EnabledTypes", [])
+    if {kind["Type"] for kind in logs} != {"api", "audit", "authenticator", "controllerManager", "scheduler"}:
+        yield "not all five logs"
+    if not ephemeral and cluster.get("DeletionProtection") is not True:
+        yield "no deletion protection"
+    if cluster.get("UpgradePolicy") != {"SupportType": "STANDARD"}:
+        yield "may slip into paid extended support"
+    toggles = (
+        cluster.get("ComputeConfig", {}).get("Enabled"),
+        cluster.get("StorageConfig", {}).get("BlockStorage", {}).get("Enabled"),
+        cluster.get("KubernetesNetworkConfig", {}).get("ElasticLoadBalancing", {}).get("Enabled"),
+    )
+    if toggles != (True, True, True):
+        yield "compute, storage and load balancing are not on together"
+    if cluster.get("AccessConfig", {}).get("AuthenticationMode") != "API":
+        yield "authentication mode is not API"
+    if cluster.get("AccessConfig", {}).get("BootstrapClusterCreatorAdminPermissions", True):
+        yield "the creator is an administrator in silence"
+    if cluster.get("BootstrapSelfManagedAddons", True):
+        yield "self-managed add-ons"
+    if "ServiceIpv4Cidr" not in cluster.get("KubernetesNetworkConfig", {}):
+        yield "service range left to chance"
+    role = template["Resources"].get(str(cluster["RoleArn"].get("Fn::GetAtt", [""])[0]))
+    if role is not None:
+        names = {text_of(arn).rpartition("/")[2] for arn in role["Properties"].get("ManagedPolicyArns", [])}
+        if "AmazonEKSBlockStoragePolicyV2" not in names or "AmazonEKSBlockStoragePolicy" in names:
+            yield "cluster role without the second block-storage policy"
+        if "sts:TagSession" not in json.dumps(role["Properties"]["AssumeRolePolicyDocument"]):
+            yield "cluster role without sts:TagSession"
+
+
+def _access_findings(template: dict[str, Any]) -> Iterator[str]:
+    built_in = [
+        cluster["Properties"].get("ComputeConfig", {}).get("NodeRoleArn")
+        for cluster in of_type(template, "AWS::EKS::Cluster").values()
+    ]
+    for name, entry in of_type(template, "AWS::EKS::AccessEntry").items():
+        properties = entry["Properties"]
+        if properties["PrincipalArn"] in built_in:
+            yield f"{name}: EKS makes the access entry of the built-in pools' role itself"
+        policies = [text_of(policy["PolicyArn"]) for policy in properties.get("AccessPolicies", [])]
+        if properties.get("Type") == "EC2" and not any(arn.endswith("/AmazonEKSAutoNodePolicy") for arn in policies):
+            yield f"{name}: nodes of this role cannot join"
+
+
+def _network_findings(template: dict[str, Any]) -> Iterator[str]:
+    for name, subnet in of_type(template, "AWS::EC2::Subnet").items():
+        if subnet["Properties"].get("MapPublicIpOnLaunch"):
+            yield f"{name}: assigns public addresses"
+    for name, group in of_type(template, "AWS::EC2::SecurityGroup").items():
+        for rule in group["Properties"].get("SecurityGroupIngress", []):
+            if rule.get("CidrIp") == "0.0.0.0/0" or rule.get("CidrIpv6") == "::/0":
+                yield f"{name}: open to the internet"
+
+
+def _policy_findings(template: dict[str, Any]) -> Iterator[str]:
+    for name, key in of_type(template, "AWS::KMS::Key").items():
+        for statement in key["Properties"]["KeyPolicy"]["Statement"]:
+            if statement["Principal"] in ("*", {"AWS": "*"}):
+                yield f"{name}: key policy for everyone"
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            if "kms:CreateGrant" in actions and statement.get("Condition", {}).get("Bool") != {
+                "kms:GrantIsForAWSResource": "true"
+            }:
+                yield f"{name}: grants for more than AWS resources"
+    for kind in ("AWS::IAM::Role", "AWS::IAM::Policy"):
+        for name, holder in of_type(template, kind).items():
+            names = {text_of(arn).rpartition("/")[2] for arn in holder["Properties"].get("ManagedPolicyArns", [])}
+            if names & {"AdministratorAccess", "AmazonEKSWorkerNodePolicy"}:
+                yield f"{name}: broad policies"

@@ -1,0 +1,218 @@
+"""The house's own rules: who may import whom, what every module shows, and what no file may hold."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LIBRARY = "automode_constructs"
+
+HOUSE = [LIBRARY, "charts", "stacks", "app"]
+"""Each may import those before it."""
+
+LAYERS = {
+    "errors": 0,
+    "tokens": 1,
+    "facts": 2,
+    "specs": 3,
+    "manifests": 4,
+    "inference": 5,
+    "delivery": 5,
+    "aws": 6,
+}
+"""The library's parts: each may import itself and those with a lower number."""
+
+PARTNERS = {"cluster_values": "manifests", "delivery_attachment": "delivery", "delivery_order": "manifests"}
+"""Files that are a part of their neighbour."""
+
+LIGHT = {"errors", "tokens", "facts", "specs"}
+"""What a linter needs: it answers in a fraction of a second, and cdk8s and the CDK start a Node process."""
+
+HIDDEN_FROM_CHARTS = {"aws", "delivery", "cli"}
+
+
+@cache
+def root_names() -> dict[str, str]:
+    """The names of the package root, as type checkers read them, and where each comes from."""
+    tree = ast.parse((ROOT / LIBRARY / "__init__.py").read_text("utf-8"))
+    checked = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    return {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for block in checked
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def part(name: str) -> str:
+    """The part of the library that a dotted name belongs to; ``""`` is the package root."""
+    inside = [*name.split("."), ""][1]
+    if inside in root_names():
+        return part(root_names()[inside])
+    return PARTNERS.get(inside, inside)
+
+
+def may_import(importer: str, imported: str) -> bool:
+    """Whether a module may import a dotted name (``package.module.name``)."""
+    house, other = importer.partition(".")[0], imported.partition(".")[0]
+    if other not in HOUSE:
+        if house != LIBRARY or part(importer) not in LIGHT:
+            return True
+        return other in sys.stdlib_module_names | {"pydantic", "pydantic_core"} or (
+            other == "yaml" and part(importer) == "specs"
+        )
+    if house != other:
+        hidden = house == "charts" and part(imported) in HIDDEN_FROM_CHARTS
+        return HOUSE.index(other) < HOUSE.index(house) and not hidden
+    if house != LIBRARY:
+        return True
+    mine, theirs = part(importer), part(imported)
+    if mine in ("", theirs):
+        return True
+    if mine == "cli":
+        return theirs in LAYERS and LAYERS[theirs] <= LAYERS["inference"] and theirs != "delivery"
+    return theirs in LAYERS and LAYERS[theirs] < LAYERS.get(mine, 0)
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the app side and the library, by its dotted name."""
+    found = [ROOT / "app.py"] if (ROOT / "app.py").exists() else []
+    for folder in HOUSE[:-1]:
+        found += sorted((ROOT / folder).rglob("*.py"))
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in found}
+
+
+def library_modules() -> dict[str, Path]:
+    return {name: path for name, path in modules().items() if name.partition(".")[0] == LIBRARY}
+
+
+def imported_names(source: str, package: str) -> Iterator[str]:
+    """What a module imports, wherever in it the import stands; ``package`` is where its relative imports start."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            home = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{home}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "allowed"),
+    [
+        ("automode_constructs.facts.regions", "automode_constructs.errors.AutoModeError", True),
+        ("automode_constructs.errors", "automode_constructs.tokens.is_token", False),
+        ("automode_constructs.specs.node_pool", "automode_constructs.manifests.node_pool.NodePool", False),
+        ("automode_constructs.specs.node_pool", "automode_constructs.NodePool", False),
+        ("automode_constructs.specs.node_pool", "automode_constructs.Requirement", True),
+        ("automode_constructs.specs.model", "pydantic.BaseModel", True),
+        ("automode_constructs.specs.model", "yaml", True),
+        ("automode_constructs.facts.regions", "yaml", False),
+        ("automode_constructs.facts.regions", "boto3", False),
+        ("automode_constructs.specs.model", "constructs.Construct", False),
+        ("automode_constructs.manifests.node_pool", "cdk8s", True),
+        ("automode_constructs.manifests.node_pool", "automode_constructs.cluster_values.ClusterValues", True),
+        ("automode_constructs.cluster_values", "automode_constructs.delivery.ChartDelivery", False),
+        ("automode_constructs.delivery", "automode_constructs.inference.model_server", False),
+        ("automode_constructs.inference.model_server", "automode_constructs.delivery", False),
+        ("automode_constructs.aws.cluster", "automode_constructs.delivery.ChartDelivery", True),
+        ("automode_constructs.aws.cluster", "automode_constructs.cli.main", False),
+        ("automode_constructs.aws.cluster", "charts.node_pools", False),
+        ("automode_constructs.cli.lint", "automode_constructs.inference.presets", True),
+        ("automode_constructs.cli.lint", "automode_constructs.delivery", False),
+        ("automode_constructs.cli.lint", "automode_constructs.aws.cluster", False),
+        ("charts.node_pools", "automode_constructs.NodePool", True),
+        ("charts.node_pools", "automode_constructs.AutoModeCluster", False),
+        ("charts.node_pools", "automode_constructs.aws.cluster", False),
+        ("charts.node_pools", "stacks.cluster_stack", False),
+        ("stacks.cluster_stack", "automode_constructs.AutoModeCluster", True),
+        ("stacks.cluster_stack", "charts.node_pools", True),
+        ("stacks.cluster_stack", "app", False),
+        ("app", "stacks.cluster_stack", True),
+    ],
+)
+def test_rules_tell_up_from_down(importer: str, imported: str, allowed: bool) -> None:
+    assert may_import(importer, imported) is allowed
+
+
+def test_relative_and_late_imports_are_seen() -> None:
+    source = "from . import model\nfrom ..errors import Problem\ndef late():\n    import aws_cdk\n"
+    assert set(imported_names(source, "automode_constructs.specs")) == {
+        "automode_constructs.specs.model",
+        "automode_constructs.errors.Problem",
+        "aws_cdk",
+    }
+
+
+def test_every_part_of_the_library_has_its_layer() -> None:
+    parts = {part(name) for name in library_modules()}
+    assert {"errors", "specs", "aws"} <= parts
+    assert parts - LAYERS.keys() <= {"", "cli"}
+
+
+def test_imports_run_one_way() -> None:
+    breaches = [
+        f"{module} imports {name}"
+        for module, path in modules().items()
+        for name in imported_names(
+            path.read_text("utf-8"), module if path.name == "__init__.py" else module.rpartition(".")[0]
+        )
+        if not may_import(module, name)
+    ]
+    assert breaches == []
+
+
+def test_no_file_names_a_partition_in_an_arn() -> None:
+    files = [*modules().values(), *(ROOT / LIBRARY).rglob("*.json")]
+    assert [str(path) for path in files if re.search(r"arn:aws(-[a-z]+)*:", path.read_text("utf-8"))] == []
+
+
+@pytest.mark.parametrize("name", [name for name in library_modules() if not name.endswith("__main__")])
+def test_every_module_lists_what_it_shows(name: str) -> None:
+    body = ast.parse(library_modules()[name].read_text("utf-8")).body
+    if all(isinstance(node, ast.Expr) for node in body):
+        return  # only a docstring: a folder's __init__
+    module = importlib.import_module(name)
+    assert hasattr(module, "__all__"), f"{name} has no __all__"
+    assert [shown for shown in module.__all__ if not hasattr(module, shown)] == []
+
+
+def test_root_shows_type_checkers_and_python_the_same() -> None:
+    root = importlib.import_module(LIBRARY)
+    assert set(root.__all__) == set(root_names())
+    for name, origin in root_names().items():
+        home, _, original = origin.rpartition(".")
+        assert getattr(root, name) is getattr(importlib.import_module(home), original)
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import automode_constructs", "pydantic yaml constructs cdk8s aws_cdk jsii"),
+        ("from automode_constructs import AutoModeError, NodePoolSpec", "constructs cdk8s aws_cdk jsii"),
+    ],
+)
+def test_light_half_starts_no_node_process(statement: str, unwanted: str) -> None:
+    program = f"{statement}; import sys; print(*(name for name in '{unwanted}'.split() if name in sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
+
+
+def test_synth_asks_nothing_of_the_network_and_stops_at_findings() -> None:
+    settings = json.loads((ROOT / "cdk.json").read_text("utf-8"))
+    assert settings["app"] == "python app.py"
+    assert settings["notices"] is False
+    assert settings["versionReporting"] is False
+    assert settings["context"]["cli-telemetry"] is False
+    assert settings["context"]["@aws-cdk/core:validateAgainstDefaultRules"] is True
