@@ -83,7 +83,9 @@ class ChartDelivery(Construct):
     The logical id of a resource comes from this construct's id and the object's group, kind, namespace and name, and
     from nothing else. So code can move between files and charts of one delivery without effect; a renamed object is
     made anew and the old one deleted; an object that moves to another delivery or stack is deleted by the old one
-    after the new one made it: deploy it with ``removal_policy=RETAIN`` on the old delivery first.
+    after the new one made it: deploy it with ``removal_policy=RETAIN`` on both deliveries first. Kubernetes refuses
+    changes to what it holds immutable (a StorageClass's parameters, a Job's template) when they are deployed: a changed
+    one needs a new name.
 
     Args:
         scope: the stack, or a construct in it, that gets the resources.
@@ -97,8 +99,9 @@ class ChartDelivery(Construct):
         AutoModeError: when the cluster has no kubectl provider or is of another stage or environment; for a chart that
             is delivered already; for an id that begins with no letter, or that a delivery to another cluster has in the
             same stack. Late, as an error of the synthesis: an empty chart, a Secret, a value that CloudFormation would
-            resolve into a log, an object over 100 KB or delivered twice, a NodePool without its NodeClass, objects that
-            wait for each other, and every error the chart's constructs hold.
+            resolve into a log, an object without a name, over 100 KB or delivered twice, a NodePool without its
+            NodeClass, objects that wait for each other or for what is delivered later or nowhere, more objects than a
+            stack takes, and every error the chart's constructs hold.
     """
 
     def __init__(
@@ -110,8 +113,9 @@ class ChartDelivery(Construct):
         chart: cdk8s.Chart,
         removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.DESTROY,
     ) -> None:
+        # First of all, so that what is refused leaves no half-made construct in the tree.
+        _check(scope, id, cluster, chart, removal_policy)
         super().__init__(scope, id)
-        _check(self, cluster, chart, removal_policy)
         self.cluster = cluster
         self.chart = chart
         self.removal_policy = removal_policy
@@ -156,9 +160,9 @@ class _Problems:
 
 
 def _check(
-    delivery: ChartDelivery, cluster: ChartTarget, chart: cdk8s.Chart, removal_policy: cdk.RemovalPolicy
+    scope: Construct, id: str, cluster: ChartTarget, chart: cdk8s.Chart, removal_policy: cdk.RemovalPolicy
 ) -> None:
-    where, id = delivery.node.path, delivery.node.id
+    where = f"{scope.node.path}/{id}"
     if not isinstance(cluster, ChartTarget):
         raise AutoModeError.of(
             where,
@@ -169,8 +173,8 @@ def _check(
     if not isinstance(chart, cdk8s.Chart):
         raise AutoModeError.of(where, "chart", f"is no cdk8s chart but {type(chart).__name__}", "pass a cdk8s.Chart")
     cluster.check_deliverable(where)
-    stack, home = cdk.Stack.of(delivery), cdk.Stack.of(cluster)
-    if cdk.Stage.of(delivery) is not cdk.Stage.of(cluster):
+    stack, home = cdk.Stack.of(scope), cdk.Stack.of(cluster)
+    if cdk.Stage.of(scope) is not cdk.Stage.of(cluster):
         raise AutoModeError.of(
             where,
             "cluster",
@@ -202,7 +206,6 @@ def _check(
         if (
             isinstance(other, ChartDelivery)
             and other.node.id == id
-            and other is not delivery
             and other.cluster is not cluster
             and cdk.Stack.of(other) is stack
         ):

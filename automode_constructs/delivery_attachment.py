@@ -13,7 +13,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct, IConstruct, IDependable
 
-from automode_constructs.delivery_order import in_order, in_waves, prerequisites
+from automode_constructs.manifests.order import in_order, in_waves, prerequisites
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.rendering import ChartNote, RenderedObject, place_of, render
 from automode_constructs.specs.whole_tree import ObjectKey, judge_tree, object_key
@@ -138,8 +138,8 @@ def _object_problem(delivery: ChartDelivery, item: RenderedObject) -> str | None
     size = len(text.encode())
     if size > MAX_MANIFEST_BYTES:
         return (
-            f"{key} has {size // 1024} KB, more than the {MAX_MANIFEST_BYTES // 1024} KB that surely reach the handler; "
-            "split it, or deliver it by Helm or GitOps"
+            f"{key} has {size // 1024} KB, more than the {MAX_MANIFEST_BYTES // 1024} KB that surely reach the handler"
+            "; split it, or deliver it by Helm or GitOps"
         )
     return None
 

@@ -50,7 +50,7 @@ class AutoModeError(ValueError):
         return cls(where, [Problem(field=field, message=message, cure=cure)])
 
     def at(self, where: str, field: str = "") -> AutoModeError:
-        """The same problems, told from further out: ``where`` replaces the place, ``field`` is put before each field."""
+        """The same problems, told from further out: ``where`` is the new place, ``field`` comes before each field."""
         return AutoModeError(
             where,
             [

@@ -34,8 +34,10 @@ def is_token(value: object) -> bool:
 
 
 def is_text_token(value: object) -> bool:
-    """Whether a value is a text with a token in it. The one item of a list token is none: it is a text by its looks
-    only, and the CDK refuses it anywhere but alone in a list."""
+    """Whether a value is a text with a token in it.
+
+    The one item of a list token is none: it is a text by its looks only, which the CDK takes nowhere but in its list.
+    """
     return isinstance(value, str) and _STRING_MARK in value and _LIST_MARK not in value
 
 

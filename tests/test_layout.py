@@ -32,7 +32,7 @@ LAYERS = {
 }
 """The library's parts: each may import itself and those with a lower number."""
 
-PARTNERS = {"cluster_values": "manifests", "delivery_attachment": "delivery", "delivery_order": "manifests"}
+PARTNERS = {"cluster_values": "manifests", "delivery_attachment": "delivery"}
 """Files that are a part of their neighbour."""
 
 LIGHT = {"errors", "tokens", "facts", "specs"}

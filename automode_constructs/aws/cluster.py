@@ -280,7 +280,11 @@ class AutoModeCluster(ChartTarget):
     @property
     def delivery_dependencies(self) -> Sequence[IDependable]:
         """Network, keys and roles: they must outlive the objects, whose nodes and handler use them."""
-        network = [self.network] if isinstance(self.network, AutoModeNetwork) else []
+        network: Sequence[IDependable] = (
+            [self.network]
+            if isinstance(self.network, AutoModeNetwork)
+            else [self.network.vpc, *self.network.node_subnets, *self.network.pod_subnets]
+        )
         return [*network, self.cluster_role, self.cluster]
 
     def check_deliverable(self, where: str) -> None:

@@ -11,12 +11,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IDependable
 
+from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import kubernetes_version as versions
 from automode_constructs.aws.network import ExistingNetwork
 from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
-from automode_constructs.tokens import is_token
 
 __all__ = ["ImportedCluster"]
 
@@ -65,13 +65,7 @@ class ImportedCluster(ChartTarget):
         default_node_class: bool = True,
     ) -> None:
         super().__init__(scope, id)
-        if not is_token(cluster_name) and re.fullmatch(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}", cluster_name) is None:
-            raise AutoModeError.of(
-                self.node.path,
-                "cluster_name",
-                f"'{cluster_name}' is not a cluster name",
-                "give the bare name, as 'aws eks list-clusters' prints it",
-            )
+        arguments.check_name(self.node.path, cluster_name)
         if re.fullmatch(r"1\.[0-9]{1,3}", version) is None:
             raise AutoModeError.of(
                 self.node.path,

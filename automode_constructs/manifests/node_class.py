@@ -31,7 +31,8 @@ class NodeClass(KubernetesObject):
         scope: the cdk8s chart, or a construct in one.
         id: the construct's id.
         spec: what the nodes get; ``ClusterValues.node_class_spec`` makes one that fits the cluster.
-        name: the NodeClass's name, at most 63 characters, because nodes carry it as a label. Default: the construct's id; we decide.
+        name: the NodeClass's name, at most 63 characters, because nodes carry it as a label.
+            Default: the construct's id; we decide.
 
     Raises:
         AutoModeError: for the name ``default``, which belongs to EKS, and for a name no object may have.

@@ -39,7 +39,8 @@ class NodePool(KubernetesObject):
         id: the construct's id.
         node_class: the NodeClass of the pool's nodes, or ``NodeClass.from_name(...)``.
         spec: the pool.
-        name: the NodePool's name, at most 63 characters, because nodes carry it as a label. Default: the construct's id; we decide.
+        name: the NodePool's name, at most 63 characters, because nodes carry it as a label.
+            Default: the construct's id; we decide.
 
     Raises:
         AutoModeError: for the names ``system`` and ``general-purpose``, which belong to EKS; for a spec that already

@@ -13,8 +13,8 @@ from typing import Any
 import cdk8s
 import yaml
 
-from automode_constructs.delivery_order import in_order, prerequisites
 from automode_constructs.errors import AutoModeError, Problem
+from automode_constructs.manifests.order import in_order, prerequisites
 from automode_constructs.manifests.rendering import render
 from automode_constructs.specs.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.tokens import token_paths
@@ -30,7 +30,7 @@ _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null",
 
 
 class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True
 
 
@@ -90,10 +90,11 @@ def write_yaml_folder(charts: Sequence[cdk8s.Chart], folder: Path, *, default_no
         if not rendering.objects:
             problems.append(Problem(field="", message=f"{chart.node.path}: the chart is empty", cure="leave it out"))
         for item in rendering.objects:
+            told = f"{item.where}: {object_key(item.manifest)}"
             problems += [
                 Problem(
                     field="",
-                    message=f"{item.where}: {object_key(item.manifest)}: {path} holds a value known only after deployment",
+                    message=f"{told}: {path} holds a value known only after deployment",
                     cure="give a concrete value, for example from the outputs of a deployment",
                 )
                 for path in token_paths(item.manifest)

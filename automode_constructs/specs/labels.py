@@ -1,6 +1,6 @@
 """The well-known label keys Auto Mode schedules by, and the requirements they make.
 
-A requirement reads like a sentence: ``INSTANCE_CATEGORY.is_in("c", "m", "r")``, ``INSTANCE_GENERATION.greater_than(4)``.
+A requirement reads like a sentence: ``INSTANCE_CATEGORY.is_in("c", "m")``, ``INSTANCE_GENERATION.greater_than(4)``.
 Source: EKS User Guide, "Create a Node Pool for EKS Auto Mode", table of supported labels.
 """
 

@@ -165,7 +165,8 @@ def kubernetes_name(where: str, name: str, *, longest: int = 253) -> str:
             where,
             "name",
             f"{shown(name)} cannot be the name of this object",
-            f"use at most {longest} lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit",
+            f"use at most {longest} lower-case letters, digits, '-' and '.', "
+            "beginning and ending with a letter or digit",
         )
     return name
 
@@ -324,7 +325,7 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
             **bounds,
             given=shown(given),
             length=len(given) if isinstance(given, Sized) else "",
-            unit="characters" if isinstance(given, str) else "items",
+            unit=("character" if isinstance(given, str) else "item") + ("" if bounds.get("min_length") == 1 else "s"),
         )
     else:
         text = details["msg"]

@@ -178,9 +178,10 @@ class NodeClaimSpec(KubeModel):
                 cure="with termination_grace_period it may be at most 504h",
             )
         elif duration_in_seconds(expire) + duration_in_seconds(grace) > MAX_NODE_LIFETIME_HOURS * 3600:
+            both = f"expire_after ({expire}) and termination_grace_period ({grace})"
             yield Problem(
                 field="expire_after",
-                message=f"the sum of expire_after ({expire}) and termination_grace_period ({grace}) is over 21 days (504h)",
+                message=f"the sum of {both} is over 21 days (504h)",
                 cure="shorten one of them",
             )
         seen: set[tuple[str, str]] = set()

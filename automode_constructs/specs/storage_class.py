@@ -61,8 +61,9 @@ class TopologyTerm(KubeModel):
 
 
 class StorageClassSpec(KubeModel):
-    """A StorageClass: everything of the object but its metadata. ``parameters`` and ``provisioner`` cannot be changed
-    on a class that exists: give the changed class a new name.
+    """A StorageClass: everything of the object but its metadata.
+
+    ``parameters`` and ``provisioner`` cannot be changed on a class that exists: give the changed class a new name.
 
     Source: EKS User Guide, "Create a storage class".
     """

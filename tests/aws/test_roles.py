@@ -329,7 +329,7 @@ def test_the_arn_of_another_kind_is_refused() -> None:
 )
 def test_other_text_is_refused(arn: str) -> None:
     assert refusal(arn) == (
-        f"Stack/Cluster: admin_role_arn: '{arn}' is not the ARN of an IAM role; "
+        f"Stack/Cluster: admin_role_arn: {arn!r} is not the ARN of an IAM role; "
         "give an ARN of the form 'arn:<partition>:iam::<account>:role/<name>'"
     )
 

@@ -70,12 +70,16 @@ def test_a_group_name_has_its_form(name: str) -> None:
 @pytest.mark.parametrize(
     ("model", "fields", "message"),
     [
-        (LoadBalancerTag, {"key": "", "value": ""}, "key: must have at least 1 characters, got 0"),
+        (LoadBalancerTag, {"key": "", "value": ""}, "key: must have at least 1 character, got 0"),
         (LoadBalancerTag, {"key": "k" * 129, "value": ""}, "key: must have at most 128 characters, got 129"),
         (LoadBalancerTag, {"key": "k", "value": "v" * 257}, "value: must have at most 256 characters, got 257"),
         (SubnetTag, {"key": "k" * 129, "values": []}, "key: must have at most 128 characters, got 129"),
         (LoadBalancerAttribute, {"key": "k" * 257, "value": ""}, "key: must have at most 256 characters, got 257"),
-        (LoadBalancerAttribute, {"key": "k", "value": "v" * 1025}, "value: must have at most 1024 characters, got 1025"),
+        (
+            LoadBalancerAttribute,
+            {"key": "k", "value": "v" * 1025},
+            "value: must have at most 1024 characters, got 1025",
+        ),
     ],
 )
 def test_keys_and_values_have_a_longest(model: Any, fields: dict[str, Any], message: str) -> None:

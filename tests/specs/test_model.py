@@ -293,7 +293,9 @@ def test_a_key_that_is_no_text_is_refused() -> None:
 
 def test_any_mapping_is_read_like_a_dict() -> None:
     claim = MappingProxyType({"requirements": [MappingProxyType({"key": "a", "operator": "Exists"})]})
-    document = ChainMap({"template": MappingProxyType({"spec": claim})}, {"limits": MappingProxyType({"cpu": 1})})
+    template: dict[str, Any] = {"template": MappingProxyType({"spec": claim})}
+    limits: dict[str, Any] = {"limits": MappingProxyType({"cpu": 1})}
+    document = ChainMap(template, limits)
     assert NodePoolSpec.from_manifest(document).to_manifest() == {
         "template": {"spec": {"requirements": [{"key": "a", "operator": "Exists"}]}},
         "limits": {"cpu": 1},
@@ -317,7 +319,7 @@ def test_what_the_caller_keeps_cannot_change_a_spec() -> None:
 def test_a_spec_is_frozen_and_can_be_copied_and_sent() -> None:
     spec = NodePoolSpec(template=NodeClaimTemplate(spec=CLAIM), limits={"cpu": 1})
     with pytest.raises(ValueError, match="frozen"):
-        spec.weight = 3  # type: ignore[misc]
+        spec.weight = 3
     assert copy.deepcopy(spec) == spec
     assert pickle.loads(pickle.dumps(spec)) == spec
 

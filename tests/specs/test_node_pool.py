@@ -93,9 +93,7 @@ def test_a_node_may_live_21_days_with_its_grace_period(expire: str | None, grace
     ],
 )
 def test_a_node_may_not_live_longer(expire: str | None, grace: str | None, told: tuple[str, str]) -> None:
-    assert refusal(
-        lambda: NodeClaimSpec(requirements=[], expire_after=expire, termination_grace_period=grace)
-    ) == (
+    assert refusal(lambda: NodeClaimSpec(requirements=[], expire_after=expire, termination_grace_period=grace)) == (
         f"expire_after: the sum of expire_after ({told[0]}) and termination_grace_period ({told[1]}) "
         "is over 21 days (504h); shorten one of them"
     )
@@ -176,7 +174,9 @@ def test_bounds_of_a_pool(field: str, value: object, message: str) -> None:
     assert refusal(lambda: made(NodePoolSpec, template=TEMPLATE, **{field: value})) == message
 
 
-@pytest.mark.parametrize("quantity", [0, 1, 2**53 - 1, "1", "0.5", ".5", "1.", "500m", "64Gi", "1e3", "1E-2", "+1", "8k"])
+@pytest.mark.parametrize(
+    "quantity", [0, 1, 2**53 - 1, "1", "0.5", ".5", "1.", "500m", "64Gi", "1e3", "1E-2", "+1", "8k"]
+)
 def test_quantities_are_kept_as_written(quantity: int | str) -> None:
     assert NodePoolSpec(template=TEMPLATE, limits={"x": quantity}).to_manifest()["limits"] == {"x": quantity}
 
@@ -196,7 +196,9 @@ def test_a_budgets_schedule_is_cron(schedule: str) -> None:
     assert Budget(nodes="0", schedule=schedule, duration="8h").schedule == schedule
 
 
-@pytest.mark.parametrize("schedule", ["", "daily", "@every 1h", "0 9 * *", "0 0 9 * * *", "TZ=UTC 0 9 * * *", "0 9 * * *\n"])
+@pytest.mark.parametrize(
+    "schedule", ["", "daily", "@every 1h", "0 9 * *", "0 0 9 * * *", "TZ=UTC 0 9 * * *", "0 9 * * *\n"]
+)
 def test_another_schedule_is_refused(schedule: str) -> None:
     assert refusal(lambda: Budget(nodes="0", schedule=schedule, duration="8h")).endswith(
         "is not a cron expression of five fields ('0 9 * * mon-fri'), or '@daily' and the like"
@@ -255,7 +257,7 @@ def test_nodes_may_be_labelled_with_a_capacity_type_and_at_most_100_labels() -> 
 def test_a_taint_has_a_value_or_none() -> None:
     assert Taint(key="a", effect="NoSchedule").to_manifest() == {"key": "a", "effect": "NoSchedule"}
     assert refusal(lambda: Taint(key="a", value="", effect="NoSchedule")) == (
-        "value: must have at least 1 characters, got 0"
+        "value: must have at least 1 character, got 0"
     )
 
 
@@ -276,5 +278,5 @@ def test_only_auto_modes_own_node_class_can_be_referred_to() -> None:
         "3 problems",
         "  group: 'karpenter.k8s.aws' is not allowed; use 'eks.amazonaws.com'",
         "  kind: 'EC2NodeClass' is not allowed; use 'NodeClass'",
-        "  name: must have at least 1 characters, got 0",
+        "  name: must have at least 1 character, got 0",
     ]

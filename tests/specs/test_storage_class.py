@@ -52,8 +52,11 @@ def test_the_add_ons_driver_is_refused_with_auto_modes_own() -> None:
         ({"iops": "3000\n"}, r"iops: '3000\n' is not a whole number written as text ('3000')"),
         ({"iops": 3000}, "iops: needs a text, got 3000"),
         ({"encrypted": True}, "encrypted: True is not allowed; use one of 'true', 'false'"),
-        ({"type": "gp4"}, "type: 'gp4' is not allowed; did you mean 'gp3'? "
-         "Use one of 'gp3', 'gp2', 'io1', 'io2', 'sc1', 'st1', 'standard', 'sbp1', 'sbg1'"),
+        (
+            {"type": "gp4"},
+            "type: 'gp4' is not allowed; did you mean 'gp3'? "
+            "Use one of 'gp3', 'gp2', 'io1', 'io2', 'sc1', 'st1', 'standard', 'sbp1', 'sbg1'",
+        ),
         ({"type": "gp2", "throughput": "125"}, "throughput: only gp3 has a throughput, not gp2; remove it"),
         (
             {"encrypted": "false", "kms_key_id": "x"},

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from constructs import IConstruct
 
-from automode_constructs.delivery_order import in_order, in_waves, prerequisites
+from automode_constructs.manifests.order import in_order, in_waves, prerequisites
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.rendering import RenderedObject
 
@@ -137,5 +137,5 @@ def test_a_circle_is_named_without_what_merely_waits_for_it() -> None:
 
 def test_a_dependency_against_nature_is_a_circle() -> None:
     objects = [pool("pool", "class"), thing("NodeClass", "class", after=("NodePool/pool",))]
-    with pytest.raises(AutoModeError, match="NodePool 'pool' .*, which waits for NodeClass 'class'"):
+    with pytest.raises(AutoModeError, match=r"NodePool 'pool' .*, which waits for NodeClass 'class'"):
         names(objects)
