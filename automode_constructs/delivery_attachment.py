@@ -13,8 +13,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct, IConstruct, IDependable
 
-from automode_constructs.manifests.order import in_order, in_waves, prerequisites
 from automode_constructs.errors import AutoModeError
+from automode_constructs.manifests.order import in_order, in_waves, prerequisites
 from automode_constructs.manifests.rendering import ChartNote, RenderedObject, place_of, render
 from automode_constructs.specs.whole_tree import ObjectKey, judge_tree, object_key
 from automode_constructs.tokens import token_paths

@@ -82,6 +82,11 @@ def test_all_problems_at_once() -> None:
     assert len(refused.value.problems) == 2
 
 
+def test_the_readme_quotes_a_real_refusal(tmp_path: Path) -> None:
+    finished = _run({"endpoint_cidrs": "0.0.0.0/0"}, tmp_path / "out")
+    assert finished.stderr.strip() in (ROOT / "README.md").read_text("utf-8").splitlines()
+
+
 def _run(context: dict[str, Any], outdir: Path) -> subprocess.CompletedProcess[str]:
     """The app as the CDK CLI runs it."""
     return subprocess.run(

@@ -320,7 +320,7 @@ def _zones_of_region(where: str, stack: Stack, zone_count: int) -> list[str]:
             where,
             "zone_count",
             f"an account may have only two availability zones in '{stack.region}', got {zone_count}",
-            "set zone_count=2",
+            "set zone_count=2, or name the zones with availability_zones",
         )
     return [Fn.select(index, Fn.get_azs()) for index in range(zone_count)]
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 from constructs import IConstruct
 
-from automode_constructs.manifests.order import in_order, in_waves, prerequisites
 from automode_constructs.errors import AutoModeError
+from automode_constructs.manifests.order import in_order, in_waves, prerequisites
 from automode_constructs.manifests.rendering import RenderedObject
 
 GROUPS = {"NodeClass": "eks.amazonaws.com/v1", "NodePool": "karpenter.sh/v1", "Widget": "example.com/v1"}

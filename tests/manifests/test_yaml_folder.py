@@ -65,17 +65,18 @@ def _content(folder: Path) -> dict[str, str]:
 
 # Texts.
 
+WORDS = ("y", "N", "yes", "No", "ON", "off", "true", "FALSE", "null", "NaN", "Inf")
+"""Letters only, and yet some reader of YAML 1.1 takes them for something else."""
+
+_ODD = (
+    *("~", "", "010", "0x1F", "1e3", "1_000", "12:30:45", "=", "<<", "2026-11-23", ".inf", ".NaN", "-", "---", "..."),
+    *("a: b", "a #b", "\n", " a", "a ", "a\n\n", "\n a\nb", "a\r\nb", "{{resolve:x}}", "!!str", "&a", "*a", "a\x85b"),
+    *("\u2028", "\ufeff", "😀", "x" * 200, "word " * 40),
+)
 _texts = st.one_of(
     st.text(),
     st.text(alphabet="\n \t#:-|>'\"\\%@&*!?[]{},", max_size=12),
-    st.sampled_from(
-        [
-            *("yes", "No", "ON", "off", "y", "N", "true", "null", "~", "", "010", "0x1F", "1e3", "1_000", "12:30:45"),
-            *("=", "<<", "2026-11-23", ".inf", ".NaN", "-", "---", "...", "a: b", "a #b", "\n", " a", "a ", "a\n\n"),
-            *("\n a\nb", "a\r\nb", "{{resolve:x}}", "!!str", "&a", "*a", "a\x85b", "\u2028", "\ufeff", "😀"),
-            *("x" * 200, "word " * 40),
-        ]
-    ),
+    st.sampled_from([*WORDS, *_ODD]),
 )
 _values = st.recursive(
     _texts | st.integers(-(2**53), 2**53) | st.booleans(),
@@ -126,6 +127,17 @@ def test_texts_that_look_like_something_else_are_quoted_and_plain_ones_are_not()
         "g: 5",
         "h: true",
     ]
+
+
+@pytest.mark.parametrize("text", [*WORDS, *_ODD])
+def test_no_text_becomes_something_else_as_key_or_value(text: str) -> None:
+    manifest = {"value": text, text: ["x", text]}
+    assert list(yaml.safe_load_all(to_yaml([manifest]))) == [manifest]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_words_of_yaml_1_1_are_quoted(word: str) -> None:
+    assert to_yaml([{word: word}]) == f'---\n"{word}": "{word}"\n'
 
 
 def test_long_texts_stay_on_one_line_and_nothing_is_an_alias() -> None:
