@@ -9,7 +9,7 @@ import copy
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -378,7 +378,7 @@ def _places(document: Any) -> Iterator[tuple[Any, Any]]:
             yield from _places(value)
 
 
-_JUNK = (
+_JUNK: tuple[Any, ...] = (
     *(None, True, 0, -1, 1, 50, 51, 100, 101, 124, 1001, 2**63, 10**200, 1.5, "", " ", "a/b", "a" * 64, "a" * 400),
     *("Never", "0h", "1h\n", "1d", "1", "101%", "@daily", "@every 1h", "* * * *", "18Ti", "Ti", "59001Gi", "8Mi"),
     *("\ud800", "${Token[TOKEN.1]}", "-", "*", "subnet-", "subnet-z", "sg-", "In", "Gt", "NoSchedule", "Empty", "none"),
@@ -432,7 +432,7 @@ _PARAMS: dict[str, Any] = {
     "loadBalancerAttributes": [{"key": "a", "value": "b"}],
     "tags": [{"key": "a", "value": "b"}],
 }
-_WHOLE = {
+_WHOLE: dict[str, tuple[type[KubeModel], dict[str, Any], Callable[[Mapping[str, Any]], list[str]]]] = {
     "dynamic pool": (NodePoolSpec, {**_POOL, "weight": 1}, _node_pool_complaints),
     "static pool": (
         NodePoolSpec,
