@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["AutoModeError", "Problem", "did_you_mean", "shown"]
 
@@ -18,11 +18,17 @@ class Problem:
             where the problem belongs to the whole object.
         message: what is wrong, in lower case and without a final period; it holds the value that was given.
         cure: what to do about it, or ``""`` where the message already says it.
+        rule: the id of the rule that was broken (``automode:NodeLifetime``), or ``""`` where none has a page.
     """
 
     field: str
     message: str
     cure: str = ""
+    rule: str = ""
+
+    def under(self, field: str) -> Problem:
+        """The same problem, told from further out: ``field`` is put before its own."""
+        return replace(self, field=_join(field, self.field))
 
     def __str__(self) -> str:
         text = f"{self.field}: {self.message}" if self.field else self.message
@@ -51,13 +57,7 @@ class AutoModeError(ValueError):
 
     def at(self, where: str, field: str = "") -> AutoModeError:
         """The same problems, told from further out: ``where`` is the new place, ``field`` comes before each field."""
-        return AutoModeError(
-            where,
-            [
-                Problem(field=_join(field, problem.field), message=problem.message, cure=problem.cure)
-                for problem in self.problems
-            ],
-        )
+        return AutoModeError(where, [problem.under(field) for problem in self.problems])
 
     def _text(self) -> str:
         head = f"{_on_one_line(self.where)}: " if self.where else ""

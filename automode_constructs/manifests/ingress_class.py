@@ -33,6 +33,7 @@ class IngressClassParams(KubernetesObject):
             kind="IngressClassParams",
             name=name,
             body={"spec": self.spec.to_manifest()},
+            warnings=self.spec.warnings(),
         )
 
 

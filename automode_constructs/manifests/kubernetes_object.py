@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.model import kubernetes_name
 from automode_constructs.tokens import is_resolvable
 
@@ -37,6 +37,7 @@ class KubernetesObject(Construct):
         longest_name: the most characters the name may have.
         annotations: ``metadata.annotations``. Default: none.
         cluster_scoped: whether the kind knows no namespace, so that the chart's must not be written.
+        warnings: what is risky about the object; delivery repeats it in the CDK app.
 
     Raises:
         AutoModeError: when the name is no Kubernetes name, or the scope is in no cdk8s chart.
@@ -54,6 +55,7 @@ class KubernetesObject(Construct):
         longest_name: int = 253,
         annotations: Mapping[str, str] | None = None,
         cluster_scoped: bool = True,
+        warnings: Iterable[Problem] = (),
     ) -> None:
         self.name = kubernetes_name(f"{scope.node.path}/{id}", id if name is None else name, longest=longest_name)
         super().__init__(scope, id)
@@ -70,6 +72,8 @@ class KubernetesObject(Construct):
             self.api_object.add_json_patch(cdk8s.JsonPatch.add(_pointer([field]), value))
         if cluster_scoped and namespace is not None:
             self.api_object.add_json_patch(cdk8s.JsonPatch.remove("/metadata/namespace"))
+        for problem in warnings:
+            note_warning(self, problem.rule, str(problem))
 
     def _chart(self) -> cdk8s.Chart:
         try:

@@ -56,6 +56,7 @@ class NodeClass(KubernetesObject):
             name=name,
             longest_name=MAX_LABEL_VALUE,
             body={"spec": spec.to_manifest()},
+            warnings=spec.warnings(),
         )
         self.spec = spec
 

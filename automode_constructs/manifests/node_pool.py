@@ -80,6 +80,7 @@ class NodePool(KubernetesObject):
             name=name,
             longest_name=MAX_LABEL_VALUE,
             body={"spec": self.spec.to_manifest()},
+            warnings=self.spec.warnings(),
         )
         if isinstance(node_class, NamedNodeClass) and node_class.made_elsewhere:
             self.node.add_metadata(EXTERNAL_CLASS_METADATA, node_class.name)

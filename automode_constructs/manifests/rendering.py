@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -201,4 +202,10 @@ def _manifest(construct: Any) -> dict[str, Any] | Problem:
         return Problem(field="kind", message=f"'{kind}' holds many objects", cure="make each of its items an object")
     if not (manifest.get("metadata") or {}).get("name"):
         return Problem(field="metadata.name", message=f"a {kind} without a name cannot be delivered", cure="name it")
+    if "<unresolved-token>" in json.dumps(manifest):
+        return Problem(
+            field="",
+            message=f"{kind} holds a CDK object, which cdk8s cannot write",
+            cure="pass the text that stands for it, for example with Token.as_string(...)",
+        )
     return manifest

@@ -54,5 +54,6 @@ class StorageClass(KubernetesObject):
             kind="StorageClass",
             name=name,
             body=self.spec.to_manifest(),
+            warnings=self.spec.warnings(),
             annotations={"storageclass.kubernetes.io/is-default-class": "true"} if default_class else None,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence, Sized
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -23,6 +24,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
+from automode_constructs.specs.rule import RULES, rule
 from automode_constructs.tokens import is_list_token, is_resolvable, is_text_token, is_token, token_paths
 
 __all__ = [
@@ -40,6 +42,32 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_CRD = "the kind's CRD"
+UNKNOWN_FIELD = rule(
+    "automode:UnknownField",
+    "all",
+    severity="error",
+    sentence="Every field is one that Auto Mode knows; write newer ones with add_override.",
+    source=_CRD,
+)
+MISSING_FIELD = rule(
+    "automode:MissingField", "all", severity="error", sentence="Every required field is there.", source=_CRD
+)
+VALUE = rule(
+    "automode:Value",
+    "all",
+    severity="error",
+    sentence="Every value has the type, the form and the bounds of its field.",
+    source=_CRD,
+)
+KNOWN_LATE = rule(
+    "automode:ValueKnownLate",
+    "all",
+    severity="error",
+    sentence="A value known only after deployment (a CDK token) stands only where CloudFormation can fill it in.",
+    source="AWS CDK Developer Guide, 'Tokens and the AWS CDK'",
+)
 
 NOT_HERE = "holds a value known only after deployment, which cannot stand here"
 
@@ -219,22 +247,42 @@ class KubeModel(BaseModel):
             cls._takes_tokens[name] = any(_bears_tokens(part) for part in annotation)
         if not cls._takes_tokens[name]:
             for path in token_paths(value):
-                raise AutoModeError.of("", path, NOT_HERE, "give a concrete value")
+                raise KNOWN_LATE.broken(path, NOT_HERE, "give a concrete value")
         return value
 
     @model_validator(mode="after")
     def _keep_the_rules(self) -> Self:
-        problems = list(self._broken_rules())
+        problems = [problem for problem in self._broken_rules() if not _is_warning(problem)]
         if problems:
             raise AutoModeError("", problems)
         return self
 
     def _broken_rules(self) -> Iterator[Problem]:
-        """What is wrong with fields that are right by themselves; a model with such rules overrides this.
+        """What is wrong, or risky, with fields that are right by themselves; a model with such rules overrides this.
 
-        Fields are named as in Python, in the problems' texts too: who reads YAML is told the names that stand there.
+        Each problem names its rule, whose severity decides: an error refuses the model, a warning is kept for
+        ``warnings``. Fields are named as in Python, in the problems' texts too: who reads YAML is told the names that
+        stand there.
         """
         return iter(())
+
+    def warnings(self, *, by_alias: bool = False) -> Iterator[Problem]:
+        """What works but is risky, in this model and those inside it.
+
+        Args:
+            by_alias: whether fields are named as in YAML. Default: False; as in Python.
+        """
+        for problem in self._broken_rules():
+            if _is_warning(problem):
+                yield from _with_aliases(AutoModeError("", [problem]), type(self)).problems if by_alias else [problem]
+        for name, field in type(self).model_fields.items():
+            told = (field.serialization_alias if by_alias else None) or name
+            value = getattr(self, name)
+            inner = enumerate(value) if isinstance(value, tuple) else [(None, value)]
+            for index, model in inner:
+                if isinstance(model, KubeModel):
+                    where = told if index is None else f"{told}[{index}]"
+                    yield from (problem.under(where) for problem in model.warnings(by_alias=by_alias))
 
     @classmethod
     def from_manifest(cls, document: Mapping[str, Any], *, where: str = "") -> Self:
@@ -252,6 +300,11 @@ class KubeModel(BaseModel):
         """The camelCase form; what was not set is absent."""
         dumped: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
         return dumped
+
+
+def _is_warning(problem: Problem) -> bool:
+    known = RULES.get(problem.rule)
+    return known is not None and known.severity == "warning"
 
 
 def _bears_tokens(annotation: Any) -> bool:
@@ -299,25 +352,26 @@ def _in_our_words(model: type[KubeModel], error: ValidationError, *, by_alias: b
 def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) -> Sequence[Problem]:
     kind, location, given, bounds = details["type"], details["loc"], details["input"], details.get("ctx", {})
     field = _dotted(model, location, by_alias=by_alias)
-    message, cure, cause = "", "", bounds.get("error")
+    message, cure, cause, broken = "", "", bounds.get("error"), VALUE
     if is_resolvable(given):
         message = f"got a CDK object ({type(given).__name__}), not a value"
-        cure = "pass the text that stands for it, for example with Token.as_string(...)"
+        cure, broken = "pass the text that stands for it, for example with Token.as_string(...)", KNOWN_LATE
     elif isinstance(cause, AutoModeError):
         named = _model_at(model, location) if by_alias else None
-        return (cause if named is None else _with_aliases(cause, named)).at("", field).problems
+        told = (cause if named is None else _with_aliases(cause, named)).at("", field)
+        return [replace(problem, rule=problem.rule or VALUE.id) for problem in told.problems]
     elif is_token(given):
         return _misplaced_token(given).at("", field).problems
     elif kind == "extra_forbidden":
         *outer, name = location
         field = _dotted(model, outer, by_alias=by_alias) + _key(name)
-        message = "is not a known field"
+        message, broken = "is not a known field", UNKNOWN_FIELD
         cure = did_you_mean(str(name), _field_names(_model_at(model, outer), by_alias=by_alias))
     elif kind == "literal_error":
         message = f"{shown(given)} is not allowed"
         cure = did_you_mean(given if isinstance(given, str) else "", re.findall(r"'([^']*)'", bounds["expected"]))
     elif kind == "missing":
-        message = "is required"
+        message, broken = "is required", MISSING_FIELD
     elif kind in _NEEDED:
         message = f"needs {_NEEDED[kind]}, got {shown(given)}"
     elif kind in _BOUNDS:
@@ -330,7 +384,7 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
     else:
         text = details["msg"]
         message = f"{text[:1].lower()}{text[1:]}, got {shown(given)}"
-    return [Problem(field=field.removeprefix("."), message=message, cure=cure)]
+    return [broken.problem(field.removeprefix("."), message, cure)]
 
 
 def _misplaced_token(value: object) -> AutoModeError:
@@ -339,7 +393,7 @@ def _misplaced_token(value: object) -> AutoModeError:
         if is_text_token(value)
         else "take an item out of a list with Fn.select(...), make a text of a number with Token.as_string(...)"
     )
-    return AutoModeError.of("", "", NOT_HERE, cure)
+    return KNOWN_LATE.broken("", NOT_HERE, cure)
 
 
 def _with_aliases(error: AutoModeError, model: type[KubeModel]) -> AutoModeError:
@@ -353,7 +407,7 @@ def _with_aliases(error: AutoModeError, model: type[KubeModel]) -> AutoModeError
     return AutoModeError(
         error.where,
         [
-            Problem(field=named(problem.field), message=named(problem.message), cure=named(problem.cure))
+            replace(problem, field=named(problem.field), message=named(problem.message), cure=named(problem.cure))
             for problem in error.problems
         ],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import aws_cdk as cdk
 import cdk8s
 import jsii
 import pytest
@@ -162,6 +163,16 @@ def test_a_json_patch_that_fails_is_an_error_without_a_stack_trace(chart: cdk8s.
     assert note.where == "chart/a"
     assert note.message.startswith("cannot be written as JSON (")
     assert "\n" not in note.message
+
+
+def test_a_cdk_object_in_an_object_is_an_error(chart: cdk8s.Chart) -> None:
+    settings = config(chart, "settings")
+    settings.add_json_patch(cdk8s.JsonPatch.add("/data", {"a": cdk.Fn.condition_equals("a", "b")}))
+    (note,) = render(chart).notes
+    assert note.message == (
+        "ConfigMap holds a CDK object, which cdk8s cannot write; "
+        "pass the text that stands for it, for example with Token.as_string(...)"
+    )
 
 
 def test_kinds_have_their_turn() -> None:

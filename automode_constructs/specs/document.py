@@ -1,0 +1,204 @@
+"""Whole Kubernetes documents: which kinds we know, reading them into specs, and judging them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Self
+
+from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
+from automode_constructs.specs.ingress_class import IngressClassParamsSpec
+from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.node_class import NodeClassSpec
+from automode_constructs.specs.node_pool import BUILT_IN_POOL_NAMES, NodePoolSpec
+from automode_constructs.specs.rule import RULES, Severity, rule
+from automode_constructs.specs.storage_class import StorageClassSpec
+
+__all__ = ["KINDS", "Finding", "Kind", "Manifest", "judge_document", "kind_of"]
+
+API_VERSION = rule(
+    "automode:ApiVersion",
+    "all",
+    severity="error",
+    sentence="A kind of Auto Mode's has the group and version that the cluster serves.",
+    source="EKS User Guide, 'Create a Node Pool for EKS Auto Mode'",
+)
+RESERVED_NAME = rule(
+    "automode:ReservedName",
+    "NodeClass",
+    "NodePool",
+    severity="error",
+    sentence="The names default (NodeClass), system and general-purpose (NodePool) are EKS's, which reverts changes.",
+    source="EKS User Guide, 'Create a Node Class for Amazon EKS'",
+)
+OPEN_SOURCE_KARPENTER = rule(
+    "automode:OpenSourceKarpenter",
+    "NodeClass",
+    "NodePool",
+    severity="error",
+    sentence="Auto Mode has NodeClass and labels of eks.amazonaws.com, not those of open-source Karpenter.",
+    source="EKS User Guide, 'Create a Node Class for Amazon EKS'; aws/containers-roadmap#2524",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """A kind of object that we know."""
+
+    group: str
+    version: str
+    kind: str
+    model: type[KubeModel]
+    at: str = "spec"
+    """The field that holds the model, or ``""`` where it is spread over the object."""
+
+    @property
+    def api_version(self) -> str:
+        """``group/version``."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(group="eks.amazonaws.com", version="v1", kind="NodeClass", model=NodeClassSpec),
+    Kind(group="karpenter.sh", version="v1", kind="NodePool", model=NodePoolSpec),
+    Kind(group="eks.amazonaws.com", version="v1", kind="IngressClassParams", model=IngressClassParamsSpec),
+    Kind(group="storage.k8s.io", version="v1", kind="StorageClass", model=StorageClassSpec, at=""),
+)
+"""Every kind that is read and judged; all others are passed by."""
+
+_RESERVED = {"NodeClass": ("default",), "NodePool": BUILT_IN_POOL_NAMES}
+_ENVELOPE = ("apiVersion", "kind", "metadata", "status")
+
+
+@cache
+def _kinds() -> dict[tuple[str, str], Kind]:
+    return {(kind.group, kind.kind): kind for kind in KINDS}
+
+
+def kind_of(document: Mapping[str, Any]) -> Kind | None:
+    """The kind of a document, or ``None`` for one that we pass by."""
+    group = str(document.get("apiVersion", "")).rpartition("/")[0]
+    return _kinds().get((group, str(document.get("kind", ""))))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """A whole document: the kind, the metadata as they stand, and the typed rest.
+
+    ``from_manifest`` and ``to_manifest`` are inverse for every valid document: nothing is dropped, nothing added.
+    """
+
+    kind: Kind
+    metadata: Mapping[str, Any]
+    spec: KubeModel
+    rest: Mapping[str, Any] = field(default_factory=dict)
+    """What stands beside: ``status``."""
+
+    @classmethod
+    def from_manifest(cls, document: Mapping[str, Any], *, where: str = "") -> Self:
+        """Reads a document.
+
+        Raises:
+            AutoModeError: for a kind that is not ours, and with every problem of the document.
+        """
+        kind = kind_of(document)
+        if kind is None:
+            told = f"{shown(document.get('apiVersion'))} {shown(document.get('kind'))}"
+            raise AutoModeError.of(
+                where, "kind", f"{told} is not a kind of Auto Mode", did_you_mean("", [kind.kind for kind in KINDS])
+            )
+        errors = [finding.problem for finding in judge_document(document) or () if finding.severity == "error"]
+        if errors:
+            raise AutoModeError(where, errors)
+        return cls(
+            kind=kind,
+            metadata=document["metadata"],
+            spec=kind.model.from_manifest(_body(document, kind)),
+            rest={name: document[name] for name in ("status",) if name in document},
+        )
+
+    def to_manifest(self) -> dict[str, Any]:
+        """The document."""
+        body = self.spec.to_manifest()
+        return {
+            "apiVersion": self.kind.api_version,
+            "kind": self.kind.kind,
+            "metadata": dict(self.metadata),
+            **({self.kind.at: body} if self.kind.at else body),
+            **self.rest,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """What a document is found to have: a problem, and how bad it is."""
+
+    problem: Problem
+
+    @property
+    def severity(self) -> Severity:
+        """The severity of the rule; a problem without one is an error."""
+        known = RULES.get(self.problem.rule)
+        return "error" if known is None else known.severity
+
+
+def judge_document(document: Mapping[str, Any]) -> list[Finding] | None:
+    """Everything that is wrong or risky in one document, or ``None`` for a kind that is not ours.
+
+    Fields are named by their place in the document.
+    """
+    kind = kind_of(document)
+    foreign = [Finding(problem=problem) for problem in _foreign_problems(document)]
+    if kind is None:
+        return foreign or None
+    problems = [*_envelope_problems(document, kind)]
+    body = _body(document, kind)
+    if kind.at and kind.at not in document:
+        problems.append(Problem(field=kind.at, message="is required", rule="automode:MissingField"))
+    else:
+        try:
+            spec = kind.model.from_manifest(body)
+        except AutoModeError as error:
+            problems += [problem.under(kind.at) for problem in error.problems]
+        else:
+            problems += [problem.under(kind.at) for problem in spec.warnings(by_alias=True)]
+    return [*foreign, *(Finding(problem=problem) for problem in problems)]
+
+
+def _body(document: Mapping[str, Any], kind: Kind) -> Any:
+    if kind.at:
+        return document.get(kind.at)
+    return {name: value for name, value in document.items() if name not in _ENVELOPE}
+
+
+def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Problem]:
+    if document.get("apiVersion") != kind.api_version:
+        yield API_VERSION.problem(
+            "apiVersion", f"{shown(document.get('apiVersion'))} is not served", f"write {kind.api_version}"
+        )
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    if not isinstance(name, str) or not name:
+        yield Problem(field="metadata.name", message="is required", rule="automode:MissingField")
+    elif name in _RESERVED.get(kind.kind, ()):
+        yield RESERVED_NAME.problem("metadata.name", f"'{name}' belongs to EKS", "choose another name")
+    if kind.at:
+        for unknown in sorted(str(key) for key in document.keys() - {*_ENVELOPE, kind.at}):
+            cure = did_you_mean(unknown, [kind.at, "metadata"])
+            yield Problem(field=unknown, message="is not a known field", cure=cure, rule="automode:UnknownField")
+
+
+def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
+    group = str(document.get("apiVersion", "")).rpartition("/")[0]
+    if group == "karpenter.k8s.aws":
+        yield OPEN_SOURCE_KARPENTER.problem(
+            "apiVersion",
+            f"{shown(document.get('kind'))} is open-source Karpenter's and not served on Auto Mode",
+            "write a NodeClass of eks.amazonaws.com/v1",
+        )
+    elif str(document.get("kind")) in {"NodeClass", "NodePool"} and kind_of(document) is None:
+        kind = next(kind for kind in KINDS if kind.kind == document["kind"])
+        yield API_VERSION.problem(
+            "apiVersion", f"{shown(document.get('apiVersion'))} is not served", f"write {kind.api_version}"
+        )
