@@ -34,6 +34,7 @@ lint: setup ## Look for mistakes that ruff knows
 
 types: setup ## Check the types, strictly
 	@'$(PY)' -m mypy $(CODE)
+	@basedpyright
 
 manifests: setup ## Write the Kubernetes objects as YAML to manifests (OUTPUTS=outputs.json)
 	@'$(PY)' -m charts --out manifests $(if $(OUTPUTS),--outputs '$(OUTPUTS)') $(ARGS)

@@ -1,0 +1,52 @@
+"""User code that is only type-checked: constructs beside the CDK's own types. Checked by mypy."""
+
+import aws_cdk as cdk
+import cdk8s
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+
+from automode_constructs import (
+    AutoModeCluster,
+    AutoModeNetwork,
+    ChartDelivery,
+    ClusterRole,
+    ClusterValues,
+    ExistingNetwork,
+    NodeClass,
+    NodePool,
+    NodePoolSpec,
+    NodeRole,
+)
+
+
+def cluster(stack: cdk.Stack, vpc: ec2.IVpc, key: kms.IKey, boundary: iam.IManagedPolicy) -> AutoModeCluster:
+    return AutoModeCluster(
+        stack,
+        "Cluster",
+        version=eks.KubernetesVersion.V1_36,
+        network=ExistingNetwork(vpc=vpc, node_subnets=vpc.private_subnets),
+        cluster_role=ClusterRole(stack, "Role"),
+        secrets_key=key,
+        volume_key="aws-owned",
+        built_in_pools=["system"],
+        permissions_boundary=boundary,
+    )
+
+
+def pools(stack: cdk.Stack, target: AutoModeCluster, spec: NodePoolSpec) -> ChartDelivery:
+    values: ClusterValues = target.values
+    chart = cdk8s.Chart(cdk8s.App(), "pools")
+    NodePool(chart, "own", node_class=NodeClass(chart, "own-class", spec=values.node_class_spec()), spec=spec)
+    NodePool(chart, "built-in", node_class=NodeClass.from_name("default"), spec=spec)
+    return ChartDelivery(stack, "Pools", cluster=target, chart=chart)
+
+
+def escape_hatches(target: AutoModeCluster, stack: cdk.Stack) -> None:
+    target.cluster.connections.allow_default_port_from(ec2.Peer.ipv4("10.0.0.0/8"))
+    role: NodeRole = NodeRole(stack, "Gpu", cluster=target)
+    name: str = role.role_name
+    network: AutoModeNetwork = AutoModeNetwork(stack, name, pod_cidr="100.64.0.0/16")
+    subnets: list[ec2.ISubnet] = network.pod_subnets
+    del subnets
