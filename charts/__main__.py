@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import cdk8s
 
 from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError
-from automode_constructs.manifests.yaml_folder import write_yaml_folder
+from automode_constructs.manifests.yaml_folder import ChartWarning, write_yaml_folder
 from charts import platform_charts
 
 __all__ = ["main"]
@@ -29,10 +30,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         values = ClusterValues.from_outputs(_read(options.outputs), where=str(options.outputs))
         charts = platform_charts(cdk8s.App(), values)
-        files = write_yaml_folder(charts, options.out, default_node_class=values.built_in_pools)
+        with warnings.catch_warnings(record=True) as risks:
+            warnings.simplefilter("always", ChartWarning)
+            files = write_yaml_folder(charts, options.out, default_node_class=values.built_in_pools)
     except AutoModeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    for risk in risks:
+        print(f"warning: {risk.message}", file=sys.stderr)
     for file in files:
         print(file)
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from automode_constructs.manifests.rendering import render
 from automode_constructs.specs.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.tokens import token_paths
 
-__all__ = ["to_yaml", "write_yaml_folder"]
+__all__ = ["ChartWarning", "to_yaml", "write_yaml_folder"]
 
 HEADER = "# Written by automode-constructs; the next run replaces this file.\n"
 """The first line of every file, by which the next run knows what it may take away."""
@@ -41,6 +42,10 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _represent_text)
+
+
+class ChartWarning(UserWarning):
+    """Something in a chart works, but at a risk."""
 
 
 def to_yaml(manifests: Sequence[Mapping[str, Any]]) -> str:
@@ -69,6 +74,9 @@ def write_yaml_folder(charts: Sequence[cdk8s.Chart], folder: Path, *, default_no
     Returns:
         The files written.
 
+    Warns:
+        ChartWarning: for everything in the charts that works but is risky, with the rule's id.
+
     Raises:
         AutoModeError: for a folder with other files, a value known only after deployment, an empty chart, an error
             that a chart holds, or one of the whole-tree checks; nothing is written then.
@@ -76,6 +84,7 @@ def write_yaml_folder(charts: Sequence[cdk8s.Chart], folder: Path, *, default_no
     with _told_of(folder):
         _refuse_strangers(folder)
     problems: list[Problem] = []
+    risks: list[str] = []
     streams: dict[str, str] = {}
     everything: list[TreeObject] = []
     if not charts:
@@ -86,6 +95,9 @@ def write_yaml_folder(charts: Sequence[cdk8s.Chart], folder: Path, *, default_no
             Problem(field="", message=f"{note.where}: {note.message}")
             for note in rendering.notes
             if note.severity == "error"
+        ]
+        risks += [
+            f"{note.where}: {note.message} [{note.rule}]" for note in rendering.notes if note.severity == "warning"
         ]
         if not rendering.objects:
             problems.append(Problem(field="", message=f"{chart.node.path}: the chart is empty", cure="leave it out"))
@@ -111,6 +123,9 @@ def write_yaml_folder(charts: Sequence[cdk8s.Chart], folder: Path, *, default_no
     problems += [Problem(field="", message=str(finding)) for finding in findings if finding.severity == "error"]
     if problems:
         raise AutoModeError(str(folder), problems)
+    risks += [f"{finding} [{finding.rule}]" for finding in findings if finding.severity == "warning"]
+    for risk in risks:
+        warnings.warn(risk, ChartWarning, stacklevel=2)
     with _told_of(folder):
         _replace(folder.resolve(), streams)
     return [folder / name for name in streams]

@@ -11,14 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automode_constructs.manifests import yaml_folder
+from automode_constructs.manifests.kubernetes_object import note_warning
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.manifests.yaml_folder import HEADER, to_yaml, write_yaml_folder
+from automode_constructs.manifests.yaml_folder import HEADER, ChartWarning, to_yaml, write_yaml_folder
+from automode_constructs.specs.labels import INSTANCE_CATEGORY
 from automode_constructs.specs.node_class import NodeClassSpec, SecurityGroupSelectorTerm, SubnetSelectorTerm
 from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
 from tests.refusal import refusal
 
-SPEC = NodePoolSpec(template=NodeClaimTemplate(spec=NodeClaimSpec(requirements=[])))
+SPEC = NodePoolSpec(template=NodeClaimTemplate(spec=NodeClaimSpec(requirements=[INSTANCE_CATEGORY.is_in("c")])))
 
 
 def _node_class(scope: cdk8s.Chart, id: str, *, role: str = "nodes") -> NodeClass:
@@ -311,6 +313,13 @@ def test_objects_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
     first.add_dependency(second)
     second.add_dependency(first)
     assert "these objects wait for each other" in refusal(lambda: _write([chart], tmp_path / "out"))
+
+
+def test_what_is_risky_is_warned_of_with_the_rule_s_id(tmp_path: Path) -> None:
+    chart = _pools()
+    note_warning(chart, "automode:Risk", "is risky")
+    with pytest.warns(ChartWarning, match=r"^pools: is risky \[automode:Risk\]$"):
+        assert _write([chart], tmp_path / "out")
 
 
 def test_no_chart_at_all_is_refused(tmp_path: Path) -> None:
