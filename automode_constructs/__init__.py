@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from automode_constructs.manifests.node_pool import NodePool as NodePool
     from automode_constructs.manifests.storage_class import StorageClass as StorageClass
     from automode_constructs.manifests.yaml_folder import write_yaml_folder as write_yaml_folder
+    from automode_constructs.specs.advanced_compute import AdvancedCompute as AdvancedCompute
+    from automode_constructs.specs.advanced_networking import AdvancedNetworking as AdvancedNetworking
+    from automode_constructs.specs.advanced_networking import NetworkInterface as NetworkInterface
+    from automode_constructs.specs.advanced_security import AdvancedSecurity as AdvancedSecurity
+    from automode_constructs.specs.capacity import CapacityReservationSelectorTerm as CapacityReservationSelectorTerm
+    from automode_constructs.specs.capacity import PlacementGroupSelector as PlacementGroupSelector
+    from automode_constructs.specs.certificate_bundle import CertificateBundle as CertificateBundle
     from automode_constructs.specs.ingress_class import IngressClassParamsSpec as IngressClassParamsSpec
     from automode_constructs.specs.node_class import EphemeralStorage as EphemeralStorage
     from automode_constructs.specs.node_class import NodeClassSpec as NodeClassSpec
@@ -41,11 +48,16 @@ if TYPE_CHECKING:
     from automode_constructs.specs.storage_class import StorageParameters as StorageParameters
 else:
     _HOMES = {
+        "AdvancedCompute": "specs.advanced_compute",
+        "AdvancedNetworking": "specs.advanced_networking",
+        "AdvancedSecurity": "specs.advanced_security",
         "AutoModeCluster": "aws.cluster",
         "AutoModeError": "errors",
         "AutoModeNetwork": "aws.network",
         "Budget": "specs.node_pool",
         "BuiltInNodeRole": "aws.roles",
+        "CapacityReservationSelectorTerm": "specs.capacity",
+        "CertificateBundle": "specs.certificate_bundle",
         "ChartDelivery": "delivery",
         "ClusterRole": "aws.roles",
         "ClusterValues": "cluster_values",
@@ -56,6 +68,7 @@ else:
         "IngressClass": "manifests.ingress_class",
         "IngressClassParams": "manifests.ingress_class",
         "IngressClassParamsSpec": "specs.ingress_class",
+        "NetworkInterface": "specs.advanced_networking",
         "NodeClaimSpec": "specs.node_pool",
         "NodeClaimTemplate": "specs.node_pool",
         "NodeClass": "manifests.node_class",
@@ -64,6 +77,7 @@ else:
         "NodePool": "manifests.node_pool",
         "NodePoolSpec": "specs.node_pool",
         "NodeRole": "aws.roles",
+        "PlacementGroupSelector": "specs.capacity",
         "Requirement": "specs.requirement",
         "SecurityGroupSelectorTerm": "specs.node_class",
         "StorageClass": "manifests.storage_class",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import aws_cdk as cdk
 import cdk8s
@@ -50,6 +50,16 @@ class ChartTarget(Construct):
     def default_node_class(self) -> bool:
         """Whether EKS makes the NodeClass ``default`` in this cluster."""
         raise AutoModeError.of(self.node.path, "", "this kind of cluster does not say whether it has built-in pools")
+
+    @property
+    def built_in_pools(self) -> Collection[str] | None:
+        """The pools that EKS keeps in this cluster, or ``None`` where that is not known."""
+        return None
+
+    @property
+    def other_nodes(self) -> bool:
+        """Whether the cluster may have nodes that no NodePool makes: managed node groups, Fargate, hybrid nodes."""
+        return True
 
     @property
     def charts_are_all_known(self) -> bool:

@@ -16,6 +16,7 @@ from constructs import Construct, IConstruct, IDependable
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.order import in_order, in_waves, prerequisites
 from automode_constructs.manifests.rendering import ChartNote, RenderedObject, place_of, render
+from automode_constructs.specs.placement import pods_of
 from automode_constructs.specs.whole_tree import ObjectKey, judge_tree, object_key
 from automode_constructs.tokens import token_paths
 
@@ -157,6 +158,10 @@ def _judge_tree(target: ChartTarget, owners: Sequence[ChartDelivery], objects: S
         [item.in_tree() for item in objects],
         default_node_class=target.default_node_class,
         whole=target.charts_are_all_known,
+        built_in_pools=target.built_in_pools,
+        # Asking costs a walk over the app, and only workloads care.
+        other_nodes=any(pods_of(object_key(item.manifest).group, item.manifest) for item in objects)
+        and target.other_nodes,
     )
     for finding in findings:
         delivery = owners[finding.index]

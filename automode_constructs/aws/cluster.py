@@ -247,8 +247,7 @@ class AutoModeCluster(ChartTarget):
         """The role of nodes outside EKS's built-in pools, with its access entry."""
         if permissions_boundary is not None:
             iam.PermissionsBoundary.of(self).apply(permissions_boundary)
-        self.built_in_pools = tuple(built_in_pools)
-        """The pools that EKS keeps itself."""
+        self._built_in_pools = tuple(built_in_pools)
         self._kubectl = kubectl
         self._node_tags = dict(node_tags or {})
 
@@ -269,13 +268,24 @@ class AutoModeCluster(ChartTarget):
             pod_security_groups=security_groups if pod_subnets else None,
             volume_key_arn=self.volume_key.key_arn if self.volume_key is not None else None,
             node_tags=self._node_tags or None,
-            built_in_pools=bool(self.built_in_pools),
+            built_in_pools=bool(self._built_in_pools),
         )
 
     @property
     def default_node_class(self) -> bool:
         """Whether EKS makes the NodeClass ``default``: it does beside a built-in pool."""
-        return bool(self.built_in_pools)
+        return bool(self._built_in_pools)
+
+    @property
+    def built_in_pools(self) -> tuple[str, ...]:
+        """The pools that EKS keeps itself."""
+        return self._built_in_pools
+
+    @property
+    def other_nodes(self) -> bool:
+        """Whether the app gives the cluster, or any other, node groups or Fargate profiles."""
+        others = (eks.CfnNodegroup, eks.CfnFargateProfile)
+        return any(isinstance(construct, others) for construct in self.node.root.node.find_all())
 
     @property
     def delivery_dependencies(self) -> Sequence[IDependable]:

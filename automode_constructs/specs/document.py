@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Self
 
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
-from automode_constructs.specs.ingress_class import IngressClassParamsSpec
+from automode_constructs.specs.gateway_class import GatewayClassSpec
+from automode_constructs.specs.ingress import IngressSpec, ingress_annotation_problems, is_load_balanced
+from automode_constructs.specs.ingress_class import IngressClassParamsSpec, IngressClassSpec
 from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.network_load_balancer import (
+    NetworkLoadBalancerServiceSpec,
+    is_network_load_balancer,
+    service_annotation_problems,
+)
+from automode_constructs.specs.network_policy import (
+    ApplicationNetworkPolicySpec,
+    ClusterNetworkPolicySpec,
+    NetworkPolicySwitch,
+    is_network_policy_switch,
+)
 from automode_constructs.specs.node_class import NodeClassSpec
+from automode_constructs.specs.node_diagnostic import NodeDiagnosticSpec
 from automode_constructs.specs.node_pool import BUILT_IN_POOL_NAMES, NodePoolSpec
+from automode_constructs.specs.other_controllers import (
+    is_auto_mode_controller,
+    is_auto_mode_driver,
+    other_controller_problems,
+)
 from automode_constructs.specs.rule import RULES, Severity, rule
 from automode_constructs.specs.storage_class import StorageClassSpec
+from automode_constructs.specs.target_group_binding import TargetGroupBindingSpec
+from automode_constructs.specs.volume_attributes_class import (
+    PersistentVolumeClaimSpec,
+    VolumeAttributesClassSpec,
+    claim_annotation_problems,
+    has_modifier_annotations,
+)
+from automode_constructs.specs.volume_snapshot_class import VolumeSnapshotClassSpec
 
 __all__ = ["KINDS", "Finding", "Kind", "Manifest", "judge_document", "kind_of"]
 
@@ -52,6 +79,12 @@ class Kind:
     model: type[KubeModel]
     at: str = "spec"
     """The field that holds the model, or ``""`` where it is spread over the object."""
+    older: tuple[str, ...] = ()
+    """Other versions that clusters serve with the same fields."""
+    concerns: Callable[[Mapping[str, Any]], bool] | None = None
+    """Which documents of the kind are Auto Mode's. Default: all; the others are passed by."""
+    metadata_problems: Callable[[Mapping[str, Any]], Iterator[Problem]] | None = None
+    """What is wrong or risky with the metadata, for kinds that take annotations."""
 
     @property
     def api_version(self) -> str:
@@ -63,7 +96,87 @@ KINDS: tuple[Kind, ...] = (
     Kind(group="eks.amazonaws.com", version="v1", kind="NodeClass", model=NodeClassSpec),
     Kind(group="karpenter.sh", version="v1", kind="NodePool", model=NodePoolSpec),
     Kind(group="eks.amazonaws.com", version="v1", kind="IngressClassParams", model=IngressClassParamsSpec),
-    Kind(group="storage.k8s.io", version="v1", kind="StorageClass", model=StorageClassSpec, at=""),
+    Kind(group="eks.amazonaws.com", version="v1", kind="TargetGroupBinding", model=TargetGroupBindingSpec),
+    Kind(group="eks.amazonaws.com", version="v1alpha1", kind="NodeDiagnostic", model=NodeDiagnosticSpec),
+    Kind(
+        group="networking.k8s.io",
+        version="v1",
+        kind="IngressClass",
+        model=IngressClassSpec,
+        concerns=is_auto_mode_controller,
+    ),
+    Kind(
+        group="gateway.networking.k8s.io",
+        version="v1",
+        older=("v1beta1",),
+        kind="GatewayClass",
+        model=GatewayClassSpec,
+        concerns=is_auto_mode_controller,
+    ),
+    Kind(
+        group="storage.k8s.io",
+        version="v1",
+        kind="StorageClass",
+        model=StorageClassSpec,
+        at="",
+        concerns=is_auto_mode_driver,
+    ),
+    Kind(
+        group="storage.k8s.io",
+        version="v1",
+        older=("v1beta1",),
+        kind="VolumeAttributesClass",
+        model=VolumeAttributesClassSpec,
+        at="",
+        concerns=is_auto_mode_driver,
+    ),
+    Kind(
+        group="snapshot.storage.k8s.io",
+        version="v1",
+        kind="VolumeSnapshotClass",
+        model=VolumeSnapshotClassSpec,
+        at="",
+        concerns=is_auto_mode_driver,
+    ),
+    Kind(
+        group="networking.k8s.aws",
+        version="v1alpha1",
+        kind="ApplicationNetworkPolicy",
+        model=ApplicationNetworkPolicySpec,
+    ),
+    Kind(group="networking.k8s.aws", version="v1alpha1", kind="ClusterNetworkPolicy", model=ClusterNetworkPolicySpec),
+    Kind(
+        group="",
+        version="v1",
+        kind="Service",
+        model=NetworkLoadBalancerServiceSpec,
+        concerns=is_network_load_balancer,
+        metadata_problems=service_annotation_problems,
+    ),
+    Kind(
+        group="networking.k8s.io",
+        version="v1",
+        kind="Ingress",
+        model=IngressSpec,
+        concerns=is_load_balanced,
+        metadata_problems=ingress_annotation_problems,
+    ),
+    Kind(
+        group="",
+        version="v1",
+        kind="ConfigMap",
+        model=NetworkPolicySwitch,
+        at="",
+        concerns=is_network_policy_switch,
+    ),
+    Kind(
+        group="",
+        version="v1",
+        kind="PersistentVolumeClaim",
+        model=PersistentVolumeClaimSpec,
+        concerns=has_modifier_annotations,
+        metadata_problems=claim_annotation_problems,
+    ),
 )
 """Every kind that is read and judged; all others are passed by."""
 
@@ -79,7 +192,8 @@ def _kinds() -> dict[tuple[str, str], Kind]:
 def kind_of(document: Mapping[str, Any]) -> Kind | None:
     """The kind of a document, or ``None`` for one that we pass by."""
     group = str(document.get("apiVersion", "")).rpartition("/")[0]
-    return _kinds().get((group, str(document.get("kind", ""))))
+    kind = _kinds().get((group, str(document.get("kind", ""))))
+    return None if kind is None or (kind.concerns is not None and not kind.concerns(document)) else kind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +207,7 @@ class Manifest:
     metadata: Mapping[str, Any]
     spec: KubeModel
     rest: Mapping[str, Any] = field(default_factory=dict)
-    """What stands beside: ``status``."""
+    """What stands beside: ``status``, and ``apiVersion`` as it was written."""
 
     @classmethod
     def from_manifest(cls, document: Mapping[str, Any], *, where: str = "") -> Self:
@@ -115,7 +229,7 @@ class Manifest:
             kind=kind,
             metadata=document["metadata"],
             spec=kind.model.from_manifest(_body(document, kind)),
-            rest={name: document[name] for name in ("status",) if name in document},
+            rest={name: document[name] for name in ("apiVersion", "status") if name in document},
         )
 
     def to_manifest(self) -> dict[str, Any]:
@@ -153,6 +267,9 @@ def judge_document(document: Mapping[str, Any]) -> list[Finding] | None:
     if kind is None:
         return foreign or None
     problems = [*_envelope_problems(document, kind)]
+    metadata = document.get("metadata")
+    if kind.metadata_problems is not None and isinstance(metadata, Mapping):
+        problems += [problem.under("metadata") for problem in kind.metadata_problems(metadata)]
     body = _body(document, kind)
     if kind.at and kind.at not in document:
         problems.append(Problem(field=kind.at, message="is required", rule="automode:MissingField"))
@@ -173,12 +290,13 @@ def _body(document: Mapping[str, Any], kind: Kind) -> Any:
 
 
 def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Problem]:
-    if document.get("apiVersion") != kind.api_version:
+    served = [kind.api_version, *(f"{kind.group}/{version}" for version in kind.older)]
+    if document.get("apiVersion") not in served:
         yield API_VERSION.problem(
             "apiVersion", f"{shown(document.get('apiVersion'))} is not served", f"write {kind.api_version}"
         )
     metadata = document.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    name = (metadata.get("name") or metadata.get("generateName")) if isinstance(metadata, Mapping) else None
     if not isinstance(name, str) or not name:
         yield Problem(field="metadata.name", message="is required", rule="automode:MissingField")
     elif name in _RESERVED.get(kind.kind, ()):
@@ -190,6 +308,7 @@ def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Prob
 
 
 def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
+    yield from other_controller_problems(document)
     group = str(document.get("apiVersion", "")).rpartition("/")[0]
     if group == "karpenter.k8s.aws":
         yield OPEN_SOURCE_KARPENTER.problem(

@@ -1,13 +1,19 @@
 """The well-known label keys Auto Mode schedules by, and the requirements they make.
 
 A requirement reads like a sentence: ``INSTANCE_CATEGORY.is_in("c", "m")``, ``INSTANCE_GENERATION.greater_than(4)``.
+``kubernetes.io/os`` has no constant: AWS accepts the key and lists it as unsupported, since every node runs Linux, so
+do not write it.
 Source: EKS User Guide, "Create a Node Pool for EKS Auto Mode", table of supported labels.
 """
 
 from __future__ import annotations
 
-from automode_constructs.specs.requirement import Requirement
+from typing import TYPE_CHECKING, Self
+
 from automode_constructs.tokens import is_token
+
+if TYPE_CHECKING:
+    from automode_constructs.specs.requirement import Operator, Requirement
 
 __all__ = [
     "ARCH",
@@ -37,29 +43,46 @@ __all__ = [
     "ZONE",
     "NumberLabel",
     "TextLabel",
+    "stable_key",
 ]
 
 
 class TextLabel(str):
-    """A label key whose values are text. It is a plain string too, so it serves as a ``nodeSelector`` key."""
+    """A label key whose values are text. It is a plain string too, so it serves as a ``nodeSelector`` key.
 
-    __slots__ = ()
+    Args:
+        key: the label's key.
+        choices: all values the label can have. Default: none given; its values are an open set.
+    """
+
+    __slots__ = ("choices",)
+    choices: tuple[str, ...]
+
+    def __new__(cls, key: str, *choices: str) -> Self:
+        """The key as text, with its choices."""
+        label = super().__new__(cls, key)
+        label.choices = choices
+        return label
+
+    def can_be(self, value: str) -> bool:
+        """Whether the label can have this value; a value known only after deployment may be any."""
+        return not self.choices or value in self.choices or is_token(value)
 
     def is_in(self, *values: str) -> Requirement:
         """The node's value is one of these (operator ``In``)."""
-        return Requirement(key=str(self), operator="In", values=values)
+        return _requirement(self, "In", values)
 
     def is_not_in(self, *values: str) -> Requirement:
         """The node's value is none of these (operator ``NotIn``)."""
-        return Requirement(key=str(self), operator="NotIn", values=values)
+        return _requirement(self, "NotIn", values)
 
     def exists(self) -> Requirement:
         """The node has the label (operator ``Exists``)."""
-        return Requirement(key=str(self), operator="Exists")
+        return _requirement(self, "Exists")
 
     def does_not_exist(self) -> Requirement:
         """The node lacks the label (operator ``DoesNotExist``)."""
-        return Requirement(key=str(self), operator="DoesNotExist")
+        return _requirement(self, "DoesNotExist")
 
 
 class NumberLabel(TextLabel):
@@ -67,21 +90,32 @@ class NumberLabel(TextLabel):
 
     __slots__ = ()
 
+    def can_be(self, value: str) -> bool:
+        """Whether the value is a whole number, or known only after deployment."""
+        return (value.isascii() and value.isdecimal()) or is_token(value)
+
     def greater_than(self, number: int) -> Requirement:
         """The node's value is greater (operator ``Gt``)."""
-        return Requirement(key=str(self), operator="Gt", values=[_text(number)])
+        return _requirement(self, "Gt", (_text(number),))
 
     def at_least(self, number: int) -> Requirement:
         """The node's value is greater or equal (operator ``Gte``)."""
-        return Requirement(key=str(self), operator="Gte", values=[_text(number)])
+        return _requirement(self, "Gte", (_text(number),))
 
     def less_than(self, number: int) -> Requirement:
         """The node's value is less (operator ``Lt``)."""
-        return Requirement(key=str(self), operator="Lt", values=[_text(number)])
+        return _requirement(self, "Lt", (_text(number),))
 
     def at_most(self, number: int) -> Requirement:
         """The node's value is less or equal (operator ``Lte``)."""
-        return Requirement(key=str(self), operator="Lte", values=[_text(number)])
+        return _requirement(self, "Lte", (_text(number),))
+
+
+def _requirement(key: str, operator: Operator, values: tuple[str, ...] | None = None) -> Requirement:
+    # Requirements look their keys up here, so that the module that has them is imported late.
+    from automode_constructs.specs.requirement import Requirement
+
+    return Requirement(key=str(key), operator=operator, values=values)
 
 
 def _text(number: int) -> str:
@@ -93,11 +127,11 @@ ZONE = TextLabel("topology.kubernetes.io/zone")
 """Availability zone name, such as ``us-west-2a``."""
 INSTANCE_TYPE = TextLabel("node.kubernetes.io/instance-type")
 """EC2 instance type, such as ``g6e.xlarge``."""
-ARCH = TextLabel("kubernetes.io/arch")
+ARCH = TextLabel("kubernetes.io/arch", "amd64", "arm64")
 """CPU architecture: ``amd64`` or ``arm64``."""
-CAPACITY_TYPE = TextLabel("karpenter.sh/capacity-type")
+CAPACITY_TYPE = TextLabel("karpenter.sh/capacity-type", "spot", "on-demand", "reserved")
 """How EC2 sells the node: ``spot``, ``on-demand`` or ``reserved``."""
-COMPUTE_TYPE = TextLabel("eks.amazonaws.com/compute-type")
+COMPUTE_TYPE = TextLabel("eks.amazonaws.com/compute-type", "auto")
 """``auto`` on every Auto Mode node."""
 INSTANCE_CATEGORY = TextLabel("eks.amazonaws.com/instance-category")
 """Letters before the generation digit: ``c``, ``m``, ``r``, ``t``, ``g``, ``p``, ``inf``, ``trn`` ..."""
@@ -119,7 +153,9 @@ INSTANCE_NETWORK_BANDWIDTH = NumberLabel("eks.amazonaws.com/instance-network-ban
 """Baseline Mbit/s."""
 INSTANCE_HYPERVISOR = TextLabel("eks.amazonaws.com/instance-hypervisor")
 """``nitro``."""
-INSTANCE_ENCRYPTION_IN_TRANSIT_SUPPORTED = TextLabel("eks.amazonaws.com/instance-encryption-in-transit-supported")
+INSTANCE_ENCRYPTION_IN_TRANSIT_SUPPORTED = TextLabel(
+    "eks.amazonaws.com/instance-encryption-in-transit-supported", "true", "false"
+)
 """``true`` or ``false``."""
 INSTANCE_GPU_NAME = TextLabel("eks.amazonaws.com/instance-gpu-name")
 """Such as ``l4``, ``l40s``, ``a10g``."""
@@ -133,9 +169,45 @@ INSTANCE_LOCAL_NVME = NumberLabel("eks.amazonaws.com/instance-local-nvme")
 """GiB of local NVMe."""
 CAPACITY_RESERVATION_ID = TextLabel("eks.amazonaws.com/capacity-reservation-id")
 """``cr-...``; on reserved nodes only."""
-CAPACITY_RESERVATION_TYPE = TextLabel("eks.amazonaws.com/capacity-reservation-type")
+CAPACITY_RESERVATION_TYPE = TextLabel("eks.amazonaws.com/capacity-reservation-type", "default", "capacity-block")
 """``default`` or ``capacity-block``; on reserved nodes only."""
-CAPACITY_RESERVATION_INTERRUPTIBLE = TextLabel("eks.amazonaws.com/capacity-reservation-interruptible")
+CAPACITY_RESERVATION_INTERRUPTIBLE = TextLabel("eks.amazonaws.com/capacity-reservation-interruptible", "true", "false")
 """``true`` or ``false``; on reserved nodes only."""
 PLACEMENT_GROUP_ID = TextLabel("eks.amazonaws.com/placement-group-id")
 """``pg-...``."""
+
+KNOWN_LABELS = {str(label): label for label in tuple(globals().values()) if isinstance(label, TextLabel)}
+"""The labels above by their keys."""
+
+ON_EVERY_NODE = frozenset(
+    {
+        ZONE,
+        INSTANCE_TYPE,
+        ARCH,
+        CAPACITY_TYPE,
+        COMPUTE_TYPE,
+        INSTANCE_CATEGORY,
+        INSTANCE_FAMILY,
+        INSTANCE_GENERATION,
+        INSTANCE_SIZE,
+        INSTANCE_CPU,
+        INSTANCE_CPU_MANUFACTURER,
+        INSTANCE_MEMORY,
+        INSTANCE_ENCRYPTION_IN_TRANSIT_SUPPORTED,
+        "kubernetes.io/os",
+    }
+)
+"""Labels that no node is without. GPU labels, for one, are on GPU nodes only."""
+
+_STABLE_KEYS = {
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+}
+
+
+def stable_key(key: str) -> str:
+    """The key that Karpenter reads a label's old name as; other keys as they are."""
+    return _STABLE_KEYS.get(key, str(key))

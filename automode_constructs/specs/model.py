@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -216,6 +217,8 @@ class KubeModel(BaseModel):
     )
 
     _takes_tokens: ClassVar[dict[str, bool]]
+    wrong_names: ClassVar[Mapping[str, str]] = {}
+    """The cure for names that YAML is known to hold in error here, where it is not the nearest known name."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -333,6 +336,7 @@ _BOUNDS = {
     "greater_than_equal": "must be at least {ge}, got {given}",
     "invalid_key": "has a key that is not a text: {given}",
     "less_than_equal": "must be at most {le}, got {given}",
+    "multiple_of": "must be a multiple of {multiple_of}, got {given}",
     "string_too_long": "must have at most {max_length} {unit}, got {length}",
     "string_too_short": "must have at least {min_length} {unit}, got {length}",
     "string_unicode": "{given} is not a text",
@@ -366,7 +370,9 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
         *outer, name = location
         field = _dotted(model, outer, by_alias=by_alias) + _key(name)
         message, broken = "is not a known field", UNKNOWN_FIELD
-        cure = did_you_mean(str(name), _field_names(_model_at(model, outer), by_alias=by_alias))
+        at = _model_at(model, outer)
+        cure = at.wrong_names.get(str(name), "") if at is not None and by_alias else ""
+        cure = cure or did_you_mean(str(name), _field_names(at, by_alias=by_alias))
     elif kind == "literal_error":
         message = f"{shown(given)} is not allowed"
         cure = did_you_mean(given if isinstance(given, str) else "", re.findall(r"'([^']*)'", bounds["expected"]))
@@ -397,20 +403,34 @@ def _misplaced_token(value: object) -> AutoModeError:
 
 
 def _with_aliases(error: AutoModeError, model: type[KubeModel]) -> AutoModeError:
-    """The same, with the model's fields named as in YAML."""
-    aliases = {name: field.serialization_alias or name for name, field in model.model_fields.items()}
+    """The same, with the fields of the model and of those inside it named as in YAML."""
+    aliases = _aliases(model)
     written = re.compile(rf"\b({'|'.join(name for name in aliases if '_' in name) or '(?!)'})\b")
 
     def named(text: str) -> str:
         return written.sub(lambda match: aliases[match[0]], text)
 
+    def placed(field: str) -> str:
+        path = re.sub(rf"(?:^|\.){written.pattern}", lambda match: _key(aliases[match[1]]), field)
+        return path.removeprefix(".")
+
     return AutoModeError(
         error.where,
         [
-            replace(problem, field=named(problem.field), message=named(problem.message), cure=named(problem.cure))
+            replace(problem, field=placed(problem.field), message=named(problem.message), cure=named(problem.cure))
             for problem in error.problems
         ],
     )
+
+
+@cache
+def _aliases(model: type[KubeModel]) -> dict[str, str]:
+    """The YAML name of every field of a model and of those inside it; the model's own come first."""
+    aliases: dict[str, str] = {}
+    for field in model.model_fields.values():
+        inner = _inner_model(field.annotation)
+        aliases |= _aliases(inner) if inner is not None and inner is not model else {}
+    return aliases | {name: field.serialization_alias or name for name, field in model.model_fields.items()}
 
 
 def _dotted(model: type[KubeModel], location: Sequence[str | int], *, by_alias: bool) -> str:

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from automode_constructs.errors import Problem
+from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.admission import Demand, admits_nothing
+from automode_constructs.specs.instances import ACCELERATED_CATEGORIES
+from automode_constructs.specs.labels import (
+    CAPACITY_RESERVATION_ID,
+    CAPACITY_RESERVATION_INTERRUPTIBLE,
+    CAPACITY_RESERVATION_TYPE,
+    CAPACITY_TYPE,
+    INSTANCE_CATEGORY,
+    INSTANCE_FAMILY,
+    INSTANCE_GPU_COUNT,
+    INSTANCE_GPU_MANUFACTURER,
+    INSTANCE_GPU_MEMORY,
+    INSTANCE_GPU_NAME,
+    INSTANCE_TYPE,
+    ON_EVERY_NODE,
+    PLACEMENT_GROUP_ID,
+    stable_key,
+)
 from automode_constructs.specs.model import (
     MAX_EXACT_INTEGER,
     Duration,
@@ -21,7 +40,9 @@ from automode_constructs.specs.model import (
     TokenOr,
     matching,
 )
-from automode_constructs.specs.requirement import Requirement, is_karpenters_own
+from automode_constructs.specs.requirement import RESTRICTED_LABEL, Requirement, is_karpenters_own
+from automode_constructs.specs.rule import rule
+from automode_constructs.tokens import is_token
 
 __all__ = [
     "BUILT_IN_POOL_NAMES",
@@ -48,6 +69,115 @@ DEFAULT_EXPIRE_AFTER = "336h"
 DEFAULT_TERMINATION_GRACE_PERIOD = "24h"
 """What an unset ``termination_grace_period`` counts as."""
 
+_CRD = "CRD nodepools.karpenter.sh"
+_PAGE = "EKS User Guide, 'Create a Node Pool for EKS Auto Mode'"
+_STATIC_PAGE = "EKS User Guide, 'Static Capacity Node Pools in EKS Auto Mode'"
+
+NODE_LIFETIME = rule(
+    "automode:NodeLifetime",
+    "NodePool",
+    severity="error",
+    sentence="expireAfter and terminationGracePeriod together are at most 21 days; unset they are 336h and 24h.",
+    source=f"{_PAGE}; aws-controllers-k8s/test-infra#1000",
+    stricter="The CRD allows any length; EKS refuses more than 21 days at admission.",
+)
+DUPLICATE_TAINT = rule(
+    "automode:DuplicateTaint",
+    "NodePool",
+    severity="error",
+    sentence="A taint's key comes once with each effect, startup taints counted in.",
+    source="Karpenter's validation of NodePools; Kubernetes, 'Taints and Tolerations'",
+    stricter="The CRD lets it pass; Karpenter then marks the pool as not valid.",
+)
+BUDGET_SCHEDULE = rule(
+    "automode:BudgetSchedule",
+    "NodePool",
+    severity="error",
+    sentence="A budget has schedule and duration or neither, and the schedule's fields are within their ranges.",
+    source=f"{_CRD}; Karpenter's cron parser (robfig/cron)",
+    stricter="The CRD looks at the schedule's form only; Karpenter then marks the pool as not valid.",
+)
+BUDGET_REASONS = rule(
+    "automode:BudgetReasons",
+    "NodePool",
+    severity="error",
+    sentence="A budget names a reason once.",
+    source=_CRD,
+)
+CONSOLIDATE_AFTER_MISSING = rule(
+    "automode:ConsolidateAfterMissing",
+    "NodePool",
+    severity="warning",
+    sentence="disruption has consolidateAfter: the released open-source CRD requires it.",
+    source="CRD nodepools.karpenter.sh of Karpenter 1.14.1",
+)
+NODE_CLASS_REFERENCE = rule(
+    "automode:NodeClassReference",
+    "NodePool",
+    severity="error",
+    sentence="A pool's class is a NodeClass of eks.amazonaws.com, not open-source Karpenter's EC2NodeClass.",
+    source=f"{_PAGE}; aws/containers-roadmap#2524",
+    stricter="The CRD is shared with open-source Karpenter; Auto Mode does not serve EC2NodeClass.",
+)
+NODE_LABELS = rule(
+    "automode:NodeLabels",
+    "NodePool",
+    severity="error",
+    sentence="A pool sets at most 100 labels on its nodes.",
+    source=_CRD,
+)
+NO_REQUIREMENTS = rule(
+    "automode:NoRequirements",
+    "NodePool",
+    severity="warning",
+    sentence="A pool has requirements: without, it admits every instance, accelerated ones too.",
+    source=f"{_CRD}; EKS User Guide, 'Migrate from Karpenter to EKS Auto Mode'",
+)
+REQUIREMENTS_ADMIT_NOTHING = rule(
+    "automode:RequirementsAdmitNothing",
+    "NodePool",
+    severity="error",
+    sentence="The requirements and labels of a pool leave a value for each label that all nodes have.",
+    source="Karpenter, 'NodePools', spec.template.spec.requirements",
+    stricter="The CRD does not compare requirements; such a pool never launches a node.",
+)
+REQUIREMENTS_CONTRADICT = rule(
+    "automode:RequirementsContradict",
+    "NodePool",
+    severity="warning",
+    sentence="The requirements of a pool for one label do not contradict each other.",
+    source="Karpenter, 'NodePools', spec.template.spec.requirements",
+)
+ACCELERATED_BY_ACCIDENT = rule(
+    "automode:AcceleratedByAccident",
+    "NodePool",
+    severity="warning",
+    sentence="A pool that wants no accelerator leaves their categories out: they are used when all else fails.",
+    source="EKS User Guide, 'Cost optimization' of EKS Auto Mode",
+)
+STATIC_POOL = rule(
+    "automode:StaticPool",
+    "NodePool",
+    severity="error",
+    sentence="A static pool (with replicas) has no weight and no limit but nodes.",
+    source=f"{_CRD}; {_STATIC_PAGE}",
+)
+STATIC_POOL_LIMIT = rule(
+    "automode:StaticPoolLimit",
+    "NodePool",
+    severity="error",
+    sentence="The limit of a static pool's nodes is not below its replicas.",
+    source=_STATIC_PAGE,
+    stricter="The CRD does not compare them; such a pool never reaches its replicas.",
+)
+STATIC_POOL_NO_ROOM = rule(
+    "automode:StaticPoolNoRoom",
+    "NodePool",
+    severity="warning",
+    sentence="The limit of a static pool's nodes is above its replicas, so that nodes can be replaced.",
+    source=_STATIC_PAGE,
+)
+
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
 
@@ -62,6 +192,13 @@ def duration_in_seconds(duration: str) -> int:
     return sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9]+)([hms])", duration))
 
 
+_Time = Annotated[
+    str,
+    matching(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})",
+        "a time such as '2026-01-31T12:00:00Z'",
+    ),
+]
 _TaintValue = Annotated[LabelValue, Field(min_length=1)]
 
 
@@ -74,18 +211,56 @@ class Taint(KubeModel):
     """The taint's value. Default: none; a toleration then needs ``operator: Exists``."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
     """What happens to pods that do not tolerate it."""
+    time_added: _Time | None = None
+    """When the taint was set. Kubernetes writes it on nodes, and the CRD takes it here, to no effect."""
 
 
 _Schedule = Annotated[
     str,
     matching(
-        r"@(annually|yearly|monthly|weekly|daily|midnight|hourly)|[0-9A-Za-z*/,?-]+( [0-9A-Za-z*/,?-]+){4}",
+        r"@(annually|yearly|monthly|weekly|daily|midnight|hourly)|[0-9A-Za-z*/,?-]+( +[0-9A-Za-z*/,?-]+){4}",
         "a cron expression of five fields ('0 9 * * mon-fri'), or '@daily' and the like",
     ),
 ]
 _HoursAndMinutes = Annotated[
     str, matching(r"([0-9]+[hm]|[0-9]+h[0-9]+m)(0s)?", "hours and minutes such as '8h' or '1h30m'")
 ]
+
+
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+_CRON_FIELDS: tuple[tuple[str, int, int, Sequence[str]], ...] = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of the month", 1, 31, ()),
+    ("month", 1, 12, _MONTHS),
+    ("day of the week", 0, 6, _DAYS),
+)
+
+
+def _wrong_with_cron(schedule: str) -> str:
+    """What Karpenter's parser has against an expression of the right form, or ``""``."""
+    if schedule.startswith("@"):
+        return ""
+    for text, (field, first, last, names) in zip(schedule.split(), _CRON_FIELDS, strict=True):
+        for part in filter(None, text.split(",")):
+            span, *steps = part.split("/")
+            ends = [str(first), str(last)] if span.split("-")[0] in {"*", "?"} else span.split("-")
+            numbers = [_cron_number(end, first, names) for end in ends]
+            bounds = f"{first} to {last}" + (f" or {names[0]} to {names[-1]}" if names else "")
+            if any(number is None or not first <= number <= last for number in numbers):
+                return f"the {field} is {bounds}, got '{part}'"
+            if len(ends) > 2 or (len(ends) == 2 and (numbers[0] or 0) > (numbers[1] or 0)):
+                return f"the {field} has a range that goes from low to high, got '{part}'"
+            if len(steps) > 1 or any(not step.isdecimal() or not step.strip("0") for step in steps):
+                return f"the {field} has one step of at least 1, got '{part}'"
+    return ""
+
+
+def _cron_number(text: str, first: int, names: Sequence[str]) -> int | None:
+    if text.isdecimal():
+        return int(text[-9:]) if len(text.lstrip("0")) < 10 else None
+    return first + names.index(text.lower()) if text.lower() in names else None
 
 
 class Budget(KubeModel):
@@ -102,9 +277,14 @@ class Budget(KubeModel):
 
     def _broken_rules(self) -> Iterator[Problem]:
         if (self.schedule is None) != (self.duration is None):
-            yield Problem(field="schedule", message="'schedule' and 'duration' must be set together")
+            yield BUDGET_SCHEDULE.problem("schedule", "'schedule' and 'duration' must be set together")
+        wrong = _wrong_with_cron(self.schedule or "@daily")
+        if wrong:
+            yield BUDGET_SCHEDULE.problem(
+                "schedule", f"{shown(self.schedule)}: {wrong}", "see crontab(5); times are UTC"
+            )
         if len(set(self.reasons or ())) < len(self.reasons or ()):
-            yield Problem(field="reasons", message="names a reason twice", cure="name each once")
+            yield BUDGET_REASONS.problem("reasons", "names a reason twice", "name each once")
 
 
 class Disruption(KubeModel):
@@ -116,17 +296,38 @@ class Disruption(KubeModel):
     Default: the construct writes ``WhenEmptyOrUnderutilized``, because EKS's own default changed with 1.37.
     """
     consolidate_after: DurationOrNever | None = None
-    """How long a node stays empty or underused before it may go. Default: the construct writes ``30s``."""
+    """How long a node stays empty or underused before it may go. Default: the construct writes ``30s``.
+
+    AWS's samples leave it out, the open-source CRD requires it: a document without it gets a warning.
+    """
     budgets: Annotated[ListOf[Budget], Field(max_length=50)] | None = None
     """Limits on how many nodes go at once, at most 50. Default: Karpenter allows 10 %."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        if self.consolidate_after is None:
+            yield CONSOLIDATE_AFTER_MISSING.problem(
+                "consolidate_after",
+                "is missing, which the open-source CRD of Karpenter 1.14 refuses beside other fields of disruption",
+                "write '30s', as EKS's own pools have it",
+            )
+
+
+def _only(name: str, open_source: str) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or value == name or is_token(value):
+            return value
+        whose = "open-source Karpenter's and not served on" if value == open_source else "not a class of"
+        raise NODE_CLASS_REFERENCE.broken("", f"{shown(value)} is {whose} Auto Mode", f"use '{name}'")
+
+    return BeforeValidator(check)
 
 
 class NodeClassReference(KubeModel):
     """The NodeClass of a pool. The ``NodePool`` construct writes it."""
 
-    group: Literal["eks.amazonaws.com"]
+    group: Annotated[Literal["eks.amazonaws.com"], _only("eks.amazonaws.com", "karpenter.k8s.aws")]
     """API group; open-source Karpenter's classes do not exist on Auto Mode."""
-    kind: Literal["NodeClass"]
+    kind: Annotated[Literal["NodeClass"], _only("NodeClass", "EC2NodeClass")]
     """Kind."""
     name: Annotated[str, Field(min_length=1)]
     """The NodeClass's name."""
@@ -136,17 +337,20 @@ class NodeMetadata(KubeModel):
     """Labels and annotations that every node of the pool gets."""
 
     labels: Mapping[LabelKey, TokenOr[LabelValue]] | None = None
-    """At most 100 labels; none of Karpenter's own domain."""
+    """At most 100 labels; none of Karpenter's own domain.
+
+    Whether EKS refuses labels of ``eks.amazonaws.com`` is not documented: they pass.
+    """
     annotations: Mapping[str, TokenOr[str]] | None = None
     """Annotations."""
 
     def _broken_rules(self) -> Iterator[Problem]:
         labels = self.labels or {}
         if len(labels) > 100:
-            yield Problem(field="labels", message=f"must have at most 100 labels, got {len(labels)}")
+            yield NODE_LABELS.problem("labels", f"must have at most 100 labels, got {len(labels)}")
         for key in labels:
             if is_karpenters_own(key):
-                yield Problem(field="labels", message=f"'{key}' is set by Karpenter itself", cure="remove it")
+                yield RESTRICTED_LABEL.problem(f"labels['{key}']", f"'{key}' is set by Karpenter itself", "remove it")
 
 
 class NodeClaimSpec(KubeModel):
@@ -155,7 +359,10 @@ class NodeClaimSpec(KubeModel):
     node_class_ref: NodeClassReference | None = None
     """Written by the ``NodePool`` construct; set when an existing manifest is read."""
     requirements: Annotated[ListOf[Requirement], Field(max_length=100)]
-    """Which instances the pool may launch, at most 100 requirements, all of which must hold."""
+    """Which instances the pool may launch, at most 100 requirements, all of which must hold.
+
+    AWS's migration page asks for one at least, the CRD for none: an empty list is a warning.
+    """
     taints: ListOf[Taint] | None = None
     """Taints of the nodes."""
     startup_taints: ListOf[Taint] | None = None
@@ -172,28 +379,66 @@ class NodeClaimSpec(KubeModel):
         grace = self.termination_grace_period or DEFAULT_TERMINATION_GRACE_PERIOD
         expire = self.expire_after or DEFAULT_EXPIRE_AFTER
         if expire == "Never":
-            yield Problem(
-                field="expire_after",
-                message="'Never' cannot work: Auto Mode replaces every node within 21 days",
-                cure="with termination_grace_period it may be at most 504h",
+            yield NODE_LIFETIME.problem(
+                "expire_after",
+                "'Never' cannot work: Auto Mode replaces every node within 21 days",
+                "with termination_grace_period it may be at most 504h",
             )
         elif duration_in_seconds(expire) + duration_in_seconds(grace) > MAX_NODE_LIFETIME_HOURS * 3600:
             both = f"expire_after ({expire}) and termination_grace_period ({grace})"
-            yield Problem(
-                field="expire_after",
-                message=f"the sum of {both} is over 21 days (504h)",
-                cure="shorten one of them",
+            yield NODE_LIFETIME.problem(
+                "expire_after", f"the sum of {both} is over 21 days (504h)", "shorten one of them"
             )
         seen: set[tuple[str, str]] = set()
         for field, taints in (("taints", self.taints), ("startup_taints", self.startup_taints)):
             for index, taint in enumerate(taints or ()):
                 if (taint.key, taint.effect) in seen:
-                    yield Problem(
-                        field=f"{field}[{index}]",
-                        message=f"the nodes have a taint '{taint.key}' with effect {taint.effect} already",
-                        cure="remove one of the two",
+                    yield DUPLICATE_TAINT.problem(
+                        f"{field}[{index}]",
+                        f"the nodes have a taint '{taint.key}' with effect {taint.effect} already",
+                        "remove one of the two",
                     )
                 seen.add((taint.key, taint.effect))
+        if not self.requirements:
+            yield NO_REQUIREMENTS.problem(
+                "requirements",
+                "is empty, so that the pool admits every instance, accelerated ones too",
+                "require instance categories, for example INSTANCE_CATEGORY.is_in('c', 'm', 'r')",
+            )
+        by_key = _demands(self.requirements)
+        reserved = [
+            key for key in sorted(_ON_RESERVED_NODES & by_key.keys()) if {*dict(by_key[key])} & {"In", "Exists"}
+        ]
+        if reserved and admits_nothing(CAPACITY_TYPE, [*by_key.get(CAPACITY_TYPE, ()), ("In", ["reserved"])]):
+            yield REQUIREMENTS_ADMIT_NOTHING.problem(
+                "requirements",
+                f"only reserved nodes have '{reserved[0]}', and {CAPACITY_TYPE} leaves reserved out",
+                f"add reserved to the values of {CAPACITY_TYPE}",
+            )
+        for key, demands in by_key.items():
+            if admits_nothing(key, demands):
+                broken = REQUIREMENTS_ADMIT_NOTHING if key in ON_EVERY_NODE else REQUIREMENTS_CONTRADICT
+                whose = "no node has" if key in ON_EVERY_NODE else "no value of its own is"
+                yield broken.problem(
+                    "requirements",
+                    f"{whose} what is required of '{key}': {_told(demands)}",
+                    "all requirements must hold: put what is wanted into one",
+                )
+
+
+_ON_RESERVED_NODES = frozenset({CAPACITY_RESERVATION_ID, CAPACITY_RESERVATION_INTERRUPTIBLE, CAPACITY_RESERVATION_TYPE})
+
+
+def _demands(requirements: Iterable[Requirement]) -> dict[str, list[Demand]]:
+    """What is required of each key."""
+    demands: dict[str, list[Demand]] = {}
+    for item in requirements:
+        demands.setdefault(stable_key(item.key), []).append((item.operator, item.values or ()))
+    return demands
+
+
+def _told(demands: Iterable[Demand]) -> str:
+    return " and ".join(f"{operator} {', '.join(values[:5])}".rstrip() for operator, values in demands)
 
 
 class NodeClaimTemplate(KubeModel):
@@ -203,6 +448,52 @@ class NodeClaimTemplate(KubeModel):
     """Labels and annotations of the nodes."""
     spec: NodeClaimSpec
     """What the nodes are."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        demands = _demands(self.spec.requirements)
+        for key, value in ((self.metadata and self.metadata.labels) or {}).items():
+            required = demands.get(stable_key(key), [])
+            if (
+                required
+                and stable_key(key) in ON_EVERY_NODE
+                and admits_nothing(stable_key(key), [*required, ("In", [value])])
+            ):
+                yield REQUIREMENTS_ADMIT_NOTHING.problem(
+                    f"metadata.labels['{key}']",
+                    f"'{key}' is {shown(value)}, which the requirements rule out: {_told(required)}",
+                    "remove the label: nodes get it by themselves",
+                )
+            demands.setdefault(stable_key(key), []).append(("In", [value]))
+        tainted = {taint.key for taint in self.spec.taints or ()}
+        admitted = _accelerated(demands) if self.spec.requirements and not tainted & _ACCELERATOR_TAINTS else []
+        if admitted:
+            yield ACCELERATED_BY_ACCIDENT.problem(
+                "spec.requirements",
+                f"admit accelerated instances ({', '.join(admitted)}), which are used when all else fails",
+                f"require {INSTANCE_CATEGORY} In the categories that are wanted, for example 'c', 'm', 'r'",
+            )
+
+
+_ACCELERATOR_TAINTS = frozenset({"nvidia.com/gpu", "aws.amazon.com/neuron"})
+_GPU_KEYS = frozenset({INSTANCE_GPU_COUNT, INSTANCE_GPU_MANUFACTURER, INSTANCE_GPU_MEMORY, INSTANCE_GPU_NAME})
+
+
+def _accelerated(demands: Mapping[str, Sequence[Demand]]) -> list[str]:
+    """The categories of accelerated instances that nobody asked for and nothing rules out."""
+    chosen = {INSTANCE_CATEGORY, INSTANCE_FAMILY, INSTANCE_TYPE, CAPACITY_RESERVATION_ID, PLACEMENT_GROUP_ID}
+    if _GPU_KEYS & demands.keys() or any(
+        operator == "In" for key in chosen & demands.keys() for operator, _ in demands[key]
+    ):
+        return []
+    if any(operator == "In" and list(values) == ["reserved"] for operator, values in demands.get(CAPACITY_TYPE, ())):
+        return []  # What was reserved is known.
+    ruled_out = {
+        value
+        for operator, values in demands.get(INSTANCE_CATEGORY, ())
+        for value in (ACCELERATED_CATEGORIES if any(is_token(value) for value in values) else values)
+        if operator == "NotIn"
+    }
+    return [category for category in ACCELERATED_CATEGORIES if category not in ruled_out]
 
 
 class NodePoolSpec(KubeModel):
@@ -234,20 +525,40 @@ class NodePoolSpec(KubeModel):
         if self.replicas is None:
             return
         if self.weight is not None:
-            yield Problem(
-                field="weight", message="a static pool (with replicas) has no weight", cure="remove one of the two"
-            )
+            yield STATIC_POOL.problem("weight", "a static pool (with replicas) has no weight", "remove one of the two")
         limits = dict(self.limits or {})
         nodes = limits.pop("nodes", None)
         if limits:
-            yield Problem(
-                field="limits",
-                message=f"a static pool takes only the limit 'nodes', got {', '.join(sorted(limits))}",
-                cure="remove the others",
+            yield STATIC_POOL.problem(
+                "limits",
+                f"a static pool takes only the limit 'nodes', got {', '.join(sorted(limits))}",
+                "remove the others",
             )
-        if nodes is not None and re.fullmatch(r"-?[0-9]{1,18}", str(nodes)) and int(nodes) < self.replicas:
-            yield Problem(
-                field="limits.nodes",
-                message=f"{nodes} is less than the {self.replicas} nodes of the static pool",
-                cure="set it above replicas, with room for nodes that are being replaced",
+        most = None if nodes is None else _number(nodes)
+        if most is not None and most < self.replicas:
+            yield STATIC_POOL_LIMIT.problem(
+                "limits.nodes",
+                f"{nodes} is less than the {self.replicas} nodes of the static pool",
+                "set it above replicas, with room for nodes that are being replaced",
             )
+        elif most is not None and most == self.replicas > 0:
+            yield STATIC_POOL_NO_ROOM.problem(
+                "limits.nodes",
+                f"{nodes} leaves a static pool of as many nodes no room to replace one",
+                "set it above replicas",
+            )
+
+
+_SCALES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY_SCALES = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
+
+
+def _number(quantity: int | str) -> Decimal | None:
+    """The number that a quantity stands for; ``None`` for one too strange to compare."""
+    digits, suffix = re.findall(r"^(.*?)([numkKMGTPE]i?)?$", str(quantity))[0]
+    try:
+        if suffix in _BINARY_SCALES:
+            return Decimal(digits) * Decimal(1024) ** _BINARY_SCALES[suffix]
+        return Decimal(digits).scaleb(_SCALES[suffix])
+    except (ArithmeticError, KeyError):
+        return None

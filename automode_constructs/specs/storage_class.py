@@ -2,25 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Final, Literal
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from automode_constructs.errors import Problem
-from automode_constructs.specs.model import KubeModel, ListOf, TokenOr, matching
+from automode_constructs.errors import Problem, did_you_mean, shown
+from automode_constructs.specs.model import UNKNOWN_FIELD, VALUE, KubeModel, LabelKey, ListOf, TokenOr, matching
+from automode_constructs.specs.rule import rule
+from automode_constructs.tokens import is_token
 
 __all__ = ["PROVISIONER", "StorageClassSpec", "StorageParameters", "TopologyLabel", "TopologyTerm"]
 
 PROVISIONER: Final = "ebs.csi.eks.amazonaws.com"
 """Auto Mode's block-storage driver; the EBS CSI add-on's ``ebs.csi.aws.com`` is another one."""
 
+_STORAGE_PAGE = "EKS User Guide, 'Create a storage class'"
+
+STORAGE_THROUGHPUT = rule(
+    "automode:StorageThroughput",
+    "StorageClass",
+    "VolumeAttributesClass",
+    severity="error",
+    sentence="Only gp3 volumes have a throughput.",
+    source=_STORAGE_PAGE,
+)
+STORAGE_KEY = rule(
+    "automode:StorageKey",
+    "StorageClass",
+    severity="error",
+    sentence="A class with a KMS key does not say that its volumes are not encrypted.",
+    source=_STORAGE_PAGE,
+    stricter="The driver may encrypt all the same; the two contradict each other.",
+)
+STORAGE_KEY_ARN = rule(
+    "automode:StorageKeyArn",
+    "StorageClass",
+    severity="warning",
+    sentence="A KMS key is named by its full ARN.",
+    source=_STORAGE_PAGE,
+)
+STORAGE_IOPS = rule(
+    "automode:StorageIops",
+    "StorageClass",
+    severity="warning",
+    sentence="io1 and io2 take exactly one of iops and iopsPerGB, gp3 takes iops, the other types of EBS neither.",
+    source="EBS API reference, CreateVolume; kubernetes-sigs/aws-ebs-csi-driver, docs/parameters.md",
+)
+STORAGE_TAG = rule(
+    "automode:StorageTag",
+    "StorageClass",
+    severity="error",
+    sentence="A tagSpecification parameter holds key=value, with a key that does not begin with aws:.",
+    source="kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md; aws-samples/sample-aws-eks-auto-mode",
+)
+VOLUME_BINDING = rule(
+    "automode:VolumeBinding",
+    "StorageClass",
+    severity="warning",
+    sentence="Volumes are made when their first pod is placed (WaitForFirstConsumer), so that both share a zone.",
+    source=_STORAGE_PAGE,
+)
 
 _Digits = Annotated[str, matching(r"[0-9]+", "a whole number written as text ('3000')")]
+_Flag = Literal["true", "false"]
+_EXTRA_KEY = re.compile(r"tagSpecification_\w+|csi\.storage\.k8s\.io/[\w./-]+")
 
 
 class StorageParameters(KubeModel):
-    """How the driver makes an EBS volume. Kubernetes takes every parameter as text."""
+    """How the driver makes an EBS volume. Kubernetes takes every parameter as text.
+
+    Tags (``tagSpecification_1`` and so on) are read and kept; in Python ``with_tags`` gives them.
+    """
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "additionalProperties": False,
+            "patternProperties": {r"^(tagSpecification_|csi\.storage\.k8s\.io/)": {"type": "string"}},
+        },
+    )
 
     type: Literal["gp3", "gp2", "io1", "io2", "sc1", "st1", "standard", "sbp1", "sbg1"] | None = None
     """EBS volume type. Default: ``gp3``, as the driver decides."""
@@ -30,24 +92,95 @@ class StorageParameters(KubeModel):
     """File system. Default: ``ext4``, as the driver decides."""
     iops: _Digits | None = None
     """Operations per second. Default: the volume type's own."""
+    iops_per_gb: _Digits | None = Field(default=None, validation_alias="iopsPerGB", serialization_alias="iopsPerGB")
+    """Operations per second and GiB, io1 and io2 only, in place of ``iops``."""
+    allow_auto_iops_per_gb_increase: _Flag | None = Field(
+        default=None,
+        validation_alias="allowAutoIOPSPerGBIncrease",
+        serialization_alias="allowAutoIOPSPerGBIncrease",
+    )
+    """Whether the driver raises IOPS where ``iops_per_gb`` gives too few. Default: ``"false"``, as the driver
+    decides."""
     throughput: _Digits | None = None
     """MiB/s, gp3 only. Default: 125, as the driver decides."""
-    encrypted: Literal["true", "false"] | None = None
+    encrypted: _Flag | None = None
     """Whether volumes are encrypted. Default: ``"false"``, as the driver decides; the construct writes ``"true"``."""
     kms_key_id: TokenOr[str] | None = None
     """ARN of the KMS key, whose policy admits the cluster role. Default: the account's EBS key."""
+    block_express: _Flag | None = None
+    """Whether io2 volumes are made with Block Express. Default: ``"false"``, as the driver decides."""
+    block_size: _Digits | None = None
+    """Block size of the file system, in bytes. Default: the file system's own."""
+    inode_size: _Digits | None = None
+    """Size of an inode, in bytes. Default: the file system's own."""
+    bytes_per_inode: _Digits | None = None
+    """Bytes of volume for each inode, ext only. Default: the file system's own."""
+    number_of_inodes: _Digits | None = None
+    """Number of inodes, ext only. Default: the file system's own."""
+    ext4_big_alloc: _Flag | None = None
+    """Whether ext4 allocates clusters of blocks. Default: ``"false"``, as the driver decides."""
+    ext4_cluster_size: _Digits | None = None
+    """Size of such a cluster, in bytes."""
+
+    wrong_names: ClassVar = {"fsType": "write csi.storage.k8s.io/fstype", "kmsKeyID": "write kmsKeyId"}
+
+    def with_tags(self, tags: Mapping[str, TokenOr[str]]) -> Self:
+        """The same parameters, with AWS tags for the volumes; the cluster role needs ``custom_tags`` for them.
+
+        Args:
+            tags: tag keys and values; values may be CDK tokens.
+
+        Raises:
+            AutoModeError: for a key that no tag may have.
+        """
+        given = self.to_manifest()
+        taken = [int(name.rpartition("_")[2]) for name in given if re.fullmatch(r"tagSpecification_[0-9]{1,9}", name)]
+        first = max(taken, default=0) + 1
+        added = {
+            f"tagSpecification_{number}": f"{key}={value}" for number, (key, value) in enumerate(tags.items(), first)
+        }
+        return type(self).from_manifest({**given, **added})
 
     def _broken_rules(self) -> Iterator[Problem]:
         if self.throughput is not None and self.type not in {None, "gp3"}:
-            yield Problem(field="throughput", message=f"only gp3 has a throughput, not {self.type}", cure="remove it")
+            yield STORAGE_THROUGHPUT.problem("throughput", f"only gp3 has a throughput, not {self.type}", "remove it")
         if self.kms_key_id is not None and self.encrypted == "false":
-            yield Problem(field="kms_key_id", message="a volume that is not encrypted has no key", cure="remove it")
+            yield STORAGE_KEY.problem("kms_key_id", "a volume that is not encrypted has no key", "remove it")
+        if self.kms_key_id is not None and not is_token(self.kms_key_id) and not self.kms_key_id.startswith("arn:"):
+            yield STORAGE_KEY_ARN.problem(
+                "kms_key_id", f"{shown(self.kms_key_id)} is not an ARN", "write the key's full ARN"
+            )
+        yield from self._iops_problems()
+        known = {field.serialization_alias: name for name, field in type(self).model_fields.items()}
+        for name, value in (self.model_extra or {}).items():
+            where = f"[{shown(name)}]"
+            if name in known or not _EXTRA_KEY.fullmatch(name):
+                cure = self.wrong_names.get(name) or (
+                    f"write {known[name]}" if name in known else did_you_mean(name, [alias or "" for alias in known])
+                )
+                yield UNKNOWN_FIELD.problem(where, "is not a known field", cure)
+            elif not isinstance(value, str):
+                yield VALUE.problem(where, f"needs a text, got {shown(value)}")
+            elif (
+                name.startswith("tagSpecification_") and not is_token(value) and not re.match(r"(?!aws:)[^=]+=", value)
+            ):
+                yield STORAGE_TAG.problem(where, f"{shown(value)} is not a tag", "write key=value")
+
+    def _iops_problems(self) -> Iterator[Problem]:
+        volume = self.type or "gp3"
+        if volume in {"io1", "io2"} and (self.iops is None) == (self.iops_per_gb is None):
+            got = "neither" if self.iops is None else "both"
+            yield STORAGE_IOPS.problem("iops", f"{volume} needs one of 'iops' and 'iops_per_gb', got {got}")
+        elif volume in {"gp2", "sc1", "st1", "standard"} and self.iops is not None:
+            yield STORAGE_IOPS.problem("iops", f"{volume} has no IOPS to set", "remove it")
+        if volume not in {"io1", "io2"} and self.iops_per_gb is not None:
+            yield STORAGE_IOPS.problem("iops_per_gb", f"only io1 and io2 have IOPS per GiB, not {volume}", "use iops")
 
 
 class TopologyLabel(KubeModel):
     """A node label and the values that qualify."""
 
-    key: str
+    key: LabelKey
     """Label key."""
     values: ListOf[str]
     """Label values."""
@@ -56,7 +189,7 @@ class TopologyLabel(KubeModel):
 class TopologyTerm(KubeModel):
     """Nodes that a volume may be made for."""
 
-    match_label_expressions: ListOf[TopologyLabel]
+    match_label_expressions: ListOf[TopologyLabel] | None = None
     """Labels that must all match."""
 
 
@@ -83,3 +216,8 @@ class StorageClassSpec(KubeModel):
     """Mount options."""
     allowed_topologies: ListOf[TopologyTerm] | None = None
     """Where volumes may be made. The construct names Auto Mode's nodes, which alone have the driver."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        if self.volume_binding_mode != "WaitForFirstConsumer":
+            got = "is not set, which means Immediate" if self.volume_binding_mode is None else "is Immediate"
+            yield VOLUME_BINDING.problem("volume_binding_mode", got, "write WaitForFirstConsumer")

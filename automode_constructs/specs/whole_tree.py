@@ -1,16 +1,85 @@
-"""What no single object can show: a name used twice, a pool whose NodeClass is nowhere, an unknown namespace."""
+"""What no single object can show: a name used twice, a pool whose NodeClass is nowhere, a workload without a pool."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from automode_constructs.errors import Problem
+from automode_constructs.specs.admission import admits_nothing
+from automode_constructs.specs.labels import CAPACITY_TYPE
+from automode_constructs.specs.placement import BUILT_IN_POOLS, Pods, Pool, pods_of, pool_of
+from automode_constructs.specs.rule import Rule, Severity, rule
 from automode_constructs.tokens import is_token
 
 __all__ = ["ObjectKey", "TreeFinding", "TreeObject", "judge_tree", "node_class_of", "object_key"]
 
+
+_POOLS_PAGE = "EKS User Guide, 'Create a Node Pool for EKS Auto Mode'"
+
+DUPLICATE_OBJECT = rule(
+    "automode:DuplicateObject",
+    "all",
+    severity="error",
+    sentence="Each object of a cluster is made once.",
+    source="Kubernetes, 'Object Names and IDs'",
+)
+NODE_CLASS_NOT_FOUND = rule(
+    "automode:NodeClassNotFound",
+    "NodePool",
+    severity="error",
+    sentence="A pool's NodeClass exists. A warning where not all charts of the cluster are known.",
+    source=_POOLS_PAGE,
+)
+NAMESPACE_NOT_FOUND = rule(
+    "automode:NamespaceNotFound",
+    "all",
+    severity="warning",
+    sentence="An object's namespace is made by one of the cluster's charts.",
+    source="Kubernetes, 'Namespaces'",
+)
+WORKLOAD_FITS_NO_POOL = rule(
+    "automode:WorkloadFitsNoPool",
+    *("CronJob", "Deployment", "Job", "Pod", "ReplicaSet", "StatefulSet"),
+    severity="error",
+    sentence=(
+        "A pod's nodeSelector and tolerations fit at least one pool. "
+        "A warning where not all charts of the cluster are known, or it has nodes that are not Auto Mode's."
+    ),
+    source="Karpenter, 'Scheduling'; Kubernetes, 'Taints and Tolerations'",
+)
+TAINT_NOBODY_TOLERATES = rule(
+    "automode:TaintNobodyTolerates",
+    "NodePool",
+    severity="warning",
+    sentence="A tainted pool has a workload that tolerates its taints: else it never launches a node.",
+    source="Kubernetes, 'Taints and Tolerations'",
+)
+NO_POOL_FOR_ORDINARY_PODS = rule(
+    "automode:NoPoolForOrdinaryPods",
+    "NodePool",
+    severity="warning",
+    sentence="One pool at least has no taints, for pods that tolerate none, such as those of add-ons.",
+    source="EKS User Guide, 'Enable or Disable Built-in NodePools'",
+)
+EQUAL_WEIGHTS = rule(
+    "automode:EqualWeights",
+    "NodePool",
+    severity="warning",
+    sentence="Pools that could launch the same node and have weights have different ones.",
+    source="Karpenter, 'NodePools', spec.weight",
+)
+RESERVED_NOT_ADMITTED = rule(
+    "automode:ReservedNotAdmitted",
+    "NodePool",
+    severity="error",
+    sentence=(
+        "Where a NodeClass selects capacity reservations, one of its pools admits capacity type reserved. "
+        "A warning where not all charts of the cluster are known."
+    ),
+    source="EKS User Guide, 'Control deployment of workloads into Capacity Reservations'",
+)
 
 _CLUSTER_SCOPED = frozenset(
     {
@@ -62,7 +131,8 @@ class ObjectKey:
 
 def object_key(manifest: Mapping[str, Any]) -> ObjectKey:
     """The key of a manifest; the version does not count, since it names the same object."""
-    metadata = manifest.get("metadata") or {}
+    metadata = manifest.get("metadata")
+    metadata = metadata if isinstance(metadata, Mapping) else {}
     api_version = str(manifest.get("apiVersion", ""))
     kind = str(manifest.get("kind", ""))
     namespace = str(metadata.get("namespace") or "")
@@ -90,7 +160,7 @@ class TreeFinding:
     """What the tree shows, with the rule's stable id."""
 
     rule: str
-    severity: Literal["error", "warning"]
+    severity: Severity
     index: int
     """Which of the objects judged it is about."""
     where: str
@@ -101,7 +171,13 @@ class TreeFinding:
 
 
 def judge_tree(
-    objects: Sequence[TreeObject], *, default_node_class: bool, whole: bool, node_classes: Collection[str] = ()
+    objects: Sequence[TreeObject],
+    *,
+    default_node_class: bool,
+    whole: bool,
+    node_classes: Collection[str] = (),
+    built_in_pools: Collection[str] | None = None,
+    other_nodes: bool = False,
 ) -> list[TreeFinding]:
     """Judges all objects of one cluster together.
 
@@ -110,27 +186,184 @@ def judge_tree(
         default_node_class: whether EKS makes the NodeClass ``default`` (it does beside a built-in pool).
         whole: whether these are all objects of the cluster; if not, what is missing is a warning.
         node_classes: NodeClasses known to exist already.
+        built_in_pools: EKS's own pools that are on. Default: not known; both may be where ``default_node_class`` says
+            that one is.
+        other_nodes: whether the cluster has nodes that are not Auto Mode's, which may take what no pool does.
+            Default: False.
     """
     keys = [object_key(item.manifest) for item in objects]
     known = {*node_classes, *(["default"] if default_node_class else [])}
     findings = [*_duplicates(objects, keys), *_pools_without_class(objects, keys, known, whole=whole)]
-    return [*findings, *_unknown_namespaces(objects, keys)] if whole else findings
+    if whole:
+        findings += _unknown_namespaces(objects, keys)
+    if built_in_pools is None:
+        built_in_pools = list(BUILT_IN_POOLS) if default_node_class else []
+    pools = [
+        (index, pool_of(item.manifest))
+        for index, (item, key) in enumerate(zip(objects, keys, strict=True))
+        if (key.group, key.kind) == ("karpenter.sh", "NodePool")
+    ]
+    read = [(index, pool) for index, pool in pools if pool is not None]
+    findings += _reservations_without_pool(objects, read, whole=whole)
+    findings += _equal_weights(objects, read)
+    if len(read) < len(pools):
+        return findings  # What the others launch is not known.
+    work = [
+        (index, pods)
+        for index, (item, key) in enumerate(zip(objects, keys, strict=True))
+        if (pods := pods_of(key.group, item.manifest)) is not None
+    ]
+    all_pools = [
+        *(pool for _, pool in read),
+        *(BUILT_IN_POOLS[name] for name in BUILT_IN_POOLS if name in built_in_pools),
+    ]
+    findings += _stranded(objects, keys, work, all_pools, certain=whole and not other_nodes, whole=whole)
+    if whole and read:
+        findings += _idle_pools(objects, read, work)
+        if all(pool.taints for pool in all_pools) and not other_nodes:
+            findings.append(_nothing_for_ordinary_pods(objects, read))
+    return findings
+
+
+def _finding(
+    broken: Rule,
+    objects: Sequence[TreeObject],
+    index: int,
+    field: str,
+    message: str,
+    cure: str,
+    severity: Severity | None = None,
+) -> TreeFinding:
+    return TreeFinding(
+        rule=broken.id,
+        severity=severity or broken.severity,
+        index=index,
+        where=objects[index].where,
+        problem=broken.problem(field, message, cure),
+    )
+
+
+def _stranded(
+    objects: Sequence[TreeObject],
+    keys: Sequence[ObjectKey],
+    work: Sequence[tuple[int, Pods]],
+    pools: Sequence[Pool],
+    *,
+    certain: bool,
+    whole: bool,
+) -> Iterator[TreeFinding]:
+    if not pools:
+        return  # They come from elsewhere.
+    for index, pods in work:
+        if not pods.selector and not whole:
+            continue  # A pool without taints is likely to be among those that we do not see.
+        fitting = [pool for pool in pools if not pods.unmet_by(pool)]
+        if any(not pods.repelled_by(pool) for pool in fitting):
+            continue
+        if fitting:
+            told = "; ".join(f"'{pool.name}' has {', '.join(pods.repelled_by(pool))}" for pool in fitting[:3])
+            field, why = "tolerations", f"it does not tolerate the taints of the pools that fit otherwise ({told})"
+            cure = "add tolerations, or a pool without taints"
+        else:
+            asked = ", ".join(f"{key}={value}" for key, value in pods.selector.items())
+            field, why = "nodeSelector", f"no pool makes nodes with {asked}"
+            cure = "correct the nodeSelector, or set these labels or requirements in a pool"
+        yield _finding(
+            WORKLOAD_FITS_NO_POOL,
+            objects,
+            index,
+            f"{pods.field}.{field}",
+            f"{keys[index]} fits no pool: {why}",
+            cure,
+            "error" if certain else "warning",
+        )
+
+
+def _idle_pools(
+    objects: Sequence[TreeObject], pools: Sequence[tuple[int, Pool]], work: Sequence[tuple[int, Pods]]
+) -> Iterator[TreeFinding]:
+    for index, pool in pools:
+        keys = ", ".join(str(taint.get("key")) for taint in pool.taints)
+        # EKS's own add-ons tolerate CriticalAddonsOnly, and no chart shows them.
+        if not work or not pool.taints or "CriticalAddonsOnly" in keys:
+            continue
+        if all(pods.repelled_by(pool) for _, pods in work):
+            yield _finding(
+                TAINT_NOBODY_TOLERATES,
+                objects,
+                index,
+                "spec.template.spec.taints",
+                f"no workload of this cluster's charts tolerates the taints of NodePool '{pool.name}' ({keys})",
+                "add tolerations to what shall run there, or leave the pool out",
+            )
+
+
+def _nothing_for_ordinary_pods(objects: Sequence[TreeObject], pools: Sequence[tuple[int, Pool]]) -> TreeFinding:
+    return _finding(
+        NO_POOL_FOR_ORDINARY_PODS,
+        objects,
+        pools[0][0],
+        "spec.template.spec.taints",
+        "every pool of the cluster has taints, so that pods without tolerations, such as those of add-ons, never run",
+        "turn general-purpose on, or add a pool without taints",
+    )
+
+
+def _equal_weights(objects: Sequence[TreeObject], pools: Sequence[tuple[int, Pool]]) -> Iterator[TreeFinding]:
+    for place, (index, pool) in enumerate(pools):
+        for _, other in pools[:place]:
+            same_taints = sorted(map(str, pool.taints)) == sorted(map(str, other.taints))
+            if pool.weight is not None and pool.weight == other.weight and same_taints and pool.overlaps(other):
+                yield _finding(
+                    EQUAL_WEIGHTS,
+                    objects,
+                    index,
+                    "spec.weight",
+                    f"NodePools '{pool.name}' and '{other.name}' have weight {pool.weight} and could launch the same "
+                    "node, so that neither comes first",
+                    "give them different weights, or none",
+                )
+                break
+
+
+def _reservations_without_pool(
+    objects: Sequence[TreeObject], pools: Sequence[tuple[int, Pool]], *, whole: bool
+) -> Iterator[TreeFinding]:
+    for item in objects:
+        spec = item.manifest.get("spec")
+        terms = spec.get("capacityReservationSelectorTerms") if isinstance(spec, Mapping) else None
+        if item.manifest.get("kind") != "NodeClass" or not terms:
+            continue
+        name = object_key(item.manifest).name
+        users = [(index, pool) for index, pool in pools if pool.node_class == name]
+        if users and all(
+            admits_nothing(CAPACITY_TYPE, [*pool.demands.get(CAPACITY_TYPE, ()), ("In", ["reserved"])])
+            for _, pool in users
+        ):
+            index, pool = users[0]
+            yield _finding(
+                RESERVED_NOT_ADMITTED,
+                objects,
+                index,
+                "spec.template.spec.requirements",
+                f"NodeClass '{name}' selects capacity reservations, but NodePool '{pool.name}' does not admit the "
+                f"capacity type reserved, so that they are never used",
+                f"add reserved to the values of {CAPACITY_TYPE}",
+                None if whole else "warning",
+            )
 
 
 def _duplicates(objects: Sequence[TreeObject], keys: Sequence[ObjectKey]) -> Iterator[TreeFinding]:
     first: dict[ObjectKey, str] = {}
     for index, (item, key) in enumerate(zip(objects, keys, strict=True)):
         if key in first:
-            yield TreeFinding(
-                rule="automode:DuplicateObject",
-                severity="error",
-                index=index,
-                where=item.where,
-                problem=Problem(
-                    field="metadata.name",
-                    message=f"{key} is also made by {first[key]}",
-                    cure="give one of them another name, or deliver it once",
-                ),
+            yield _finding(
+                DUPLICATE_OBJECT,
+                objects,
+                index,
+                "metadata.name",
+                f"{key} is also made by {first[key]}",
+                "give one of them another name, or deliver it once",
             )
         first.setdefault(key, item.where)
 
@@ -145,39 +378,34 @@ def _pools_without_class(
         name = node_class_of(item.manifest)
         if name is None or name in made or name == item.external_node_class or is_token(name):
             continue
-        yield TreeFinding(
-            rule="automode:NodeClassNotFound",
-            severity="error" if whole else "warning",
-            index=index,
-            where=item.where,
-            problem=Problem(
-                field="spec.template.spec.nodeClassRef.name",
-                message=f"no chart of this cluster makes the NodeClass '{name}', so that {key} never launches a node",
-                cure=(
-                    "EKS makes it only beside a built-in pool: turn one on, or give the pool a NodeClass of its own"
-                    if name == "default"
-                    else "deliver it with one of the charts, or say NodeClass.from_name(..., made_elsewhere=True)"
-                ),
+        yield _finding(
+            NODE_CLASS_NOT_FOUND,
+            objects,
+            index,
+            "spec.template.spec.nodeClassRef.name",
+            f"no chart of this cluster makes the NodeClass '{name}', so that {key} never launches a node",
+            (
+                "EKS makes it only beside a built-in pool: turn one on, or give the pool a NodeClass of its own"
+                if name == "default"
+                else "deliver it with one of the charts, or say NodeClass.from_name(..., made_elsewhere=True)"
             ),
+            "error" if whole else "warning",
         )
 
 
 def _unknown_namespaces(objects: Sequence[TreeObject], keys: Sequence[ObjectKey]) -> Iterator[TreeFinding]:
     known = {key.name for key in keys if (key.group, key.kind) == ("", "Namespace")} | _ALWAYS_THERE
-    for index, (item, key) in enumerate(zip(objects, keys, strict=True)):
+    for index, key in enumerate(keys):
         if not key.namespace or key.namespace in known or is_token(key.namespace):
             continue
         known |= {key.namespace}  # Once a namespace is enough.
-        yield TreeFinding(
-            rule="automode:NamespaceNotFound",
-            severity="warning",
-            index=index,
-            where=item.where,
-            problem=Problem(
-                field="metadata.namespace",
-                message=f"no chart of this cluster makes the namespace '{key.namespace}'",
-                cure="add a Namespace object, or acknowledge this if something else makes it",
-            ),
+        yield _finding(
+            NAMESPACE_NOT_FOUND,
+            objects,
+            index,
+            "metadata.namespace",
+            f"no chart of this cluster makes the namespace '{key.namespace}'",
+            "add a Namespace object, or acknowledge this if something else makes it",
         )
 
 

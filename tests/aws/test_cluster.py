@@ -475,3 +475,37 @@ class TestRefusals:
         assert cluster.values.node_class_spec().to_manifest()["subnetSelectorTerms"] == [
             {"id": subnet.subnet_id} for subnet in vpc.private_subnets
         ]
+
+
+class TestWorkloadsAndPools:
+    @staticmethod
+    def _deliver_a_workload_for_arm(stack: cdk.Stack) -> AutoModeCluster:
+        cluster = AutoModeCluster(stack, "Cluster", cluster_name="dev", admin_role_arns=[ADMIN])
+        chart = cdk8s.Chart(cdk8s.App(), "shop")
+        deployment = cdk8s.ApiObject(
+            chart, "ui", api_version="apps/v1", kind="Deployment", metadata=cdk8s.ApiObjectMetadata(name="ui")
+        )
+        pod = {"nodeSelector": {"kubernetes.io/arch": "arm64"}, "containers": [{"name": "ui", "image": "ui:1"}]}
+        deployment.add_json_patch(
+            cdk8s.JsonPatch.add("/spec", {"template": {"spec": pod}, "selector": {"matchLabels": {"app": "ui"}}})
+        )
+        cluster.add_chart("Shop", chart)
+        return cluster
+
+    def test_a_workload_that_fits_no_pool_is_refused(self, stack: cdk.Stack) -> None:
+        self._deliver_a_workload_for_arm(stack)
+        with pytest.raises(RuntimeError, match=r"shop/ui: .*Deployment 'ui'.*no pool"):
+            _synth(stack)
+
+    def test_node_groups_may_take_it(self, stack: cdk.Stack) -> None:
+        cluster = self._deliver_a_workload_for_arm(stack)
+        eks.CfnNodegroup(
+            stack, "Group", cluster_name=cluster.values.cluster_name, node_role=ADMIN, subnets=["subnet-1"]
+        )
+        _synth(stack)
+
+
+def _synth(stack: cdk.Stack) -> None:
+    root = stack.node.root
+    assert isinstance(root, cdk.App)
+    root.synth()

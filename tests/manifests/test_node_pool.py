@@ -19,7 +19,7 @@ from automode_constructs.specs.node_pool import (
 )
 from tests.refusal import refusal
 
-REQUIREMENTS = [labels.ARCH.is_in("amd64")]
+REQUIREMENTS = [labels.INSTANCE_CATEGORY.is_in("m")]
 EKS_OWN = NodeClass.from_name("default")
 
 
@@ -49,7 +49,7 @@ def test_our_defaults_are_written_out(chart: cdk8s.Chart) -> None:
             "template": {
                 "spec": {
                     "nodeClassRef": {"group": "eks.amazonaws.com", "kind": "NodeClass", "name": "default"},
-                    "requirements": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}],
+                    "requirements": [{"key": "eks.amazonaws.com/instance-category", "operator": "In", "values": ["m"]}],
                     "expireAfter": "336h",
                     "terminationGracePeriod": "24h",
                 }

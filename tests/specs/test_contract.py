@@ -21,15 +21,31 @@ from celpy.adapter import json_to_cel
 from celpy.celtypes import StringType
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError
-from automode_constructs.specs.ingress_class import IngressClassParamsSpec
+from automode_constructs.specs.gateway_class import GatewayClassSpec
+from automode_constructs.specs.ingress import IngressSpec
+from automode_constructs.specs.ingress_class import IngressClassParamsSpec, IngressClassSpec
 from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.network_load_balancer import (
+    NetworkLoadBalancerAnnotations,
+    NetworkLoadBalancerServiceSpec,
+)
+from automode_constructs.specs.network_policy import (
+    ApplicationNetworkPolicySpec,
+    ClusterNetworkPolicySpec,
+    NetworkPolicySwitch,
+)
 from automode_constructs.specs.node_class import NodeClassSpec
+from automode_constructs.specs.node_diagnostic import NodeDiagnosticSpec
 from automode_constructs.specs.node_pool import NodePoolSpec, duration_in_seconds
+from automode_constructs.specs.rule import RULES
 from automode_constructs.specs.storage_class import StorageClassSpec
+from automode_constructs.specs.target_group_binding import TargetGroupBindingSpec
+from automode_constructs.specs.volume_attributes_class import VolumeAttributesClassSpec
+from automode_constructs.specs.volume_snapshot_class import VolumeSnapshotClassSpec
 
 CRD_DIR = Path(os.environ.get("AUTOMODE_CRD_DIR") or Path(__file__).parents[2] / "../shared/reference/crds")
 needs_crds = pytest.mark.skipif(
@@ -43,12 +59,51 @@ NEWER = {
     ("podSubnetSelectorTerms",): "EKS Auto Mode release notes, 13 Jun 2025",
     ("podSecurityGroupSelectorTerms",): "EKS Auto Mode release notes, 13 Jun 2025",
     ("ephemeralStorage", "kmsKeyID"): "EKS Auto Mode release notes, 11 Apr 2025",
+    ("certificateBundles",): "EKS Auto Mode release notes, 11 Apr 2025",
+    ("capacityReservationSelectorTerms",): "EKS Auto Mode release notes, 20 Jun 2025",
+    ("placementGroupSelector",): "EKS Auto Mode release notes, 5 May 2026",
+    ("advancedNetworking",): "EKS Auto Mode release notes, 30 Apr 2025",
+    ("advancedNetworking", "httpsProxy"): "EKS Auto Mode release notes, 30 Apr 2025",
+    ("advancedNetworking", "noProxy"): "EKS Auto Mode release notes, 30 Apr 2025",
+    ("advancedNetworking", "associatePublicIPAddress"): "EKS Auto Mode release notes, 6 Aug 2025",
+    ("advancedNetworking", "ipv4PrefixSize"): "EKS Auto Mode release notes, 19 Dec 2025",
+    ("advancedNetworking", "enableV4Egress"): "EKS Auto Mode release notes, 2 Feb 2026",
+    ("advancedNetworking", "networkInterfaces"): "EKS Auto Mode release notes, 21 Jul 2026",
+    ("advancedSecurity",): "EKS Auto Mode release notes, 23 Oct 2025",
+    ("advancedSecurity", "fips"): "EKS Auto Mode release notes, 23 Oct 2025",
+    (
+        "advancedSecurity",
+        "kernelLockdown",
+    ): "EKS User Guide, 'Configure advanced security settings for nodes', first seen in 2026",
+    ("advancedCompute",): "EKS User Guide, 'Create a Node Class for Amazon EKS', Sep 2026",
+    ("advancedCompute", "hugepages"): "EKS User Guide, 'Create a Node Class for Amazon EKS', Sep 2026",
+    ("advancedCompute", "kubelet"): "EKS User Guide, 'Create a Node Class for Amazon EKS', after Sep 2026",
+    ("advancedCompute", "kernel"): "EKS User Guide, 'Create a Node Class for Amazon EKS', after Sep 2026",
 }
 """Fields of a NodeClass that are newer than its CRD file, with where AWS announced them."""
 
 NODE_POOL_FILES = ("nodepools.karpenter.sh.yaml", "nodepools.karpenter.sh_v1.14.1.yaml")
 NODE_CLASS_FILE = "eks.amazonaws.com_nodeclass_v1.json"
 PARAMS_FILE = "eks.amazonaws.com_ingressclassparams_v1.json"
+BINDING_FILE = "eks.amazonaws.com_targetgroupbinding_v1.json"
+DIAGNOSTIC_FILE = "eks.amazonaws.com_nodediagnostic_v1alpha1.json"
+
+_OPEN_SOURCE_PARAMS = "kubernetes-sigs/aws-load-balancer-controller, CRD ingressclassparams.elbv2.k8s.aws"
+NEWER_BY_FILE: dict[str, dict[tuple[str, ...], str]] = {
+    PARAMS_FILE: {
+        ("prefixListsIDs",): "EKS Auto Mode release notes, 27 Jul 2026",
+        ("loadBalancerName",): "EKS Auto Mode release notes, 27 Jul 2026",
+        ("targetType",): "EKS Auto Mode release notes, 27 Jul 2026",
+        ("minimumLoadBalancerCapacity",): _OPEN_SOURCE_PARAMS,
+        ("ipamConfiguration",): _OPEN_SOURCE_PARAMS,
+        ("sslRedirectPort",): _OPEN_SOURCE_PARAMS,
+        ("wafv2AclArn",): _OPEN_SOURCE_PARAMS,
+        ("wafv2AclName",): _OPEN_SOURCE_PARAMS,
+    },
+    BINDING_FILE: {("multiClusterTargetGroup",): "EKS Auto Mode release notes, 5 Aug 2026"},
+    DIAGNOSTIC_FILE: {("packetCapture",): "EKS User Guide, 'Capture network traffic on a managed node'"},
+}
+"""The same for the other kinds of Auto Mode's."""
 
 
 # What follows builds documents that our specs accept, with values at the edges of what is allowed.
@@ -87,13 +142,23 @@ def _requirements() -> st.SearchStrategy[dict[str, Any]]:
     )
     compared = _record(
         {
-            "key": st.just("eks.amazonaws.com/instance-cpu"),
+            "key": st.sampled_from(["eks.amazonaws.com/instance-gpu-count", "eks.amazonaws.com/instance-memory"]),
             "operator": st.sampled_from(["Gt", "Lt", "Gte", "Lte"]),
-            "values": st.integers(0, 10**18 - 1).map(lambda number: [str(number)]),
+            "values": st.integers(1, 10**18 - 1).map(lambda number: [str(number)]),
         },
         {},
     )
-    return st.one_of(listed, bare, compared)
+    known = st.sampled_from(
+        [
+            ("kubernetes.io/arch", ["amd64", "arm64"]),
+            ("karpenter.sh/capacity-type", ["spot", "on-demand"]),
+            ("eks.amazonaws.com/instance-category", ["c", "g", "unheard-of"]),
+            ("eks.amazonaws.com/instance-size", ["small", "large"]),
+            ("eks.amazonaws.com/instance-catagory", ["c"]),
+            ("topology.kubernetes.io/zone", ["us-west-2a"]),
+        ]
+    ).map(lambda label: {"key": label[0], "operator": "In", "values": label[1]})
+    return st.one_of(listed, bare, compared, known)
 
 
 def _taints() -> st.SearchStrategy[list[dict[str, Any]]]:
@@ -134,7 +199,7 @@ _templates = _record(
         "spec": _record(
             {
                 "nodeClassRef": st.just(_REFERENCE),
-                "requirements": st.lists(_requirements(), max_size=3),
+                "requirements": st.lists(_requirements(), max_size=3, unique_by=lambda one: one["key"]),
             },
             {
                 "taints": _taints(),
@@ -179,9 +244,102 @@ _sizes = st.one_of(
     st.integers(1, 58).filter(lambda count: count < 18 or count % 10 < 8).map("{}Ti".format),
     st.integers(1, 64).map("{}T".format),
 )
+_reservation_terms = st.lists(
+    _record({"id": st.from_regex(r"cr-[0-9a-z]{1,8}", fullmatch=True)}, {})
+    | _record({"tags": _tags}, {"owner": st.from_regex(r"[0-9]{12}", fullmatch=True)})
+    | _record({"ownerID": st.from_regex(r"[0-9]{12}", fullmatch=True)}, {}),
+    max_size=2,
+)
+_counts: st.SearchStrategy[dict[str, int]] = (
+    st.just({})
+    | _record({"secondaryIPv4Count": st.integers(0, 50)}, {})
+    | _record({"secondaryIPv4PrefixCount": st.integers(0, 15)}, {})
+)
+
+
+def _interface(card: int, device: int, kind: str, counts: Mapping[str, int]) -> dict[str, Any]:
+    return {"networkCardIndex": card, "deviceIndex": device, "interfaceType": kind, **counts}
+
+
+_interfaces = st.builds(
+    lambda first, second, third: [_interface(0, 0, "interface", first), *second, *third],
+    _counts,
+    st.lists(_counts.map(lambda counts: _interface(0, 1, "interface", counts)), max_size=1),
+    st.lists(st.just(_interface(1, 0, "efa-only", {})), max_size=1),
+)
+_evictions = st.builds(
+    lambda signals, low, high: {
+        "hard": dict.fromkeys(signals, f"{low}%"),
+        "soft": dict.fromkeys(signals, f"{low + high}%"),
+        "softGracePeriod": dict.fromkeys(signals, "1m30s"),
+    },
+    st.lists(st.sampled_from(["memory.available", "pid.available", "imagefs.inodesFree"]), unique=True),
+    st.integers(0, 50),
+    st.integers(1, 50),
+)
+_kubelets = _record(
+    {},
+    {
+        "maxPods": st.integers(1, 110),
+        "podPidsLimit": st.just(-1) | st.integers(100, 10**6),
+        "idsPerPod": st.integers(1, 65535).map(lambda count: count * 65536),
+        "singleProcessOOMKill": st.booleans(),
+        "eviction": _evictions,
+        "logging": _record(
+            {},
+            {"containerLogMaxSize": st.sampled_from(["10Mi", "1e7"]), "containerLogMaxFiles": st.integers(2, 50)},
+        ),
+        "allowedUnsafeSysctls": st.lists(st.sampled_from(["kernel.sem", "kernel.shm*", "net.core.somaxconn"])),
+    },
+)
+_sysctls = st.builds(
+    lambda free, *groups: free | {name: value for group in groups for name, value in group.items()},
+    _record(
+        {"user.max_user_namespaces": st.integers(1, 2**31 - 1)},
+        {
+            "vm.swappiness": st.integers(0, 200),
+            "kernel.perf_event_paranoid": st.integers(-1, 2),
+            "net.ipv4.tcp_congestion_control": st.sampled_from(["cubic", "reno"]),
+        },
+    ),
+    st.just({}) | _record({"vm.dirty_background_ratio": st.integers(1, 4), "vm.dirty_ratio": st.integers(5, 40)}, {}),
+    st.just({}) | st.just({f"net.ipv4.neigh.default.gc_thresh{number}": 1024 * number for number in (1, 2, 3)}),
+)
+_computes = _record(
+    {"kernel": _record({"sysctl": _sysctls}, {})},
+    {
+        "kubelet": _kubelets,
+        "hugepages": _record(
+            {}, {"transparent": st.sampled_from([{}, {"enabled": "never"}, {"enabled": "always", "defrag": "defer"}])}
+        ),
+    },
+)
+_newest = _record(
+    {},
+    {
+        "certificateBundles": st.lists(_record({"name": _names, "data": st.sampled_from(["AAAA", "AA==\n"])}, {})),
+        "capacityReservationSelectorTerms": _reservation_terms,
+        "placementGroupSelector": st.sampled_from([{"name": "a"}, {"id": "pg-0a"}]),
+        "advancedSecurity": _record(
+            {}, {"fips": st.booleans(), "kernelLockdown": st.sampled_from(["integrity", "none", "Integrity", "None"])}
+        ),
+        "advancedNetworking": _record(
+            {},
+            {
+                "associatePublicIPAddress": st.just(False),
+                "httpsProxy": st.sampled_from(["http://192.0.2.4:3128", "http://[2001:db8::4]:3128"]),
+                "noProxy": st.lists(_texts, max_size=2),
+                "ipv4PrefixSize": st.sampled_from(["Auto", "32"]),
+                "enableV4Egress": st.booleans(),
+                "networkInterfaces": _interfaces,
+            },
+        ),
+        "advancedCompute": _computes,
+    },
+)
 _role_names = st.from_regex(r"[\w+=,.@-]{1,64}", fullmatch=True).filter(str.isascii)
 node_classes = st.builds(
-    lambda spec, role, pods: spec | role | pods,
+    lambda spec, role, pods, newest: spec | role | pods | newest,
     _record(
         {"subnetSelectorTerms": _subnet_terms, "securityGroupSelectorTerms": _group_terms},
         {
@@ -202,23 +360,110 @@ node_classes = st.builds(
     ),
     _role_names.map(lambda name: {"role": name}) | _role_names.map(lambda name: {"instanceProfile": name}),
     st.just({}) | _record({"podSubnetSelectorTerms": _subnet_terms, "podSecurityGroupSelectorTerms": _group_terms}, {}),
+    st.just({}) | _newest,
 )
 _attributes = _record({"key": _texts.filter(bool), "value": _texts}, {})
+_load_balancer_tags = _record(
+    {"key": _texts.filter(lambda text: bool(text) and not text.lower().startswith("aws:")), "value": _texts}, {}
+)
+_ranges = st.sampled_from(["0.0.0.0/0", "10.1.2.3/8", "fd00::/8"])
+_ports = st.integers(1, 65535) | _texts.filter(bool)
+_selectors = _record(
+    {},
+    {
+        "matchLabels": st.dictionaries(_label_keys, _label_values, max_size=2),
+        "matchExpressions": st.lists(
+            _record(
+                {
+                    "key": _label_keys,
+                    "operator": st.sampled_from(["In", "NotIn"]),
+                    "values": st.lists(_label_values, min_size=1, max_size=2),
+                },
+                {},
+            )
+            | _record({"key": _label_keys, "operator": st.sampled_from(["Exists", "DoesNotExist"])}, {}),
+            max_size=2,
+        ),
+    },
+)
 ingress_params = _record(
     {},
     {
         "scheme": st.sampled_from(["internal", "internet-facing"]),
         "ipAddressType": st.sampled_from(["ipv4", "dualstack", "dualstack-without-public-ipv4"]),
         "group": st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?", fullmatch=True).map(lambda name: {"name": name}),
+        "namespaceSelector": _selectors,
         "subnets": st.one_of(
             _record({"ids": st.lists(_subnet_ids, max_size=2)}, {}),
-            _record({"matchTags": st.lists(_record({"key": _names, "values": st.lists(_texts)}, {}), max_size=2)}, {}),
+            _record({"matchTags": st.lists(_record({"key": _names}, {"values": st.lists(_texts)}), max_size=2)}, {}),
         ),
         "certificateARNs": st.lists(_texts, max_size=2),
         "sslPolicy": _texts,
-        "inboundCIDRs": st.lists(_texts, max_size=2),
+        "inboundCIDRs": st.lists(_ranges, max_size=2),
+        "prefixListsIDs": st.lists(st.just("pl-1a"), max_size=2),
+        "loadBalancerName": st.sampled_from(["a", "a-b", "x" * 32]),
+        "targetType": st.sampled_from(["instance", "ip"]),
         "loadBalancerAttributes": st.lists(_attributes, max_size=2),
-        "tags": st.lists(_attributes, max_size=2),
+        "listeners": st.lists(
+            _record(
+                {"protocol": st.sampled_from(["HTTP", "HTTPS"]), "port": st.integers(1, 65535)},
+                {"attributes": st.lists(_attributes, max_size=2)},
+            ),
+            max_size=2,
+        ),
+        "tags": st.lists(_load_balancer_tags, max_size=2),
+        "minimumLoadBalancerCapacity": st.just({"capacityUnits": 100}),
+        "ipamConfiguration": st.sampled_from([{}, {"ipv4IPAMPoolId": "ipam-pool-1"}]),
+        "sslRedirectPort": st.sampled_from([443, "443"]),
+        "wafv2AclArn": _texts,
+        "wafv2AclName": _texts,
+    },
+)
+target_group_bindings = _record(
+    {
+        "serviceRef": _record({"name": _texts.filter(bool), "port": _ports}, {}),
+        "targetGroupARN": _texts.filter(bool),
+        "targetType": st.just("ip"),
+    },
+    {
+        "nodeSelector": _selectors,
+        "networking": _record(
+            {
+                "ingress": st.lists(
+                    _record(
+                        {
+                            "from": st.lists(
+                                st.just({}) | _record({"securityGroup": st.just({"groupID": "sg-1"})}, {}),
+                                min_size=1,
+                                max_size=2,
+                            )
+                        },
+                        {
+                            "ports": st.lists(
+                                _record({}, {"protocol": st.sampled_from(["TCP", "UDP"]), "port": _ports}), max_size=2
+                            )
+                        },
+                    ),
+                    min_size=1,
+                    max_size=2,
+                )
+            },
+            {},
+        ),
+        "multiClusterTargetGroup": st.booleans(),
+    },
+)
+node_diagnostics = _record(
+    {},
+    {
+        "logCapture": _record(
+            {"destination": _texts},
+            {"categories": st.lists(st.sampled_from(["Base", "Device", "Networking", "Runtime", "System", "All"]))},
+        ),
+        "packetCapture": _record(
+            {"duration": st.sampled_from(["1h", "60m", "1s"]), "upload": st.just({"url": "a", "fields": {"a": "b"}})},
+            {"interface": _texts, "filter": _texts, "chunkSizeMB": st.integers(1, 100), "mode": st.just("tcpdump")},
+        ),
     },
 )
 
@@ -308,8 +553,20 @@ def _node_class_complaints(document: Mapping[str, Any]) -> list[str]:
     return _complaints(NODE_CLASS_FILE, _of_february_2025(document))
 
 
+def _complaints_of_february_2025(file: str, document: Mapping[str, Any]) -> list[str]:
+    return _complaints(file, {name: value for name, value in document.items() if (name,) not in NEWER_BY_FILE[file]})
+
+
 def _params_complaints(document: Mapping[str, Any]) -> list[str]:
-    return _complaints(PARAMS_FILE, document)
+    return _complaints_of_february_2025(PARAMS_FILE, document)
+
+
+def _binding_complaints(document: Mapping[str, Any]) -> list[str]:
+    return _complaints_of_february_2025(BINDING_FILE, document)
+
+
+def _diagnostic_complaints(document: Mapping[str, Any]) -> list[str]:
+    return _complaints_of_february_2025(DIAGNOSTIC_FILE, document)
 
 
 # Round trips.
@@ -335,6 +592,18 @@ def test_a_node_class_comes_back_as_it_was_written(document: dict[str, Any]) -> 
 @given(ingress_params)
 def test_ingress_class_params_come_back_as_they_were_written(document: dict[str, Any]) -> None:
     assert IngressClassParamsSpec.from_manifest(document).to_manifest() == document
+
+
+@steady
+@given(target_group_bindings)
+def test_a_target_group_binding_comes_back_as_it_was_written(document: dict[str, Any]) -> None:
+    assert TargetGroupBindingSpec.from_manifest(document).to_manifest() == document
+
+
+@steady
+@given(node_diagnostics)
+def test_a_node_diagnostic_comes_back_as_it_was_written(document: dict[str, Any]) -> None:
+    assert NodeDiagnosticSpec.from_manifest(document).to_manifest() == document
 
 
 @steady
@@ -369,6 +638,20 @@ def test_the_crd_accepts_all_ingress_class_params(document: dict[str, Any]) -> N
     assert not _params_complaints(IngressClassParamsSpec.from_manifest(document).to_manifest())
 
 
+@needs_crds
+@steady
+@given(target_group_bindings)
+def test_the_crd_accepts_every_target_group_binding(document: dict[str, Any]) -> None:
+    assert not _binding_complaints(TargetGroupBindingSpec.from_manifest(document).to_manifest())
+
+
+@needs_crds
+@steady
+@given(node_diagnostics)
+def test_the_crd_accepts_every_node_diagnostic(document: dict[str, Any]) -> None:
+    assert not _diagnostic_complaints(NodeDiagnosticSpec.from_manifest(document).to_manifest())
+
+
 def _places(document: Any) -> Iterator[tuple[Any, Any]]:
     """Every container of a document with each of its keys or indices."""
     items = document.items() if isinstance(document, dict) else enumerate(document)
@@ -393,8 +676,9 @@ _POOL: dict[str, Any] = {
             "nodeClassRef": _REFERENCE,
             "requirements": [
                 {"key": "a", "operator": "In", "values": ["b", "c"], "minValues": 2},
-                {"key": "a", "operator": "Gt", "values": ["1"]},
-                {"key": "a", "operator": "Exists"},
+                {"key": "b", "operator": "Gt", "values": ["1"]},
+                {"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]},
+                {"key": "c", "operator": "Exists"},
             ],
             "taints": [{"key": "a", "value": "b", "effect": "NoExecute"}],
             "startupTaints": [{"key": "c", "effect": "NoExecute"}],
@@ -421,16 +705,95 @@ _CLASS: dict[str, Any] = {
     "ephemeralStorage": {"size": "80Gi", "iops": 3000, "throughput": 125, "kmsKeyID": "alias/a"},
     "tags": {"a": "b"},
 }
+_NEWEST: dict[str, Any] = {
+    "role": "nodes",
+    "subnetSelectorTerms": [{"id": "subnet-1"}],
+    "securityGroupSelectorTerms": [{"id": "sg-1"}],
+    "certificateBundles": [{"name": "a", "data": "AAAA"}],
+    "capacityReservationSelectorTerms": [{"id": "cr-1"}, {"tags": {"a": "b"}, "owner": "012345678901"}],
+    "placementGroupSelector": {"name": "a"},
+    "advancedSecurity": {"fips": True, "kernelLockdown": "integrity"},
+    "advancedNetworking": {
+        "associatePublicIPAddress": False,
+        "httpsProxy": "http://192.0.2.4:3128",
+        "noProxy": ["localhost"],
+        "ipv4PrefixSize": "32",
+        "enableV4Egress": True,
+        "networkInterfaces": [
+            _interface(0, 0, "interface", {"secondaryIPv4Count": 1}),
+            _interface(1, 0, "efa-only", {}),
+        ],
+    },
+    "advancedCompute": {
+        "hugepages": {"pages": [], "transparent": {"enabled": "never", "defrag": "never"}},
+        "kubelet": {
+            "maxPods": 60,
+            "podPidsLimit": 4096,
+            "idsPerPod": 65536,
+            "singleProcessOOMKill": True,
+            "eviction": {
+                "hard": {"memory.available": "1Mi"},
+                "soft": {"memory.available": "2Mi"},
+                "softGracePeriod": {"memory.available": "1m"},
+                "maxPodGracePeriod": 0,
+            },
+            "logging": {"containerLogMaxSize": "10Mi", "containerLogMaxFiles": 2},
+            "allowedUnsafeSysctls": ["net.*"],
+        },
+        "kernel": {
+            "sysctl": {
+                "user.max_user_namespaces": 1,
+                "vm.dirty_background_ratio": 1,
+                "vm.dirty_ratio": 5,
+                "net.ipv4.tcp_congestion_control": "reno",
+            }
+        },
+    },
+}
 _PARAMS: dict[str, Any] = {
     "scheme": "internal",
     "ipAddressType": "ipv4",
     "group": {"name": "a"},
+    "namespaceSelector": {
+        "matchLabels": {"a": "b"},
+        "matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}, {"key": "a", "operator": "Exists"}],
+    },
     "subnets": {"matchTags": [{"key": "a", "values": ["b"]}]},
     "certificateARNs": ["a"],
     "sslPolicy": "a",
     "inboundCIDRs": ["10.0.0.0/8"],
+    "prefixListsIDs": ["pl-1"],
+    "loadBalancerName": "a",
+    "targetType": "ip",
     "loadBalancerAttributes": [{"key": "a", "value": "b"}],
+    "listeners": [{"protocol": "HTTPS", "port": 443, "attributes": [{"key": "a", "value": "b"}]}],
     "tags": [{"key": "a", "value": "b"}],
+    "minimumLoadBalancerCapacity": {"capacityUnits": 100},
+    "ipamConfiguration": {"ipv4IPAMPoolId": "a"},
+    "sslRedirectPort": "443",
+    "wafv2AclArn": "a",
+    "wafv2AclName": "a",
+}
+_BINDING: dict[str, Any] = {
+    "serviceRef": {"name": "a", "port": 80},
+    "targetGroupARN": "a",
+    "targetType": "instance",
+    "nodeSelector": {"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["b"]}]},
+    "networking": {
+        "ingress": [{"from": [{"securityGroup": {"groupID": "sg-1"}}], "ports": [{"protocol": "TCP", "port": 80}]}]
+    },
+    "multiClusterTargetGroup": True,
+}
+_DIAGNOSTIC: dict[str, Any] = {
+    "logCapture": {"destination": "node", "categories": ["All"]},
+    "packetCapture": {
+        "duration": "1h",
+        "interface": "eth0",
+        "filter": "port 53",
+        "chunkSizeMB": 10,
+        "mode": "tcpdump",
+        "upload": {"url": "a", "fields": {"a": "b"}},
+    },
 }
 _WHOLE: dict[str, tuple[type[KubeModel], dict[str, Any], Callable[[Mapping[str, Any]], list[str]]]] = {
     "dynamic pool": (NodePoolSpec, {**_POOL, "weight": 1}, _node_pool_complaints),
@@ -440,8 +803,11 @@ _WHOLE: dict[str, tuple[type[KubeModel], dict[str, Any], Callable[[Mapping[str, 
         _node_pool_complaints,
     ),
     "node class": (NodeClassSpec, _CLASS, _node_class_complaints),
+    "node class with what is newest": (NodeClassSpec, _NEWEST, _node_class_complaints),
     "params": (IngressClassParamsSpec, _PARAMS, _params_complaints),
     "params with subnet ids": (IngressClassParamsSpec, {"subnets": {"ids": ["subnet-1"]}}, _params_complaints),
+    "binding": (TargetGroupBindingSpec, _BINDING, _binding_complaints),
+    "diagnostic": (NodeDiagnosticSpec, _DIAGNOSTIC, _diagnostic_complaints),
 }
 
 
@@ -482,12 +848,244 @@ def test_the_crd_accepts_what_is_accepted_of_a_document_with_a_fault(kind: str) 
 
 
 @needs_crds
+@pytest.mark.parametrize("kind", ["dynamic pool", "static pool"])
+def test_a_pool_that_only_we_refuse_breaks_a_rule_that_says_why(kind: str) -> None:
+    model, whole, complaints = _WHOLE[kind]
+    unexplained: dict[str, list[str]] = {}
+    for document in _with_one_fault(whole):
+        try:
+            model.from_manifest(document)
+        except AutoModeError as error:
+            broken = [problem.rule for problem in error.problems]
+        else:
+            continue
+        # Forms, such as that of a label's key, are Kubernetes' own, and the CRD's set of reasons is no schema's.
+        if any(RULES[rule].stricter or rule in _OF_THE_API_SERVER for rule in broken):
+            continue
+        if not complaints(document):
+            unexplained[json.dumps(document)] = broken
+    assert unexplained == {}
+
+
+_OF_THE_API_SERVER = frozenset({"automode:Value", "automode:ValueKnownLate", "automode:BudgetReasons"})
+
+
+@needs_crds
+@pytest.mark.parametrize("file", NODE_POOL_FILES)
+@pytest.mark.parametrize(
+    ("path", "fault", "message"),
+    [
+        (("disruption", "budgets", 0, "duration"), None, "'schedule' must be set with 'duration'"),
+        (("replicas",), 1, "'weight' is not supported on static NodePools"),
+        (("replicas",), 1, "only 'limits.nodes' is supported on static NodePools"),
+        *(
+            (("template", *place), fault, f"label {told} is restricted")
+            for key, told in (
+                ("karpenter.sh/x", 'domain "karpenter.sh"'),
+                ("karpenter.sh/nodepool", '"karpenter.sh/nodepool"'),
+                ("kubernetes.io/hostname", '"kubernetes.io/hostname"'),
+            )
+            for place, fault in (
+                (("metadata", "labels"), {key: "a"}),
+                (("spec", "requirements", 0, "key"), key),
+            )
+        ),
+        (
+            ("template", "spec", "requirements", 0, "values"),
+            [],
+            "requirements with operator 'In' must have a value defined",
+        ),
+        (
+            ("template", "spec", "requirements", 0, "values"),
+            ["b"],
+            "requirements with 'minValues' must have at least that many values specified in the 'values' field",
+        ),
+        (
+            ("template", "spec", "requirements", 1, "values"),
+            ["1", "2"],
+            "requirements operator 'Gt', 'Lt', 'Gte', or 'Lte' must have a single positive integer value",
+        ),
+    ],
+)
+def test_each_rule_of_the_crd_is_a_rule_of_ours(file: str, path: tuple[Any, ...], fault: Any, message: str) -> None:
+    document = copy.deepcopy({**_POOL, "weight": 1})
+    at: Any = document
+    for part in path[:-1]:
+        at = at[part]
+    at[path[-1]] = fault
+    if fault is None:
+        del at[path[-1]]
+    assert message in _complaints(file, document)
+    with pytest.raises(AutoModeError) as caught:
+        NodePoolSpec.from_manifest(document)
+    assert {problem.rule for problem in caught.value.problems} & {
+        "automode:BudgetSchedule",
+        "automode:MinValues",
+        "automode:OperatorValues",
+        "automode:RestrictedLabel",
+        "automode:StaticPool",
+    }
+
+
+@needs_crds
 def test_nothing_is_called_newer_that_the_crd_has() -> None:
-    for *outer, last in NEWER:
-        properties = _schema(NODE_CLASS_FILE)["properties"]
-        for part in outer:
-            properties = properties[part]["properties"]
-        assert last not in properties
+    for path in NEWER:
+        assert path not in set(_schema_paths(_schema(NODE_CLASS_FILE)))
+
+
+def _schema_paths(schema: Mapping[str, Any], before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, part in schema.get("properties", {}).items():
+        yield (*before, name)
+        yield from _schema_paths(part.get("items", part), (*before, name))
+
+
+def _model_paths(model: type[KubeModel], before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, field in model.model_fields.items():
+        path = (*before, field.serialization_alias or name)
+        yield path
+        inner = _model_of(model, name)
+        if inner is not None:
+            yield from _model_paths(inner, path)
+
+
+@needs_crds
+@pytest.mark.parametrize("file", NODE_POOL_FILES)
+def test_the_fields_of_a_node_pool_are_those_of_the_crd(file: str) -> None:
+    assert set(_model_paths(NodePoolSpec)) == set(_schema_paths(_schema(file)))
+
+
+@needs_crds
+def test_the_fields_of_a_node_class_are_those_of_the_crd_and_the_newer_ones() -> None:
+    theirs, ours = set(_schema_paths(_schema(NODE_CLASS_FILE))), set(_model_paths(NodeClassSpec))
+    assert theirs <= ours
+    assert {path for path in ours - theirs if not any(path[: len(newer)] == newer for newer in NEWER)} == set()
+    # Every part of a newer object has its own date.
+    for outer in ("advancedNetworking", "advancedSecurity", "advancedCompute"):
+        assert {path for path in ours if path[0] == outer and len(path) <= 2} <= set(NEWER)
+
+
+@needs_crds
+@pytest.mark.parametrize(
+    ("model", "file"),
+    [
+        (IngressClassParamsSpec, PARAMS_FILE),
+        (TargetGroupBindingSpec, BINDING_FILE),
+        (NodeDiagnosticSpec, DIAGNOSTIC_FILE),
+    ],
+)
+def test_the_fields_of_the_other_kinds_are_those_of_their_crds_and_the_newer_ones(
+    model: type[KubeModel], file: str
+) -> None:
+    theirs, ours = set(_schema_paths(_schema(file))), set(_model_paths(model))
+    newer = set(NEWER_BY_FILE[file])
+    assert theirs <= ours
+    assert not theirs & newer
+    assert {path for path in ours - theirs if path[:1] not in newer} == set()
+    assert newer <= ours
+
+
+_STRICTER_ELSEWHERE = {
+    "group.name": "only this test's regular expressions let a final line break pass the CRD's pattern",
+    "namespaceSelector": "the CRD leaves the selector to the controller, which cannot read such a one",
+    "nodeSelector": "the CRD leaves the selector to the controller, which cannot read such a one",
+    "inboundCIDRs": "EC2 takes ranges of addresses only",
+    "serviceRef.port": "a port is 1 to 65535",
+    "networking.ingress.ports.port": "a port is 1 to 65535",
+}
+"""Fields of the other kinds whose form is narrower than the CRD's, and why."""
+
+
+@needs_crds
+@pytest.mark.parametrize("kind", ["params", "params with subnet ids", "binding", "diagnostic"])
+def test_the_other_kinds_are_refused_where_the_crds_refuse_them_or_a_reason_is_written(kind: str) -> None:
+    model, whole, complaints = _WHOLE[kind]
+    newer = {path[0] for paths in NEWER_BY_FILE.values() for path in paths}
+    unexplained: dict[str, str] = {}
+    for document in _with_one_fault(whole):
+        if r"\ud800" in repr(document) or "${Token[" in repr(document):  # no JSON holds the one, no CRD sees the other
+            continue
+        try:
+            model.from_manifest(document)
+        except AutoModeError as error:
+            if complaints(document):
+                continue
+            for problem in error.problems:
+                form = re.sub(r"\[.*?\]", "", problem.field)
+                reasons = [reason for field, reason in _STRICTER_ELSEWHERE.items() if form.startswith(field)]
+                if not reasons and not RULES[problem.rule].stricter and form.partition(".")[0] not in newer:
+                    unexplained[json.dumps(document)] = str(problem)
+    assert unexplained == {}
+
+
+_STRICTER: dict[str, tuple[Any, str]] = {
+    "role": ("a/b", "IAM allows no other characters in a name, and AWS's page asks for the name without ARN or path"),
+    "ephemeralStorage.size": ("Ti", "a unit without a number is a slip of the CRD's pattern"),
+    "subnetSelectorTerms.id": ("xsubnet-1!", "the CRD's pattern is not anchored"),
+    "subnetSelectorTerms.tags": ({}, "no tags select nothing"),
+    "securityGroupSelectorTerms.id": ("xsg-1!", "the CRD's pattern is not anchored"),
+    "securityGroupSelectorTerms.name": ("", "no name selects nothing"),
+    "securityGroupSelectorTerms.tags": ({}, "no tags select nothing"),
+}
+"""Forms of ours that are narrower than the CRD's: a value only the CRD admits, and why."""
+
+
+@needs_crds
+@pytest.mark.parametrize("field", _STRICTER)
+def test_the_crd_admits_what_is_listed_as_stricter(field: str) -> None:
+    value, reason = _STRICTER[field]
+    document = _of_february_2025(_CLASS)
+    outer, _, inner = field.partition(".")
+    document[outer] = ([{inner: value}] if outer.endswith("Terms") else {inner: value}) if inner else value
+    assert reason
+    assert _complaints(NODE_CLASS_FILE, document) == []
+    with pytest.raises(AutoModeError) as refused:
+        NodeClassSpec.from_manifest(document)
+    assert [re.sub(r"\[.*?\]", "", problem.field) for problem in refused.value.problems] == [field]
+
+
+@needs_crds
+@pytest.mark.parametrize(
+    ("fields", "admitted"),
+    [
+        ({"subnetSelectorTerms": [{"id": "subnet-1", "tags": {"a": "b"}}]}, False),
+        ({"subnetSelectorTerms": [{"id": "subnet-1", "tags": {"a": "b"}}, {"id": "subnet-2"}]}, True),
+        ({"securityGroupSelectorTerms": [{"name": "a", "tags": {"a": "b"}}]}, False),
+        ({"securityGroupSelectorTerms": [{"name": "a", "tags": {"a": "b"}}, {"id": "sg-1"}]}, True),
+        ({"securityGroupSelectorTerms": [{"name": "a", "id": "sg-1"}, {"name": "a"}]}, True),
+        ({"tags": {"aws:a": "b"}}, True),
+        ({"tags": {"karpenter.sh/nodepool": "b"}}, False),
+        ({"tags": {"kubernetes.io/cluster/dev": "owned"}}, False),
+        ({"subnetSelectorTerms": []}, False),
+        ({"subnetSelectorTerms": [{"tags": {"a": ""}}]}, False),
+        ({"role": ""}, False),
+    ],
+)
+def test_rules_of_a_node_class_are_those_of_the_crd_or_say_why_they_are_stricter(
+    fields: dict[str, Any], admitted: bool
+) -> None:
+    document = _of_february_2025(_CLASS) | fields
+    assert (_complaints(NODE_CLASS_FILE, document) == []) is admitted
+    with pytest.raises(AutoModeError) as refused:
+        NodeClassSpec.from_manifest(document)
+    assert all(bool(RULES[problem.rule].stricter) for problem in refused.value.problems) or not admitted
+
+
+@needs_crds
+def test_a_node_class_is_refused_where_the_crd_refuses_it_or_a_reason_is_written() -> None:
+    unexplained: dict[str, list[str]] = {}
+    whole = _of_february_2025(_CLASS)
+    for document in _with_one_fault(whole):
+        try:
+            NodeClassSpec.from_manifest(document)
+        except AutoModeError as error:
+            if _complaints(NODE_CLASS_FILE, document):
+                continue
+            for problem in error.problems:
+                form = re.sub(r"\[.*?\]", "", problem.field)
+                explained = RULES[problem.rule].stricter or form in _STRICTER
+                if not explained and "known only after deployment" not in problem.message:
+                    unexplained[json.dumps(document)] = [str(problem)]
+    assert unexplained == {}
 
 
 def _at(file: str, path: str) -> dict[str, Any]:
@@ -523,6 +1121,10 @@ _CHOICES: list[tuple[type[KubeModel], str, str]] = [
     (NodeClassSpec, NODE_CLASS_FILE, "networkPolicyEventLogs"),
     (IngressClassParamsSpec, PARAMS_FILE, "scheme"),
     (IngressClassParamsSpec, PARAMS_FILE, "ipAddressType"),
+    (IngressClassParamsSpec, PARAMS_FILE, "listeners.[].protocol"),
+    (TargetGroupBindingSpec, BINDING_FILE, "targetType"),
+    (TargetGroupBindingSpec, BINDING_FILE, "networking.ingress.[].ports.[].protocol"),
+    (NodeDiagnosticSpec, DIAGNOSTIC_FILE, "logCapture.categories.[]"),
 ]
 
 
@@ -590,9 +1192,28 @@ def _model_or_words(model: type[KubeModel], document: Any) -> None:
     assert all(problem.message for problem in error.problems)
 
 
-@pytest.mark.parametrize(
-    "model", [NodePoolSpec, NodeClassSpec, StorageClassSpec, IngressClassParamsSpec, ClusterValues]
-)
+_MODELS: list[type[KubeModel]] = [
+    NodePoolSpec,
+    NodeClassSpec,
+    StorageClassSpec,
+    VolumeAttributesClassSpec,
+    VolumeSnapshotClassSpec,
+    IngressClassSpec,
+    IngressClassParamsSpec,
+    IngressSpec,
+    GatewayClassSpec,
+    TargetGroupBindingSpec,
+    NetworkLoadBalancerServiceSpec,
+    NetworkLoadBalancerAnnotations,
+    ApplicationNetworkPolicySpec,
+    ClusterNetworkPolicySpec,
+    NetworkPolicySwitch,
+    NodeDiagnosticSpec,
+    ClusterValues,
+]
+
+
+@pytest.mark.parametrize("model", _MODELS)
 def test_any_document_gives_a_model_or_an_error_in_words(model: type[KubeModel]) -> None:
     @settings(steady, max_examples=100)
     @given(_documents)
@@ -613,6 +1234,7 @@ def test_a_document_that_holds_itself_gives_an_error_in_words() -> None:
     loop: dict[str, Any] = {}
     loop["template"] = loop
     loop["limits"] = loop
-    for model in (NodePoolSpec, NodeClassSpec, StorageClassSpec, IngressClassParamsSpec, ClusterValues):
-        with pytest.raises(AutoModeError):
-            model.from_manifest(loop)
+    for model in _MODELS:
+        if model.model_config.get("extra") == "forbid":
+            with pytest.raises(AutoModeError):
+                model.from_manifest(loop)

@@ -14,21 +14,61 @@ import pytest
 
 from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError
+from automode_constructs.specs.advanced_compute import AdvancedCompute
+from automode_constructs.specs.advanced_networking import AdvancedNetworking, NetworkInterface
+from automode_constructs.specs.advanced_security import AdvancedSecurity
+from automode_constructs.specs.capacity import CapacityReservationSelectorTerm, PlacementGroupSelector
+from automode_constructs.specs.certificate_bundle import CertificateBundle
+from automode_constructs.specs.free_body import FreeBody
+from automode_constructs.specs.gateway_class import GatewayClassParameters, GatewayClassSpec
+from automode_constructs.specs.hugepages import Hugepages, StaticHugepages, TransparentHugepages
+from automode_constructs.specs.ingress import IngressSpec
 from automode_constructs.specs.ingress_class import (
+    IngressClassParameters,
     IngressClassParamsSpec,
+    IngressClassSpec,
     IngressGroup,
+    IngressListener,
     IngressSubnets,
+    IpamConfiguration,
     LoadBalancerAttribute,
     LoadBalancerTag,
+    MinimumLoadBalancerCapacity,
     SubnetTag,
 )
+from automode_constructs.specs.kubelet import Eviction, Kubelet, KubeletLogging
+from automode_constructs.specs.label_selector import LabelExpression, LabelSelector
 from automode_constructs.specs.model import KubeModel, kubernetes_name
+from automode_constructs.specs.network_load_balancer import (
+    NetworkLoadBalancerAnnotations,
+    NetworkLoadBalancerServiceSpec,
+)
+from automode_constructs.specs.network_policy import (
+    ApplicationEgressPeer,
+    ApplicationEgressRule,
+    ApplicationIngressRule,
+    ApplicationNetworkPolicySpec,
+    ApplicationPeer,
+    ApplicationPort,
+    ClusterEgressPeer,
+    ClusterEgressRule,
+    ClusterIngressRule,
+    ClusterNetworkPolicySpec,
+    ClusterPeer,
+    ClusterPods,
+    ClusterPort,
+    IpBlock,
+    NetworkPolicySwitch,
+    PortNumber,
+    PortRange,
+)
 from automode_constructs.specs.node_class import (
     EphemeralStorage,
     NodeClassSpec,
     SecurityGroupSelectorTerm,
     SubnetSelectorTerm,
 )
+from automode_constructs.specs.node_diagnostic import LogCapture, NodeDiagnosticSpec, PacketCapture, PresignedPost
 from automode_constructs.specs.node_pool import (
     Budget,
     Disruption,
@@ -41,6 +81,22 @@ from automode_constructs.specs.node_pool import (
 )
 from automode_constructs.specs.requirement import Requirement
 from automode_constructs.specs.storage_class import StorageClassSpec, StorageParameters, TopologyLabel, TopologyTerm
+from automode_constructs.specs.sysctls import Kernel, Sysctls
+from automode_constructs.specs.target_group_binding import (
+    NetworkingPeer,
+    NetworkingPort,
+    NetworkingRule,
+    NetworkingSecurityGroup,
+    ServiceReference,
+    TargetGroupBindingSpec,
+    TargetGroupNetworking,
+)
+from automode_constructs.specs.volume_attributes_class import (
+    PersistentVolumeClaimSpec,
+    VolumeAttributes,
+    VolumeAttributesClassSpec,
+)
+from automode_constructs.specs.volume_snapshot_class import VolumeSnapshotClassSpec
 from tests.refusal import made, refusal
 
 TEXT = cdk.Token.as_string(cdk.Fn.get_att("Thing", "Name"))
@@ -51,8 +107,27 @@ OBJECT = cdk.Fn.get_att("Thing", "Name")
 SUBNETS = [SubnetSelectorTerm(id="subnet-1")]
 GROUPS = [SecurityGroupSelectorTerm(id="sg-1")]
 CLAIM = NodeClaimSpec(requirements=[])
+EVERYTHING = LabelSelector()
+EVERYONE = ClusterPeer(namespaces=EVERYTHING)
+PEER = NetworkingPeer()
+DRIVER = "ebs.csi.eks.amazonaws.com"
 
 SMALLEST: Mapping[type[KubeModel], Mapping[str, Any]] = {
+    AdvancedCompute: {},
+    AdvancedNetworking: {},
+    AdvancedSecurity: {},
+    CapacityReservationSelectorTerm: {"id": "cr-1"},
+    CertificateBundle: {"name": "proxy", "data": "AAAA"},
+    Eviction: {},
+    Hugepages: {},
+    Kernel: {},
+    Kubelet: {},
+    KubeletLogging: {},
+    NetworkInterface: {"network_card_index": 0, "device_index": 0, "interface_type": "interface"},
+    PlacementGroupSelector: {"id": "pg-1"},
+    StaticHugepages: {"size": "2Mi", "count": 1},
+    Sysctls: {},
+    TransparentHugepages: {},
     Budget: {"nodes": "1"},
     ClusterValues: {
         "cluster_name": "dev",
@@ -83,10 +158,63 @@ SMALLEST: Mapping[type[KubeModel], Mapping[str, Any]] = {
     Taint: {"key": "a", "effect": "NoSchedule"},
     TopologyLabel: {"key": "a", "values": ["b"]},
     TopologyTerm: {"match_label_expressions": []},
+    ApplicationEgressPeer: {},
+    ApplicationEgressRule: {},
+    ApplicationIngressRule: {},
+    ApplicationNetworkPolicySpec: {"pod_selector": EVERYTHING},
+    ApplicationPeer: {},
+    ApplicationPort: {},
+    ClusterEgressPeer: {"namespaces": EVERYTHING},
+    ClusterEgressRule: {"action": "Accept", "to": [ClusterEgressPeer(namespaces=EVERYTHING)]},
+    ClusterIngressRule: {"action": "Accept", "from_": [EVERYONE]},
+    ClusterNetworkPolicySpec: {"tier": "Admin", "priority": 1, "subject": EVERYONE},
+    ClusterPeer: {"namespaces": EVERYTHING},
+    ClusterPods: {"namespace_selector": EVERYTHING, "pod_selector": EVERYTHING},
+    ClusterPort: {},
+    FreeBody: {},
+    GatewayClassParameters: {"group": "a", "kind": "b", "name": "c"},
+    GatewayClassSpec: {"controller_name": "eks.amazonaws.com/gateway-alb"},
+    IngressClassParameters: {"api_group": "eks.amazonaws.com", "kind": "IngressClassParams", "name": "a"},
+    IngressClassSpec: {"controller": "eks.amazonaws.com/alb"},
+    IngressListener: {"protocol": "HTTP", "port": 80},
+    IngressSpec: {},
+    IpBlock: {"cidr": "10.0.0.0/8"},
+    IpamConfiguration: {},
+    LabelExpression: {"key": "a", "operator": "Exists"},
+    LabelSelector: {},
+    LogCapture: {"destination": "node"},
+    MinimumLoadBalancerCapacity: {"capacity_units": 100},
+    NetworkLoadBalancerAnnotations: {},
+    NetworkLoadBalancerServiceSpec: {"type": "LoadBalancer"},
+    NetworkPolicySwitch: {},
+    NetworkingPeer: {},
+    NetworkingPort: {},
+    NetworkingRule: {"from_": [PEER]},
+    NetworkingSecurityGroup: {"group_id": "sg-1"},
+    NodeDiagnosticSpec: {},
+    PacketCapture: {"duration": "1h", "upload": PresignedPost(url="a", fields={})},
+    PersistentVolumeClaimSpec: {},
+    PortNumber: {"port": 80},
+    PortRange: {"start": 80, "end": 90},
+    PresignedPost: {"url": "a", "fields": {}},
+    ServiceReference: {"name": "a", "port": 80},
+    TargetGroupBindingSpec: {
+        "service_ref": ServiceReference(name="a", port=80),
+        "target_group_arn": "a",
+        "target_type": "ip",
+    },
+    TargetGroupNetworking: {"ingress": [NetworkingRule(from_=[PEER])]},
+    VolumeAttributes: {},
+    VolumeAttributesClassSpec: {"driver_name": DRIVER, "parameters": VolumeAttributes()},
+    VolumeSnapshotClassSpec: {"driver": DRIVER, "deletion_policy": "Delete"},
 }
 """Every model with the fewest fields that make one."""
 
 LATE_BOUND: Mapping[type[KubeModel], Mapping[str, Any]] = {
+    AdvancedNetworking: {"https_proxy": TEXT, "no_proxy": LIST},
+    CapacityReservationSelectorTerm: {"id": TEXT, "tags": {"Name": TEXT}, "owner": TEXT, "owner_id": TEXT},
+    CertificateBundle: {"name": TEXT, "data": TEXT},
+    PlacementGroupSelector: {"name": TEXT, "id": TEXT},
     ClusterValues: {
         "cluster_name": TEXT,
         "region": TEXT,
@@ -96,7 +224,30 @@ LATE_BOUND: Mapping[type[KubeModel], Mapping[str, Any]] = {
         "node_tags": {TEXT: TEXT},
     },
     EphemeralStorage: {"kms_key_id": TEXT},
-    IngressClassParamsSpec: {"certificate_arns": [TEXT], "inbound_cidrs": LIST},
+    ClusterEgressPeer: {"networks": LIST},
+    IngressClassParamsSpec: {
+        "certificate_arns": [TEXT],
+        "ssl_policy": TEXT,
+        "inbound_cidrs": LIST,
+        "prefix_lists_ids": LIST,
+        "load_balancer_name": TEXT,
+        "wafv2_acl_arn": TEXT,
+        "wafv2_acl_name": TEXT,
+    },
+    IpBlock: {"cidr": TEXT, "except_": LIST},
+    IpamConfiguration: {"ipv4_ipam_pool_id": TEXT},
+    NetworkLoadBalancerAnnotations: {
+        "subnets": TEXT,
+        "ssl_cert": TEXT,
+        "additional_resource_tags": TEXT,
+        "attributes": TEXT,
+        "target_group_attributes": TEXT,
+    },
+    NetworkLoadBalancerServiceSpec: {"load_balancer_source_ranges": LIST},
+    NetworkPolicySwitch: {"data": {"a": TEXT}},
+    NetworkingSecurityGroup: {"group_id": TEXT},
+    TargetGroupBindingSpec: {"target_group_arn": TEXT},
+    VolumeSnapshotClassSpec: {"parameters": {"a": TEXT}},
     IngressSubnets: {"ids": LIST},
     LoadBalancerAttribute: {"value": TEXT},
     LoadBalancerTag: {"value": f"{TEXT}{'x' * 256}"},
@@ -110,7 +261,15 @@ LATE_BOUND: Mapping[type[KubeModel], Mapping[str, Any]] = {
 }
 """Every field that takes a value known only after deployment."""
 
-INSTEAD = {"role": "instance_profile", "instance_profile": "role", "tags": "id", "name": "id"}
+INSTEAD = {
+    "role": "instance_profile",
+    "instance_profile": "role",
+    "tags": "id",
+    "name": "id",
+    "owner": "id",
+    "owner_id": "id",
+    "networks": "namespaces",
+}
 """Which field goes when another one comes."""
 
 FIELDS = [(model, field) for model in SMALLEST for field in model.model_fields]

@@ -1,10 +1,28 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from automode_constructs.errors import AutoModeError
+from automode_constructs.specs import (
+    advanced_compute,
+    advanced_networking,
+    capacity,
+    certificate_bundle,
+    hugepages,
+    kubelet,
+    node_class,
+    selector_tags,
+    sysctls,
+)
+from automode_constructs.specs.advanced_compute import AdvancedCompute
+from automode_constructs.specs.advanced_networking import AdvancedNetworking, NetworkInterface
+from automode_constructs.specs.document import judge_document
+from automode_constructs.specs.hugepages import Hugepages, StaticHugepages, TransparentHugepages
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.node_class import (
     RESERVED_TAG_KEYS,
     EphemeralStorage,
@@ -12,6 +30,7 @@ from automode_constructs.specs.node_class import (
     SecurityGroupSelectorTerm,
     SubnetSelectorTerm,
 )
+from automode_constructs.specs.rule import RULES, Rule
 from tests.refusal import made, refusal
 
 SUBNETS = [SubnetSelectorTerm(id="subnet-0a")]
@@ -153,11 +172,19 @@ def test_a_term_has_1_to_20_tags() -> None:
     assert refusal(lambda: SubnetSelectorTerm(tags={})) == "tags: must have at least 1 item, got 0"
 
 
-@pytest.mark.parametrize("key", ["", "kubernetes.io/cluster", "kubernetes.io/cluster/dev", *sorted(RESERVED_TAG_KEYS)])
+@pytest.mark.parametrize(
+    "key", ["", "kubernetes.io/cluster", "kubernetes.io/cluster/dev", "aws:name", *sorted(RESERVED_TAG_KEYS)]
+)
 def test_reserved_tags_are_refused(key: str) -> None:
     assert refusal(lambda: NodeClassSpec(role="a", **NET, tags={"ok": "", key: "x"})) == (
         f"tags: the tag key '{key}' is reserved for Auto Mode; remove it"
     )
+
+
+def test_the_tag_of_the_clusters_name_is_warned_of() -> None:
+    (warning,) = NodeClassSpec(role="a", **NET, tags={"eks:eks-cluster-name": "dev", "team": "ml"}).warnings()
+    assert warning.rule == "automode:ClusterNameTag"
+    assert str(warning) == "tags: EKS sets the tag 'eks:eks-cluster-name' itself; remove it"
 
 
 def test_the_reserved_tags_are_those_of_the_crd() -> None:
@@ -207,3 +234,283 @@ def test_other_policies_are_refused() -> None:
         "  snat_policy: 'Off' is not allowed; use one of 'Random', 'Disabled'",
         "  network_policy: 'deny' is not allowed; use one of 'DefaultAllow', 'DefaultDeny'",
     ]
+
+
+# Rules across parts of a NodeClass.
+
+
+def _interface(card: int, device: int, kind: Any = "interface", addresses: int | None = None) -> NetworkInterface:
+    return NetworkInterface(
+        network_card_index=card, device_index=device, interface_type=kind, secondary_ipv4_count=addresses
+    )
+
+
+def _with_interfaces(*interfaces: NetworkInterface, **fields: Any) -> NodeClassSpec:
+    networking = AdvancedNetworking(network_interfaces=interfaces)
+    return NodeClassSpec(**{"role": "a", **NET, "advanced_networking": networking, **fields})
+
+
+PODS: dict[str, Any] = {"pod_subnet_selector_terms": SUBNETS, "pod_security_group_selector_terms": GROUPS}
+STATIC_HUGEPAGES = AdvancedCompute(hugepages=Hugepages(pages=[StaticHugepages(size="2Mi", count=1)]))
+
+
+def test_static_hugepages_and_efa_need_a_class_each() -> None:
+    efa = _interface(1, 0, "efa-only")
+    assert refusal(lambda: _with_interfaces(_interface(0, 0, addresses=1), efa, advanced_compute=STATIC_HUGEPAGES)) == (
+        "advanced_compute.hugepages.pages: static hugepages and 'efa-only' network interfaces exclude each other; "
+        "use a NodeClass for each"
+    )
+    _with_interfaces(_interface(0, 0, addresses=1), advanced_compute=STATIC_HUGEPAGES)
+    for harmless in (Hugepages(transparent=TransparentHugepages(enabled="always")), Hugepages(pages=[])):
+        compute = AdvancedCompute(hugepages=harmless)
+        _with_interfaces(_interface(0, 0, addresses=1), efa, advanced_compute=compute)
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "fields", "told"),
+    [
+        ([_interface(0, 0, addresses=1)], {}, []),
+        ([_interface(0, 0), _interface(0, 1, addresses=1)], {}, []),
+        ([_interface(0, 0, addresses=0), _interface(0, 1, addresses=1)], PODS, []),
+        ([_interface(0, 0), _interface(1, 0, "efa-only")], {}, ["automode:PodAddresses"]),
+        ([_interface(0, 0, addresses=0)], PODS, ["automode:PodAddresses"]),
+        ([_interface(0, 0, addresses=1), _interface(0, 1, addresses=1)], PODS, ["automode:PrimaryAddresses"]),
+        ([], PODS, []),
+    ],
+)
+def test_pods_need_addresses_on_the_right_interface(
+    interfaces: list[NetworkInterface], fields: dict[str, Any], told: list[str]
+) -> None:
+    assert [warning.rule for warning in _with_interfaces(*interfaces, **fields).warnings()] == told
+
+
+def test_pods_without_addresses_are_warned_of_in_words() -> None:
+    spec = _with_interfaces(_interface(0, 0, addresses=5), **PODS)
+    assert [str(warning) for warning in spec.warnings()] == [
+        "advanced_networking.network_interfaces[0]: has secondary addresses (5) of the node's subnet, "
+        "but pods have subnets of their own; move them to another interface at network card 0",
+        "advanced_networking.network_interfaces: no interface has addresses for pods, and none are added later: "
+        "only pods on the host network start; add 'secondary_ipv4_prefix_count' to an interface at network card 0",
+    ]
+    _, second = spec.warnings(by_alias=True)
+    assert second.field == "advancedNetworking.networkInterfaces"
+    assert second.cure == "add 'secondaryIPv4PrefixCount' to an interface at network card 0"
+
+
+@pytest.mark.parametrize(
+    ("field", "cure"),
+    [
+        ("amiFamily", "Auto Mode chooses the image: remove it"),
+        ("associatePublicIPAddress", "write it in 'advancedNetworking'"),
+        ("kubelet", "write it in 'advancedCompute'"),
+        ("userData", "Auto Mode takes none: see 'advancedCompute'"),
+    ],
+)
+def test_fields_of_open_source_karpenter_are_told_where_they_went(field: str, cure: str) -> None:
+    document = {**SMALLEST, field: None}
+    assert refusal(lambda: NodeClassSpec.from_manifest(document)) == f"{field}: is not a known field; {cure}"
+
+
+SMALLEST = {
+    "role": "nodes",
+    "subnetSelectorTerms": [{"id": "subnet-0a"}],
+    "securityGroupSelectorTerms": [{"id": "sg-0a"}],
+}
+
+
+# Against AWS's page.
+
+PATHS = """
+role instanceProfile
+subnetSelectorTerms subnetSelectorTerms.id subnetSelectorTerms.tags
+securityGroupSelectorTerms securityGroupSelectorTerms.id securityGroupSelectorTerms.name securityGroupSelectorTerms.tags
+podSubnetSelectorTerms podSubnetSelectorTerms.id podSubnetSelectorTerms.tags
+podSecurityGroupSelectorTerms podSecurityGroupSelectorTerms.id podSecurityGroupSelectorTerms.name
+podSecurityGroupSelectorTerms.tags
+snatPolicy networkPolicy networkPolicyEventLogs
+ephemeralStorage ephemeralStorage.size ephemeralStorage.iops ephemeralStorage.throughput ephemeralStorage.kmsKeyID
+advancedNetworking advancedNetworking.associatePublicIPAddress advancedNetworking.httpsProxy advancedNetworking.noProxy
+advancedNetworking.ipv4PrefixSize advancedNetworking.enableV4Egress advancedNetworking.networkInterfaces
+advancedNetworking.networkInterfaces.networkCardIndex advancedNetworking.networkInterfaces.deviceIndex
+advancedNetworking.networkInterfaces.interfaceType advancedNetworking.networkInterfaces.secondaryIPv4Count
+advancedNetworking.networkInterfaces.secondaryIPv4PrefixCount
+advancedSecurity advancedSecurity.fips advancedSecurity.kernelLockdown
+advancedCompute advancedCompute.hugepages advancedCompute.hugepages.pages advancedCompute.hugepages.pages.size
+advancedCompute.hugepages.pages.count advancedCompute.hugepages.transparent
+advancedCompute.hugepages.transparent.enabled advancedCompute.hugepages.transparent.defrag
+advancedCompute.kubelet advancedCompute.kubelet.maxPods advancedCompute.kubelet.podPidsLimit
+advancedCompute.kubelet.idsPerPod advancedCompute.kubelet.singleProcessOOMKill
+advancedCompute.kubelet.eviction advancedCompute.kubelet.eviction.hard advancedCompute.kubelet.eviction.soft
+advancedCompute.kubelet.eviction.softGracePeriod advancedCompute.kubelet.eviction.maxPodGracePeriod
+advancedCompute.kubelet.logging advancedCompute.kubelet.logging.containerLogMaxSize
+advancedCompute.kubelet.logging.containerLogMaxFiles advancedCompute.kubelet.allowedUnsafeSysctls
+advancedCompute.kernel advancedCompute.kernel.sysctl
+certificateBundles certificateBundles.name certificateBundles.data
+capacityReservationSelectorTerms capacityReservationSelectorTerms.id capacityReservationSelectorTerms.tags
+capacityReservationSelectorTerms.owner capacityReservationSelectorTerms.ownerID
+placementGroupSelector placementGroupSelector.name placementGroupSelector.id
+tags
+"""
+"""Every field of AWS's page "Create a Node Class for Amazon EKS", sysctls apart, and ``ownerID`` of open source."""
+
+
+def _paths(model: type[KubeModel], before: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        path = f"{before}{field.serialization_alias or name}"
+        yield path
+        waiting: list[Any] = [field.annotation]
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, type) and issubclass(part, KubeModel):
+                yield from _paths(part, f"{path}.")
+            waiting += get_args(part)
+
+
+def test_the_fields_are_those_of_awss_page_letter_by_letter() -> None:
+    ours = list(_paths(NodeClassSpec))
+    assert len(ours) == len(set(ours))
+    sysctls = {path for path in ours if path.startswith("advancedCompute.kernel.sysctl.")}
+    assert len(sysctls) == 25
+    assert set(ours) - sysctls == set(PATHS.split())
+
+
+SAMPLE: dict[str, Any] = {
+    "role": "MyNodeRole",
+    "subnetSelectorTerms": [{"tags": {"Name": "private-subnet", "kubernetes.io/role/internal-elb": "1"}}],
+    "securityGroupSelectorTerms": [{"tags": {"Name": "eks-cluster-sg"}}],
+    "podSubnetSelectorTerms": [{"tags": {"Name": "pod-subnet", "kubernetes.io/role/pod": "1"}}],
+    "podSecurityGroupSelectorTerms": [{"tags": {"Name": "eks-pod-sg"}}],
+    "capacityReservationSelectorTerms": [
+        {"id": "cr-56fac701cc1951b03"},
+        {"tags": {"Name": "targeted-odcr"}, "owner": "012345678901"},
+    ],
+    "snatPolicy": "Random",
+    "networkPolicy": "DefaultAllow",
+    "networkPolicyEventLogs": "Disabled",
+    "ephemeralStorage": {
+        "size": "80Gi",
+        "iops": 3000,
+        "throughput": 125,
+        "kmsKeyID": "arn:aws:kms:region:account:key/key-id",
+    },
+    "advancedNetworking": {
+        "associatePublicIPAddress": False,
+        "httpsProxy": "http://192.0.2.4:3128",
+        "noProxy": ["localhost", "127.0.0.1", "169.254.169.254", ".internal", ".eks.amazonaws.com"],
+        "ipv4PrefixSize": "Auto",
+        "enableV4Egress": False,
+        "networkInterfaces": [
+            {"deviceIndex": 0, "interfaceType": "interface", "networkCardIndex": 0, "secondaryIPv4Count": 10},
+            {"deviceIndex": 1, "interfaceType": "interface", "networkCardIndex": 0, "secondaryIPv4PrefixCount": 2},
+            {"deviceIndex": 0, "interfaceType": "efa-only", "networkCardIndex": 1},
+        ],
+    },
+    "advancedSecurity": {"fips": False},
+    "certificateBundles": [{"name": "custom-cert", "data": "YmFzZTY0LWVuY29kZWQtY2VydC1kYXRh"}],
+    "placementGroupSelector": {"name": "targeted-pg"},
+    "tags": {"Environment": "production", "Team": "platform"},
+}
+"""AWS's "Node Class Specification", its placeholder for a certificate encoded."""
+
+
+def test_awss_sample_of_a_whole_node_class_is_accepted_and_comes_back_as_it_was_written() -> None:
+    assert NodeClassSpec.from_manifest(SAMPLE).to_manifest() == SAMPLE
+    document = {"apiVersion": "eks.amazonaws.com/v1", "kind": "NodeClass", "metadata": {"name": "a"}, "spec": SAMPLE}
+    # The sample puts addresses on the primary interface beside pod subnets, which its own text advises against.
+    assert [finding.problem.rule for finding in judge_document(document) or ()] == ["automode:PrimaryAddresses"]
+
+
+PRIMARY = {"networkCardIndex": 0, "deviceIndex": 0, "interfaceType": "interface", "secondaryIPv4Count": 1}
+EFA = {"networkCardIndex": 1, "deviceIndex": 0, "interfaceType": "efa-only"}
+TERM = {"id": "subnet-1"}
+BREACHES: list[tuple[str, dict[str, Any]]] = [
+    ("SelectorTerm", {"subnetSelectorTerms": [{}]}),
+    ("SelectorTag", {"subnetSelectorTerms": [{"tags": {"": "a"}}]}),
+    ("NodeIdentity", {"instanceProfile": "a"}),
+    ("PodNetwork", {"podSubnetSelectorTerms": [TERM]}),
+    ("ReservedTag", {"tags": {"karpenter.sh/nodepool": "a"}}),
+    ("ClusterNameTag", {"tags": {"eks:eks-cluster-name": "a"}}),
+    ("CertificateData", {"certificateBundles": [{"name": "a", "data": "?"}]}),
+    ("ReservationTerm", {"capacityReservationSelectorTerms": [{}]}),
+    ("ReservationOwner", {"capacityReservationSelectorTerms": [{"owner": "012345678901"}]}),
+    ("PlacementGroup", {"placementGroupSelector": {}}),
+    ("PublicAddress", {"advancedNetworking": {"associatePublicIPAddress": True}}),
+    (
+        "PublicAddressOfManyInterfaces",
+        {"advancedNetworking": {"associatePublicIPAddress": True, "networkInterfaces": [PRIMARY, EFA]}},
+    ),
+    ("PrimaryInterface", {"advancedNetworking": {"networkInterfaces": [EFA]}}),
+    ("InterfaceTwice", {"advancedNetworking": {"networkInterfaces": [PRIMARY, PRIMARY]}}),
+    ("SecondaryAddresses", {"advancedNetworking": {"networkInterfaces": [PRIMARY, {**EFA, "secondaryIPv4Count": 1}]}}),
+    ("PodAddresses", {"advancedNetworking": {"networkInterfaces": [{**PRIMARY, "secondaryIPv4Count": 0}]}}),
+    (
+        "PrimaryAddresses",
+        {
+            "podSubnetSelectorTerms": [TERM],
+            "podSecurityGroupSelectorTerms": [{"id": "sg-1"}],
+            "advancedNetworking": {"networkInterfaces": [PRIMARY, {**PRIMARY, "deviceIndex": 1}]},
+        },
+    ),
+    (
+        "EfaWithHugepages",
+        {
+            "advancedNetworking": {"networkInterfaces": [PRIMARY, EFA]},
+            "advancedCompute": {"hugepages": {"pages": [{"size": "2Mi", "count": 1}]}},
+        },
+    ),
+    ("HugepageSizeTwice", {"advancedCompute": {"hugepages": {"pages": [{"size": "2Mi", "count": 1}] * 2}}}),
+    (
+        "TransparentHugepages",
+        {"advancedCompute": {"hugepages": {"transparent": {"enabled": "never", "defrag": "defer"}}}},
+    ),
+    ("PodPidsLimit", {"advancedCompute": {"kubelet": {"podPidsLimit": 99}}}),
+    ("UserNamespaces", {"advancedCompute": {"kubelet": {"idsPerPod": 65536}}}),
+    ("SoftEvictionGrace", {"advancedCompute": {"kubelet": {"eviction": {"soft": {"pid.available": "1%"}}}}}),
+    (
+        "SoftEvictionThreshold",
+        {
+            "advancedCompute": {
+                "kubelet": {
+                    "eviction": {
+                        "hard": {"pid.available": "2%"},
+                        "soft": {"pid.available": "1%"},
+                        "softGracePeriod": {"pid.available": "1m"},
+                    }
+                }
+            }
+        },
+    ),
+    ("DirtyRatios", {"advancedCompute": {"kernel": {"sysctl": {"vm.dirty_ratio": 10}}}}),
+    ("NeighbourThresholds", {"advancedCompute": {"kernel": {"sysctl": {"net.ipv4.neigh.default.gc_thresh1": 1}}}}),
+]
+"""Every rule of a NodeClass with a spec that breaks it and no other."""
+
+
+@pytest.mark.parametrize(("name", "fields"), BREACHES, ids=[name for name, _ in BREACHES])
+def test_a_breach_names_its_rule_and_has_its_severity(name: str, fields: dict[str, Any]) -> None:
+    spec = {**SMALLEST, **fields}
+    document = {"apiVersion": "eks.amazonaws.com/v1", "kind": "NodeClass", "metadata": {"name": "a"}, "spec": spec}
+    (finding,) = judge_document(document) or []
+    assert finding.problem.rule == f"automode:{name}"
+    assert finding.severity == RULES[finding.problem.rule].severity
+    if finding.severity == "warning":
+        assert NodeClassSpec.from_manifest(spec).to_manifest() == spec
+    else:
+        with pytest.raises(AutoModeError):
+            NodeClassSpec.from_manifest(spec)
+
+
+def test_every_rule_of_a_node_class_has_its_breach() -> None:
+    modules = (
+        advanced_compute,
+        advanced_networking,
+        capacity,
+        certificate_bundle,
+        hugepages,
+        kubelet,
+        node_class,
+        selector_tags,
+        sysctls,
+    )
+    rules = {value for module in modules for value in vars(module).values() if isinstance(value, Rule)}
+    assert {rule.id for rule in rules if rule.kinds == ("NodeClass",)} == {f"automode:{name}" for name, _ in BREACHES}

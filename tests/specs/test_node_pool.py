@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from automode_constructs.errors import AutoModeError
 from automode_constructs.specs import labels
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.node_pool import (
     Budget,
     Disruption,
@@ -17,6 +19,7 @@ from automode_constructs.specs.node_pool import (
     Taint,
     duration_in_seconds,
 )
+from automode_constructs.specs.requirement import Requirement
 from tests.refusal import made, refusal
 
 TEMPLATE = NodeClaimTemplate(spec=NodeClaimSpec(requirements=[labels.ARCH.is_in("amd64")]))
@@ -95,6 +98,18 @@ def test_a_node_may_live_21_days_with_its_grace_period(expire: str | None, grace
 def test_a_node_may_not_live_longer(expire: str | None, grace: str | None, told: tuple[str, str]) -> None:
     assert refusal(lambda: NodeClaimSpec(requirements=[], expire_after=expire, termination_grace_period=grace)) == (
         f"expire_after: the sum of expire_after ({told[0]}) and termination_grace_period ({told[1]}) "
+        "is over 21 days (504h); shorten one of them"
+    )
+
+
+def test_who_reads_yaml_is_told_the_names_that_stand_there() -> None:
+    nodes = {"requirements": [{"key": "a", "operator": "In", "values": ["b"], "minValues": 2}]}
+    assert refusal(lambda: NodePoolSpec.from_manifest({"template": {"spec": nodes}})) == (
+        "template.spec.requirements[0].minValues: 2 is more than the number of values given (1); lower it or add values"
+    )
+    old = {"template": {"spec": {"requirements": [], "expireAfter": "720h"}}}
+    assert refusal(lambda: NodePoolSpec.from_manifest(old)) == (
+        "template.spec.expireAfter: the sum of expireAfter (720h) and terminationGracePeriod (24h) "
         "is over 21 days (504h); shorten one of them"
     )
 
@@ -244,7 +259,9 @@ def test_there_are_at_most_50_budgets_and_100_requirements() -> None:
 
 @pytest.mark.parametrize("key", ["kubernetes.io/hostname", "karpenter.sh/nodepool", "x.karpenter.sh/y"])
 def test_karpenters_own_labels_are_not_set(key: str) -> None:
-    assert refusal(lambda: NodeMetadata(labels={key: "x"})) == f"labels: '{key}' is set by Karpenter itself; remove it"
+    assert refusal(lambda: NodeMetadata(labels={key: "x"})) == (
+        f"labels['{key}']: '{key}' is set by Karpenter itself; remove it"
+    )
 
 
 def test_nodes_may_be_labelled_with_a_capacity_type_and_at_most_100_labels() -> None:
@@ -256,6 +273,11 @@ def test_nodes_may_be_labelled_with_a_capacity_type_and_at_most_100_labels() -> 
 
 def test_a_taint_has_a_value_or_none() -> None:
     assert Taint(key="a", effect="NoSchedule").to_manifest() == {"key": "a", "effect": "NoSchedule"}
+    timed = {"key": "a", "effect": "NoExecute", "timeAdded": "2026-01-31T12:00:00Z"}
+    assert Taint.from_manifest(timed).to_manifest() == timed
+    assert refusal(lambda: Taint.from_manifest({**timed, "timeAdded": "noon"})) == (
+        "timeAdded: 'noon' is not a time such as '2026-01-31T12:00:00Z'"
+    )
     assert refusal(lambda: Taint(key="a", value="", effect="NoSchedule")) == (
         "value: must have at least 1 character, got 0"
     )
@@ -274,9 +296,240 @@ def test_a_taint_comes_once_with_an_effect_startup_taints_counted_in() -> None:
 
 def test_only_auto_modes_own_node_class_can_be_referred_to() -> None:
     text = refusal(lambda: made(NodeClassReference, group="karpenter.k8s.aws", kind="EC2NodeClass", name=""))
+    assert refusal(lambda: made(NodeClassReference, group="eks.amazonaws.com", kind="Nodeclass", name="a")) == (
+        "kind: 'Nodeclass' is not a class of Auto Mode; use 'NodeClass'"
+    )
     assert text.splitlines() == [
         "3 problems",
-        "  group: 'karpenter.k8s.aws' is not allowed; use 'eks.amazonaws.com'",
-        "  kind: 'EC2NodeClass' is not allowed; use 'NodeClass'",
+        "  group: 'karpenter.k8s.aws' is open-source Karpenter's and not served on Auto Mode; use 'eks.amazonaws.com'",
+        "  kind: 'EC2NodeClass' is open-source Karpenter's and not served on Auto Mode; use 'NodeClass'",
         "  name: must have at least 1 character, got 0",
+    ]
+
+
+def ruled(make: Callable[[], object]) -> list[str]:
+    with pytest.raises(AutoModeError) as caught:
+        make()
+    return [f"{problem.rule} {problem}" for problem in caught.value.problems]
+
+
+def warned(model: KubeModel) -> list[str]:
+    return [f"{problem.rule} {problem}" for problem in model.warnings()]
+
+
+def template(*requirements: Requirement, **metadata: str) -> NodeClaimTemplate:
+    kept = {f"eks.amazonaws.com/instance-{key}" if key != "arch" else labels.ARCH: metadata[key] for key in metadata}
+    return NodeClaimTemplate(
+        metadata=NodeMetadata(labels=kept) if kept else None, spec=NodeClaimSpec(requirements=requirements)
+    )
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ("60 9 * * *", "the minute is 0 to 59, got '60'"),
+        ("0 24 * * *", "the hour is 0 to 23, got '24'"),
+        ("0 9 0 * *", "the day of the month is 1 to 31, got '0'"),
+        ("0 9 * 13 *", "the month is 1 to 12 or jan to dec, got '13'"),
+        ("0 9 * * 7", "the day of the week is 0 to 6 or sun to sat, got '7'"),
+        ("0 9 * * monday", "the day of the week is 0 to 6 or sun to sat, got 'monday'"),
+        ("0 9 * * fri-mon", "the day of the week has a range that goes from low to high, got 'fri-mon'"),
+        ("0 9-10-11 * * *", "the hour has a range that goes from low to high, got '9-10-11'"),
+        ("*/0 * * * *", "the minute has one step of at least 1, got '*/0'"),
+        ("0/5/5 * * * *", "the minute has one step of at least 1, got '0/5/5'"),
+        ("- * * * *", "the minute is 0 to 59, got '-'"),
+        ("1234567890 * * * *", "the minute is 0 to 59, got '1234567890'"),
+        ("0 9 L * *", "the day of the month is 1 to 31, got 'L'"),
+    ],
+)
+def test_the_fields_of_a_schedule_have_ranges(schedule: str, message: str) -> None:
+    assert ruled(lambda: Budget(nodes="0", schedule=schedule, duration="8h")) == [
+        f"automode:BudgetSchedule schedule: '{schedule}': {message}; see crontab(5); times are UTC"
+    ]
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "59 23 31 12 6",
+        "0000000000000 */07 1 1 1",
+        "0 0 1 1 0",
+        "0/15 */2 ? JAN-MAR,dec Sun",
+        "0  9 * *  mon-fri/2",
+        "@weekly",
+    ],
+)
+def test_a_schedule_within_its_ranges_passes(schedule: str) -> None:
+    assert Budget(nodes="0", schedule=schedule, duration="8h").schedule == schedule
+
+
+def test_a_disruption_without_consolidate_after_is_a_warning() -> None:
+    assert warned(Disruption(consolidation_policy="WhenEmpty")) == [
+        "automode:ConsolidateAfterMissing consolidate_after: is missing, which the open-source CRD of Karpenter 1.14 "
+        "refuses beside other fields of disruption; write '30s', as EKS's own pools have it"
+    ]
+    assert warned(Disruption(consolidate_after="0s")) == []
+    pool = template(labels.INSTANCE_CATEGORY.is_in("m"))
+    (problem,) = NodePoolSpec(template=pool, disruption=Disruption(budgets=[])).warnings(by_alias=True)
+    assert problem.field == "disruption.consolidateAfter"
+
+
+@pytest.mark.parametrize(
+    ("fields", "warnings"),
+    [
+        (
+            {"limits": {"nodes": 3}},
+            [
+                "automode:StaticPoolNoRoom limits.nodes: 3 leaves a static pool of as many nodes no room to "
+                "replace one; set it above replicas"
+            ],
+        ),
+        (
+            {"limits": {"nodes": "3000m"}},
+            [
+                "automode:StaticPoolNoRoom limits.nodes: 3000m leaves a static pool of as many nodes no room to "
+                "replace one; set it above replicas"
+            ],
+        ),
+        ({"limits": {"nodes": "4"}}, []),
+        ({"limits": {"nodes": "1e999999999999999999"}}, []),
+        ({}, []),
+    ],
+)
+def test_a_static_pool_needs_room_to_replace_a_node(fields: dict[str, Any], warnings: list[str]) -> None:
+    pool = template(labels.INSTANCE_CATEGORY.is_in("m"))
+    assert warned(made(NodePoolSpec, template=pool, replicas=3, **fields)) == warnings
+
+
+@pytest.mark.parametrize("nodes", ["2.5", "2999m", "0.002k", "1e0", "-1Ki"])
+def test_quantities_are_compared_as_numbers(nodes: str) -> None:
+    assert ruled(lambda: NodePoolSpec(template=TEMPLATE, replicas=3, limits={"nodes": nodes})) == [
+        f"automode:StaticPoolLimit limits.nodes: {nodes} is less than the 3 nodes of the static pool; "
+        "set it above replicas, with room for nodes that are being replaced"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("requirements", "message"),
+    [
+        (
+            [labels.ZONE.is_in("a", "b"), labels.ZONE.is_not_in("a", "b")],
+            "no node has what is required of 'topology.kubernetes.io/zone': In a, b and NotIn a, b",
+        ),
+        (
+            [labels.INSTANCE_GENERATION.greater_than(5), labels.INSTANCE_GENERATION.less_than(5)],
+            "no node has what is required of 'eks.amazonaws.com/instance-generation': Gt 5 and Lt 5",
+        ),
+        (
+            [labels.ARCH.does_not_exist()],
+            "no node has what is required of 'kubernetes.io/arch': DoesNotExist",
+        ),
+        (
+            [labels.ARCH.is_in("arm64"), labels.TextLabel("beta.kubernetes.io/arch").is_in("amd64")],
+            "no node has what is required of 'kubernetes.io/arch': In arm64 and In amd64",
+        ),
+    ],
+)
+def test_requirements_that_no_node_can_meet_are_refused(requirements: Sequence[Requirement], message: str) -> None:
+    assert ruled(lambda: NodeClaimSpec(requirements=requirements)) == [
+        f"automode:RequirementsAdmitNothing requirements: {message}; "
+        "all requirements must hold: put what is wanted into one"
+    ]
+
+
+def test_labels_of_reserved_nodes_need_reserved_capacity() -> None:
+    block = labels.CAPACITY_RESERVATION_TYPE.is_in("capacity-block")
+    assert ruled(lambda: NodeClaimSpec(requirements=[block, labels.CAPACITY_TYPE.is_in("on-demand", "spot")])) == [
+        "automode:RequirementsAdmitNothing requirements: only reserved nodes have "
+        "'eks.amazonaws.com/capacity-reservation-type', and karpenter.sh/capacity-type leaves reserved out; "
+        "add reserved to the values of karpenter.sh/capacity-type"
+    ]
+    for fine in (labels.CAPACITY_TYPE.is_in("reserved", "spot"), labels.CAPACITY_TYPE.is_not_in("spot")):
+        assert NodeClaimSpec(requirements=[block, fine]).requirements == (block, fine)
+    unwanted = labels.CAPACITY_RESERVATION_ID.does_not_exist()
+    assert NodeClaimSpec(requirements=[unwanted, labels.CAPACITY_TYPE.is_in("spot")]).requirements
+
+
+def test_requirements_of_a_label_that_nodes_may_lack_contradict_each_other_with_a_warning() -> None:
+    own = labels.TextLabel("example.com/team")
+    assert warned(NodeClaimSpec(requirements=[own.is_in("a"), own.is_in("b")])) == [
+        "automode:RequirementsContradict requirements: no value of its own is what is required of 'example.com/team': "
+        "In a and In b; all requirements must hold: put what is wanted into one"
+    ]
+    assert warned(NodeClaimSpec(requirements=[own.is_in("a", "b"), own.is_in("b")])) == []
+
+
+def test_a_label_that_the_requirements_rule_out_is_refused() -> None:
+    assert ruled(lambda: template(labels.ARCH.is_in("arm64"), arch="amd64")) == [
+        "automode:RequirementsAdmitNothing metadata.labels['kubernetes.io/arch']: 'kubernetes.io/arch' is 'amd64', "
+        "which the requirements rule out: In arm64; remove the label: nodes get it by themselves"
+    ]
+    assert template(labels.ARCH.is_in("arm64"), arch="arm64").metadata
+
+
+@pytest.mark.parametrize(
+    ("pool", "admitted"),
+    [
+        (template(labels.ARCH.is_in("amd64")), "g, gr, inf, p, trn"),
+        (template(labels.INSTANCE_GENERATION.greater_than(4)), "g, gr, inf, p, trn"),
+        (template(labels.INSTANCE_CATEGORY.is_not_in("g", "p", "t")), "gr, inf, trn"),
+        (template(labels.INSTANCE_FAMILY.is_not_in("p5")), "g, gr, inf, p, trn"),
+    ],
+)
+def test_a_pool_that_admits_accelerators_by_accident_is_a_warning(pool: NodeClaimTemplate, admitted: str) -> None:
+    assert warned(pool) == [
+        f"automode:AcceleratedByAccident spec.requirements: admit accelerated instances ({admitted}), which are used "
+        "when all else fails; require eks.amazonaws.com/instance-category In the categories that are wanted, for "
+        "example 'c', 'm', 'r'"
+    ]
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        template(labels.INSTANCE_CATEGORY.is_in("c", "g")),
+        template(labels.INSTANCE_CATEGORY.is_not_in("g", "gr", "p", "inf", "trn")),
+        template(labels.INSTANCE_CATEGORY.is_not_in("${Token[TOKEN.1]}")),
+        template(labels.INSTANCE_FAMILY.is_in("m7i")),
+        template(labels.INSTANCE_TYPE.is_in("g6e.xlarge")),
+        template(labels.INSTANCE_GPU_COUNT.does_not_exist()),
+        template(labels.INSTANCE_GPU_NAME.exists()),
+        template(labels.CAPACITY_TYPE.is_in("reserved")),
+        template(labels.ARCH.is_in("amd64"), category="m"),
+        NodeClaimTemplate(
+            spec=NodeClaimSpec(
+                requirements=[labels.ARCH.is_in("amd64")], taints=[Taint(key="nvidia.com/gpu", effect="NoSchedule")]
+            )
+        ),
+    ],
+)
+def test_a_pool_that_says_what_it_wants_is_not_warned_of_accelerators(pool: NodeClaimTemplate) -> None:
+    assert warned(pool) == []
+
+
+def test_a_pool_without_requirements_is_one_warning() -> None:
+    assert warned(NodePoolSpec(template=template())) == [
+        "automode:NoRequirements template.spec.requirements: is empty, so that the pool admits every instance, "
+        "accelerated ones too; require instance categories, for example INSTANCE_CATEGORY.is_in('c', 'm', 'r')"
+    ]
+
+
+def test_every_problem_names_its_rule() -> None:
+    taint = Taint(key="a", effect="NoSchedule")
+    reference = {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "x"}
+    broken: list[Callable[[], object]] = [
+        lambda: NodeClaimSpec(requirements=[], expire_after="Never", taints=[taint, taint]),
+        lambda: NodeClaimSpec(requirements=[], expire_after="505h"),
+        lambda: NodeMetadata(labels={f"l{n}": "" for n in range(101)} | {"karpenter.sh/x": ""}),
+        lambda: NodePoolSpec(template=TEMPLATE, replicas=1, weight=1, limits={"cpu": 1}),
+        lambda: Budget(nodes="0", duration="8h", reasons=["Empty", "Empty"]),
+        lambda: made(NodeClassReference, **reference),
+    ]
+    assert [[text.split()[0].removeprefix("automode:") for text in ruled(make)] for make in broken] == [
+        ["NodeLifetime", "DuplicateTaint"],
+        ["NodeLifetime"],
+        ["NodeLabels", "RestrictedLabel"],
+        ["StaticPool", "StaticPool"],
+        ["BudgetSchedule", "BudgetReasons"],
+        ["NodeClassReference", "NodeClassReference"],
     ]

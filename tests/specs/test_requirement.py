@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from automode_constructs.errors import AutoModeError
 from automode_constructs.specs import labels
 from automode_constructs.specs.requirement import Requirement
 from tests.refusal import made, refusal
@@ -126,17 +127,17 @@ def test_an_unknown_operator_is_told_the_known_ones() -> None:
         (labels.ARCH.is_not_in("arm64"), "NotIn", ["arm64"]),
         (labels.ARCH.exists(), "Exists", None),
         (labels.ARCH.does_not_exist(), "DoesNotExist", None),
-        (labels.INSTANCE_CPU.greater_than(4), "Gt", ["4"]),
-        (labels.INSTANCE_CPU.at_least(4), "Gte", ["4"]),
-        (labels.INSTANCE_CPU.less_than(4), "Lt", ["4"]),
-        (labels.INSTANCE_CPU.at_most(0), "Lte", ["0"]),
+        (labels.INSTANCE_GPU_COUNT.greater_than(4), "Gt", ["4"]),
+        (labels.INSTANCE_GPU_COUNT.at_least(4), "Gte", ["4"]),
+        (labels.INSTANCE_GPU_COUNT.less_than(4), "Lt", ["4"]),
+        (labels.INSTANCE_GPU_COUNT.at_most(0), "Lte", ["0"]),
     ],
     ids=lambda case: case if isinstance(case, str) else "",
 )
 def test_a_label_makes_its_requirements(requirement: Requirement, operator: str, values: list[str] | None) -> None:
     manifest = requirement.to_manifest()
     assert (manifest["operator"], manifest.get("values")) == (operator, values)
-    assert manifest["key"] in {"kubernetes.io/arch", "eks.amazonaws.com/instance-cpu"}
+    assert manifest["key"] in {"kubernetes.io/arch", "eks.amazonaws.com/instance-gpu-count"}
 
 
 def test_a_label_is_the_text_of_its_key() -> None:
@@ -162,3 +163,244 @@ def test_a_comparison_takes_whole_numbers_only() -> None:
 def test_a_list_in_place_of_values_is_refused() -> None:
     values: Any = ["c", "m"]
     assert refusal(lambda: labels.INSTANCE_CATEGORY.is_in(values)) == "values[0]: needs a text, got a list of 2"
+
+
+def warned(requirement: Requirement) -> list[str]:
+    return [f"{problem.rule} {problem}" for problem in requirement.warnings()]
+
+
+@pytest.mark.parametrize(
+    ("key", "cure"),
+    [
+        ("instance-category", "use 'eks.amazonaws.com/instance-category'"),
+        ("instance-gpu-nam", "did you mean 'eks.amazonaws.com/instance-gpu-name'?"),
+        ("ec2nodeclass", "Auto Mode has no such label: require the instance family or type"),
+    ],
+)
+def test_a_label_of_open_source_karpenter_is_told_auto_modes(key: str, cure: str) -> None:
+    assert refusal(lambda: Requirement(key=f"karpenter.k8s.aws/{key}", operator="Exists")) == (
+        f"key: 'karpenter.k8s.aws/{key}' is a label of open-source Karpenter, which no node of Auto Mode has; {cure}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (
+            "eks.amazonaws.com/instance-catagory",
+            "'eks.amazonaws.com/instance-catagory' is not among the labels that AWS documents; "
+            "did you mean 'eks.amazonaws.com/instance-category'?",
+        ),
+        (
+            "eks.amazonaws.com/capacity-type",
+            "'eks.amazonaws.com/capacity-type' is not among the labels that AWS documents; "
+            "use 'karpenter.sh/capacity-type'",
+        ),
+        (
+            "eks.amazonaws.com/shiny",
+            "'eks.amazonaws.com/shiny' is not among the labels that AWS documents; "
+            "acknowledge this if it is a newer one",
+        ),
+        (
+            "kubernetes.io/architecture",
+            "'kubernetes.io/architecture' is a label that Auto Mode's nodes do not get; "
+            "did you mean 'kubernetes.io/arch'?",
+        ),
+        (
+            "topology.kubernetes.io/zones",
+            "'topology.kubernetes.io/zones' is a label that Auto Mode's nodes do not get; "
+            "did you mean 'topology.kubernetes.io/zone'?",
+        ),
+        (
+            "eks.amazonaws.co/instance-size",
+            "'eks.amazonaws.co/instance-size' is a label that Auto Mode's nodes do not get; "
+            "did you mean 'eks.amazonaws.com/instance-size'?",
+        ),
+    ],
+)
+def test_a_key_that_is_nearly_a_known_one_is_a_warning(key: str, message: str) -> None:
+    assert warned(Requirement(key=key, operator="Exists")) == [f"automode:UnknownLabel key: {message}"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("arch", "team", "example.com/instance-size", "example.com/zone", "node-role.kubernetes.io/worker"),
+        *(
+            "kubernetes.io/os",
+            "topology.kubernetes.io/region",
+            "topology.kubernetes.io/rack",
+            "beta.kubernetes.io/arch",
+        ),
+        *("eks.amazonaws.com/nodeclass", "topology.k8s.aws/zone-id"),
+    ],
+)
+def test_anyones_own_labels_and_those_that_nodes_have_pass(key: str) -> None:
+    assert warned(Requirement(key=key, operator="Exists")) == []
+
+
+@pytest.mark.parametrize(
+    ("requirement", "passes"),
+    [
+        (partial(Requirement, key="kubernetes.io/os", operator="In", values=["linux"]), True),
+        (partial(Requirement, key="kubernetes.io/os", operator="In", values=["linux", "windows"]), True),
+        (partial(Requirement, key="kubernetes.io/os", operator="NotIn", values=["windows"]), True),
+        (partial(Requirement, key="kubernetes.io/os", operator="In", values=["${Token[TOKEN.1]}"]), True),
+        (partial(Requirement, key="kubernetes.io/os", operator="In", values=["windows"]), False),
+        (partial(Requirement, key="kubernetes.io/os", operator="NotIn", values=["linux"]), False),
+        (partial(Requirement, key="node.kubernetes.io/windows-build", operator="Exists"), False),
+        (partial(Requirement, key="node.kubernetes.io/windows-build", operator="DoesNotExist"), True),
+    ],
+)
+def test_auto_mode_launches_linux_only(requirement: Any, passes: bool) -> None:
+    if passes:
+        assert warned(requirement()) == []
+    else:
+        assert refusal(requirement).endswith(
+            ": Auto Mode launches Linux only, so that this admits nothing; remove the requirement"
+        )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            partial(labels.ARCH.is_in, "x86"),
+            "'kubernetes.io/arch' is never 'x86', so that this admits nothing; "
+            "did you mean 'amd64'? Use one of 'amd64', 'arm64'",
+        ),
+        (
+            partial(labels.ARCH.is_in, "arm"),
+            "'kubernetes.io/arch' is never 'arm', so that this admits nothing; "
+            "did you mean 'arm64'? Use one of 'amd64', 'arm64'",
+        ),
+        (
+            partial(labels.CAPACITY_TYPE.is_in, "on_demand", "Spot"),
+            "'karpenter.sh/capacity-type' is never 'on_demand', 'Spot', so that this admits nothing; "
+            "did you mean 'on-demand'? Use one of 'spot', 'on-demand', 'reserved'",
+        ),
+        (
+            partial(labels.COMPUTE_TYPE.is_in, "ec2"),
+            "'eks.amazonaws.com/compute-type' is never 'ec2', so that this admits nothing; use 'auto'",
+        ),
+        (
+            partial(labels.INSTANCE_CPU.is_in, "four"),
+            "'eks.amazonaws.com/instance-cpu' is never 'four', so that this admits nothing; give whole numbers",
+        ),
+    ],
+)
+def test_a_requirement_that_no_label_value_meets_is_refused(make: Any, message: str) -> None:
+    assert refusal(make) == f"values: {message}"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "message"),
+    [
+        (
+            labels.ARCH.is_in("amd64", "arm"),
+            "'kubernetes.io/arch' is never 'arm'; did you mean 'arm64'? Use one of 'amd64', 'arm64'",
+        ),
+        (
+            labels.ARCH.is_not_in("arm"),
+            "'kubernetes.io/arch' is never 'arm'; did you mean 'arm64'? Use one of 'amd64', 'arm64'",
+        ),
+        (
+            labels.INSTANCE_CPU.is_in("4", "8x"),
+            "'eks.amazonaws.com/instance-cpu' is never '8x'; give whole numbers",
+        ),
+    ],
+)
+def test_a_value_among_others_that_the_label_never_has_is_a_warning(requirement: Requirement, message: str) -> None:
+    assert warned(requirement) == [f"automode:SomeLabelValues values: {message}"]
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        labels.ARCH.is_in("amd64", "${Token[TOKEN.1]}"),
+        labels.ZONE.is_in("#{Token[TOKEN.2]}"),
+        labels.CAPACITY_TYPE.is_in("#{Token[TOKEN.2]}"),
+        labels.INSTANCE_TYPE.is_in("${Token[TOKEN.1]}"),
+        labels.INSTANCE_CPU.is_in("4", "${Token[TOKEN.1]}"),
+        labels.INSTANCE_GPU_NAME.is_in("b9000"),
+        labels.INSTANCE_CPU_MANUFACTURER.is_in("riscv-maker"),
+        labels.INSTANCE_FAMILY.is_not_in("a1"),
+        labels.INSTANCE_CATEGORY.is_not_in("y"),
+        labels.INSTANCE_SIZE.is_not_in("nano", "micro"),
+    ],
+)
+def test_open_sets_and_values_known_late_pass(requirement: Requirement) -> None:
+    assert warned(requirement) == []
+
+
+def test_comparing_a_text_is_a_warning() -> None:
+    assert warned(Requirement(key=str(labels.INSTANCE_CATEGORY), operator="Gt", values=["4"])) == [
+        "automode:ComparedText operator: Gt compares numbers, and 'eks.amazonaws.com/instance-category' is a text, so "
+        "that no node fits; use In or NotIn"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            partial(labels.INSTANCE_SIZE.is_in, "small", "nano"),
+            "Auto Mode never launches small, nano; the smallest size is medium or large",
+        ),
+        (
+            partial(labels.INSTANCE_TYPE.is_in, "t3.small"),
+            "Auto Mode never launches t3.small; the smallest size is medium or large",
+        ),
+        (
+            partial(labels.INSTANCE_CPU.less_than, 2),
+            "Auto Mode launches no instance of less than 2 vCPU; admit 2 and more",
+        ),
+        (
+            partial(labels.INSTANCE_CPU.at_most, 1),
+            "Auto Mode launches no instance of less than 2 vCPU; admit 2 and more",
+        ),
+        (
+            partial(labels.INSTANCE_CPU.is_in, "1"),
+            "Auto Mode launches no instance of less than 2 vCPU; admit 2 and more",
+        ),
+    ],
+)
+def test_a_pool_of_instances_that_are_never_launched_is_refused(make: Any, message: str) -> None:
+    assert refusal(make) == f"values: {message}"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "message"),
+    [
+        (
+            labels.INSTANCE_TYPE.is_in("t3.small", "t3.medium"),
+            "automode:SomeInstancesTooSmall values: Auto Mode never launches t3.small; "
+            "the smallest size is medium or large",
+        ),
+        (
+            labels.INSTANCE_FAMILY.is_in("m7i", "m77"),
+            "automode:UnlistedInstances values: m77: not in Auto Mode's list of 15 Sep 2026; did you mean 'm7i'?",
+        ),
+        (
+            labels.INSTANCE_CATEGORY.is_in("g6e"),
+            "automode:UnlistedInstances values: g6e: not in Auto Mode's list of 15 Sep 2026; did you mean 'g'?",
+        ),
+        (
+            labels.INSTANCE_TYPE.is_in("qq1.large"),
+            "automode:UnlistedInstances values: qq1.large: not in Auto Mode's list of 15 Sep 2026; "
+            "acknowledge this if Auto Mode has it by now",
+        ),
+    ],
+)
+def test_instances_that_may_not_launch_are_a_warning(requirement: Requirement, message: str) -> None:
+    assert warned(requirement) == [message]
+
+
+def test_every_problem_names_its_rule() -> None:
+    with pytest.raises(AutoModeError) as caught:
+        Requirement(key="karpenter.sh/x", operator="In", min_values=2)
+    assert [problem.rule for problem in caught.value.problems] == [
+        "automode:RestrictedLabel",
+        "automode:OperatorValues",
+        "automode:MinValues",
+    ]

@@ -70,3 +70,102 @@ def test_parameters_are_texts_that_fit_together(fields: dict[str, Any], message:
 
 def test_without_a_type_a_volume_is_gp3_and_may_have_a_throughput() -> None:
     assert StorageParameters(throughput="125", kms_key_id="x").to_manifest() == {"throughput": "125", "kmsKeyId": "x"}
+
+
+def test_every_parameter_has_the_drivers_name() -> None:
+    document = {
+        "type": "io2",
+        "iopsPerGB": "50",
+        "allowAutoIOPSPerGBIncrease": "true",
+        "blockExpress": "true",
+        "blockSize": "4096",
+        "inodeSize": "512",
+        "bytesPerInode": "8192",
+        "numberOfInodes": "100",
+        "ext4BigAlloc": "true",
+        "ext4ClusterSize": "16384",
+        "tagSpecification_1": "team=web",
+        "csi.storage.k8s.io/node-stage-secret-name": "x",
+    }
+    parameters = StorageParameters.from_manifest(document)
+    assert parameters.to_manifest() == document
+    assert parameters.iops_per_gb == "50"
+    assert not list(parameters.warnings())
+
+
+def test_tags_are_numbered_after_those_that_are_there() -> None:
+    tagged = StorageParameters(type="gp3").with_tags({"team": "web", "stage": "${Token[TOKEN.1]}"})
+    assert tagged.to_manifest() == {
+        "type": "gp3",
+        "tagSpecification_1": "team=web",
+        "tagSpecification_2": "stage=${Token[TOKEN.1]}",
+    }
+    assert tagged.with_tags({"a": ""}).to_manifest()["tagSpecification_3"] == "a="
+    assert refusal(lambda: StorageParameters().with_tags({"aws:a": "b"})) == (
+        "['tagSpecification_1']: 'aws:a=b' is not a tag; write key=value"
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"fsType": "xfs"}, "['fsType']: is not a known field; write csi.storage.k8s.io/fstype"),
+        ({"kmsKeyID": "x"}, "['kmsKeyID']: is not a known field; write kmsKeyId"),
+        ({"tagSpecification_1": "web"}, "['tagSpecification_1']: 'web' is not a tag; write key=value"),
+        ({"tagSpecification_1": 1}, "['tagSpecification_1']: needs a text, got 1"),
+    ],
+)
+def test_other_parameters_are_refused(document: dict[str, Any], message: str) -> None:
+    assert refusal(lambda: StorageParameters.from_manifest(document)) == message
+
+
+def test_a_misspelt_parameter_is_cured_by_its_name() -> None:
+    assert refusal(lambda: StorageParameters.from_manifest({"kms_key_id": "x"})).startswith(
+        "['kms_key_id']: is not a known field; did you mean 'kmsKeyId'? Use one of 'type', "
+    )
+    assert refusal(lambda: made(StorageParameters, kmsKeyId="x")) == (
+        "['kmsKeyId']: is not a known field; write kms_key_id"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "warnings"),
+    [
+        ({"type": "io2", "iops": "3000"}, []),
+        ({"type": "gp3", "iops": "3000"}, []),
+        ({"type": "io1"}, ["iops: io1 needs one of 'iops' and 'iops_per_gb', got neither"]),
+        (
+            {"type": "io1", "iops": "1", "iops_per_gb": "1"},
+            ["iops: io1 needs one of 'iops' and 'iops_per_gb', got both"],
+        ),
+        ({"type": "st1", "iops": "1"}, ["iops: st1 has no IOPS to set; remove it"]),
+        ({"iops_per_gb": "1"}, ["iops_per_gb: only io1 and io2 have IOPS per GiB, not gp3; use iops"]),
+    ],
+)
+def test_iops_fit_the_type(fields: dict[str, Any], warnings: list[str]) -> None:
+    assert [str(problem) for problem in made(StorageParameters, **fields).warnings()] == warnings
+
+
+@pytest.mark.parametrize(
+    ("mode", "warnings"),
+    [
+        ("WaitForFirstConsumer", []),
+        ("Immediate", ["volume_binding_mode: is Immediate; write WaitForFirstConsumer"]),
+        (None, ["volume_binding_mode: is not set, which means Immediate; write WaitForFirstConsumer"]),
+    ],
+)
+def test_volumes_wait_for_their_pod(mode: Any, warnings: list[str]) -> None:
+    spec = StorageClassSpec(provisioner="ebs.csi.eks.amazonaws.com", volume_binding_mode=mode)
+    assert [str(problem) for problem in spec.warnings()] == warnings
+
+
+@pytest.mark.parametrize(
+    ("key", "warnings"),
+    [
+        ("arn:x", []),
+        ("${Token[TOKEN.1]}", []),
+        ("alias/a", ["kms_key_id: 'alias/a' is not an ARN; write the key's full ARN"]),
+    ],
+)
+def test_a_key_is_named_by_its_arn(key: str, warnings: list[str]) -> None:
+    assert [str(problem) for problem in StorageParameters(kms_key_id=key).warnings()] == warnings

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from automode_constructs.specs.rule import RULES
 from automode_constructs.specs.whole_tree import ObjectKey, TreeFinding, TreeObject, judge_tree, object_key
 
 
@@ -145,3 +150,278 @@ def test_a_finding_says_which_object_it_is_about() -> None:
         [node_class("a"), pool("p", {"name": "gpu"})], default_node_class=False, whole=True
     )
     assert [finding.index for finding in findings] == [1]
+
+
+GENERAL = "eks.amazonaws.com/instance-category"
+
+
+def nodes(
+    name: str,
+    *requirements: tuple[str, str, list[str]],
+    taints: Sequence[str] = (),
+    labels: dict[str, str] | None = None,
+    node_class: str = "default",
+    **spec: Any,
+) -> TreeObject:
+    template = {
+        "metadata": {"labels": labels or {}},
+        "spec": {
+            "nodeClassRef": {"group": "eks.amazonaws.com", "kind": "NodeClass", "name": node_class},
+            "requirements": [{"key": key, "operator": how, "values": values} for key, how, values in requirements],
+            "taints": [dict(zip(("key", "value", "effect"), taint.split("="), strict=True)) for taint in taints],
+        },
+    }
+    return thing("NodePool", name, api_version="karpenter.sh/v1", spec={"template": template, **spec})
+
+
+def work(name: str, kind: str = "Deployment", **pod: Any) -> TreeObject:
+    spec: dict[str, Any] = {"template": {"spec": {"containers": [], **pod}}}
+    if kind == "CronJob":
+        spec = {"jobTemplate": {"spec": spec}}
+    if kind == "Pod":
+        spec = spec["template"]["spec"]
+    group = {"Pod": "v1", "Job": "batch/v1", "CronJob": "batch/v1"}.get(kind, "apps/v1")
+    return thing(kind, name, api_version=group, spec=spec)
+
+
+def found(*objects: TreeObject, whole: bool = True, **more: Any) -> list[str]:
+    findings = judge_tree(objects, default_node_class=True, whole=whole, **{"built_in_pools": [], **more})
+    return [f"{finding.severity} {finding.rule} {finding}" for finding in findings]
+
+
+PLAIN = nodes("plain", (GENERAL, "In", ["c", "m"]))
+TAINTED = nodes("gpu", (GENERAL, "In", ["g"]), taints=["nvidia.com/gpu=yes=NoSchedule"])
+GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists"}
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "ReplicaSet", "Job", "CronJob", "Pod"])
+def test_a_workload_whose_node_selector_fits_no_pool_is_an_error(kind: str) -> None:
+    lost = work("w", kind, nodeSelector={"example.com/team": "ml"})
+    place = {"CronJob": "spec.jobTemplate.spec.template.spec", "Pod": "spec"}.get(kind, "spec.template.spec")
+    message = (
+        f"automode:WorkloadFitsNoPool chart/w: {place}.nodeSelector: {kind} 'w' fits no pool: no pool makes nodes with "
+        "example.com/team=ml; correct the nodeSelector, or set these labels or requirements in a pool"
+    )
+    assert found(PLAIN, lost) == [f"error {message}"]
+    assert found(PLAIN, lost, other_nodes=True) == [f"warning {message}"]
+    assert found(PLAIN, lost, whole=False) == [f"warning {message}"]
+    assert found(lost, whole=False) == found(lost) == []
+    assert found(nodes("team", labels={"example.com/team": "ml"}), lost) == []
+
+
+@pytest.mark.parametrize(
+    ("selector", "fits"),
+    [
+        ({}, True),
+        ({GENERAL: "m"}, True),
+        ({GENERAL: "g"}, False),
+        ({"node.kubernetes.io/instance-type": "m7i.large"}, True),
+        ({"node.kubernetes.io/instance-type": "g6e.xlarge"}, False),
+        ({"beta.kubernetes.io/instance-type": "g6e.xlarge"}, False),
+        ({"eks.amazonaws.com/instance-family": "r8g"}, False),
+        ({"kubernetes.io/arch": "arm64", "kubernetes.io/os": "linux"}, True),
+        ({"kubernetes.io/arch": "x86"}, False),
+        ({"kubernetes.io/os": "windows"}, False),
+        ({"karpenter.sh/nodepool": "plain"}, True),
+        ({"karpenter.sh/nodepool": "other"}, False),
+        ({"eks.amazonaws.com/compute-type": "auto"}, True),
+        ({"eks.amazonaws.com/nodeclass": "other"}, False),
+        ({"karpenter.k8s.aws/instance-category": "m"}, False),
+        ({"topology.kubernetes.io/zone": "us-west-2a"}, True),
+        ({"eks.amazonaws.com/something-new": "x"}, True),
+        ({GENERAL: "${Token[TOKEN.1]}"}, True),
+        ({"example.com/team": "${Token[TOKEN.1]}"}, True),
+        # Nodes that no pool makes.
+        ({"eks.amazonaws.com/nodegroup": "a"}, True),
+        ({"eks.amazonaws.com/compute-type": "hybrid"}, True),
+        ({"kubernetes.io/hostname": "a"}, True),
+    ],
+    ids=str,
+)
+def test_a_node_selector_fits_what_a_pool_can_launch(selector: dict[str, str], fits: bool) -> None:
+    assert (found(PLAIN, work("w", nodeSelector=selector)) == []) is fits
+
+
+@pytest.mark.parametrize(
+    ("tolerations", "fits"),
+    [
+        ([], False),
+        ([GPU_TOLERATION], True),
+        ([{"key": "nvidia.com/gpu", "value": "yes"}], True),
+        ([{"key": "nvidia.com/gpu", "operator": "Equal", "value": "no"}], False),
+        ([{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoExecute"}], False),
+        ([{"operator": "Exists"}], True),
+        ([{"key": "${Token[TOKEN.1]}", "operator": "Exists"}], True),
+    ],
+    ids=str,
+)
+def test_a_workload_must_tolerate_the_taints_of_a_pool_that_fits(tolerations: list[Any], fits: bool) -> None:
+    told = found(PLAIN, TAINTED, work("w", nodeSelector={GENERAL: "g"}, tolerations=tolerations))
+    assert (told == []) is fits
+    if not fits:
+        assert told[0] == (
+            "error automode:WorkloadFitsNoPool chart/w: spec.template.spec.tolerations: Deployment 'w' fits no pool: "
+            "it does not tolerate the taints of the pools that fit otherwise ('gpu' has nvidia.com/gpu); "
+            "add tolerations, or a pool without taints"
+        )
+
+
+def test_eks_own_pools_count() -> None:
+    arm = work("w", nodeSelector={"kubernetes.io/arch": "arm64"})
+    assert found(TAINTED, work("w"), work("g", tolerations=[GPU_TOLERATION]), built_in_pools=["general-purpose"]) == []
+    assert "'system' has CriticalAddonsOnly" in found(arm, built_in_pools=["system", "general-purpose"])[0]
+    assert found(arm, work("p", nodeSelector={GENERAL: "m"}), built_in_pools=["general-purpose"])[0].endswith(
+        "no pool makes nodes with kubernetes.io/arch=arm64; "
+        "correct the nodeSelector, or set these labels or requirements in a pool"
+    )
+    # Where it is not known which are on, both may be.
+    assert found(work("w"), built_in_pools=None) == []
+    assert judged(TAINTED, work("w"), built_in=False)[1].startswith("error automode:WorkloadFitsNoPool")
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        {"nodeName": "a"},
+        {"schedulerName": "other"},
+        {"nodeSelector": "junk"},
+        {"nodeSelector": {"a": 1}},
+        {"tolerations": [None]},
+    ],
+    ids=str,
+)
+def test_pods_that_nobody_can_place_are_left_alone(pod: dict[str, Any]) -> None:
+    assert found(TAINTED, nodes("p"), work("g", tolerations=[GPU_TOLERATION]), work("w", **pod)) == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        None,
+        {"template": {"spec": {"requirements": [{"key": "a", "operator": "in"}]}}},
+        {"template": {"spec": {"requirements": [{"key": "a", "operator": "Gt", "values": ["x"]}]}}},
+        {"template": {"spec": {"requirements": [{"key": "a", "operator": "Gt", "values": ["9" * 5000]}]}}},
+        {"template": {"spec": {"requirements": [{"key": "a", "operator": "In", "values": [1]}]}}},
+        {"template": {"spec": {"requirements": [{"key": "a", "operator": ["In"]}]}}},
+        {"template": {"spec": {"requirements": [], "taints": "junk"}}},
+        {"template": {"spec": {"requirements": []}, "metadata": {"labels": {"a": 1}}}},
+    ],
+)
+def test_beside_a_pool_that_cannot_be_read_every_workload_fits(spec: Any) -> None:
+    strange = thing("NodePool", "strange", api_version="karpenter.sh/v1", spec=spec)
+    assert found(strange, TAINTED, work("w", nodeSelector={"a": "b"})) == []
+
+
+def test_a_daemon_set_needs_no_pool_and_makes_none_launch() -> None:
+    everywhere = work("d", "DaemonSet", nodeSelector={"a": "b"}, tolerations=[{"operator": "Exists"}])
+    assert found(PLAIN, everywhere) == []
+    assert found(PLAIN, TAINTED, everywhere, work("w")) == [
+        "warning automode:TaintNobodyTolerates chart/gpu: spec.template.spec.taints: no workload of this cluster's "
+        "charts tolerates the taints of NodePool 'gpu' (nvidia.com/gpu); add tolerations to what shall run there, or "
+        "leave the pool out"
+    ]
+
+
+def test_a_taint_needs_someone_who_tolerates_it_where_all_is_known() -> None:
+    assert found(PLAIN, TAINTED) == []
+    assert found(PLAIN, TAINTED, work("w"), whole=False) == []
+    assert found(PLAIN, TAINTED, work("w", tolerations=[GPU_TOLERATION])) == []
+    assert found(PLAIN, nodes("soft", taints=["a=b=PreferNoSchedule"]), work("w")) == []
+    assert found(PLAIN, nodes("critical", taints=["CriticalAddonsOnly==NoSchedule"]), work("w")) == []
+
+
+def test_one_pool_at_least_takes_ordinary_pods() -> None:
+    assert found(TAINTED) == [
+        "warning automode:NoPoolForOrdinaryPods chart/gpu: spec.template.spec.taints: every pool of the cluster has "
+        "taints, so that pods without tolerations, such as those of add-ons, never run; "
+        "turn general-purpose on, or add a pool without taints"
+    ]
+    assert len(found(TAINTED, built_in_pools=["system"])) == 1
+    assert found(TAINTED, built_in_pools=["general-purpose"]) == found(TAINTED, PLAIN) == []
+    assert found(TAINTED, built_in_pools=None) == found(TAINTED, whole=False) == found(TAINTED, other_nodes=True) == []
+
+
+def test_pools_that_could_launch_the_same_node_have_different_weights() -> None:
+    first = nodes("first", (GENERAL, "In", ["c", "m"]), weight=10)
+    assert found(first, nodes("second", (GENERAL, "In", ["m", "r"]), weight=10)) == [
+        "warning automode:EqualWeights chart/second: spec.weight: NodePools 'second' and 'first' have weight 10 and "
+        "could launch the same node, so that neither comes first; give them different weights, or none"
+    ]
+    for other in (
+        nodes("other", (GENERAL, "In", ["r"]), weight=10),
+        nodes("other", (GENERAL, "In", ["m"]), weight=11),
+        nodes("other", (GENERAL, "In", ["m"])),
+        nodes("other", (GENERAL, "In", ["m"]), weight=10, taints=["CriticalAddonsOnly=b=NoSchedule"]),
+    ):
+        assert found(first, other) == []
+
+
+def reserving(name: str) -> TreeObject:
+    terms = {"capacityReservationSelectorTerms": [{"id": "cr-1"}]}
+    return thing("NodeClass", name, api_version="eks.amazonaws.com/v1", spec=terms)
+
+
+def test_a_reservation_needs_a_pool_that_admits_reserved() -> None:
+    capacity = "karpenter.sh/capacity-type"
+    without = nodes("od", (capacity, "In", ["on-demand"]), node_class="odcr")
+    message = (
+        "automode:ReservedNotAdmitted chart/od: spec.template.spec.requirements: NodeClass 'odcr' selects capacity "
+        "reservations, but NodePool 'od' does not admit the capacity type reserved, so that they are never used; "
+        "add reserved to the values of karpenter.sh/capacity-type"
+    )
+    assert found(reserving("odcr"), without) == [f"error {message}"]
+    assert found(reserving("odcr"), without, whole=False) == [f"warning {message}"]
+    for fine in (
+        nodes("res", (capacity, "In", ["reserved"]), node_class="odcr"),
+        nodes("res", (capacity, "NotIn", ["spot"]), node_class="odcr"),
+        nodes("res", node_class="odcr"),
+    ):
+        assert found(reserving("odcr"), without, fine) == found(reserving("odcr"), fine) == []
+    assert found(reserving("other"), without, node_class("odcr")) == []
+
+
+_WORDS = st.sampled_from(
+    [
+        *("metadata", "spec", "template", "labels", "name", "namespace", "requirements", "key", "operator", "values"),
+        *("taints", "effect", "weight", "replicas", "nodeClassRef", "nodeSelector", "tolerations", "jobTemplate", "a"),
+        *("capacityReservationSelectorTerms", "In", "Gt", "Exists", "NoSchedule", "4", "${Token[TOKEN.1]}"),
+    ]
+)
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | _WORDS | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS | st.none() | st.integers(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(
+    st.sampled_from([PLAIN, TAINTED, work("w", nodeSelector={"a": "b"}), work("c", "CronJob"), node_class("default")]),
+    st.lists(st.integers(0, 30), min_size=1, max_size=6),
+    _ANYTHING,
+)
+def test_no_document_makes_the_tree_checks_fail(item: TreeObject, way: list[int], anything: Any) -> None:
+    document = copy.deepcopy(dict(item.manifest))
+    at: Any = document
+    for step in way:
+        keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+        if not keys:
+            break
+        key = keys[step % len(keys)]
+        if not isinstance(at[key], (dict, list)) or step == way[-1]:
+            at[key] = anything
+            break
+        at = at[key]
+    for whole in (True, False):
+        found(PLAIN, TAINTED, TreeObject(where="x", manifest=document), work("w"), whole=whole)
+
+
+def test_all_rules_of_the_tree_are_listed() -> None:
+    listed = {finding.rule for finding in judge_tree([TAINTED, work("w")], default_node_class=False, whole=True)}
+    assert listed == {
+        "automode:NodeClassNotFound",
+        "automode:WorkloadFitsNoPool",
+        "automode:TaintNobodyTolerates",
+        "automode:NoPoolForOrdinaryPods",
+    }
+    assert listed <= RULES.keys()

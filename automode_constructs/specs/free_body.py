@@ -1,0 +1,45 @@
+"""The base for kinds that are Kubernetes' own: what Auto Mode decides is typed, the rest is kept as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
+
+from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.model import UNKNOWN_FIELD, KubeModel
+
+__all__ = ["FreeBody", "mapping_at"]
+
+
+class FreeBody(KubeModel):
+    """A part of an object with more fields than Auto Mode has a say in: those without a type here pass as they are.
+
+    ``from_manifest`` keeps them, ``to_manifest`` writes them back.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    @model_serializer(mode="wrap")
+    def _with_nulls(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A null in a field of ours is the same as its absence; what it means elsewhere is not for us to say.
+        nulls = {name: None for name, value in (self.model_extra or {}).items() if value is None}
+        return {**write(self), **nulls}
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        names = {name: field.serialization_alias or name for name, field in type(self).model_fields.items()}
+        for name in self.model_extra or {}:
+            if name in names:
+                yield UNKNOWN_FIELD.problem(f"[{shown(name)}]", "is not a known field", f"use {shown(names[name])}")
+            elif name in names.values():
+                python = next(ours for ours, alias in names.items() if alias == name)
+                yield UNKNOWN_FIELD.problem(f"[{shown(name)}]", "is the name in YAML", f"write {python} here")
+
+
+def mapping_at(document: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """The mapping at a place of a document, or an empty one where something else stands."""
+    at: Any = document
+    for name in path:
+        at = at.get(name) if isinstance(at, Mapping) else None
+    return at if isinstance(at, Mapping) else {}

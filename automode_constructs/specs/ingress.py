@@ -1,0 +1,120 @@
+"""The Ingress (``networking.k8s.io/v1``) that Auto Mode answers with an Application Load Balancer."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.free_body import FreeBody, mapping_at
+from automode_constructs.specs.model import VALUE
+from automode_constructs.specs.rule import rule
+
+__all__ = ["IngressSpec", "ingress_annotation_problems", "is_load_balanced"]
+
+UNSUPPORTED_INGRESS_ANNOTATION = rule(
+    "automode:UnsupportedIngressAnnotation",
+    "Ingress",
+    severity="warning",
+    sentence="An Ingress has no annotations that Auto Mode refuses or does not read.",
+    source="EKS User Guide, 'Create an IngressClass to configure an Application Load Balancer', "
+    "'Learn about load balancing in EKS Auto Mode'",
+)
+
+MISSPELT_INGRESS_ANNOTATION = rule(
+    "automode:MisspeltIngressAnnotation",
+    "Ingress",
+    severity="warning",
+    sentence="Annotations for load balancers are spelt as a controller reads them.",
+    source="kubernetes-sigs/aws-load-balancer-controller, Ingress annotations",
+)
+
+_LEGACY_CLASS = "kubernetes.io/ingress.class"
+_PREFIX = "alb.ingress.kubernetes.io/"
+_USE_WEB_ACL_ARN = f"write {_PREFIX}wafv2-acl-arn"
+_USE_CERTIFICATE = f"make the certificate yourself and name it in {_PREFIX}certificate-arn or certificateARNs"
+_UNSUPPORTED = {
+    "group.name": "is not read by Auto Mode; write spec.group of the class's IngressClassParams",
+    "waf-acl-id": f"is not read by Auto Mode; {_USE_WEB_ACL_ARN}",
+    "web-acl-id": f"is not read by Auto Mode; {_USE_WEB_ACL_ARN}",
+    "wafv2-acl-name": f"may not be read by Auto Mode; {_USE_WEB_ACL_ARN}",
+    "dry-run-plan": "is not read by Auto Mode; remove it",
+    "create-acm-cert": f"is not read by Auto Mode; {_USE_CERTIFICATE}",
+    "acm-pca-arn": f"is not read by Auto Mode; {_USE_CERTIFICATE}",
+    "tags": "is refused by Auto Mode's permissions and can keep the Ingress from going; "
+    "write spec.tags of the class's IngressClassParams",
+}
+_KNOWN = (
+    *("scheme", "ip-address-type", "subnets", "security-groups", "load-balancer-name", "load-balancer-attributes"),
+    *(
+        "manage-backend-security-group-rules",
+        "security-group-prefix-lists",
+        "inbound-cidrs",
+        "customer-owned-ipv4-pool",
+    ),
+    *("group.order", "listen-ports", "ssl-redirect", "ssl-policy", "certificate-arn", "mutual-authentication"),
+    *("target-type", "target-node-labels", "target-group-attributes", "backend-protocol", "backend-protocol-version"),
+    *("healthcheck-path", "healthcheck-port", "healthcheck-protocol", "healthcheck-interval-seconds"),
+    *("healthcheck-timeout-seconds", "healthy-threshold-count", "unhealthy-threshold-count", "success-codes"),
+    *("auth-type", "auth-idp-cognito", "auth-idp-oidc", "auth-on-unauthenticated-request", "auth-scope"),
+    *(
+        "auth-session-cookie",
+        "auth-session-timeout",
+        "wafv2-acl-arn",
+        "shield-advanced-protection",
+        "use-regex-path-match",
+    ),
+    *("minimum-load-balancer-capacity", "ipam-ipv4-pool-id", "multi-cluster-target-group", "frontend-nlb-scheme"),
+    *("enable-frontend-nlb", "frontend-nlb-subnets", "frontend-nlb-listener-port-mapping"),
+    *("frontend-nlb-security-groups", "frontend-nlb-attributes", "frontend-nlb-eip-allocations"),
+)
+"""Annotations that a controller reads; one that is not here is told off only where it is nearly one of them."""
+_FAMILIES = ("actions.", "conditions.", "transforms.", "listener-attributes.", "jwt-validation", "frontend-nlb-")
+
+
+class IngressSpec(FreeBody):
+    """The body of an Ingress, of which Auto Mode decides nothing; what matters stands in the annotations."""
+
+
+def is_load_balanced(document: Mapping[str, Any]) -> bool:
+    """Whether an Ingress may be one of Auto Mode's: no annotation gives it to another controller."""
+    named = mapping_at(document, "metadata", "annotations").get(_LEGACY_CLASS, "alb")
+    return not isinstance(named, str) or named == "alb"
+
+
+def ingress_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
+    """What Auto Mode refuses or does not read of an Ingress's annotations."""
+    annotations = metadata.get("annotations")
+    if annotations is not None and not isinstance(annotations, Mapping):
+        yield VALUE.problem("annotations", f"needs a mapping, got {shown(annotations)}")
+        return
+    for name, value in (annotations or {}).items():
+        where = f"annotations[{shown(name)}]"
+        if not isinstance(value, str):
+            yield VALUE.problem(where, f"needs a text, got {shown(value)}")
+        elif name == _LEGACY_CLASS:
+            yield _unsupported(where, "is not read by Auto Mode; write spec.ingressClassName")
+        elif name == f"{_PREFIX}auth-type" and value == "oidc":
+            yield _unsupported(
+                where,
+                "'oidc' needs a Secret that Auto Mode's controller may not read by itself; "
+                "let group eks:managed read it",
+            )
+        elif isinstance(name, str) and name.startswith(_PREFIX):
+            yield from _named_problems(where, name.removeprefix(_PREFIX))
+
+
+def _named_problems(where: str, name: str) -> Iterator[Problem]:
+    if name in _UNSUPPORTED:
+        yield _unsupported(where, _UNSUPPORTED[name])
+    elif name not in _KNOWN and not name.startswith(_FAMILIES):
+        for near in difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.85):
+            yield MISSPELT_INGRESS_ANNOTATION.problem(
+                where, "is not a known annotation", f"did you mean '{_PREFIX}{near}'?"
+            )
+
+
+def _unsupported(where: str, text: str) -> Problem:
+    message, _, cure = text.partition("; ")
+    return UNSUPPORTED_INGRESS_ANNOTATION.problem(where, message, cure)

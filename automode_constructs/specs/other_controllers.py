@@ -1,0 +1,104 @@
+"""Objects of other controllers that stand where Auto Mode has its own: not wrong, but seldom what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.rule import rule
+
+__all__ = ["is_auto_mode_controller", "is_auto_mode_driver", "other_controller_problems"]
+
+OPEN_SOURCE_LOAD_BALANCER = rule(
+    "automode:OpenSourceLoadBalancer",
+    "GatewayClass",
+    "IngressClass",
+    "IngressClassParams",
+    "Service",
+    "TargetGroupBinding",
+    severity="warning",
+    sentence="Auto Mode has its own load balancer controllers and does not bring the open-source one.",
+    source="EKS User Guide, 'Migration reference'; it may run beside Auto Mode",
+)
+ADD_ON_STORAGE = rule(
+    "automode:AddOnStorage",
+    "StorageClass",
+    "VolumeAttributesClass",
+    "VolumeSnapshotClass",
+    severity="warning",
+    sentence="Auto Mode's nodes have the driver ebs.csi.eks.amazonaws.com, not the EBS CSI add-on's.",
+    source="EKS User Guide, 'Create a storage class'; the add-on may run on other nodes",
+)
+POD_NETWORKING = rule(
+    "automode:PodNetworking",
+    "ENIConfig",
+    "SecurityGroupPolicy",
+    severity="warning",
+    sentence="Subnets and security groups of pods on Auto Mode's nodes come from the NodeClass.",
+    source="EKS User Guide, 'Learn about VPC networking and load balancing in EKS Auto Mode'",
+)
+
+_EKS = "eks.amazonaws.com"
+_CONTROLLERS = {
+    ("networking.k8s.io", "IngressClass"): (("spec", "controller"), "ingress.k8s.aws/alb", f"{_EKS}/alb"),
+    ("gateway.networking.k8s.io", "GatewayClass"): (
+        ("spec", "controllerName"),
+        "gateway.k8s.aws/",
+        f"{_EKS}/gateway-alb or {_EKS}/gateway-nlb",
+    ),
+    ("", "Service"): (("spec", "loadBalancerClass"), "service.k8s.aws/nlb", f"{_EKS}/nlb"),
+}
+_DRIVERS = {
+    ("storage.k8s.io", "StorageClass"): "provisioner",
+    ("storage.k8s.io", "VolumeAttributesClass"): "driverName",
+    ("snapshot.storage.k8s.io", "VolumeSnapshotClass"): "driver",
+}
+_POD_NETWORKING = {
+    ("vpcresources.k8s.aws", "SecurityGroupPolicy"): "podSecurityGroupSelectorTerms and podSubnetSelectorTerms",
+    ("crd.k8s.amazonaws.com", "ENIConfig"): "podSubnetSelectorTerms and podSecurityGroupSelectorTerms",
+}
+
+
+def other_controller_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
+    """What of a document is another controller's where Auto Mode has its own."""
+    kind = _kind(document)
+    if kind[0] == "elbv2.k8s.aws" and kind[1] in {"IngressClassParams", "TargetGroupBinding"}:
+        yield OPEN_SOURCE_LOAD_BALANCER.problem(
+            "apiVersion", f"this {kind[1]} is not read by Auto Mode", f"write {_EKS}/v1"
+        )
+    if kind in _CONTROLLERS:
+        path, others, ours = _CONTROLLERS[kind]
+        given = mapping_at(document, *path[:-1]).get(path[-1])
+        if isinstance(given, str) and given.startswith(others):
+            yield OPEN_SOURCE_LOAD_BALANCER.problem(
+                ".".join(path), f"{shown(given)} is not Auto Mode's controller", f"write {ours}"
+            )
+    if kind in _DRIVERS and document.get(_DRIVERS[kind]) in ("ebs.csi.aws.com", "kubernetes.io/aws-ebs"):
+        yield ADD_ON_STORAGE.problem(
+            _DRIVERS[kind],
+            f"{shown(document[_DRIVERS[kind]])} does not run on Auto Mode's nodes",
+            f"write ebs.csi.{_EKS}",
+        )
+    if kind in _POD_NETWORKING:
+        yield POD_NETWORKING.problem(
+            "kind", f"{kind[1]} has no effect on Auto Mode's nodes", f"write {_POD_NETWORKING[kind]} of a NodeClass"
+        )
+
+
+def is_auto_mode_controller(document: Mapping[str, Any]) -> bool:
+    """Whether a class names a controller of Auto Mode's, or none that can be read."""
+    path, _, _ = _CONTROLLERS[_kind(document)]
+    given = mapping_at(document, *path[:-1]).get(path[-1])
+    return not isinstance(given, str) or given.startswith(f"{_EKS}/")
+
+
+def is_auto_mode_driver(document: Mapping[str, Any]) -> bool:
+    """Whether a class names Auto Mode's driver, one spelt like it, or none that can be read."""
+    given = document.get(_DRIVERS[_kind(document)])
+    return not isinstance(given, str) or _EKS in given
+
+
+def _kind(document: Mapping[str, Any]) -> tuple[str, str]:
+    return str(document.get("apiVersion", "")).rpartition("/")[0], str(document.get("kind", ""))
