@@ -10,7 +10,7 @@ CODE := $(wildcard automode_constructs charts stacks app.py tests examples bench
 export PATH := $(VENV)/bin:$(OUTER_PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup synth test check format-check lint types manifests bench build lock clean
+.PHONY: help setup synth test check format-check lint types manifests rules schemas bench build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,12 @@ types: setup ## Check the types, strictly
 
 manifests: setup ## Write the Kubernetes objects as YAML to manifests (OUTPUTS=outputs.json)
 	@'$(PY)' -m charts --out manifests $(if $(OUTPUTS),--outputs '$(OUTPUTS)') $(ARGS)
+
+rules: setup ## Write docs/rules.md from the rules in the code
+	@'$(PY)' -m automode_constructs.cli.pages rules docs/rules.md
+
+schemas: setup ## Write the JSON Schema of each kind, for editors, to schemas
+	@'$(PY)' -m automode_constructs.cli.pages schemas schemas
 
 bench: setup ## Measure what the README promises
 	@'$(PY)' -m benchmarks $(ARGS)

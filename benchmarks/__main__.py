@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import synth
+from benchmarks import lint, synth
 
 if __name__ == "__main__":
+    lint.compare()
     synth.compare()

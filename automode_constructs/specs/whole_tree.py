@@ -81,10 +81,19 @@ RESERVED_NOT_ADMITTED = rule(
     source="EKS User Guide, 'Control deployment of workloads into Capacity Reservations'",
 )
 
+POLICY_NAMES = rule(
+    "automode:PolicyNames",
+    "ApplicationNetworkPolicy",
+    severity="error",
+    sentence="An ApplicationNetworkPolicy and a NetworkPolicy of one namespace have different names: else both break.",
+    source="EKS User Guide, 'Use Network Policies with EKS Auto Mode'",
+)
+
 _CLUSTER_SCOPED = frozenset(
     {
         "APIService",
         "CSIDriver",
+        "ClusterNetworkPolicy",
         "ClusterRole",
         "ClusterRoleBinding",
         "CustomResourceDefinition",
@@ -194,6 +203,7 @@ def judge_tree(
     keys = [object_key(item.manifest) for item in objects]
     known = {*node_classes, *(["default"] if default_node_class else [])}
     findings = [*_duplicates(objects, keys), *_pools_without_class(objects, keys, known, whole=whole)]
+    findings += _equal_policy_names(objects, keys)
     if whole:
         findings += _unknown_namespaces(objects, keys)
     if built_in_pools is None:
@@ -241,6 +251,23 @@ def _finding(
         where=objects[index].where,
         problem=broken.problem(field, message, cure),
     )
+
+
+def _equal_policy_names(objects: Sequence[TreeObject], keys: Sequence[ObjectKey]) -> Iterator[TreeFinding]:
+    ordinary = {
+        (key.namespace, key.name) for key in keys if (key.group, key.kind) == ("networking.k8s.io", "NetworkPolicy")
+    }
+    for index, key in enumerate(keys):
+        ours = (key.group, key.kind) == ("networking.k8s.aws", "ApplicationNetworkPolicy")
+        if ours and (key.namespace, key.name) in ordinary:
+            yield _finding(
+                POLICY_NAMES,
+                objects,
+                index,
+                "metadata.name",
+                f"a NetworkPolicy is called '{key.name}' too, so that neither holds",
+                "give one of them another name",
+            )
 
 
 def _stranded(

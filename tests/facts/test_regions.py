@@ -4,6 +4,7 @@ import json
 from datetime import date
 from importlib.resources import files
 
+import botocore.session
 import pytest
 
 from automode_constructs.facts.regions import known_regions, partition_of, region_of_zone, two_zone_regions, zone_kind
@@ -64,3 +65,11 @@ def test_every_data_file_says_its_source_and_date(name: str) -> None:
     data = json.loads(files("automode_constructs.facts").joinpath(name).read_text("utf-8"))
     assert data["source"]
     assert date.fromisoformat(data["date"]) <= as_of_default()
+
+
+def test_the_regions_are_those_that_botocore_knows_eks_in() -> None:
+    session = botocore.session.get_session()
+    known = [
+        region for partition in ("aws", "aws-us-gov") for region in session.get_available_regions("eks", partition)
+    ]
+    assert sorted(known_regions()) == sorted(known)

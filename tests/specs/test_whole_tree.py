@@ -425,3 +425,13 @@ def test_all_rules_of_the_tree_are_listed() -> None:
         "automode:NoPoolForOrdinaryPods",
     }
     assert listed <= RULES.keys()
+
+
+def test_two_kinds_of_policy_do_not_share_a_name() -> None:
+    ordinary = thing("NetworkPolicy", "web", api_version="networking.k8s.io/v1", namespace="kube-system")
+    ours = thing("ApplicationNetworkPolicy", "web", api_version="networking.k8s.aws/v1alpha1", namespace="kube-system")
+    other = thing("ApplicationNetworkPolicy", "web", api_version="networking.k8s.aws/v1alpha1")
+    assert judged(ordinary, ours, other) == [
+        "error automode:PolicyNames chart/web: metadata.name: a NetworkPolicy is called 'web' too, so that neither "
+        "holds; give one of them another name"
+    ]

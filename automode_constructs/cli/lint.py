@@ -1,0 +1,315 @@
+"""Finds the files, judges every document in them, and says where each finding stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from automode_constructs.cli.reading import (
+    MAX_BYTES,
+    UNREADABLE_INPUT,
+    Document,
+    Place,
+    UnreadableError,
+    decoded,
+    documents,
+)
+from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.document import judge_document
+from automode_constructs.specs.rule import Severity, rule
+from automode_constructs.specs.whole_tree import DUPLICATE_OBJECT, ObjectKey, object_key
+
+__all__ = ["STDIN", "LintFinding", "LintRun", "first_placeholder", "lint", "objects_of", "read_text"]
+
+STDIN = "-"
+"""The path that stands for standard input."""
+
+UNRENDERED_TEMPLATE = rule(
+    "automode:UnrenderedTemplate",
+    "all",
+    severity="error",
+    sentence="What is judged is what goes to the cluster: no placeholder (${...}, {{ ... }}) is left in it.",
+    source="Helm documentation, 'helm template'; kubectl sends a placeholder as it stands",
+)
+
+_ENDINGS = (".yaml", ".yml", ".json")
+# Bounded, so that a long line of braces costs no more than its length.
+_PLACEHOLDER = re.compile(r"\$\{[^{}\n]{0,300}\}|\{\{[^{\n]{0,300}?\}\}")
+_BRACES = re.compile(r"\{\{[^{\n]{0,300}?\}\}|\{%[^{\n]{0,300}?%\}")
+_LINE_ENDS = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LintFinding:
+    """One finding and where it stands; ``kind`` and ``name`` are empty where no object is known."""
+
+    file: str
+    line: int
+    column: int
+    rule: str
+    severity: Severity
+    field: str
+    message: str
+    cure: str
+    kind: str = ""
+    name: str = ""
+
+
+@dataclass(kw_only=True, slots=True)
+class LintRun:
+    """What a run came to."""
+
+    findings: list[LintFinding] = field(default_factory=list)
+    judged: int = 0
+    """Documents of kinds that we know."""
+    passed_by: int = 0
+    """Documents of other kinds."""
+    unusable: bool = False
+    """Whether something that was to be judged could not be."""
+
+    def exit_code(self, *, strict: bool) -> int:
+        """0 for clean, 1 for findings (warnings count when strict), 2 for unusable input."""
+        if self.unusable:
+            return 2
+        return int(any(strict or finding.severity == "error" for finding in self.findings))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Object:
+    """A Kubernetes object in a document: the document itself, or an item of a list."""
+
+    file: str
+    document: Document
+    data: Mapping[str, Any]
+    at: str = ""
+    """The field it stands in, for an item of a list."""
+
+    def place(self, path: str) -> Place:
+        return self.document.place(self.at if not path else f"{self.at}.{path}" if self.at else path)
+
+    def finding(self, place: Place, problem: Problem, severity: Severity) -> LintFinding:
+        metadata = self.data.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, Mapping) else None
+        kind = self.data.get("kind")
+        return LintFinding(
+            file=self.file,
+            line=place[0],
+            column=place[1],
+            rule=problem.rule or "automode:Value",
+            severity=severity,
+            field=problem.field,
+            message=problem.message,
+            cure=problem.cure,
+            kind=kind if isinstance(kind, str) else "",
+            name=name if isinstance(name, str) else "",
+        )
+
+
+def lint(paths: Sequence[str]) -> LintRun:
+    """Judges files, folders and standard input.
+
+    Args:
+        paths: files, folders (their ``*.yaml``, ``*.yml`` and ``*.json`` at any depth, without hidden folders), or
+            ``-`` for standard input.
+    """
+    run = LintRun()
+    objects: list[_Object] = []
+    seen: set[str] = set()
+    for path in paths:
+        files = list(_files(path))
+        if not files:
+            _unusable(run, path, UnreadableError("holds no YAML and no JSON", "name another folder"))
+        for file in files:
+            # Once, however many paths and links lead to it.
+            real = file if file == STDIN else os.path.realpath(file)
+            if real not in seen:
+                seen.add(real)
+                _judge_file(file, run, objects)
+    if not (run.findings or run.judged or run.passed_by):
+        _unusable(run, paths[0], UnreadableError("holds no Kubernetes object"))
+    run.findings += _duplicates(objects)
+    order = {finding.file: number for number, finding in reversed(list(enumerate(run.findings)))}
+    run.findings.sort(key=lambda finding: (order[finding.file], finding.line, finding.column))
+    return run
+
+
+def _unusable(run: LintRun, file: str, error: UnreadableError) -> None:
+    run.unusable = True
+    problem = UNREADABLE_INPUT.problem("", error.message, error.cure)
+    run.findings.append(_of_file(file, error.place, problem))
+
+
+def _of_file(file: str, place: Place, problem: Problem) -> LintFinding:
+    return LintFinding(
+        file=file,
+        line=place[0],
+        column=place[1],
+        rule=problem.rule,
+        severity="error",
+        field=problem.field,
+        message=problem.message,
+        cure=problem.cure,
+    )
+
+
+def _files(path: str) -> Iterator[str]:
+    if path == STDIN or not Path(path).is_dir():
+        yield path
+    else:
+        yield from _inside(path, set())
+
+
+def _inside(folder: str, above: set[str]) -> Iterator[str]:
+    real = os.path.realpath(folder)
+    if real in above:
+        return  # a link that leads back
+    above.add(real)
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        yield folder  # reading it says what is wrong
+        return
+    for entry in entries:
+        if entry.name.lower().endswith(_ENDINGS) and entry.is_file():
+            yield os.path.normpath(entry.path)
+        elif not entry.name.startswith(".") and entry.is_dir():
+            yield from _inside(entry.path, above)
+
+
+def read_text(file: str) -> str:
+    """The text of a file, or of standard input.
+
+    Raises:
+        UnreadableError: for what cannot be read, or is no text.
+    """
+    try:
+        if file == STDIN:
+            return decoded(sys.stdin.buffer.read(MAX_BYTES + 1))
+        with Path(file).open("rb") as stream:
+            return decoded(stream.read(MAX_BYTES + 1))
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UnreadableError(f"cannot be read: {reason}") from None
+
+
+def _judge_file(file: str, run: LintRun, objects: list[_Object]) -> None:
+    found: list[LintFinding] = []
+    text = ""
+    try:
+        text = read_text(file)
+        for document in documents(text):
+            for item in _objects(file, document):
+                findings = _judge(item)
+                if findings is None:
+                    run.passed_by += 1
+                    findings = []
+                else:
+                    run.judged += 1
+                    found += [_of_file(file, place, problem) for place, problem in document.problems if not item.at]
+                objects.append(item)
+                found += findings
+    except UnreadableError as error:
+        braces = _BRACES.search(text)
+        if braces is None:
+            run.findings += found
+            _unusable(run, file, error)
+        else:  # what stood before it is as unfinished: one finding says all
+            lines = _LINE_ENDS.split(text[: braces.start()])
+            place = (len(lines), len(lines[-1]) + 1)
+            run.findings.append(_of_file(file, place, _unrendered("", braces[0])))
+    else:
+        run.findings += found
+
+
+def _objects(file: str, document: Document) -> Iterator[_Object]:
+    data = document.data
+    if not isinstance(data, Mapping):
+        return
+    items = data.get("items")
+    if str(data.get("kind", "")).endswith("List") and isinstance(items, list):
+        for index, item in enumerate(items):
+            if isinstance(item, Mapping):
+                yield _Object(file=file, document=document, data=item, at=f"items[{index}]")
+    else:
+        yield _Object(file=file, document=document, data=data)
+
+
+def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
+    """The Kubernetes objects of a stream, the items of lists among them.
+
+    Raises:
+        UnreadableError: where the text stops being YAML.
+    """
+    for document in documents(text):
+        yield from (item.data for item in _objects("", document))
+
+
+def _unrendered(path: str, text: str) -> Problem:
+    return UNRENDERED_TEMPLATE.problem(
+        path,
+        f"the placeholder {shown(text)} is not filled in",
+        "judge what the template makes (helm template, envsubst)",
+    )
+
+
+def _judge(item: _Object) -> list[LintFinding] | None:
+    """The findings of an object, or ``None`` for one that we pass by."""
+    head = {name: item.data.get(name) for name in ("apiVersion", "kind")}
+    placeholder = first_placeholder(head)
+    found = None if placeholder else judge_document(item.data)
+    if placeholder is None and found is None:
+        return None
+    placeholder = placeholder or first_placeholder(item.data)
+    if placeholder is not None:
+        # Whatever else is found may be the placeholder's doing.
+        path, text = placeholder
+        return [item.finding(item.place(path), _unrendered(path, text), "error")]
+    return [item.finding(item.place(each.problem.field), each.problem, each.severity) for each in found or ()]
+
+
+def first_placeholder(data: object) -> tuple[str, str] | None:
+    """The first placeholder in the texts of a document, and its field."""
+    waiting: list[tuple[str, object]] = [("", data)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, str):
+            found = _PLACEHOLDER.search(value) if "{" in value else None
+            if found is not None:
+                return path, found[0]
+        elif isinstance(value, Mapping):
+            inner: list[tuple[str, object]] = []
+            for key, below in value.items():
+                place = f"{path}.{key}" if path else str(key)
+                inner += [(place, key), (place, below)]
+            waiting += reversed(inner)
+        elif isinstance(value, list):
+            waiting += reversed([(f"{path}[{index}]", below) for index, below in enumerate(value)])
+    return None
+
+
+def _duplicates(objects: Sequence[_Object]) -> Iterator[LintFinding]:
+    """Objects that stand twice: a warning here, since a folder may hold the objects of several clusters."""
+    first: dict[ObjectKey, _Object] = {}
+    for item in objects:
+        if not _is_named(item.data):
+            continue
+        key = object_key(item.data)
+        earlier = first.setdefault(key, item)
+        if earlier is not item:
+            problem = DUPLICATE_OBJECT.problem(
+                "metadata.name",
+                f"{key} is also made by {earlier.file}:{earlier.place('metadata.name')[0]}",
+                "give one of them another name, or deliver it once",
+            )
+            yield item.finding(item.place(problem.field), problem, "warning")
+
+
+def _is_named(data: Mapping[str, Any]) -> bool:
+    metadata = data.get("metadata")
+    texts = (data.get("apiVersion"), data.get("kind"), isinstance(metadata, Mapping) and metadata.get("name"))
+    return all(isinstance(text, str) and text for text in texts)

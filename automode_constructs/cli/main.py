@@ -1,0 +1,120 @@
+"""The ``automode`` command."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+# Each command imports what it needs when it runs: a linter must answer in a fraction of a second.
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code.
+
+    Args:
+        arguments: what stands after ``automode``. Default: the command line's own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # whatever the terminal speaks, it gets an answer
+    try:
+        code = _run(_parser().parse_args(arguments))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader has left (``| head``); Python must not complain again while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:  # noqa: BLE001 - a person reads this, not a traceback
+        _say(f"automode: unexpected {type(error).__name__}: {error}; please report it with the input")
+        return 2
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="automode", description="Amazon EKS Auto Mode from the command line.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    lint = commands.add_parser(
+        "lint",
+        help="judge Kubernetes YAML and JSON",
+        description="Judges the objects of EKS Auto Mode in YAML and JSON; all other kinds are passed by.",
+        epilog="Exit code: 0 clean, 1 findings, 2 unusable input.",
+    )
+    lint.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or - for standard input")
+    lint.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="default: text")
+    lint.add_argument("--strict", action="store_true", help="warnings fail too")
+    explain = commands.add_parser("explain", help="say what a rule wants, and why")
+    explain.add_argument("rule", metavar="RULE-ID", help="such as automode:NodeLifetime")
+    convert = commands.add_parser(
+        "convert",
+        help="write the Python for existing manifests",
+        description="Prints a cdk8s chart that makes the same objects.",
+        epilog="Exit code: 0 done, 1 the objects have errors, 2 unusable input.",
+    )
+    convert.add_argument("file", metavar="FILE", help="YAML or JSON, or - for standard input")
+    return parser
+
+
+def _run(given: argparse.Namespace) -> int:
+    if given.command == "explain":
+        from automode_constructs.cli.explain import explain
+
+        text, known = explain(given.rule)
+        if known:
+            _write(text)
+            return 0
+        _say(f"automode: {text}")
+        return 2
+    if given.command == "convert":
+        return _convert(given.file)
+    from automode_constructs.cli.lint import lint
+    from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
+
+    run = lint(given.paths)
+    if given.format == "text":
+        _write(as_text(run, coloured=_coloured()))
+        sys.stdout.flush()
+        _say(summary(run))
+    else:
+        _write(as_json(run) if given.format == "json" else as_sarif(run))
+    return run.exit_code(strict=given.strict)
+
+
+def _convert(file: str) -> int:
+    from automode_constructs.cli.convert import convert
+    from automode_constructs.cli.lint import read_text
+    from automode_constructs.cli.reading import UnreadableError
+    from automode_constructs.errors import AutoModeError, Problem
+
+    try:
+        _write(convert(read_text(file), where=file))
+    except AutoModeError as error:
+        _say(str(error))
+        return 1
+    except UnreadableError as error:
+        place = ":".join(str(number) for number in error.place)
+        _say(str(AutoModeError(f"{file}:{place}", [Problem(field="", message=error.message, cure=error.cure)])))
+        return 2
+    return 0
+
+
+def _coloured() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,372 @@
+"""Reads YAML and JSON as Kubernetes does, with the line and column of everything, and safely whoever wrote it.
+
+The documents are put together here from the parser's events, one after the other and without recursion: PyYAML's
+own composer recurses in C and dies of a few hundred thousand brackets, resolves scalars as YAML 1.1 does (``12:30:45``
+is 45045 there) and lets a second key win in silence. Depth and the growth by aliases are counted while the events
+come in, so that neither is ever built; no tag makes an object.
+
+Scalars are read as ``sigs.k8s.io/yaml`` reads them, which stands behind kubectl and the API server: unquoted
+``yes``, ``no``, ``on``, ``off``, ``y`` and ``n`` are booleans, ``010`` and ``0o10`` are 8, ``0x1F`` is 31, ``1e3`` is
+1000, dates and ``12:30:45`` are texts, keys are always texts, and ``<<`` merges. Other readings would judge another
+object than the one that reaches the cluster. Source: kubernetes-sigs/yaml, goyaml.v2/resolve.go.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.rule import rule
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_EXPANDED", "Document", "Place", "UnreadableError", "decoded", "documents"]
+
+MAX_BYTES = 10 * 1024 * 1024
+"""The largest file that is read; etcd takes 1.5 MiB an object, so that this is a long stream."""
+MAX_DEPTH = 64
+"""The most mappings and lists inside one another; the deepest of our kinds has a dozen."""
+MAX_EXPANDED = 100_000
+"""The most values that the aliases of one document may stand for."""
+
+_SOURCE = "YAML 1.2.2; kubernetes-sigs/yaml, which kubectl reads with"
+UNREADABLE_INPUT = rule(
+    "automode:UnreadableInput",
+    "all",
+    severity="error",
+    sentence="What is to be judged is there, is UTF-8 text of at most 10 MiB, and is YAML of bounded depth and growth.",
+    source=_SOURCE,
+    stricter="Kubernetes bounds neither depth nor size at 64 levels and 10 MiB, but no object of its own comes near.",
+)
+DUPLICATE_KEY = rule(
+    "automode:DuplicateKey",
+    "all",
+    severity="error",
+    sentence="A mapping has each key once: of two, one is lost.",
+    source=_SOURCE,
+)
+
+Place = tuple[int, int]
+"""Line and column, counted from 1."""
+
+
+class UnreadableError(Exception):
+    """What stops the reading of a text.
+
+    Args:
+        message: what is wrong.
+        cure: what to do about it.
+        place: where.
+    """
+
+    def __init__(self, message: str, cure: str = "", place: Place = (1, 1)) -> None:
+        super().__init__(message)
+        self.message, self.cure, self.place = message, cure, place
+
+
+@dataclass(kw_only=True, slots=True)
+class Document:
+    """One document of a stream: its data, and where each key and item stands."""
+
+    data: Any
+    start: Place
+    problems: list[tuple[Place, Problem]] = field(default_factory=list)
+    """What reading it showed without being stopped: keys that stand twice."""
+    _places: dict[int, dict[Any, Place]]
+
+    def place(self, path: str) -> Place:
+        """Where a field stands (``spec.requirements[0].key``); of what is missing, the nearest that is there."""
+        found, at = self.start, self.data
+        for step in _STEP.finditer(path):
+            text, index, quoted = step["name"], step["index"], step["quoted"]
+            key: Any = int(index) if index and not isinstance(at, Mapping) else (index or text or _unquoted(quoted))
+            places = self._places.get(id(at), {}) if isinstance(at, (dict, list)) else {}
+            if key not in places:
+                break
+            found, at = places[key], at[key]
+        return found
+
+
+_STEP = re.compile(r"\[(?P<index>\d{1,9})\]|\[(?P<quoted>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\]|(?P<name>[^.\[\]]+)")
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(['\"\\])", r"\1", text[1:-1])
+
+
+def decoded(data: bytes) -> str:
+    """The text of a file.
+
+    Raises:
+        UnreadableError: for more than ``MAX_BYTES``, for binary data, and for another encoding than UTF-8.
+    """
+    if len(data) > MAX_BYTES:
+        raise UnreadableError(f"is larger than {MAX_BYTES // 1024**2} MiB", "split it")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UnreadableError("is UTF-16", "save it as UTF-8")
+    if b"\0" in data:
+        before = data[: data.index(b"\0")]
+        raise UnreadableError("is binary: it holds a zero byte", place=_place_after(before))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        raise UnreadableError(
+            f"is not UTF-8: byte 0x{data[error.start]:02x} cannot stand here", "save it as UTF-8", _place_after(before)
+        ) from None
+
+
+def _place_after(before: bytes) -> Place:
+    return before.count(b"\n") + 1, len(before) - (before.rfind(b"\n") + 1) + 1
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or list that is not finished."""
+
+    data: Any
+    places: dict[Any, Place]
+    anchor: str | None
+    place: Place
+    key: Any = None
+    """The key that waits for its value; ``None`` while a key is expected."""
+    key_place: Place = (1, 1)
+    merged: list[Any] = field(default_factory=list)
+    size: int = 1
+    height: int = 1
+
+
+@dataclass(slots=True, frozen=True)
+class _Anchored:
+    data: Any
+    size: int
+    height: int
+
+
+class _Merge:
+    """The key ``<<``, written plain."""
+
+
+_MERGE = _Merge()
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def documents(text: str) -> Iterator[Document]:
+    """The documents of a stream, each given out when it is whole; empty ones are left out.
+
+    Raises:
+        UnreadableError: where the text stops being YAML, or passes a bound.
+    """
+    events = _events(_with_whole_escapes(text) if text.lstrip().startswith("{") else text)
+    for event in events:
+        if isinstance(event, yaml.DocumentStartEvent):
+            made = _document(events)
+            if made.data is not None:
+                yield made
+
+
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+
+def _with_whole_escapes(text: str) -> str:
+    """JSON writes what is beyond 16 bits as two escapes; YAML knows one, and reads all other JSON as it is."""
+
+    def joined(found: re.Match[str]) -> str:
+        high, low = int(found[2], 16) - 0xD800, int(found[3], 16) - 0xDC00
+        return f"{found[1]}\\U{0x10000 + (high << 10) + low:08x}"
+
+    return _PAIR.sub(joined, text)
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    try:
+        yield from yaml.parse(text, Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        place = min(place, _place_after(text.rstrip().encode()))  # the end is told where the text ends
+        told = ", ".join(part for part in (error.context, error.problem) if part)
+        cure = "indent with spaces" if _tab_at(text, place) else ""
+        raise UnreadableError(f"is not YAML: {told}", cure, place) from None
+    except yaml.reader.ReaderError as error:
+        before = text.encode()[: error.position]
+        raise UnreadableError(f"is not YAML: {error.reason}", place=_place_after(before)) from None
+    except yaml.YAMLError as error:
+        raise UnreadableError(f"is not YAML: {error}") from None
+
+
+def _tab_at(text: str, place: Place) -> bool:
+    line = text.split("\n", place[0])[place[0] - 1 : place[0]]
+    return bool(line) and "\t" in line[0][: place[1]]
+
+
+def _document(events: Iterator[Any]) -> Document:
+    places: dict[int, dict[Any, Place]] = {}
+    made = Document(data=None, start=(1, 1), _places=places)
+    open_: list[_Open] = []
+    anchors: dict[str, _Anchored | None] = {}  # None while the anchored value is not finished
+    expanded = 0
+    for event in events:
+        kind = type(event)
+        if kind is yaml.DocumentEndEvent:
+            break
+        place = (event.start_mark.line + 1, event.start_mark.column + 1)
+        size = height = 1
+        if kind is yaml.ScalarEvent:
+            value = _scalar(event, place)
+            height = 0
+            if event.anchor is not None:
+                anchors[event.anchor] = _Anchored(value, 1, 0)
+        elif kind is yaml.AliasEvent:
+            known = anchors.get(event.anchor)
+            if known is None:
+                why = "stands inside itself" if event.anchor in anchors else "is defined nowhere"
+                raise UnreadableError(f"is not YAML: the alias '*{event.anchor}' {why}", place=place)
+            value, size, height = known.data, known.size, known.height
+            expanded += size
+            if expanded > MAX_EXPANDED:
+                raise UnreadableError(
+                    f"has aliases that stand for more than {MAX_EXPANDED} values", "write less by aliases", place
+                )
+            if len(open_) + height > MAX_DEPTH:
+                raise _too_deep(place)
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            if len(open_) >= MAX_DEPTH:
+                raise _too_deep(place)
+            if open_ and open_[-1].key is None and isinstance(open_[-1].data, dict):
+                raise UnreadableError("has a mapping or a list as a key, which Kubernetes does not read", place=place)
+            if event.tag not in (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+                raise _tagged(event.tag, place)
+            data: Any = {} if kind is yaml.MappingStartEvent else []
+            here: dict[Any, Place] = {}
+            places[id(data)] = here
+            if event.anchor is not None:
+                anchors[event.anchor] = None
+            open_.append(_Open(data, here, event.anchor, place))
+            continue
+        else:  # the end of a mapping or list
+            done = open_.pop()
+            value, place, size, height = done.data, done.place, done.size, done.height
+            if done.merged:
+                _merge(done)
+            if done.anchor is not None:
+                anchors[done.anchor] = _Anchored(value, size, height)
+        if not open_:
+            made.data, made.start = value, place
+            continue
+        outer = open_[-1]
+        outer.size += size
+        outer.height = max(outer.height, height + 1)
+        if isinstance(outer.data, list):
+            outer.places[len(outer.data)] = place
+            outer.data.append(value)
+        elif outer.key is None:
+            outer.key, outer.key_place = _key(event, value, place), place
+        elif outer.key is _MERGE:
+            _take_merge(outer, value, place)
+            outer.key = None
+        else:
+            if outer.key in outer.data:
+                problem = DUPLICATE_KEY.problem("", f"the key {shown(outer.key)} stands twice", "take one away")
+                made.problems.append((outer.key_place, problem))
+            outer.data[outer.key] = value
+            outer.places[outer.key] = outer.key_place
+            outer.key = None
+    return made
+
+
+def _too_deep(place: Place) -> UnreadableError:
+    return UnreadableError(f"is nested deeper than {MAX_DEPTH} levels", "no Kubernetes object is", place)
+
+
+def _tagged(tag: str, place: Place) -> UnreadableError:
+    return UnreadableError(f"has the tag {shown(tag)}, which Kubernetes does not read", "take the tag away", place)
+
+
+def _key(event: Any, value: Any, place: Place) -> Any:
+    if isinstance(value, str):
+        plain = type(event) is yaml.ScalarEvent and event.implicit[0] and event.tag is None
+        return _MERGE if plain and value == "<<" else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    told = "an empty key" if value is None else "a mapping or a list as a key"
+    raise UnreadableError(f"has {told}, which Kubernetes does not read", place=place)
+
+
+def _take_merge(outer: _Open, value: Any, place: Place) -> None:
+    sources = value if isinstance(value, list) else [value]
+    if not all(isinstance(source, dict) for source in sources):
+        raise UnreadableError("is not YAML: '<<' merges mappings only", place=place)
+    outer.merged += sources
+
+
+def _merge(done: _Open) -> None:
+    for source in done.merged:
+        for key, value in source.items():
+            if key not in done.data:
+                done.data[key] = value
+                done.places[key] = done.place
+
+
+_WORDS: Mapping[str, bool | float | None] = {
+    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
+    **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
+}
+_HINTS = frozenset("+-.0123456789yYnNtTfFoO~")
+_INTEGER = re.compile(
+    r"(?P<sign>[-+]?)(?:0[xX](?P<x>[0-9a-fA-F]+)|0[bB](?P<b>[01]+)|0[oO]?(?P<o>[0-7]+)|(?P<d>[0-9]+))"
+)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_LONGEST_INTEGER, _LONGEST_NUMBER = 67, 1000
+"""In characters: 64 bits with a sign and a prefix; and what no number that means something needs."""
+_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null", "timestamp"))
+
+
+def _scalar(event: Any, place: Place) -> Any:
+    text: str = event.value
+    tag = event.tag
+    if (tag is None and not event.implicit[0]) or tag in ("!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:binary"):
+        return text
+    if tag is not None and tag not in _TAGS:
+        raise _tagged(tag, place)
+    value = _resolved(text)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UnreadableError(f"has the number {text}, which JSON and so Kubernetes does not know", place=place)
+    return value
+
+
+def _resolved(text: str) -> Any:
+    if text and text[0] not in _HINTS:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in "+-.0123456789":
+        return text
+    plain = text if text[0] == "." else text.replace("_", "")
+    if len(plain) <= _LONGEST_INTEGER:
+        number = _INTEGER.fullmatch(plain)
+        if number is not None and (number["d"] is None or number["d"] == "0" or number["d"][0] != "0"):
+            value = next(
+                int(digits, base)
+                for digits, base in ((number["x"], 16), (number["b"], 2), (number["o"], 8), (number["d"], 10))
+                if digits is not None
+            )
+            value = -value if number["sign"] == "-" else value
+            if -(2**63) <= value < 2**64:
+                return value
+    if len(plain) <= _LONGEST_NUMBER and _FLOAT.fullmatch(plain):
+        real = float(plain)
+        if math.isfinite(real):
+            # Written as JSON, a whole number is a whole number.
+            return int(real) if real.is_integer() and abs(real) < 2**53 else real
+    return text

@@ -1,0 +1,264 @@
+"""The command as a person or a pipeline runs it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automode_constructs.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+
+POOL = """\
+apiVersion: karpenter.sh/v1
+kind: NodePool
+metadata:
+  name: batch
+spec:
+  template:
+    spec:
+      nodeClassRef: {group: eks.amazonaws.com, kind: NodeClass, name: standard}
+      requirements:
+        - {key: eks.amazonaws.com/instance-category, operator: In, values: [c]}
+      expireAfter: 336h
+      terminationGracePeriod: 24h
+"""
+MISSPELT = POOL.replace("expireAfter", "expireAfer")
+SERVICE = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: '${not} {{ ours }}'}\n"
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def lint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(["lint", *arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_clean_input_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.yaml").write_text(f"{POOL}---\n{SERVICE}", "utf-8")
+    assert lint(capsys, "a.yaml") == (
+        0,
+        "",
+        "1 document judged, 1 of other kinds passed by: 0 errors, 0 warnings\n",
+    )
+
+
+def test_a_finding_is_one_line_with_place_rule_severity_and_cure(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.yaml").write_text(MISSPELT, "utf-8")
+    code, out, err = lint(capsys, "a.yaml")
+    assert code == 1
+    assert out.startswith(
+        "a.yaml:11:7 automode:UnknownField error: spec.template.spec.expireAfer: is not a known field; "
+        "did you mean 'expireAfter'?"
+    )
+    assert len(out.splitlines()) == 1
+    assert err == "1 document judged, 0 of other kinds passed by: 1 error, 0 warnings\n"
+
+
+def test_folders_are_searched_without_hidden_ones_and_loops(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("tree/a.yaml", "tree/b/c.yml", "tree/b/d.json", "tree/.git/e.yaml", "tree/f.txt"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(POOL.replace("batch", f"n{len(name)}{name[-5]}"), "utf-8")
+    Path("tree/b/d.json").write_text('{\n\t"apiVersion": "karpenter.sh/v1",\n\t"kind": "NodePool"}', "utf-8")
+    Path("tree/b/up").symlink_to(Path.cwd() / "tree", target_is_directory=True)
+    Path("tree/again.yaml").symlink_to("a.yaml")
+    code, out, err = lint(capsys, "tree", "tree/a.yaml")
+    assert code == 1
+    assert {line.split(":")[0] for line in out.splitlines()} == {"tree/b/d.json"}
+    assert err.startswith("3 documents judged, 0 of other kinds passed by")
+
+
+def test_standard_input_and_lists_are_read(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    items = "".join(f"- {line}\n" if n == 0 else f"  {line}\n" for n, line in enumerate(MISSPELT.splitlines()))
+    text = f"apiVersion: v1\nkind: List\nitems:\n{items}"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    code, out, _ = lint(capsys, "-", "--format", "json")
+    (finding,) = json.loads(out)["findings"]
+    assert (code, finding["file"], finding["line"], finding["column"]) == (1, "-", 14, 9)
+
+
+def test_json_says_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.yaml").write_text(f"{MISSPELT}---\n{SERVICE}", "utf-8")
+    code, out, err = lint(capsys, "a.yaml", "--format", "json")
+    said = json.loads(out)
+    (finding,) = said.pop("findings")
+    assert (code, err, said) == (1, "", {"judged": 1, "passed_by": 1})
+    assert finding.pop("cure").startswith("did you mean 'expireAfter'?")
+    assert finding == {
+        "file": "a.yaml",
+        "line": 11,
+        "column": 7,
+        "rule": "automode:UnknownField",
+        "severity": "error",
+        "field": "spec.template.spec.expireAfer",
+        "message": "is not a known field",
+        "kind": "NodePool",
+        "name": "batch",
+    }
+
+
+def test_sarif_names_rules_and_regions(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a b.yaml").write_text(MISSPELT, "utf-8")
+    code, out, _ = lint(capsys, "a b.yaml", "--format", "sarif")
+    log = json.loads(out)
+    (run,) = log["runs"]
+    (result,) = run["results"]
+    (rule,) = run["tool"]["driver"]["rules"]
+    assert (code, log["version"], run["tool"]["driver"]["name"]) == (1, "2.1.0", "automode")
+    assert rule["id"] == result["ruleId"] == "automode:UnknownField"
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]] is rule
+    assert rule["shortDescription"]["text"]
+    assert (rule["defaultConfiguration"]["level"], result["level"]) == ("error", "error")
+    place: dict[str, Any] = result["locations"][0]["physicalLocation"]
+    assert place == {"artifactLocation": {"uri": "a%20b.yaml"}, "region": {"startLine": 11, "startColumn": 7}}
+    assert "expireAfer: is not a known field" in result["message"]["text"]
+
+
+def test_warnings_fail_only_when_strict_and_a_name_used_twice_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.yaml").write_text(f"{POOL}---\n{POOL}", "utf-8")
+    code, out, _ = lint(capsys, "a.yaml")
+    assert (code, out) == (
+        0,
+        "a.yaml:17:3 automode:DuplicateObject warning: metadata.name: NodePool 'batch' is also made by a.yaml:4; "
+        "give one of them another name, or deliver it once\n",
+    )
+    assert lint(capsys, "a.yaml", "--strict")[0] == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        POOL.replace("336h", "${EXPIRY}"),
+        POOL.replace("336h", '"{{ .Values.expiry }}"'),
+        POOL.replace("336h", "{{ .Values.expiry }}"),
+        POOL.replace(
+            "      expireAfter: 336h", "      {{- if .Values.expiry }}\n      expireAfer: 336h\n      {{- end }}"
+        ),
+    ],
+)
+def test_a_placeholder_gives_one_finding_and_no_noise(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    Path("a.yaml").write_text(text.replace("terminationGracePeriod", "unknown"), "utf-8")
+    code, out, _ = lint(capsys, "a.yaml")
+    assert code == 1
+    (line,) = out.splitlines()
+    assert line.startswith("a.yaml:11:")
+    assert "automode:UnrenderedTemplate error: " in line
+    assert line.endswith("is not filled in; judge what the template makes (helm template, envsubst)")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read: no such file or directory"),
+        (b"", "holds no Kubernetes object"),
+        (b"just words", "holds no Kubernetes object"),
+        (b"a: [", "is not YAML: "),
+        (b"a: \xff", "is not UTF-8: byte 0xff cannot stand here; save it as UTF-8"),
+        (b"\x7fELF\0\0", "is binary: it holds a zero byte"),
+        (b"{{" * 300_000, "has a mapping or a list as a key"),
+        (b"[" * 300_000, "is nested deeper than 64 levels"),
+    ],
+)
+def test_unusable_input_is_named_and_exits_with_2(
+    capsys: pytest.CaptureFixture[str], content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        Path("a.yaml").write_bytes(content)
+    code, out, _ = lint(capsys, "a.yaml")
+    assert code == 2
+    assert out.startswith("a.yaml:1:")
+    assert f"automode:UnreadableInput error: {message}" in out
+
+
+def test_a_folder_without_yaml_is_unusable(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("empty").mkdir()
+    code, out, _ = lint(capsys, "empty")
+    assert (code, out) == (
+        2,
+        "empty:1:1 automode:UnreadableInput error: holds no YAML and no JSON; name another folder\n",
+    )
+
+
+def test_a_file_name_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a\x1b[2J\n.yaml").write_text("a: [", "utf-8")
+    _, out, _ = lint(capsys, ".")
+    assert out.startswith("a\\x1b[2J\\n.yaml:1:")
+
+
+@pytest.mark.parametrize(("no_colour", "coloured"), [("", True), ("1", False)])
+def test_colour_is_for_terminals_that_want_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, no_colour: str, coloured: bool
+) -> None:
+    Path("a.yaml").write_text(MISSPELT, "utf-8")
+    monkeypatch.setenv("NO_COLOR", no_colour)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    _, out, _ = lint(capsys, "a.yaml")
+    assert ("\x1b[31merror\x1b[0m" in out) is coloured
+
+
+def test_what_nobody_foresaw_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(paths: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("automode_constructs.cli.lint.lint", fail)
+    assert main(["lint", "a.yaml"]) == 2
+    assert capsys.readouterr().err == ("automode: unexpected RuntimeError: broken; please report it with the input\n")
+
+
+def test_a_stop_by_hand_is_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(paths: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("automode_constructs.cli.lint.lint", stop)
+    assert main(["lint", "a.yaml"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_reader_that_leaves_is_no_traceback() -> None:
+    Path("a.yaml").write_text("---\n".join([MISSPELT] * 400), "utf-8")
+    command = f"'{sys.executable}' -m automode_constructs.cli.main lint a.yaml | head -1"
+    ran = subprocess.run(
+        command, shell=True, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert len(ran.stdout.splitlines()) == 1
+    assert "Traceback" not in ran.stderr and "BrokenPipe" not in ran.stderr
+
+
+def test_the_linter_loads_neither_node_nor_the_cdk() -> None:
+    Path("a.yaml").write_text(POOL, "utf-8")
+    program = (
+        "import sys; from automode_constructs.cli.main import main; main(['lint', 'a.yaml'])\n"
+        "print(*{'jsii', 'aws_cdk', 'cdk8s', 'constructs', 'typer', 'rich'} & sys.modules.keys())"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert ran.stdout.split() == []
+
+
+def test_a_rule_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "UnknownField"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("automode:UnknownField\n\nEvery field is one that Auto Mode knows")
+    assert "Severity: error\nKinds:    all\nSource:   the kind's CRD\n" in said
+
+
+def test_an_unknown_rule_gets_its_neighbours(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "automode:UnknwnField"]) == 2
+    assert "no rule is called 'automode:UnknwnField'; did you mean automode:UnknownField" in capsys.readouterr().err
