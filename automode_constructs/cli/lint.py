@@ -20,8 +20,9 @@ from automode_constructs.cli.reading import (
     documents,
 )
 from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.change import judge_change
 from automode_constructs.specs.document import judge_document
-from automode_constructs.specs.rule import Severity, rule
+from automode_constructs.specs.rule import RULES, Severity, rule
 from automode_constructs.specs.whole_tree import DUPLICATE_OBJECT, ObjectKey, object_key
 
 __all__ = ["STDIN", "LintFinding", "LintRun", "first_placeholder", "lint", "objects_of", "read_text"]
@@ -110,14 +111,29 @@ class _Object:
         )
 
 
-def lint(paths: Sequence[str]) -> LintRun:
+def lint(paths: Sequence[str], *, before: Sequence[str] = ()) -> LintRun:
     """Judges files, folders and standard input.
 
     Args:
         paths: files, folders (their ``*.yaml``, ``*.yml`` and ``*.json`` at any depth, without hidden folders), or
             ``-`` for standard input.
+        before: the same objects as they are in the cluster, to find what cannot change. Default: not known.
     """
     run = LintRun()
+    objects = _judge_paths(paths, run)
+    run.findings += _duplicates(objects)
+    if before:
+        earlier = LintRun()
+        run.findings += _changes(_judge_paths(before, earlier), objects)
+        if earlier.unusable:
+            run.unusable = True
+            run.findings += [finding for finding in earlier.findings if finding.rule == UNREADABLE_INPUT.id]
+    order = {finding.file: number for number, finding in reversed(list(enumerate(run.findings)))}
+    run.findings.sort(key=lambda finding: (order[finding.file], finding.line, finding.column))
+    return run
+
+
+def _judge_paths(paths: Sequence[str], run: LintRun) -> list[_Object]:
     objects: list[_Object] = []
     seen: set[str] = set()
     for path in paths:
@@ -132,10 +148,7 @@ def lint(paths: Sequence[str]) -> LintRun:
                 _judge_file(file, run, objects)
     if not (run.findings or run.judged or run.passed_by):
         _unusable(run, paths[0], UnreadableError("holds no Kubernetes object"))
-    run.findings += _duplicates(objects)
-    order = {finding.file: number for number, finding in reversed(list(enumerate(run.findings)))}
-    run.findings.sort(key=lambda finding: (order[finding.file], finding.line, finding.column))
-    return run
+    return objects
 
 
 def _unusable(run: LintRun, file: str, error: UnreadableError) -> None:
@@ -307,6 +320,15 @@ def _duplicates(objects: Sequence[_Object]) -> Iterator[LintFinding]:
                 "give one of them another name, or deliver it once",
             )
             yield item.finding(item.place(problem.field), problem, "warning")
+
+
+def _changes(before: Sequence[_Object], objects: Sequence[_Object]) -> Iterator[LintFinding]:
+    """What cannot change on objects that exist."""
+    existing = {object_key(item.data): item.data for item in before if _is_named(item.data)}
+    for item in objects:
+        old = existing.get(object_key(item.data)) if _is_named(item.data) else None
+        for problem in judge_change(old, item.data) if old is not None else ():
+            yield item.finding(item.place(problem.field), problem, RULES[problem.rule].severity)
 
 
 def _is_named(data: Mapping[str, Any]) -> bool:

@@ -48,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     lint.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or - for standard input")
     lint.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="default: text")
+    lint.add_argument(
+        "--before",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="the objects as they are in the cluster, to find what cannot change on them",
+    )
     lint.add_argument("--strict", action="store_true", help="warnings fail too")
     explain = commands.add_parser("explain", help="say what a rule wants, and why")
     explain.add_argument("rule", metavar="RULE-ID", help="such as automode:NodeLifetime")
@@ -76,7 +83,7 @@ def _run(given: argparse.Namespace) -> int:
     from automode_constructs.cli.lint import lint
     from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
 
-    run = lint(given.paths)
+    run = lint(given.paths, before=given.before)
     if given.format == "text":
         _write(as_text(run, coloured=_coloured()))
         sys.stdout.flush()

@@ -25,7 +25,13 @@ from automode_constructs import (
     ClusterRole,
     EphemeralStorage,
     ExistingNetwork,
+    NodeClaimSpec,
+    NodeClaimTemplate,
+    NodeClass,
+    NodePool,
+    NodePoolSpec,
 )
+from automode_constructs.specs import labels
 from tests.support import of_type, only, synthesised, text_of
 
 ADMIN = "arn:aws:iam::111122223333:role/Admin"
@@ -496,6 +502,18 @@ class TestWorkloadsAndPools:
         self._deliver_a_workload_for_arm(stack)
         with pytest.raises(RuntimeError, match=r"shop/ui: .*Deployment 'ui'.*no pool"):
             _synth(stack)
+
+    def test_a_risky_pool_is_an_annotation_that_can_be_acknowledged(self, stack: cdk.Stack) -> None:
+        cluster = AutoModeCluster(stack, "Cluster", cluster_name="dev", admin_role_arns=[ADMIN])
+        chart = cdk8s.Chart(cdk8s.App(), "pools")
+        anything = NodePoolSpec(
+            template=NodeClaimTemplate(spec=NodeClaimSpec(requirements=[labels.ARCH.is_in("amd64")]))
+        )
+        NodePool(chart, "any", node_class=NodeClass.from_name("default"), spec=anything)
+        cluster.add_chart("Pools", chart)
+        Annotations.from_stack(stack).has_warning(
+            "/Dev/Cluster/Pools", Match.string_like_regexp(r"pools/any: .*\[ack: automode:AcceleratedByAccident\]")
+        )
 
     def test_node_groups_may_take_it(self, stack: cdk.Stack) -> None:
         cluster = self._deliver_a_workload_for_arm(stack)

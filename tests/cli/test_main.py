@@ -209,7 +209,7 @@ def test_colour_is_for_terminals_that_want_it(
 
 
 def test_what_nobody_foresaw_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(paths: object) -> None:
+    def fail(paths: object, **options: object) -> None:
         raise RuntimeError("broken")
 
     monkeypatch.setattr("automode_constructs.cli.lint.lint", fail)
@@ -218,7 +218,7 @@ def test_what_nobody_foresaw_is_one_line(capsys: pytest.CaptureFixture[str], mon
 
 
 def test_a_stop_by_hand_is_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(paths: object) -> None:
+    def stop(paths: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("automode_constructs.cli.lint.lint", stop)
@@ -262,3 +262,20 @@ def test_a_rule_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_rule_gets_its_neighbours(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "automode:UnknwnField"]) == 2
     assert "no rule is called 'automode:UnknwnField'; did you mean automode:UnknownField" in capsys.readouterr().err
+
+
+def test_what_cannot_change_is_found_beside_the_objects_of_the_cluster(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: gp3}\n"
+    storage += "provisioner: ebs.csi.eks.amazonaws.com\nvolumeBindingMode: WaitForFirstConsumer\n"
+    (tmp_path / "old.yaml").write_text(f"{storage}parameters: {{type: gp3}}\n")
+    (tmp_path / "new.yaml").write_text(f"{storage}parameters: {{type: sc1}}\n")
+    old, new = str(tmp_path / "old.yaml"), str(tmp_path / "new.yaml")
+    assert main(["lint", new, "--before", old]) == 1
+    assert capsys.readouterr().out.startswith(
+        f"{new}:6:14 automode:ImmutableClass error: parameters.type: cannot change from 'gp3' to 'sc1'; give the "
+    )
+    assert main(["lint", old, "--before", old]) == 0
+    assert main(["lint", new, "--before", str(tmp_path / "nowhere.yaml")]) == 2
+    assert "nowhere.yaml" in capsys.readouterr().out
