@@ -68,8 +68,9 @@ class KubernetesObject(Construct):
             kind=kind,
             metadata=cdk8s.ApiObjectMetadata(name=self.name, annotations=annotations),
         )
-        for field, value in self._body.items():
-            self.api_object.add_json_patch(cdk8s.JsonPatch.add(_pointer([field]), value))
+        self.api_object.add_json_patch(
+            *(cdk8s.JsonPatch.add(_pointer([field]), value) for field, value in self._body.items())
+        )
         if cluster_scoped and namespace is not None:
             self.api_object.add_json_patch(cdk8s.JsonPatch.remove("/metadata/namespace"))
         for problem in warnings:

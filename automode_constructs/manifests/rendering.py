@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import cdk8s
-from constructs import IConstruct
+from constructs import IConstruct, Node
 
 from automode_constructs.errors import Problem
 from automode_constructs.manifests.kubernetes_object import WARNING_METADATA
@@ -126,8 +126,9 @@ class Rendering:
 def place_of(construct: IConstruct) -> str:
     """Where a construct is, unique among all trees of the process; a scope's place begins those of what it holds."""
     # Paths repeat when every chart has an App of its own; the reference of the root does not.
-    root = getattr(construct.node.root, "__jsii_ref__").ref  # noqa: B009 - not part of the type
-    path = construct.node.path
+    node = construct.node
+    root = getattr(node.root, "__jsii_ref__").ref  # noqa: B009 - not part of the type
+    path = node.path
     return f"{root}:/{path}" if path else f"{root}:"
 
 
@@ -138,11 +139,12 @@ def render(chart: cdk8s.Chart) -> Rendering:
     objects: list[tuple[str, dict[str, Any]]] = []
     after: dict[str, dict[str, IConstruct]] = {}
     for scope in chart.node.scopes[:-1]:
-        after[scope.node.path] = _dependencies(scope)
+        after[scope.node.path] = _dependencies(scope.node)
     for construct in chart.node.find_all():
-        path = construct.node.path
-        after[path] = _dependencies(construct)
-        for entry in construct.node.metadata:
+        node = construct.node  # every look at it is a message to Node.js
+        path = node.path
+        after[path] = _dependencies(node)
+        for entry in node.metadata:
             if entry.type == EXTERNAL_CLASS_METADATA:
                 external[path] = str(entry.data)
             elif entry.type == WARNING_METADATA:
@@ -153,7 +155,7 @@ def render(chart: cdk8s.Chart) -> Rendering:
                 message, rule_or_none = (known["message"], known["rule"]) if known else (str(entry.data), None)
                 severity = _FOREIGN_NOTES[entry.type]
                 notes.append(ChartNote(severity=severity, where=path, message=message, rule=rule_or_none))
-        notes += [ChartNote(severity="error", where=path, message=text) for text in construct.node.validate()]
+        notes += [ChartNote(severity="error", where=path, message=text) for text in node.validate()]
         if cdk8s.ApiObject.is_api_object(construct):
             rendered = _manifest(construct)
             if isinstance(rendered, Problem):
@@ -183,8 +185,8 @@ def _scope_paths(path: str) -> list[str]:
     return ["/".join(parts[:length]) for length in range(len(parts), -1, -1)]
 
 
-def _dependencies(construct: IConstruct) -> dict[str, IConstruct]:
-    return {place_of(needed): needed for needed in construct.node.dependencies}
+def _dependencies(node: Node) -> dict[str, IConstruct]:
+    return {place_of(needed): needed for needed in node.dependencies}
 
 
 def _manifest(construct: Any) -> dict[str, Any] | Problem:
