@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
+
+if __name__ == "__main__":
+    # One short run: garbage may lie where it is, and no pydantic plugin is looked for in all that is installed.
+    gc.disable()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 import aws_cdk as cdk
 

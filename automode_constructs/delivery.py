@@ -124,10 +124,12 @@ class ChartDelivery(Construct):
         removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.DESTROY,
     ) -> None:
         # First of all, so that what is refused leaves no half-made construct in the tree.
-        _check(scope, id, cluster, chart, removal_policy)
+        place = _check(scope, id, cluster, chart, removal_policy)
         super().__init__(scope, id)
         self.cluster = cluster
         self.chart = chart
+        self.place = place
+        """Where the chart is, as ``manifests.rendering.place_of`` says it."""
         self.removal_policy = removal_policy
         self.manifests: dict[ObjectKey, eks.KubernetesManifest] = {}
         """The resources by object, filled when the app is synthesised."""
@@ -171,7 +173,8 @@ class _Problems:
 
 def _check(
     scope: Construct, id: str, cluster: ChartTarget, chart: cdk8s.Chart, removal_policy: cdk.RemovalPolicy
-) -> None:
+) -> str:
+    """Refuses what cannot be delivered, else tells the chart's place."""
     where = f"{scope.node.path}/{id}"
     if not isinstance(cluster, ChartTarget):
         raise AutoModeError.of(
@@ -204,8 +207,7 @@ def _check(
         raise AutoModeError.of(where, "removal_policy", f"got {removal_policy.name}", "use DESTROY or RETAIN")
     place = place_of(chart)
     for earlier in cluster.deliveries:
-        its_place = place_of(earlier.chart)
-        if f"{its_place}/".startswith(f"{place}/") or f"{place}/".startswith(f"{its_place}/"):
+        if f"{earlier.place}/".startswith(f"{place}/") or f"{place}/".startswith(f"{earlier.place}/"):
             raise AutoModeError.of(
                 where,
                 "chart",
@@ -226,3 +228,4 @@ def _check(
                 "equal objects would be equal",
                 "choose another id",
             )
+    return place

@@ -15,7 +15,7 @@ from constructs import Construct, IConstruct, IDependable
 
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.order import in_order, in_waves, prerequisites
-from automode_constructs.manifests.rendering import ChartNote, RenderedObject, place_of, render
+from automode_constructs.manifests.rendering import ChartNote, RenderedObject, place_of, places_around, render
 from automode_constructs.specs.placement import pods_of
 from automode_constructs.specs.whole_tree import ObjectKey, judge_tree, object_key
 from automode_constructs.tokens import token_paths
@@ -175,7 +175,7 @@ def _aws_needs(
     target: ChartTarget, owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject]
 ) -> list[list[IConstruct]]:
     """For each object the constructs of the CDK's tree that an ``add_dependency`` of cdk8s names."""
-    charts = [place_of(delivery.chart) for delivery in target.deliveries]
+    charts = [delivery.place for delivery in target.deliveries]
     delivered = {place for item in objects for place in item.places}
     undelivered: dict[tuple[ChartDelivery, str], str] = {}
     needs: list[list[IConstruct]] = []
@@ -203,9 +203,8 @@ def _in_both_trees(owners: Sequence[ChartDelivery], objects: Sequence[RenderedOb
     places: dict[ChartDelivery, tuple[str, ...]] = {}
     after: dict[ChartDelivery, dict[str, IConstruct]] = {}
     for delivery in dict.fromkeys(owners):
-        scopes = delivery.node.scopes
-        places[delivery] = tuple(place_of(scope) for scope in scopes)
-        after[delivery] = {place_of(needed): needed for scope in scopes for needed in scope.node.dependencies}
+        places[delivery] = places_around(place_of(delivery))
+        after[delivery] = {place_of(needed): needed for scope in delivery.node.scopes for needed in scope.node.dependencies}
     return [
         replace(item, places=(*item.places, *places[delivery]), after={**item.after, **after[delivery]})
         for delivery, item in zip(owners, objects, strict=True)
@@ -277,6 +276,7 @@ def _await_crds(delivery: ChartDelivery, kinds: set[str]) -> list[IDependable]:
     """Custom resources that answer once the cluster serves Auto Mode's CRDs, and that hold what delivery needs."""
     target = delivery.cluster
     scope = Construct(delivery, "Crds")
+    address = target.node.addr[-8:].upper()
     before: list[IDependable] = [*target.delivery_dependencies, *_outliving(cdk.Stack.of(delivery), target.deliveries)]
     for name in [*_ALWAYS_AWAITED, *sorted(_AWAITED_BY_KIND[kind] for kind in kinds & _AWAITED_BY_KIND.keys())]:
         plural = name.partition(".")[0]
@@ -289,11 +289,12 @@ def _await_crds(delivery: ChartDelivery, kinds: set[str]) -> list[IDependable]:
             json_path=".metadata.name",
             timeout=CRD_TIMEOUT,
         )
-        resource = cast(cdk.CfnResource, value.node.find_child("Resource").node.default_child)
-        resource.override_logical_id(f"AutoModeCrds{_alphanumeric(plural)}{target.node.addr[-8:].upper()}")
+        node = value.node
+        resource = cast(cdk.CfnResource, node.find_child("Resource").node.default_child)
+        resource.override_logical_id(f"AutoModeCrds{_alphanumeric(plural)}{address}")
         resource.add_property_override("ServiceTimeout", str(SERVICE_TIMEOUT_SECONDS))
         if before:
-            value.node.add_dependency(*before)
+            node.add_dependency(*before)
         before = [value]
     return before
 

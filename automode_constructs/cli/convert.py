@@ -149,7 +149,7 @@ def _write_object(module: _Module, data: Mapping[str, Any], where: str) -> None:
     call = _Call(construct.opening, [*opening, *construct.parts], construct.closing)
     module.lines += _laid_out(f"{target} = " if target else "", call, 8).splitlines()
     for method, arguments in extras:
-        call = _Call(f"{target}.api_object.{method}(", [("", part) for part in arguments], ")")
+        call = _Call(f"{target}.{method}(", [("", part) for part in arguments], ")")
         module.lines += _laid_out("", call, 8).splitlines()
 
 

@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what stands after ``automode``. Default: the command line's own.
     """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # they cost time, and run what others installed
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # whatever the terminal speaks, it gets an answer

@@ -24,8 +24,8 @@ def note_warning(construct: Construct, rule: str, message: str) -> None:
     construct.node.add_metadata(WARNING_METADATA, {"rule": rule, "message": message})
 
 
-class KubernetesObject(Construct):
-    """One Kubernetes object of a chart.
+class KubernetesObject(cdk8s.ApiObject):
+    """One Kubernetes object of a chart: a cdk8s ``ApiObject`` with an explicit name.
 
     Args:
         scope: the cdk8s chart, or a construct in one.
@@ -57,35 +57,24 @@ class KubernetesObject(Construct):
         cluster_scoped: bool = True,
         warnings: Iterable[Problem] = (),
     ) -> None:
-        self.name = kubernetes_name(f"{scope.node.path}/{id}", id if name is None else name, longest=longest_name)
-        super().__init__(scope, id)
-        namespace = self._chart().namespace
-        self._body: dict[str, Any] = _plain(self.node.path, "", body)
-        self.api_object = cdk8s.ApiObject(
-            self,
-            "Resource",
+        where = f"{scope.node.path}/{id}".removeprefix("/")  # every look at a node is a message to Node.js
+        name = kubernetes_name(where, id if name is None else name, longest=longest_name)
+        chart = _chart_of(scope, where)
+        self._where = where
+        self._body: dict[str, Any] = _plain(where, "", body)
+        super().__init__(
+            scope,
+            id,
             api_version=api_version,
             kind=kind,
-            metadata=cdk8s.ApiObjectMetadata(name=self.name, annotations=annotations),
+            metadata=cdk8s.ApiObjectMetadata(name=name, annotations=annotations),
         )
-        self.api_object.add_json_patch(
-            *(cdk8s.JsonPatch.add(_pointer([field]), value) for field, value in self._body.items())
-        )
-        if cluster_scoped and namespace is not None:
-            self.api_object.add_json_patch(cdk8s.JsonPatch.remove("/metadata/namespace"))
+        patches = [cdk8s.JsonPatch.add(_pointer([field]), value) for field, value in self._body.items()]
+        if cluster_scoped and chart.namespace is not None:
+            patches.append(cdk8s.JsonPatch.remove("/metadata/namespace"))
+        self.add_json_patch(*patches)
         for problem in warnings:
             note_warning(self, problem.rule, str(problem))
-
-    def _chart(self) -> cdk8s.Chart:
-        try:
-            return cdk8s.Chart.of(self)
-        except RuntimeError:
-            raise AutoModeError.of(
-                self.node.path,
-                "scope",
-                "is in no cdk8s chart",
-                "make the object in a cdk8s.Chart, and deliver that with ChartDelivery",
-            ) from None
 
     def add_override(self, path: str, value: object) -> None:
         r"""Writes a field this library does not know yet, past all checks.
@@ -102,12 +91,12 @@ class KubernetesObject(Construct):
         *outer, last = [part.replace(r"\.", ".") for part in re.split(r"(?<!\\)\.", path)]
         if not last or not all(outer) or (outer or [last])[0] in {"apiVersion", "kind", "metadata"}:
             raise AutoModeError.of(
-                self.node.path,
+                self._where,
                 path,
                 "is no path below apiVersion, kind and metadata",
-                "begin with a field such as 'spec'; for labels and annotations use api_object.metadata",
+                "begin with a field such as 'spec'; for labels and annotations use metadata",
             )
-        value = _plain(self.node.path, path, value)
+        value = _plain(self._where, path, value)
         at: Any = self._body
         for position, part in enumerate(outer):
             inner = _step(at, part)
@@ -131,16 +120,27 @@ class KubernetesObject(Construct):
             else:
                 return
         elif not isinstance(at, list):
-            raise AutoModeError.of(self.node.path, path, f"'{last}' has no place in {shown(at)}")
+            raise AutoModeError.of(self._where, path, f"'{last}' has no place in {shown(at)}")
         elif _step(at, last) is None:
-            raise AutoModeError.of(self.node.path, path, f"'{last}' is no index of a list of {len(at)}")
+            raise AutoModeError.of(self._where, path, f"'{last}' is no index of a list of {len(at)}")
         elif value is None:
             del at[int(last)]
             patch = cdk8s.JsonPatch.remove(pointer)
         else:
             at[int(last)] = value
             patch = cdk8s.JsonPatch.replace(pointer, value)
-        self.api_object.add_json_patch(patch)
+        self.add_json_patch(patch)
+
+
+def _chart_of(scope: Construct, where: str) -> cdk8s.Chart:
+    if isinstance(scope, cdk8s.Chart):
+        return scope
+    try:
+        return cdk8s.Chart.of(scope)
+    except RuntimeError:
+        raise AutoModeError.of(
+            where, "scope", "is in no cdk8s chart", "make the object in a cdk8s.Chart, and deliver that with ChartDelivery"
+        ) from None
 
 
 def _pointer(parts: Sequence[str]) -> str:

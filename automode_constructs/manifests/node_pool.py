@@ -58,20 +58,23 @@ class NodePool(KubernetesObject):
         spec: NodePoolSpec,
         name: str | None = None,
     ) -> None:
-        where = f"{scope.node.path}/{id}"
         if (name or id) in BUILT_IN_POOL_NAMES:
             raise AutoModeError.of(
-                where, "name", f"'{name or id}' is a NodePool that EKS makes and reverts", "choose another name"
+                f"{scope.node.path}/{id}",
+                "name",
+                f"'{name or id}' is a NodePool that EKS makes and reverts",
+                "choose another name",
             )
+        class_name = node_class.name
         given = spec.template.spec.node_class_ref
-        if given is not None and given.name != node_class.name:
+        if given is not None and given.name != class_name:
             raise AutoModeError.of(
-                where,
+                f"{scope.node.path}/{id}",
                 "spec.template.spec.node_class_ref",
-                f"names '{given.name}', but node_class is '{node_class.name}'",
+                f"names '{given.name}', but node_class is '{class_name}'",
                 "leave node_class_ref out: node_class writes it",
             )
-        self.spec = _completed(spec, node_class.name)
+        self.spec = _completed(spec, class_name)
         super().__init__(
             scope,
             id,
@@ -83,7 +86,7 @@ class NodePool(KubernetesObject):
             warnings=self.spec.warnings(),
         )
         if isinstance(node_class, NamedNodeClass) and node_class.made_elsewhere:
-            self.node.add_metadata(EXTERNAL_CLASS_METADATA, node_class.name)
+            self.node.add_metadata(EXTERNAL_CLASS_METADATA, class_name)
 
 
 def _completed(spec: NodePoolSpec, node_class: str) -> NodePoolSpec:

@@ -16,7 +16,7 @@ from automode_constructs.manifests.kubernetes_object import WARNING_METADATA
 from automode_constructs.manifests.node_pool import EXTERNAL_CLASS_METADATA
 from automode_constructs.specs.whole_tree import TreeObject
 
-__all__ = ["ChartNote", "RenderedObject", "Rendering", "place_of", "rank", "render"]
+__all__ = ["ChartNote", "RenderedObject", "Rendering", "place_of", "places_around", "rank", "render"]
 
 _FOREIGN_NOTES: Mapping[str, Literal["error", "warning", "info"]] = {
     "aws:cdk:error": "error",
@@ -124,12 +124,16 @@ class Rendering:
 
 
 def place_of(construct: IConstruct) -> str:
-    """Where a construct is, unique among all trees of the process; a scope's place begins those of what it holds."""
+    """Where a construct is, unique among all trees of the process."""
     # Paths repeat when every chart has an App of its own; the reference of the root does not.
     node = construct.node
-    root = getattr(node.root, "__jsii_ref__").ref  # noqa: B009 - not part of the type
-    path = node.path
-    return f"{root}:/{path}" if path else f"{root}:"
+    return f"{getattr(node.root, '__jsii_ref__').ref}:{node.path}"  # noqa: B009 - not part of the type
+
+
+def places_around(place: str) -> tuple[str, ...]:
+    """The place of a construct and of all constructs it lies in, the root's last."""
+    root, _, path = place.partition(":")
+    return tuple(f"{root}:{scope}" for scope in _scope_paths(path))
 
 
 def render(chart: cdk8s.Chart) -> Rendering:
@@ -156,7 +160,7 @@ def render(chart: cdk8s.Chart) -> Rendering:
                 severity = _FOREIGN_NOTES[entry.type]
                 notes.append(ChartNote(severity=severity, where=path, message=message, rule=rule_or_none))
         notes += [ChartNote(severity="error", where=path, message=text) for text in node.validate()]
-        if cdk8s.ApiObject.is_api_object(construct):
+        if isinstance(construct, cdk8s.ApiObject):
             rendered = _manifest(construct)
             if isinstance(rendered, Problem):
                 notes.append(ChartNote(severity="error", where=path, message=str(rendered)))
@@ -168,7 +172,7 @@ def render(chart: cdk8s.Chart) -> Rendering:
             RenderedObject(
                 where=path.removesuffix("/Resource"),
                 manifest=manifest,
-                places=tuple(f"{tree}/{scope}" if scope else tree for scope in scopes),
+                places=places_around(f"{tree}{path}"),
                 after={place: needed for scope in scopes for place, needed in after.get(scope, {}).items()},
                 external_node_class=next((external[scope] for scope in scopes if scope in external), None),
             )
@@ -189,7 +193,7 @@ def _dependencies(node: Node) -> dict[str, IConstruct]:
     return {place_of(needed): needed for needed in node.dependencies}
 
 
-def _manifest(construct: Any) -> dict[str, Any] | Problem:
+def _manifest(construct: cdk8s.ApiObject) -> dict[str, Any] | Problem:
     try:
         manifest: dict[str, Any] = construct.to_json()
     except RuntimeError as error:

@@ -23,7 +23,7 @@ def chart() -> cdk8s.Chart:
 
 
 def test_a_storage_class_is_encrypted_late_bound_and_on_auto_modes_nodes(chart: cdk8s.Chart) -> None:
-    assert StorageClass(chart, "gp3", spec=StorageClassSpec(provisioner=PROVISIONER)).api_object.to_json() == {
+    assert StorageClass(chart, "gp3", spec=StorageClassSpec(provisioner=PROVISIONER)).to_json() == {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
         "metadata": {"name": "gp3"},
@@ -46,7 +46,7 @@ def test_what_the_user_says_of_a_storage_class_is_kept(chart: cdk8s.Chart) -> No
         allow_volume_expansion=False,
         allowed_topologies=[zones],
     )
-    manifest = StorageClass(chart, "io2", spec=given).api_object.to_json()
+    manifest = StorageClass(chart, "io2", spec=given).to_json()
     assert {key: value for key, value in manifest.items() if key in given.to_manifest()} == given.to_manifest()
 
 
@@ -55,17 +55,17 @@ def test_a_default_class_says_so(chart: cdk8s.Chart, default: bool) -> None:
     storage = StorageClass(chart, "gp3", spec=StorageClassSpec(provisioner=PROVISIONER), default_class=default)
     params = IngressClassParams(chart, "params", spec=IngressClassParamsSpec())
     ingress = IngressClass(chart, "alb", params=params, default_class=default)
-    assert storage.api_object.to_json()["metadata"].get("annotations") == (
+    assert storage.to_json()["metadata"].get("annotations") == (
         {"storageclass.kubernetes.io/is-default-class": "true"} if default else None
     )
-    assert ingress.api_object.to_json()["metadata"].get("annotations") == (
+    assert ingress.to_json()["metadata"].get("annotations") == (
         {"ingressclass.kubernetes.io/is-default-class": "true"} if default else None
     )
 
 
 def test_an_ingress_class_names_auto_modes_controller_and_its_params(chart: cdk8s.Chart) -> None:
     params = IngressClassParams(chart, "params", name="web", spec=IngressClassParamsSpec())
-    assert IngressClass(chart, "alb", params=params).api_object.to_json() == {
+    assert IngressClass(chart, "alb", params=params).to_json() == {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "IngressClass",
         "metadata": {"name": "alb"},
@@ -83,7 +83,7 @@ def test_an_ingress_class_names_auto_modes_controller_and_its_params(chart: cdk8
 def test_a_load_balancer_is_internal_unless_said_otherwise(
     chart: cdk8s.Chart, spec: IngressClassParamsSpec, scheme: str
 ) -> None:
-    assert IngressClassParams(chart, "params", spec=spec).api_object.to_json() == {
+    assert IngressClassParams(chart, "params", spec=spec).to_json() == {
         "apiVersion": "eks.amazonaws.com/v1",
         "kind": "IngressClassParams",
         "metadata": {"name": "params"},

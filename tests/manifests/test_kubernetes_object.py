@@ -26,7 +26,7 @@ def _object(scope: Construct, id: str = "thing", **more: Any) -> KubernetesObjec
 
 
 def _manifest(made: KubernetesObject) -> dict[str, Any]:
-    manifest: dict[str, Any] = made.api_object.to_json()
+    manifest: dict[str, Any] = made.to_json()
     return manifest
 
 
@@ -152,7 +152,7 @@ def test_an_override_keeps_tokens_and_takes_no_part_in_the_callers_data(chart: c
                 path,
                 1,
                 f"{path}{': ' if path else ''}is no path below apiVersion, kind and metadata; "
-                "begin with a field such as 'spec'; for labels and annotations use api_object.metadata",
+                "begin with a field such as 'spec'; for labels and annotations use metadata",
             )
             for path in ("", ".spec", "spec..x", "spec.", "metadata.labels.x", "kind", "apiVersion")
         ),

@@ -23,7 +23,7 @@ def chart() -> cdk8s.Chart:
 
 def test_a_node_class_is_its_spec_and_nothing_else(chart: cdk8s.Chart) -> None:
     made = NodeClass(chart, "standard", spec=SPEC)
-    assert made.api_object.to_json() == {
+    assert made.to_json() == {
         "apiVersion": "eks.amazonaws.com/v1",
         "kind": "NodeClass",
         "metadata": {"name": "standard"},

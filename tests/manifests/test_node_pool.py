@@ -36,12 +36,12 @@ def chart() -> cdk8s.Chart:
 
 
 def _spec(made: NodePool) -> dict[str, Any]:
-    spec: dict[str, Any] = made.api_object.to_json()["spec"]
+    spec: dict[str, Any] = made.to_json()["spec"]
     return spec
 
 
 def test_our_defaults_are_written_out(chart: cdk8s.Chart) -> None:
-    assert NodePool(chart, "spot", node_class=EKS_OWN, spec=SPEC).api_object.to_json() == {
+    assert NodePool(chart, "spot", node_class=EKS_OWN, spec=SPEC).to_json() == {
         "apiVersion": "karpenter.sh/v1",
         "kind": "NodePool",
         "metadata": {"name": "spot"},
