@@ -204,7 +204,9 @@ def _in_both_trees(owners: Sequence[ChartDelivery], objects: Sequence[RenderedOb
     after: dict[ChartDelivery, dict[str, IConstruct]] = {}
     for delivery in dict.fromkeys(owners):
         places[delivery] = places_around(place_of(delivery))
-        after[delivery] = {place_of(needed): needed for scope in delivery.node.scopes for needed in scope.node.dependencies}
+        after[delivery] = {
+            place_of(needed): needed for scope in delivery.node.scopes for needed in scope.node.dependencies
+        }
     return [
         replace(item, places=(*item.places, *places[delivery]), after={**item.after, **after[delivery]})
         for delivery, item in zip(owners, objects, strict=True)

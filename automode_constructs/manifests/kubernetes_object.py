@@ -139,7 +139,10 @@ def _chart_of(scope: Construct, where: str) -> cdk8s.Chart:
         return cdk8s.Chart.of(scope)
     except RuntimeError:
         raise AutoModeError.of(
-            where, "scope", "is in no cdk8s chart", "make the object in a cdk8s.Chart, and deliver that with ChartDelivery"
+            where,
+            "scope",
+            "is in no cdk8s chart",
+            "make the object in a cdk8s.Chart, and deliver that with ChartDelivery",
         ) from None
 
 
