@@ -28,12 +28,16 @@ def explain(id: str) -> tuple[str, bool]:
     lines = [
         *textwrap.wrap(found.sentence, 100),
         "",
-        f"Severity: {found.severity}",
+        f"Severity: {_severity(found)}",
         f"Kinds:    {_kinds(found)}",
         f"Source:   {found.source}",
         *([f"Stricter: {found.stricter}"] if found.stricter else []),
     ]
     return "".join(f"{line}\n" for line in [found.id, "", *lines]), True
+
+
+def _severity(rule: Rule) -> str:
+    return f"{rule.severity}; a warning where {rule.warning_where}" if rule.warning_where else rule.severity
 
 
 def _kinds(rule: Rule) -> str:
@@ -60,6 +64,6 @@ def _rows(rules: Iterable[Rule]) -> list[str]:
     rows = []
     for rule in rules:
         sentence = f"{rule.sentence} Stricter than the CRD: {rule.stricter}" if rule.stricter else rule.sentence
-        cells = (f"`{rule.id}`", rule.severity, sentence, rule.source)
+        cells = (f"`{rule.id}`", _severity(rule), sentence, rule.source)
         rows.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return rows

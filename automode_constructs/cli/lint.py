@@ -25,7 +25,7 @@ from automode_constructs.specs.document import judge_document
 from automode_constructs.specs.rule import RULES, Severity, rule
 from automode_constructs.specs.whole_tree import DUPLICATE_OBJECT, ObjectKey, object_key
 
-__all__ = ["STDIN", "LintFinding", "LintRun", "first_placeholder", "lint", "objects_of", "read_text"]
+__all__ = ["STDIN", "LintFinding", "LintRun", "files_in", "first_placeholder", "lint", "objects_of", "read_text"]
 
 STDIN = "-"
 """The path that stands for standard input."""
@@ -42,6 +42,11 @@ _ENDINGS = (".yaml", ".yml", ".json")
 # Bounded, so that a long line of braces costs no more than its length.
 _PLACEHOLDER = re.compile(r"\$\{[^{}\n]{0,300}\}|\{\{[^{\n]{0,300}?\}\}")
 _BRACES = re.compile(r"\{\{[^{\n]{0,300}?\}\}|\{%[^{\n]{0,300}?%\}")
+# What the driver itself fills in. Source: kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md.
+_TAG_PARAMETER = re.compile(r"parameters\.tagSpecification_\w+")
+_OF_THE_DRIVER = re.compile(
+    r"\{\{-?\s*\.(PVC?Name|PVCNamespace|VolumeSnapshot(Content)?Name|VolumeSnapshotNamespace)\b.*"
+)
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
@@ -120,11 +125,11 @@ def lint(paths: Sequence[str], *, before: Sequence[str] = ()) -> LintRun:
         before: the same objects as they are in the cluster, to find what cannot change. Default: not known.
     """
     run = LintRun()
-    objects = _judge_paths(paths, run)
+    objects = _read_paths(paths, run, judging=True)
     run.findings += _duplicates(objects)
     if before:
         earlier = LintRun()
-        run.findings += _changes(_judge_paths(before, earlier), objects)
+        run.findings += _changes(_read_paths(before, earlier, judging=False), objects)
         if earlier.unusable:
             run.unusable = True
             run.findings += [finding for finding in earlier.findings if finding.rule == UNREADABLE_INPUT.id]
@@ -133,11 +138,11 @@ def lint(paths: Sequence[str], *, before: Sequence[str] = ()) -> LintRun:
     return run
 
 
-def _judge_paths(paths: Sequence[str], run: LintRun) -> list[_Object]:
+def _read_paths(paths: Sequence[str], run: LintRun, *, judging: bool) -> list[_Object]:
     objects: list[_Object] = []
     seen: set[str] = set()
     for path in paths:
-        files = list(_files(path))
+        files = list(files_in(path))
         if not files:
             _unusable(run, path, UnreadableError("holds no YAML and no JSON", "name another folder"))
         for file in files:
@@ -145,8 +150,8 @@ def _judge_paths(paths: Sequence[str], run: LintRun) -> list[_Object]:
             real = file if file == STDIN else os.path.realpath(file)
             if real not in seen:
                 seen.add(real)
-                _judge_file(file, run, objects)
-    if not (run.findings or run.judged or run.passed_by):
+                _read_file(file, run, objects, judging=judging)
+    if not (run.findings or objects):
         _unusable(run, paths[0], UnreadableError("holds no Kubernetes object"))
     return objects
 
@@ -170,7 +175,8 @@ def _of_file(file: str, place: Place, problem: Problem) -> LintFinding:
     )
 
 
-def _files(path: str) -> Iterator[str]:
+def files_in(path: str) -> Iterator[str]:
+    """The files that a path of the command line stands for: itself, or what a folder holds."""
     if path == STDIN or not Path(path).is_dir():
         yield path
     else:
@@ -210,24 +216,23 @@ def read_text(file: str) -> str:
         raise UnreadableError(f"cannot be read: {reason}") from None
 
 
-def _judge_file(file: str, run: LintRun, objects: list[_Object]) -> None:
+def _read_file(file: str, run: LintRun, objects: list[_Object], *, judging: bool) -> None:
     found: list[LintFinding] = []
     text = ""
     try:
         text = read_text(file)
         for document in documents(text):
-            for item in _objects(file, document):
-                findings = _judge(item)
-                if findings is None:
-                    run.passed_by += 1
-                    findings = []
-                else:
-                    run.judged += 1
-                    found += [_of_file(file, place, problem) for place, problem in document.problems if not item.at]
-                objects.append(item)
-                found += findings
+            items = list(_objects(file, document))
+            objects += items
+            judged = [_judge(item) for item in items] if judging else []
+            ours = [findings for findings in judged if findings is not None]
+            run.judged += len(ours)
+            run.passed_by += len(judged) - len(ours)
+            if ours:
+                found += [_of_file(file, place, problem) for place, problem in document.problems]
+            found += [finding for findings in ours for finding in findings]
     except UnreadableError as error:
-        braces = _BRACES.search(text)
+        braces = _BRACES.search(text) if judging else None
         if braces is None:
             run.findings += found
             _unusable(run, file, error)
@@ -286,13 +291,15 @@ def _judge(item: _Object) -> list[LintFinding] | None:
 
 
 def first_placeholder(data: object) -> tuple[str, str] | None:
-    """The first placeholder in the texts of a document, and its field."""
+    """The first placeholder in the texts of a document that nobody fills in later, and its field."""
     waiting: list[tuple[str, object]] = [("", data)]
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, str):
-            found = _PLACEHOLDER.search(value) if "{" in value else None
-            if found is not None:
+            found = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value else []
+            if _TAG_PARAMETER.fullmatch(path):
+                found = [text for text in found if not _OF_THE_DRIVER.fullmatch(text)]
+            if found:
                 return path, found[0]
         elif isinstance(value, Mapping):
             inner: list[tuple[str, object]] = []

@@ -13,10 +13,27 @@ from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.model import kubernetes_name
 from automode_constructs.tokens import is_resolvable
 
-__all__ = ["KubernetesObject", "note_warning"]
+__all__ = ["KubernetesObject", "note_warning", "wait_for"]
 
 WARNING_METADATA = "automode:warning"
 """Type of the construct metadata by which a chart's warning travels to the CDK app."""
+
+
+WAIT_METADATA = "automode:wait"
+"""Type of the construct metadata that says when an object counts as made."""
+
+
+def wait_for(api_object: cdk8s.ApiObject, json_path: str) -> None:
+    """Has what comes after an object wait until the cluster answers a JSON path of it, such as ``.status.succeeded``.
+
+    In a deployment by CloudFormation only: YAML for GitOps waits for nothing. The wait ends after 14 minutes, and the
+    deployment fails then.
+
+    Args:
+        api_object: the object.
+        json_path: as ``kubectl get -o jsonpath`` takes it, without braces.
+    """
+    api_object.node.add_metadata(WAIT_METADATA, json_path)
 
 
 def note_warning(construct: Construct, rule: str, message: str) -> None:

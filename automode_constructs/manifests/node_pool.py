@@ -5,6 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from automode_constructs.errors import AutoModeError
+from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
 from automode_constructs.specs.model import MAX_LABEL_VALUE
@@ -74,6 +75,7 @@ class NodePool(KubernetesObject):
                 f"names '{given.name}', but node_class is '{class_name}'",
                 "leave node_class_ref out: node_class writes it",
             )
+        self.node_class = node_class
         self.spec = _completed(spec, class_name)
         super().__init__(
             scope,
@@ -87,6 +89,10 @@ class NodePool(KubernetesObject):
         )
         if isinstance(node_class, NamedNodeClass) and node_class.made_elsewhere:
             self.node.add_metadata(EXTERNAL_CLASS_METADATA, class_name)
+
+    def instance_types(self) -> tuple[InstanceType, ...]:
+        """The instance types that the pool admits, of those we know: cheapest first, then by name."""
+        return self.spec.instance_types()
 
 
 def _completed(spec: NodePoolSpec, node_class: str) -> NodePoolSpec:

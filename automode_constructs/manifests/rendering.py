@@ -12,7 +12,7 @@ import cdk8s
 from constructs import IConstruct, Node
 
 from automode_constructs.errors import Problem
-from automode_constructs.manifests.kubernetes_object import WARNING_METADATA
+from automode_constructs.manifests.kubernetes_object import WAIT_METADATA, WARNING_METADATA
 from automode_constructs.manifests.node_pool import EXTERNAL_CLASS_METADATA
 from automode_constructs.specs.whole_tree import TreeObject
 
@@ -98,6 +98,8 @@ class RenderedObject:
     """The constructs by place that an ``add_dependency`` puts before this object."""
     external_node_class: str | None = None
     """The NodeClass that a pool knowingly takes from elsewhere."""
+    waits_for: str | None = None
+    """The JSON path that must have an answer before the object counts as made."""
 
     def in_tree(self) -> TreeObject:
         """The object as the whole-tree checks read it."""
@@ -139,6 +141,7 @@ def places_around(place: str) -> tuple[str, ...]:
 def render(chart: cdk8s.Chart) -> Rendering:
     """Renders a chart, nested charts included; an object that is none (no kind, no name) becomes an error note."""
     external: dict[str, str] = {}
+    waits: dict[str, str] = {}
     notes: list[ChartNote] = []
     objects: list[tuple[str, dict[str, Any]]] = []
     after: dict[str, dict[str, IConstruct]] = {}
@@ -151,6 +154,8 @@ def render(chart: cdk8s.Chart) -> Rendering:
         for entry in node.metadata:
             if entry.type == EXTERNAL_CLASS_METADATA:
                 external[path] = str(entry.data)
+            elif entry.type == WAIT_METADATA:
+                waits[path] = str(entry.data)
             elif entry.type == WARNING_METADATA:
                 rule, message = str(entry.data["rule"]), str(entry.data["message"])
                 notes.append(ChartNote(severity="warning", where=path, message=message, rule=rule))
@@ -175,6 +180,7 @@ def render(chart: cdk8s.Chart) -> Rendering:
                 places=places_around(f"{tree}{path}"),
                 after={place: needed for scope in scopes for place, needed in after.get(scope, {}).items()},
                 external_node_class=next((external[scope] for scope in scopes if scope in external), None),
+                waits_for=waits.get(path),
             )
             for path, manifest in objects
             for scopes in [_scope_paths(path)]

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,13 @@ def to_yaml(manifests: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def write_yaml_folder(charts: Sequence[cdk8s.Chart], folder: Path, *, default_node_class: bool) -> list[Path]:
+def write_yaml_folder(
+    charts: Sequence[cdk8s.Chart],
+    folder: Path,
+    *,
+    default_node_class: bool,
+    built_in_pools: Collection[str] | None = None,
+) -> list[Path]:
     """Writes one file a chart, its objects in the order in which they must be applied.
 
     The folder is replaced as a whole, and only when everything could be written; it may hold nothing else.
@@ -70,6 +76,8 @@ def write_yaml_folder(charts: Sequence[cdk8s.Chart], folder: Path, *, default_no
         charts: the charts, in the order in which they must be applied; their ids name the files.
         folder: where to write; the files of an earlier run go.
         default_node_class: whether the cluster has EKS's NodeClass ``default``.
+        built_in_pools: EKS's own pools that are on (``system``, ``general-purpose``). Default: not known; both count
+            as on where the cluster has the NodeClass ``default``.
 
     Returns:
         The files written.
@@ -119,7 +127,7 @@ def write_yaml_folder(charts: Sequence[cdk8s.Chart], folder: Path, *, default_no
             continue
         name = f"{number:0{max(2, len(str(len(charts) - 1)))}}-{chart.node.id}.yaml"
         streams[name] = HEADER + to_yaml([rendering.objects[index].manifest for index in order])
-    findings = judge_tree(everything, default_node_class=default_node_class, whole=True)
+    findings = judge_tree(everything, default_node_class=default_node_class, whole=True, built_in_pools=built_in_pools)
     problems += [Problem(field="", message=str(finding)) for finding in findings if finding.severity == "error"]
     if problems:
         raise AutoModeError(str(folder), problems)

@@ -8,10 +8,11 @@ from functools import cache
 from typing import Any, Self
 
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
+from automode_constructs.specs.device_plugin import device_plugin_problems
 from automode_constructs.specs.gateway_class import GatewayClassSpec
 from automode_constructs.specs.ingress import IngressSpec, ingress_annotation_problems, is_load_balanced
 from automode_constructs.specs.ingress_class import IngressClassParamsSpec, IngressClassSpec
-from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.model import MISSING_FIELD, UNKNOWN_FIELD, KubeModel
 from automode_constructs.specs.network_load_balancer import (
     NetworkLoadBalancerServiceSpec,
     is_network_load_balancer,
@@ -222,13 +223,14 @@ class Manifest:
             raise AutoModeError.of(
                 where, "kind", f"{told} is not a kind of Auto Mode", did_you_mean("", [kind.kind for kind in KINDS])
             )
-        errors = [finding.problem for finding in judge_document(document) or () if finding.severity == "error"]
-        if errors:
+        spec, problems = _read(document, kind)
+        errors = [problem for problem in problems if Finding(problem=problem).severity == "error"]
+        if spec is None or errors:
             raise AutoModeError(where, errors)
         return cls(
             kind=kind,
             metadata=document["metadata"],
-            spec=kind.model.from_manifest(_body(document, kind)),
+            spec=spec,
             rest={name: document[name] for name in ("apiVersion", "status") if name in document},
         )
 
@@ -263,24 +265,20 @@ def judge_document(document: Mapping[str, Any]) -> list[Finding] | None:
     Fields are named by their place in the document.
     """
     kind = kind_of(document)
-    foreign = [Finding(problem=problem) for problem in _foreign_problems(document)]
-    if kind is None:
-        return foreign or None
-    problems = [*_envelope_problems(document, kind)]
+    problems = list(_foreign_problems(document)) if kind is None else _read(document, kind)[1]
+    return None if kind is None and not problems else [Finding(problem=problem) for problem in problems]
+
+
+def _read(document: Mapping[str, Any], kind: Kind) -> tuple[KubeModel | None, list[Problem]]:
+    """The typed part of a document, ``None`` where it is broken, and everything wrong or risky in the whole."""
+    problems = [*_foreign_problems(document), *_envelope_problems(document, kind)]
     metadata = document.get("metadata")
     if kind.metadata_problems is not None and isinstance(metadata, Mapping):
         problems += [problem.under("metadata") for problem in kind.metadata_problems(metadata)]
-    body = _body(document, kind)
     if kind.at and kind.at not in document:
-        problems.append(Problem(field=kind.at, message="is required", rule="automode:MissingField"))
-    else:
-        try:
-            spec = kind.model.from_manifest(body)
-        except AutoModeError as error:
-            problems += [problem.under(kind.at) for problem in error.problems]
-        else:
-            problems += [problem.under(kind.at) for problem in spec.warnings(by_alias=True)]
-    return [*foreign, *(Finding(problem=problem) for problem in problems)]
+        return None, [*problems, MISSING_FIELD.problem(kind.at, "is required")]
+    spec, found = kind.model.read(_body(document, kind))
+    return spec, [*problems, *(problem.under(kind.at) for problem in found)]
 
 
 def _body(document: Mapping[str, Any], kind: Kind) -> Any:
@@ -298,23 +296,26 @@ def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Prob
     metadata = document.get("metadata")
     name = (metadata.get("name") or metadata.get("generateName")) if isinstance(metadata, Mapping) else None
     if not isinstance(name, str) or not name:
-        yield Problem(field="metadata.name", message="is required", rule="automode:MissingField")
+        yield MISSING_FIELD.problem("metadata.name", "is required")
     elif name in _RESERVED.get(kind.kind, ()):
         yield RESERVED_NAME.problem("metadata.name", f"'{name}' belongs to EKS", "choose another name")
     if kind.at:
         for unknown in sorted(str(key) for key in document.keys() - {*_ENVELOPE, kind.at}):
             cure = did_you_mean(unknown, [kind.at, "metadata"])
-            yield Problem(field=unknown, message="is not a known field", cure=cure, rule="automode:UnknownField")
+            yield UNKNOWN_FIELD.problem(unknown, "is not a known field", cure)
 
 
 def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     yield from other_controller_problems(document)
+    yield from device_plugin_problems(document)
     group = str(document.get("apiVersion", "")).rpartition("/")[0]
     if group == "karpenter.k8s.aws":
         yield OPEN_SOURCE_KARPENTER.problem(
             "apiVersion",
             f"{shown(document.get('kind'))} is open-source Karpenter's and not served on Auto Mode",
-            "write a NodeClass of eks.amazonaws.com/v1",
+            "write karpenter.sh/v1"
+            if document.get("kind") == "NodePool"
+            else "write a NodeClass of eks.amazonaws.com/v1",
         )
     elif str(document.get("kind")) in {"NodeClass", "NodePool"} and kind_of(document) is None:
         kind = next(kind for kind in KINDS if kind.kind == document["kind"])

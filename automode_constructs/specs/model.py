@@ -17,6 +17,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
     model_validator,
@@ -200,6 +201,17 @@ def kubernetes_name(where: str, name: str, *, longest: int = 253) -> str:
     return name
 
 
+_UNJUDGED, _IN_PIECES = object(), object()
+"""Contexts of a validation: with the rules left to ``read``, and besides with broken fields left out."""
+
+_BROKEN = object()
+"""Stands for a broken field until the model is made."""
+
+
+class _BrokenFieldError(AttributeError):
+    """Somebody looks at a field that was left out because it is broken."""
+
+
 class KubeModel(BaseModel):
     """A part of a Kubernetes object: snake_case fields in Python, camelCase in the manifest, ``None`` is absent."""
 
@@ -237,13 +249,37 @@ class KubeModel(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _take_any_mapping(cls, value: Any) -> Any:
-        return dict(value) if isinstance(value, Mapping) else value
+    def _take_any_mapping(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return cls._known_pieces(value) if info.context is _IN_PIECES else dict(value)
 
-    @field_validator("*", mode="before")
     @classmethod
-    def _refuse_stray_tokens(cls, value: Any, info: ValidationInfo) -> Any:
-        name = info.field_name or ""
+    def _known_pieces(cls, document: Mapping[Any, Any]) -> dict[Any, Any]:
+        """The document without unknown fields. One that is missing is broken, and may be what an unknown one meant."""
+        fields = {field.serialization_alias or name: field for name, field in cls.model_fields.items()}
+        if cls.model_config.get("extra") == "allow":
+            unknown, pieces = set(), dict(document)
+        else:
+            unknown = document.keys() - fields.keys()
+            pieces = {name: value for name, value in document.items() if name not in unknown}
+        missing = [name for name, field in fields.items() if name not in pieces and (unknown or field.is_required())]
+        return {**pieces, **dict.fromkeys(missing, _BROKEN)}
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _check_field(cls, value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        if info.context is not _IN_PIECES:
+            cls._refuse_stray_tokens(value, info.field_name or "")
+            return check(value)
+        try:
+            cls._refuse_stray_tokens(value, info.field_name or "")
+            return _BROKEN if value is _BROKEN else check(value)
+        except ValueError:
+            return _BROKEN
+
+    @classmethod
+    def _refuse_stray_tokens(cls, value: Any, name: str) -> None:
         if name not in cls._takes_tokens:
             field = cls.model_fields[name]
             annotation = (field.annotation, *field.metadata)
@@ -251,14 +287,26 @@ class KubeModel(BaseModel):
         if not cls._takes_tokens[name]:
             for path in token_paths(value):
                 raise KNOWN_LATE.broken(path, NOT_HERE, "give a concrete value")
-        return value
 
     @model_validator(mode="after")
-    def _keep_the_rules(self) -> Self:
+    def _keep_the_rules(self, info: ValidationInfo) -> Self:
+        if info.context is _UNJUDGED:
+            return self
+        if info.context is _IN_PIECES:
+            for name in [name for name, value in self.__dict__.items() if value is _BROKEN]:
+                del self.__dict__[name]
+            return self
         problems = [problem for problem in self._broken_rules() if not _is_warning(problem)]
         if problems:
             raise AutoModeError("", problems)
         return self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).model_fields:
+                raise _BrokenFieldError(name)
+            return super().__getattr__(name)
 
     def _broken_rules(self) -> Iterator[Problem]:
         """What is wrong, or risky, with fields that are right by themselves; a model with such rules overrides this.
@@ -275,17 +323,57 @@ class KubeModel(BaseModel):
         Args:
             by_alias: whether fields are named as in YAML. Default: False; as in Python.
         """
-        for problem in self._broken_rules():
-            if _is_warning(problem):
-                yield from _with_aliases(AutoModeError("", [problem]), type(self)).problems if by_alias else [problem]
+        return (problem for problem in self.problems(by_alias=by_alias) if _is_warning(problem))
+
+    def problems(self, *, by_alias: bool, fresh: bool = False) -> Iterator[Problem]:
+        """All that the rules say of this model and those inside it.
+
+        Args:
+            by_alias: whether fields are named as in YAML.
+            fresh: whether the model is nobody's yet: what has errors inside is taken out then, so that no outer rule
+                judges it. Default: False.
+        """
+        inner: list[Problem] = []
         for name, field in type(self).model_fields.items():
             told = (field.serialization_alias if by_alias else None) or name
-            value = getattr(self, name)
-            inner = enumerate(value) if isinstance(value, tuple) else [(None, value)]
-            for index, model in inner:
-                if isinstance(model, KubeModel):
-                    where = told if index is None else f"{told}[{index}]"
-                    yield from (problem.under(where) for problem in model.warnings(by_alias=by_alias))
+            value = self.__dict__.get(name)
+            models = enumerate(value) if isinstance(value, tuple) else [(None, value)]
+            found = [
+                problem.under(told if index is None else f"{told}[{index}]")
+                for index, model in models
+                if isinstance(model, KubeModel)
+                for problem in model.problems(by_alias=by_alias, fresh=fresh)
+            ]
+            if fresh and not all(map(_is_warning, found)):
+                del self.__dict__[name]
+            inner += found
+        try:
+            for problem in self._broken_rules():
+                yield from _with_aliases(AutoModeError("", [problem]), type(self)).problems if by_alias else [problem]
+        except _BrokenFieldError:
+            pass  # The rule that looked at it, and those after it, cannot be judged.
+        yield from inner
+
+    @classmethod
+    def read(cls, document: object) -> tuple[Self | None, list[Problem]]:
+        """Reads the camelCase form, and tells everything that is wrong or risky, fields named as in YAML.
+
+        Beside a broken field, the rules that do not look at it are judged all the same.
+
+        Returns:
+            The model, ``None`` where anything is wrong; and the problems.
+        """
+        problems: list[Problem] = []
+        try:
+            model = cls.model_validate(document, by_alias=True, by_name=False, context=_UNJUDGED)
+        except ValidationError as error:
+            problems += _in_our_words(cls, error, by_alias=True).problems
+            try:
+                model = cls.model_validate(document, by_alias=True, by_name=False, context=_IN_PIECES)
+            except ValidationError:
+                return None, problems
+        problems += model.problems(by_alias=True, fresh=True)
+        return (model if all(map(_is_warning, problems)) else None), problems
 
     @classmethod
     def from_manifest(cls, document: Mapping[str, Any], *, where: str = "") -> Self:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AliasGenerator, ConfigDict
 
-from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
+from automode_constructs.errors import Problem, did_you_mean, shown
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.ingress_class import Cidr
 from automode_constructs.specs.model import VALUE, KubeModel, TokenListOf, TokenOr, matching
@@ -192,10 +192,5 @@ def service_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem
     if not isinstance(annotations, Mapping):
         yield VALUE.problem("annotations", f"needs a mapping, got {shown(annotations)}")
         return
-    try:
-        model = NetworkLoadBalancerAnnotations.from_manifest(annotations)
-    except AutoModeError as error:
-        problems = list(error.problems)
-    else:
-        problems = list(model.warnings(by_alias=True))
+    _, problems = NetworkLoadBalancerAnnotations.read(annotations)
     yield from (problem.under("annotations") for problem in problems)

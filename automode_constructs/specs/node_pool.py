@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -40,9 +39,13 @@ from automode_constructs.specs.model import (
     TokenOr,
     matching,
 )
+from automode_constructs.specs.quantity import number
 from automode_constructs.specs.requirement import RESTRICTED_LABEL, Requirement, is_karpenters_own
 from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_token
+
+if TYPE_CHECKING:
+    from automode_constructs.facts.instance_types import InstanceType
 
 __all__ = [
     "BUILT_IN_POOL_NAMES",
@@ -521,6 +524,19 @@ class NodePoolSpec(KubeModel):
     Default: not set; the pool follows the pods.
     """
 
+    def instance_types(self) -> tuple[InstanceType, ...]:
+        """The instance types that the pool admits, of those we know: cheapest first, then by name.
+
+        EC2 grows: a pool may admit types that are newer than our list, whose day ``facts.instance_types.as_of`` tells.
+        """
+        # Late: the list takes time to load, and the linter does without it.
+        from automode_constructs.specs.instance_types import admitted
+
+        nodes = self.template
+        node_labels = {} if nodes.metadata is None else nodes.metadata.labels or {}
+        own = [Requirement(key=key, operator="In", values=[value]) for key, value in node_labels.items()]
+        return admitted([*nodes.spec.requirements, *own])
+
     def _broken_rules(self) -> Iterator[Problem]:
         if self.replicas is None:
             return
@@ -534,7 +550,7 @@ class NodePoolSpec(KubeModel):
                 f"a static pool takes only the limit 'nodes', got {', '.join(sorted(limits))}",
                 "remove the others",
             )
-        most = None if nodes is None else _number(nodes)
+        most = None if nodes is None else number(nodes)
         if most is not None and most < self.replicas:
             yield STATIC_POOL_LIMIT.problem(
                 "limits.nodes",
@@ -547,18 +563,3 @@ class NodePoolSpec(KubeModel):
                 f"{nodes} leaves a static pool of as many nodes no room to replace one",
                 "set it above replicas",
             )
-
-
-_SCALES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_BINARY_SCALES = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
-
-
-def _number(quantity: int | str) -> Decimal | None:
-    """The number that a quantity stands for; ``None`` for one too strange to compare."""
-    digits, suffix = re.findall(r"^(.*?)([numkKMGTPE]i?)?$", str(quantity))[0]
-    try:
-        if suffix in _BINARY_SCALES:
-            return Decimal(digits) * Decimal(1024) ** _BINARY_SCALES[suffix]
-        return Decimal(digits).scaleb(_SCALES[suffix])
-    except (ArithmeticError, KeyError):
-        return None

@@ -24,6 +24,7 @@ class Rule:
         sentence: what must hold, as one sentence.
         source: the AWS page, CRD or thread it comes from.
         stricter: why we refuse what the CRD would admit, or ``""`` where we do not.
+        warning_where: where an error is a warning only, because not all that matters is known; ``""`` for nowhere.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Rule:
     sentence: str
     source: str
     stricter: str = ""
+    warning_where: str = ""
 
     def problem(self, field: str, message: str, cure: str = "") -> Problem:
         """A breach of this rule."""
@@ -46,9 +48,25 @@ RULES: dict[str, Rule] = {}
 """Every rule by its id. A rule stands beside the model it judges; importing all specs fills this."""
 
 
-def rule(id: str, *kinds: str, severity: Severity, sentence: str, source: str, stricter: str = "") -> Rule:
+def rule(
+    id: str,
+    *kinds: str,
+    severity: Severity,
+    sentence: str,
+    source: str,
+    stricter: str = "",
+    warning_where: str = "",
+) -> Rule:
     """Makes a rule and lists it."""
-    made = Rule(id=id, severity=severity, kinds=kinds, sentence=sentence, source=source, stricter=stricter)
+    made = Rule(
+        id=id,
+        severity=severity,
+        kinds=kinds,
+        sentence=sentence,
+        source=source,
+        stricter=stricter,
+        warning_where=warning_where,
+    )
     if RULES.setdefault(id, made) != made:
         raise ValueError(f"two rules are called {id}")
     return made

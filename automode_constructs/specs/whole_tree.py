@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import heapq
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from automode_constructs.errors import Problem
 from automode_constructs.specs.admission import admits_nothing
+from automode_constructs.specs.device_plugin import DEVICE_PLUGIN, device_plugin_problems
 from automode_constructs.specs.labels import CAPACITY_TYPE
-from automode_constructs.specs.placement import BUILT_IN_POOLS, Pods, Pool, pods_of, pool_of
+from automode_constructs.specs.placement import BUILT_IN_POOLS, Asked, Pods, Pool, is_near, pods_of, pool_of, tolerates
 from automode_constructs.specs.rule import Rule, Severity, rule
 from automode_constructs.tokens import is_token
 
 __all__ = ["ObjectKey", "TreeFinding", "TreeObject", "judge_tree", "node_class_of", "object_key"]
 
 
+_NOT_ALL_KNOWN = "not all charts of the cluster are known"
 _POOLS_PAGE = "EKS User Guide, 'Create a Node Pool for EKS Auto Mode'"
 
 DUPLICATE_OBJECT = rule(
@@ -24,13 +29,15 @@ DUPLICATE_OBJECT = rule(
     severity="error",
     sentence="Each object of a cluster is made once.",
     source="Kubernetes, 'Object Names and IDs'",
+    warning_where="files are judged, which may be of several clusters",
 )
 NODE_CLASS_NOT_FOUND = rule(
     "automode:NodeClassNotFound",
     "NodePool",
     severity="error",
-    sentence="A pool's NodeClass exists. A warning where not all charts of the cluster are known.",
+    sentence="A pool's NodeClass exists.",
     source=_POOLS_PAGE,
+    warning_where=_NOT_ALL_KNOWN,
 )
 NAMESPACE_NOT_FOUND = rule(
     "automode:NamespaceNotFound",
@@ -43,17 +50,18 @@ WORKLOAD_FITS_NO_POOL = rule(
     "automode:WorkloadFitsNoPool",
     *("CronJob", "Deployment", "Job", "Pod", "ReplicaSet", "StatefulSet"),
     severity="error",
-    sentence=(
-        "A pod's nodeSelector and tolerations fit at least one pool. "
-        "A warning where not all charts of the cluster are known, or it has nodes that are not Auto Mode's."
-    ),
+    sentence="A pod's nodeSelector, required node affinity and tolerations fit at least one pool.",
     source="Karpenter, 'Scheduling'; Kubernetes, 'Taints and Tolerations'",
+    warning_where=f"{_NOT_ALL_KNOWN}, or it has nodes that are not Auto Mode's",
 )
 TAINT_NOBODY_TOLERATES = rule(
     "automode:TaintNobodyTolerates",
     "NodePool",
     severity="warning",
-    sentence="A tainted pool has a workload that tolerates its taints: else it never launches a node.",
+    sentence=(
+        "Where no workload tolerates a pool's taints, none tolerates what is nearly one of them and no pool's taint. "
+        "A tainted pool that nobody uses yet is fine."
+    ),
     source="Kubernetes, 'Taints and Tolerations'",
 )
 NO_POOL_FOR_ORDINARY_PODS = rule(
@@ -74,11 +82,9 @@ RESERVED_NOT_ADMITTED = rule(
     "automode:ReservedNotAdmitted",
     "NodePool",
     severity="error",
-    sentence=(
-        "Where a NodeClass selects capacity reservations, one of its pools admits capacity type reserved. "
-        "A warning where not all charts of the cluster are known."
-    ),
+    sentence="Where a NodeClass selects capacity reservations, one of its pools admits capacity type reserved.",
     source="EKS User Guide, 'Control deployment of workloads into Capacity Reservations'",
+    warning_where=_NOT_ALL_KNOWN,
 )
 
 POLICY_NAMES = rule(
@@ -117,6 +123,7 @@ _CLUSTER_SCOPED = frozenset(
     }
 )
 
+_AFFINITY = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
 _ALWAYS_THERE = frozenset({"kube-node-lease", "kube-public", "kube-system"})
 """The namespaces of every cluster besides ``default``."""
 
@@ -204,6 +211,7 @@ def judge_tree(
     known = {*node_classes, *(["default"] if default_node_class else [])}
     findings = [*_duplicates(objects, keys), *_pools_without_class(objects, keys, known, whole=whole)]
     findings += _equal_policy_names(objects, keys)
+    findings += _device_plugins(objects)
     if whole:
         findings += _unknown_namespaces(objects, keys)
     if built_in_pools is None:
@@ -229,7 +237,7 @@ def judge_tree(
     ]
     findings += _stranded(objects, keys, work, all_pools, certain=whole and not other_nodes, whole=whole)
     if whole and read:
-        findings += _idle_pools(objects, read, work)
+        findings += _nearly_tolerated(objects, keys, read, all_pools, work)
         if all(pool.taints for pool in all_pools) and not other_nodes:
             findings.append(_nothing_for_ordinary_pods(objects, read))
     return findings
@@ -270,6 +278,12 @@ def _equal_policy_names(objects: Sequence[TreeObject], keys: Sequence[ObjectKey]
             )
 
 
+def _device_plugins(objects: Sequence[TreeObject]) -> Iterator[TreeFinding]:
+    for index, item in enumerate(objects):
+        for problem in device_plugin_problems(item.manifest):
+            yield _finding(DEVICE_PLUGIN, objects, index, problem.field, problem.message, problem.cure)
+
+
 def _stranded(
     objects: Sequence[TreeObject],
     keys: Sequence[ObjectKey],
@@ -282,9 +296,9 @@ def _stranded(
     if not pools:
         return  # They come from elsewhere.
     for index, pods in work:
-        if not pods.selector and not whole:
+        if not pods.selector and not any(pods.terms) and not whole:
             continue  # A pool without taints is likely to be among those that we do not see.
-        fitting = [pool for pool in pools if not pods.unmet_by(pool)]
+        fitting = [pool for pool in pools if pods.select(pool)]
         if any(not pods.repelled_by(pool) for pool in fitting):
             continue
         if fitting:
@@ -292,9 +306,14 @@ def _stranded(
             field, why = "tolerations", f"it does not tolerate the taints of the pools that fit otherwise ({told})"
             cure = "add tolerations, or a pool without taints"
         else:
-            asked = ", ".join(f"{key}={value}" for key, value in pods.selector.items())
-            field, why = "nodeSelector", f"no pool makes nodes with {asked}"
-            cure = "correct the nodeSelector, or set these labels or requirements in a pool"
+            by_selector = not any(pool.admits(pods.selector) for pool in pools)
+            field = "nodeSelector" if by_selector else _AFFINITY
+            why = "no pool makes nodes with " + (
+                _asked(pods.selector)
+                if by_selector
+                else " or ".join(_asked([*pods.selector, *one]) for one in pods.terms)
+            )
+            cure = f"correct the {field.partition('.')[0]}, or set these labels or requirements in a pool"
         yield _finding(
             WORKLOAD_FITS_NO_POOL,
             objects,
@@ -306,23 +325,51 @@ def _stranded(
         )
 
 
-def _idle_pools(
-    objects: Sequence[TreeObject], pools: Sequence[tuple[int, Pool]], work: Sequence[tuple[int, Pods]]
+def _asked(labels: Iterable[Asked]) -> str:
+    return ", ".join(
+        f"{key}={values[0]}"
+        if operator == "In" and len(values) == 1
+        else f"{key} {operator} {', '.join(values[:5])}".rstrip()
+        for key, (operator, values) in labels
+    )
+
+
+def _nearly_tolerated(
+    objects: Sequence[TreeObject],
+    keys: Sequence[ObjectKey],
+    pools: Sequence[tuple[int, Pool]],
+    all_pools: Sequence[Pool],
+    work: Sequence[tuple[int, Pods]],
 ) -> Iterator[TreeFinding]:
-    for index, pool in pools:
-        keys = ", ".join(str(taint.get("key")) for taint in pool.taints)
-        # EKS's own add-ons tolerate CriticalAddonsOnly, and no chart shows them.
-        if not work or not pool.taints or "CriticalAddonsOnly" in keys:
+    taints = [taint for pool in all_pools for taint in pool.taints]
+    lost = {
+        str(toleration): (index, toleration)
+        for index, pods in reversed(work)  # so that the first workload is named
+        for toleration in pods.tolerations
+        if not any(tolerates(toleration, taint) for taint in taints)
+    }
+    for index, pool in pools if lost else ():
+        if not pool.taints or any(not pods.repelled_by(pool) for _, pods in work):
             continue
-        if all(pods.repelled_by(pool) for _, pods in work):
-            yield _finding(
-                TAINT_NOBODY_TOLERATES,
-                objects,
-                index,
-                "spec.template.spec.taints",
-                f"no workload of this cluster's charts tolerates the taints of NodePool '{pool.name}' ({keys})",
-                "add tolerations to what shall run there, or leave the pool out",
-            )
+        for maker, toleration in lost.values():
+            near = [taint for taint in pool.taints if is_near(toleration, taint)]
+            if near:
+                yield _finding(
+                    TAINT_NOBODY_TOLERATES,
+                    objects,
+                    index,
+                    "spec.template.spec.taints",
+                    f"no workload of this cluster's charts tolerates {_told(near[0])} of NodePool '{pool.name}', but "
+                    f"{keys[maker]} tolerates {_told(toleration)}, which no pool has",
+                    "correct the toleration or the taint",
+                )
+                break
+
+
+def _told(taint: Mapping[str, Any]) -> str:
+    """A taint or a toleration as ``kubectl taint`` writes it."""
+    value, effect = taint.get("value"), taint.get("effect")
+    return f"{taint.get('key')}{f'={value}' if value else ''}{f':{effect}' if effect else ''}"
 
 
 def _nothing_for_ordinary_pods(objects: Sequence[TreeObject], pools: Sequence[tuple[int, Pool]]) -> TreeFinding:
@@ -337,20 +384,52 @@ def _nothing_for_ordinary_pods(objects: Sequence[TreeObject], pools: Sequence[tu
 
 
 def _equal_weights(objects: Sequence[TreeObject], pools: Sequence[tuple[int, Pool]]) -> Iterator[TreeFinding]:
+    alike: dict[tuple[int, tuple[str, ...]], list[tuple[int, Pool]]] = {}
+    for index, pool in pools:
+        if pool.weight is not None:
+            alike.setdefault((pool.weight, tuple(sorted(map(str, pool.taints)))), []).append((index, pool))
+    rivals = [rival for group in alike.values() for rival in _rivals(group)]
+    for index, pool, other in sorted(rivals, key=itemgetter(0)):
+        yield _finding(
+            EQUAL_WEIGHTS,
+            objects,
+            index,
+            "spec.weight",
+            f"NodePools '{pool.name}' and '{other.name}' have weight {pool.weight} and could launch the same "
+            "node, so that neither comes first",
+            "give them different weights, or none",
+        )
+
+
+def _rivals(pools: Sequence[tuple[int, Pool]]) -> Iterator[tuple[int, Pool, Pool]]:
+    """Each pool that could launch a node of one before it, with the first such."""
+    # Not each with each: pools that list other values of one label have no node in common.
+    key = _telling_label([pool for _, pool in pools])
+    before: dict[str | None, list[tuple[int, Pool]]] = {}
     for place, (index, pool) in enumerate(pools):
-        for _, other in pools[:place]:
-            same_taints = sorted(map(str, pool.taints)) == sorted(map(str, other.taints))
-            if pool.weight is not None and pool.weight == other.weight and same_taints and pool.overlaps(other):
-                yield _finding(
-                    EQUAL_WEIGHTS,
-                    objects,
-                    index,
-                    "spec.weight",
-                    f"NodePools '{pool.name}' and '{other.name}' have weight {pool.weight} and could launch the same "
-                    "node, so that neither comes first",
-                    "give them different weights, or none",
-                )
-                break
+        values = pool.listed(key)
+        near = pools[:place] if values is None else _in_turn(before.get(value, ()) for value in (None, *values))
+        other = next((earlier for _, earlier in near if pool.overlaps(earlier)), None)
+        if other is not None:
+            yield index, pool, other
+        for value in (None,) if values is None else values:
+            before.setdefault(value, []).append((index, pool))
+
+
+def _in_turn(shelves: Iterable[Sequence[tuple[int, Pool]]]) -> Iterator[tuple[int, Pool]]:
+    return heapq.merge(*shelves, key=itemgetter(0))
+
+
+def _telling_label(pools: Sequence[Pool]) -> str:
+    """The label by which a pool is held against the fewest others."""
+    shelves: dict[str, Counter[str]] = {}
+    listed: Counter[str] = Counter()
+    for pool in pools:
+        for key in pool.demands:
+            values = pool.listed(key)
+            shelves.setdefault(key, Counter()).update(values or ())
+            listed[key] += values is not None
+    return min(shelves, key=lambda key: max(shelves[key].values(), default=0) - listed[key])
 
 
 def _reservations_without_pool(

@@ -125,6 +125,37 @@ def test_sarif_names_rules_and_regions(capsys: pytest.CaptureFixture[str]) -> No
     assert "expireAfer: is not a known field" in result["message"]["text"]
 
 
+@pytest.mark.parametrize(
+    ("field", "text", "told"),
+    [
+        ("tagSpecification_1", "pvc={{ .PVCName }}", ""),
+        ("tagSpecification_2", "of={{ .PVCNamespace | toUpper }}/{{- .PVName -}}", ""),
+        ("tagSpecification_1", "team={{ .Values.team }}", "{{ .Values.team }}"),
+        ("tagSpecification_1", "a={{ .PVCName }}-{{ .Release.Name }}", "{{ .Release.Name }}"),
+        ("tagSpecification_1", "a=${TEAM}", "${TEAM}"),
+        ("kmsKeyId", "arn:aws:kms:{{ .PVCName }}", "{{ .PVCName }}"),
+    ],
+)
+def test_what_the_storage_driver_fills_in_is_no_placeholder(
+    capsys: pytest.CaptureFixture[str], field: str, text: str, told: str
+) -> None:
+    document = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": "a"},
+        "provisioner": "ebs.csi.eks.amazonaws.com",
+        "volumeBindingMode": "WaitForFirstConsumer",
+        "parameters": {field: text},
+    }
+    Path("a.json").write_text(json.dumps(document, indent=1), "utf-8")
+    code, out, _ = lint(capsys, "a.json")
+    told = told and (
+        f"a.json:10:3 automode:UnrenderedTemplate error: parameters.{field}: the placeholder '{told}' is not filled "
+        "in; judge what the template makes (helm template, envsubst)\n"
+    )
+    assert (code, out) == (int(bool(told)), told)
+
+
 def test_warnings_fail_only_when_strict_and_a_name_used_twice_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     Path("a.yaml").write_text(f"{POOL}---\n{POOL}", "utf-8")
     code, out, _ = lint(capsys, "a.yaml")
@@ -259,6 +290,13 @@ def test_a_rule_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Severity: error\nKinds:    all\nSource:   the kind's CRD\n" in said
 
 
+def test_an_error_that_may_be_a_warning_says_where(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "DuplicateObject"]) == 0
+    assert "\nSeverity: error; a warning where files are judged, which may be of several clusters\n" in (
+        capsys.readouterr().out
+    )
+
+
 def test_an_unknown_rule_gets_its_neighbours(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "automode:UnknwnField"]) == 2
     assert "no rule is called 'automode:UnknwnField'; did you mean automode:UnknownField" in capsys.readouterr().err
@@ -279,3 +317,13 @@ def test_what_cannot_change_is_found_beside_the_objects_of_the_cluster(
     assert main(["lint", old, "--before", old]) == 0
     assert main(["lint", new, "--before", str(tmp_path / "nowhere.yaml")]) == 2
     assert "nowhere.yaml" in capsys.readouterr().out
+    template = tmp_path / "template.yaml"
+    template.write_text("{{ if .Values.pool }}\na: [\n", "utf-8")
+    assert main(["lint", new, "--before", str(template)]) == 2
+
+
+def test_a_key_that_stands_twice_in_an_item_of_a_list_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    item = "\n".join(f"    {line}" for line in f"{POOL}kind: NodePool".splitlines()).replace("    ", "  - ", 1)
+    Path("a.yaml").write_text(f"apiVersion: v1\nkind: List\nitems:\n{item}\n", "utf-8")
+    code, out, _ = lint(capsys, "a.yaml")
+    assert (code, out) == (1, "a.yaml:16:5 automode:DuplicateKey error: the key 'kind' stands twice; take one away\n")

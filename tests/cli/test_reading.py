@@ -118,8 +118,8 @@ def test_a_field_stands_where_it_stands(path: str, place: tuple[int, int]) -> No
 
 def test_a_key_that_stands_twice_is_found() -> None:
     (only,) = documents("a: 1\nb: 2\na: 3\n")
-    assert [(place, str(problem)) for place, problem in only.problems] == [
-        ((3, 1), "the key 'a' stands twice; take one away")
+    assert [(place, f"{problem.rule} {problem}") for place, problem in only.problems] == [
+        ((3, 1), "automode:DuplicateKey the key 'a' stands twice; take one away")
     ]
 
 

@@ -332,3 +332,26 @@ def test_no_chart_at_all_is_refused(tmp_path: Path) -> None:
 def test_what_is_written_is_known_by_its_first_line() -> None:
     assert yaml_folder.HEADER.startswith("# Written by automode-constructs")
     assert HEADER.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("built_in", "fits"), [(None, True), (["system"], True), (["general-purpose"], False), ([], False)]
+)
+def test_a_workload_may_fit_eks_own_pools_that_are_on(tmp_path: Path, built_in: list[str] | None, fits: bool) -> None:
+    chart = _pools(pool_on="default")
+    pods = {"nodeSelector": {"karpenter.sh/nodepool": "system"}, "tolerations": [{"operator": "Exists"}]}
+    workload = cdk8s.ApiObject(
+        chart, "work", api_version="apps/v1", kind="Deployment", metadata=cdk8s.ApiObjectMetadata(name="work")
+    )
+    workload.add_json_patch(cdk8s.JsonPatch.add("/spec", {"template": {"spec": {"containers": [], **pods}}}))
+
+    def write() -> list[Path]:
+        return write_yaml_folder([chart], tmp_path / "out", default_node_class=True, built_in_pools=built_in)
+
+    if fits:
+        assert len(write()) == 1
+    else:
+        assert refusal(write).endswith(
+            "spec.template.spec.nodeSelector: Deployment 'work' fits no pool: no pool makes nodes with "
+            "karpenter.sh/nodepool=system; correct the nodeSelector, or set these labels or requirements in a pool"
+        )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from automode_constructs.specs.placement import Pool, pool_of
 from automode_constructs.specs.rule import RULES
 from automode_constructs.specs.whole_tree import ObjectKey, TreeFinding, TreeObject, judge_tree, object_key
 
@@ -242,6 +243,70 @@ def test_a_node_selector_fits_what_a_pool_can_launch(selector: dict[str, str], f
     assert (found(PLAIN, work("w", nodeSelector=selector)) == []) is fits
 
 
+def affinity(*terms: list[tuple[str, str, list[str]]]) -> dict[str, Any]:
+    written = [
+        {"matchExpressions": [{"key": key, "operator": how, "values": values} for key, how, values in term]}
+        for term in terms
+    ]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": written}}}
+
+
+TEAM, ARCH, TYPE = "example.com/team", "kubernetes.io/arch", "node.kubernetes.io/instance-type"
+
+
+@pytest.mark.parametrize(
+    ("terms", "fits"),
+    [
+        ([[(GENERAL, "In", ["g", "m"])]], True),
+        ([[(GENERAL, "In", ["g"])]], False),
+        ([[(GENERAL, "In", ["g"])], [(GENERAL, "In", ["c"])]], True),
+        ([[(GENERAL, "In", ["c"]), (ARCH, "In", ["arm64"])]], True),
+        ([[(GENERAL, "In", ["c"]), (TEAM, "In", ["ml"])]], False),
+        ([[(GENERAL, "NotIn", ["c", "m"])]], False),
+        ([[(GENERAL, "NotIn", ["c"])]], True),
+        ([[(GENERAL, "DoesNotExist", [])]], False),
+        ([[(TEAM, "NotIn", ["ml"]), (TEAM, "DoesNotExist", [])]], True),
+        ([[(TEAM, "Exists", [])]], False),
+        ([[(TEAM, "In", ["${Token[TOKEN.1]}"])]], True),
+        ([[("eks.amazonaws.com/instance-generation", "Gt", ["4"])]], True),
+        ([[("eks.amazonaws.com/instance-generation", "Lt", ["0"])]], False),
+        ([[(TYPE, "In", ["g6.xlarge", "g5.xlarge"])]], False),
+        ([[(TYPE, "In", ["g6.xlarge", "m7i.large"])]], True),
+        ([[("kubernetes.io/os", "In", ["windows"])]], False),
+        # Nodes that no pool makes, or what cannot be read.
+        ([[("eks.amazonaws.com/compute-type", "NotIn", ["auto", "fargate"])]], True),
+        ([[("eks.amazonaws.com/compute-type", "NotIn", ["fargate", "hybrid"])]], True),
+        ([[("eks.amazonaws.com/nodegroup", "Exists", [])]], True),
+        ([[(TEAM, "in", ["ml"])]], True),
+        ([[(TEAM, "Gt", ["-1"])]], True),
+        ([[(TEAM, "In", [])]], True),
+        ([[]], True),
+        ([], True),
+    ],
+    ids=str,
+)
+def test_a_required_node_affinity_fits_what_a_pool_can_launch(terms: list[Any], fits: bool) -> None:
+    assert (found(PLAIN, work("w", affinity=affinity(*terms))) == []) is fits
+
+
+def test_an_affinity_that_fits_no_pool_is_told_as_one() -> None:
+    lost = work("w", nodeSelector={GENERAL: "m"}, affinity=affinity([(TEAM, "In", ["a", "b"])], [(TEAM, "Exists", [])]))
+    place = "spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
+    assert found(PLAIN, lost) == [
+        f"error automode:WorkloadFitsNoPool chart/w: {place}: Deployment 'w' fits no pool: no pool makes nodes with "
+        "eks.amazonaws.com/instance-category=m, example.com/team In a, b or eks.amazonaws.com/instance-category=m, "
+        "example.com/team Exists; correct the affinity, or set these labels or requirements in a pool"
+    ]
+    wanted = work("w", affinity=affinity([(TEAM, "In", ["a"])]))
+    assert found(nodes("team", labels={TEAM: "a"}), wanted) == []
+    assert (
+        "spec.template.spec.tolerations" in found(nodes("t", labels={TEAM: "a"}, taints=["x=y=NoSchedule"]), wanted)[0]
+    )
+    assert [text.split()[0] for text in found(PLAIN, wanted, whole=False)] == ["warning"]
+    preferred: dict[str, Any] = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
+    assert found(PLAIN, work("w", affinity=preferred)) == []
+
+
 @pytest.mark.parametrize(
     ("tolerations", "fits"),
     [
@@ -287,6 +352,16 @@ def test_eks_own_pools_count() -> None:
         {"nodeSelector": "junk"},
         {"nodeSelector": {"a": 1}},
         {"tolerations": [None]},
+        {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": "junk"}}},
+        {
+            "affinity": {
+                "nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {
+                        "nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name"}]}]
+                    }
+                }
+            }
+        },
     ],
     ids=str,
 )
@@ -315,19 +390,39 @@ def test_beside_a_pool_that_cannot_be_read_every_workload_fits(spec: Any) -> Non
 def test_a_daemon_set_needs_no_pool_and_makes_none_launch() -> None:
     everywhere = work("d", "DaemonSet", nodeSelector={"a": "b"}, tolerations=[{"operator": "Exists"}])
     assert found(PLAIN, everywhere) == []
-    assert found(PLAIN, TAINTED, everywhere, work("w")) == [
-        "warning automode:TaintNobodyTolerates chart/gpu: spec.template.spec.taints: no workload of this cluster's "
-        "charts tolerates the taints of NodePool 'gpu' (nvidia.com/gpu); add tolerations to what shall run there, or "
-        "leave the pool out"
-    ]
+    assert found(PLAIN, TAINTED, everywhere, work("w")) == []
 
 
-def test_a_taint_needs_someone_who_tolerates_it_where_all_is_known() -> None:
-    assert found(PLAIN, TAINTED) == []
-    assert found(PLAIN, TAINTED, work("w"), whole=False) == []
+def test_a_tainted_pool_that_nobody_uses_is_no_finding() -> None:
+    assert found(PLAIN, TAINTED, work("w")) == []
     assert found(PLAIN, TAINTED, work("w", tolerations=[GPU_TOLERATION])) == []
-    assert found(PLAIN, nodes("soft", taints=["a=b=PreferNoSchedule"]), work("w")) == []
-    assert found(PLAIN, nodes("critical", taints=["CriticalAddonsOnly==NoSchedule"]), work("w")) == []
+    other = {"key": "example.com/team", "operator": "Exists"}
+    assert found(PLAIN, TAINTED, work("w", tolerations=[other])) == []
+
+
+@pytest.mark.parametrize(
+    ("toleration", "told"),
+    [
+        ({"key": "nvidia.com/gpu", "value": "true"}, "nvidia.com/gpu=true"),
+        ({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoExecute"}, "nvidia.com/gpu:NoExecute"),
+        ({"key": "nvidia.com/gpus", "operator": "Exists"}, "nvidia.com/gpus"),
+        ({"key": "nvidia.co/gpu", "value": "yes"}, "nvidia.co/gpu=yes"),
+    ],
+    ids=str,
+)
+def test_a_toleration_that_is_nearly_a_taint_is_a_warning(toleration: dict[str, str], told: str) -> None:
+    nearly = work("w", tolerations=[toleration])
+    assert found(PLAIN, TAINTED, nearly) == [
+        "warning automode:TaintNobodyTolerates chart/gpu: spec.template.spec.taints: no workload of this cluster's "
+        "charts tolerates nvidia.com/gpu=yes:NoSchedule of NodePool 'gpu', but Deployment 'w' tolerates "
+        f"{told}, which no pool has; correct the toleration or the taint"
+    ]
+    # Somebody else uses the pool, or the toleration is another pool's.
+    assert found(PLAIN, TAINTED, nearly, work("g", tolerations=[GPU_TOLERATION])) == []
+    key, value = toleration["key"], toleration.get("value", "")
+    owner = nodes("owner", taints=[f"{key}={value}={toleration.get('effect', 'NoSchedule')}"])
+    assert found(PLAIN, TAINTED, owner, nearly) == []
+    assert found(PLAIN, TAINTED, nearly, whole=False) == []
 
 
 def test_one_pool_at_least_takes_ordinary_pods() -> None:
@@ -354,6 +449,53 @@ def test_pools_that_could_launch_the_same_node_have_different_weights() -> None:
         nodes("other", (GENERAL, "In", ["m"]), weight=10, taints=["CriticalAddonsOnly=b=NoSchedule"]),
     ):
         assert found(first, other) == []
+
+
+_ZONE, _TEAM = "topology.kubernetes.io/zone", "example.com/team"
+_POOLS = st.builds(
+    lambda number, zones, teams, weight, tainted: nodes(
+        f"p{number}",
+        *([(_ZONE, "In", zones)] if zones else []),
+        *([(_TEAM, *teams)] if teams else []),
+        weight=weight,
+        taints=["a=b=NoSchedule"] if tainted else [],
+    ),
+    st.integers(0, 99),
+    st.lists(st.sampled_from(["a", "b", "c", "${Token[TOKEN.1]}"]), max_size=2),
+    st.none() | st.tuples(st.sampled_from(["In", "NotIn"]), st.lists(st.sampled_from("xyz"), min_size=1, max_size=2)),
+    st.integers(1, 2),
+    st.booleans(),
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(st.lists(_POOLS, max_size=9))
+def test_the_first_pool_of_equal_weight_that_overlaps_is_told(trees: list[TreeObject]) -> None:
+    pools = [pool for tree in trees if (pool := pool_of(tree.manifest)) is not None]
+    expected = [
+        (place, other.name)
+        for place, pool in enumerate(pools)
+        for other in pools[:place]
+        if (pool.weight, pool.taints) == (other.weight, other.taints) and pool.overlaps(other)
+    ]
+    firsts = dict(reversed(expected))
+    told = [finding for finding in judge_tree(trees, default_node_class=True, whole=False) if "Weights" in finding.rule]
+    assert [(finding.index, finding.problem.message.split("'")[3]) for finding in told] == sorted(firsts.items())
+
+
+def test_many_pools_of_one_weight_are_not_held_each_against_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[Pool] = []
+    overlaps = Pool.overlaps
+
+    def counted(pool: Pool, other: Pool) -> bool:
+        compared.append(pool)
+        return overlaps(pool, other)
+
+    monkeypatch.setattr(Pool, "overlaps", counted)
+    apart = [nodes(f"p{number}", (_TEAM, "In", [f"t{number}"]), weight=1) for number in range(300)]
+    assert found(*apart, whole=False) == []
+    assert len(found(*apart, *apart[:3], whole=False)) == 6  # made twice, and as heavy
+    assert len(compared) == 3
 
 
 def reserving(name: str) -> TreeObject:
@@ -384,6 +526,8 @@ _WORDS = st.sampled_from(
     [
         *("metadata", "spec", "template", "labels", "name", "namespace", "requirements", "key", "operator", "values"),
         *("taints", "effect", "weight", "replicas", "nodeClassRef", "nodeSelector", "tolerations", "jobTemplate", "a"),
+        *("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"),
+        *("matchExpressions", "matchFields"),
         *("capacityReservationSelectorTerms", "In", "Gt", "Exists", "NoSchedule", "4", "${Token[TOKEN.1]}"),
     ]
 )
@@ -396,7 +540,15 @@ _ANYTHING = st.recursive(
 
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(
-    st.sampled_from([PLAIN, TAINTED, work("w", nodeSelector={"a": "b"}), work("c", "CronJob"), node_class("default")]),
+    st.sampled_from(
+        [
+            PLAIN,
+            TAINTED,
+            work("w", nodeSelector={"a": "b"}, affinity=affinity([("a", "In", ["b"])])),
+            work("c", "CronJob"),
+            node_class("default"),
+        ]
+    ),
     st.lists(st.integers(0, 30), min_size=1, max_size=6),
     _ANYTHING,
 )
@@ -417,7 +569,8 @@ def test_no_document_makes_the_tree_checks_fail(item: TreeObject, way: list[int]
 
 
 def test_all_rules_of_the_tree_are_listed() -> None:
-    listed = {finding.rule for finding in judge_tree([TAINTED, work("w")], default_node_class=False, whole=True)}
+    nearly = work("w", tolerations=[{"key": "nvidia.com/gpu", "value": "no"}])
+    listed = {finding.rule for finding in judge_tree([TAINTED, nearly], default_node_class=False, whole=True)}
     assert listed == {
         "automode:NodeClassNotFound",
         "automode:WorkloadFitsNoPool",

@@ -14,10 +14,21 @@ from automode_constructs import (
     ClusterRole,
     ClusterValues,
     ExistingNetwork,
+    GatewayClass,
+    GatewayClassSpec,
+    KubernetesObject,
     NodeClass,
     NodePool,
     NodePoolSpec,
     NodeRole,
+    ServiceReference,
+    TargetGroupBinding,
+    TargetGroupBindingSpec,
+    VolumeAttributes,
+    VolumeAttributesClass,
+    VolumeAttributesClassSpec,
+    VolumeSnapshotClass,
+    VolumeSnapshotClassSpec,
 )
 
 
@@ -41,6 +52,22 @@ def pools(stack: cdk.Stack, target: AutoModeCluster, spec: NodePoolSpec) -> Char
     NodePool(chart, "own", node_class=NodeClass(chart, "own-class", spec=values.node_class_spec()), spec=spec)
     NodePool(chart, "built-in", node_class=NodeClass.from_name("default"), spec=spec)
     return ChartDelivery(stack, "Pools", cluster=target, chart=chart)
+
+
+def classes(chart: cdk8s.Chart, target_group: str) -> list[KubernetesObject]:
+    changed = VolumeAttributesClassSpec(
+        driver_name="ebs.csi.eks.amazonaws.com", parameters=VolumeAttributes(iops="6000")
+    )
+    snapshots = VolumeSnapshotClassSpec(driver="ebs.csi.eks.amazonaws.com", deletion_policy="Delete")
+    binding = TargetGroupBindingSpec(
+        service_ref=ServiceReference(name="web", port=80), target_group_arn=target_group, target_type="ip"
+    )
+    return [
+        GatewayClass(chart, "alb", spec=GatewayClassSpec(controller_name="eks.amazonaws.com/gateway-alb")),
+        VolumeAttributesClass(chart, "fast", spec=changed),
+        VolumeSnapshotClass(chart, "snapshots", spec=snapshots, default_class=True),
+        TargetGroupBinding(chart, "web", spec=binding),
+    ]
 
 
 def escape_hatches(target: AutoModeCluster, stack: cdk.Stack) -> None:

@@ -1,7 +1,7 @@
 """User code that must not type-check: every line carries the complaint, and an unneeded one is an error itself."""
 
 import automode_constructs
-from automode_constructs import Budget, EphemeralStorage, NodePoolSpec, Taint
+from automode_constructs import Budget, EphemeralStorage, Hugepages, Kubelet, NodePoolSpec, Taint
 from automode_constructs.specs import labels
 
 
@@ -17,6 +17,8 @@ def wrong() -> None:
     EphemeralStorage(kmsKeyID="alias/volumes")  # type: ignore[call-arg]
     Taint(key="a", effect="Never")  # type: ignore[arg-type]
     Budget(node="10%")  # type: ignore[call-arg]
+    Hugepages(pages=["2Mi"])  # type: ignore[list-item]
+    Kubelet(max_pod=10)  # type: ignore[call-arg]
     NodePoolSpec(weight=1)  # type: ignore[call-arg]
     labels.INSTANCE_CATEGORY.greater_than(4)  # type: ignore[attr-defined]
     labels.INSTANCE_GENERATION.greater_than("4")  # type: ignore[arg-type]

@@ -1,17 +1,32 @@
 """User code that is only type-checked: specs, used right. Checked by mypy and by basedpyright, both strict."""
 
 from automode_constructs import (
+    AdvancedCompute,
+    AdvancedNetworking,
+    AdvancedSecurity,
     Budget,
+    CapacityReservationSelectorTerm,
+    CertificateBundle,
     Disruption,
     EphemeralStorage,
+    Eviction,
+    Hugepages,
+    Kernel,
+    Kubelet,
+    KubeletLogging,
+    NetworkInterface,
     NodeClaimSpec,
     NodeClaimTemplate,
     NodeClassSpec,
     NodePoolSpec,
+    PlacementGroupSelector,
     Requirement,
     SecurityGroupSelectorTerm,
+    StaticHugepages,
     SubnetSelectorTerm,
+    Sysctls,
     Taint,
+    TransparentHugepages,
 )
 from automode_constructs.specs import labels
 
@@ -42,6 +57,37 @@ def node_class(role: str) -> NodeClassSpec:
         subnet_selector_terms=(SubnetSelectorTerm(tags={"team": "ml"}),),
         security_group_selector_terms=[SecurityGroupSelectorTerm(id="sg-0123")],
         ephemeral_storage=EphemeralStorage(size="100Gi", kms_key_id="alias/volumes"),
+    )
+
+
+def full_node_class(profile: str) -> NodeClassSpec:
+    kubelet = Kubelet(
+        max_pods=58,
+        eviction=Eviction(hard={"memory.available": "5%"}),
+        logging=KubeletLogging(container_log_max_size="50Mi"),
+    )
+    return NodeClassSpec(
+        instance_profile=profile,
+        subnet_selector_terms=[SubnetSelectorTerm(id="subnet-0123")],
+        security_group_selector_terms=[SecurityGroupSelectorTerm(name="nodes")],
+        advanced_networking=AdvancedNetworking(
+            network_interfaces=[
+                NetworkInterface(
+                    network_card_index=0, device_index=0, interface_type="interface", secondary_ipv4_prefix_count=4
+                )
+            ]
+        ),
+        advanced_security=AdvancedSecurity(fips=True),
+        advanced_compute=AdvancedCompute(
+            hugepages=Hugepages(
+                pages=[StaticHugepages(size="2Mi", count=512)], transparent=TransparentHugepages(enabled="madvise")
+            ),
+            kubelet=kubelet,
+            kernel=Kernel(sysctl=Sysctls(vm_max_map_count=262144)),
+        ),
+        certificate_bundles=[CertificateBundle(name="proxy", data="LS0tLS1CRUdJTg==")],
+        capacity_reservation_selector_terms=[CapacityReservationSelectorTerm(id="cr-0123")],
+        placement_group_selector=PlacementGroupSelector(name="training"),
     )
 
 

@@ -1,0 +1,38 @@
+"""GatewayClass as a cdk8s construct."""
+
+from __future__ import annotations
+
+from constructs import Construct
+
+from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.specs.gateway_class import GatewayClassSpec
+
+__all__ = ["GatewayClass"]
+
+
+class GatewayClass(KubernetesObject):
+    """A GatewayClass whose Gateways one of Auto Mode's two controllers answers.
+
+    Creates an object of kind ``GatewayClass``. The cluster needs the Gateway API's kinds. Kubernetes refuses changes
+    to ``controllerName`` of an existing class: a changed class needs a new name.
+
+    Args:
+        scope: the cdk8s chart, or a construct in one.
+        id: the construct's id.
+        spec: the class.
+        name: the class's name. Default: the construct's id; we decide.
+
+    Source: EKS User Guide, "Configure the Kubernetes Gateway API in EKS Auto Mode".
+    """
+
+    def __init__(self, scope: Construct, id: str, *, spec: GatewayClassSpec, name: str | None = None) -> None:
+        self.spec = spec
+        super().__init__(
+            scope,
+            id,
+            api_version="gateway.networking.k8s.io/v1",
+            kind="GatewayClass",
+            name=name,
+            body={"spec": spec.to_manifest()},
+            warnings=spec.warnings(),
+        )

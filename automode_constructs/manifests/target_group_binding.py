@@ -1,0 +1,40 @@
+"""TargetGroupBinding as a cdk8s construct."""
+
+from __future__ import annotations
+
+from constructs import Construct
+
+from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.specs.target_group_binding import TargetGroupBindingSpec
+
+__all__ = ["TargetGroupBinding"]
+
+
+class TargetGroupBinding(KubernetesObject):
+    """Registers the pods or nodes of a Service in a target group that exists.
+
+    Creates an object of kind ``TargetGroupBinding`` in the chart's namespace, which must be the Service's. The target
+    group needs the tag ``eks:eks-cluster-name`` with the cluster's name. **Deleting the binding, or the cluster,
+    deletes the target group.**
+
+    Args:
+        scope: the cdk8s chart, or a construct in one.
+        id: the construct's id.
+        spec: the binding.
+        name: the binding's name. Default: the construct's id; we decide.
+
+    Source: EKS User Guide, "Use Service Annotations to configure Network Load Balancers".
+    """
+
+    def __init__(self, scope: Construct, id: str, *, spec: TargetGroupBindingSpec, name: str | None = None) -> None:
+        self.spec = spec
+        super().__init__(
+            scope,
+            id,
+            api_version="eks.amazonaws.com/v1",
+            kind="TargetGroupBinding",
+            name=name,
+            body={"spec": spec.to_manifest()},
+            warnings=spec.warnings(),
+            cluster_scoped=False,
+        )
