@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 PY := $(VENV)/bin/python
 OUTER_PATH := $(subst $(VENV)/bin:,,$(PATH))
-CODE := $(wildcard automode_constructs charts stacks app.py tests examples benchmarks)
+CODE := $(wildcard automode_constructs charts stacks app.py tests examples benchmarks tools)
 
 # node, cdk and python are the venv's in every recipe; the set-up alone looks for PYTHON and uv outside.
 export PATH := $(VENV)/bin:$(OUTER_PATH)

@@ -10,19 +10,36 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
+    from automode_constructs.aws.model_bucket import ModelBucket as ModelBucket
     from automode_constructs.aws.network import AutoModeNetwork as AutoModeNetwork
     from automode_constructs.aws.network import ExistingNetwork as ExistingNetwork
+    from automode_constructs.aws.pod_identity import PodIdentityRole as PodIdentityRole
+    from automode_constructs.aws.pull_through_cache import PullThroughCache as PullThroughCache
     from automode_constructs.aws.roles import BuiltInNodeRole as BuiltInNodeRole
     from automode_constructs.aws.roles import ClusterRole as ClusterRole
     from automode_constructs.aws.roles import NodeRole as NodeRole
     from automode_constructs.cluster_values import ClusterValues as ClusterValues
     from automode_constructs.delivery import ChartDelivery as ChartDelivery
     from automode_constructs.errors import AutoModeError as AutoModeError
+    from automode_constructs.inference.cold_start import estimate_cold_start as estimate_cold_start
+    from automode_constructs.inference.model_preset import GPT_OSS_20B as GPT_OSS_20B
+    from automode_constructs.inference.model_preset import ModelPreset as ModelPreset
+    from automode_constructs.inference.model_server import ModelServer as ModelServer
+    from automode_constructs.inference.weight_staging import WeightStaging as WeightStaging
+    from automode_constructs.inference.weights import HubWeights as HubWeights
+    from automode_constructs.inference.weights import ImageWeights as ImageWeights
+    from automode_constructs.inference.weights import S3Weights as S3Weights
+    from automode_constructs.inference.weights import SecretKey as SecretKey
+    from automode_constructs.manifests.gateway_class import GatewayClass as GatewayClass
     from automode_constructs.manifests.ingress_class import IngressClass as IngressClass
     from automode_constructs.manifests.ingress_class import IngressClassParams as IngressClassParams
+    from automode_constructs.manifests.kubernetes_object import KubernetesObject as KubernetesObject
     from automode_constructs.manifests.node_class import NodeClass as NodeClass
     from automode_constructs.manifests.node_pool import NodePool as NodePool
     from automode_constructs.manifests.storage_class import StorageClass as StorageClass
+    from automode_constructs.manifests.target_group_binding import TargetGroupBinding as TargetGroupBinding
+    from automode_constructs.manifests.volume_attributes_class import VolumeAttributesClass as VolumeAttributesClass
+    from automode_constructs.manifests.volume_snapshot_class import VolumeSnapshotClass as VolumeSnapshotClass
     from automode_constructs.manifests.yaml_folder import write_yaml_folder as write_yaml_folder
     from automode_constructs.specs.advanced_compute import AdvancedCompute as AdvancedCompute
     from automode_constructs.specs.advanced_networking import AdvancedNetworking as AdvancedNetworking
@@ -31,7 +48,14 @@ if TYPE_CHECKING:
     from automode_constructs.specs.capacity import CapacityReservationSelectorTerm as CapacityReservationSelectorTerm
     from automode_constructs.specs.capacity import PlacementGroupSelector as PlacementGroupSelector
     from automode_constructs.specs.certificate_bundle import CertificateBundle as CertificateBundle
+    from automode_constructs.specs.gateway_class import GatewayClassSpec as GatewayClassSpec
+    from automode_constructs.specs.hugepages import Hugepages as Hugepages
+    from automode_constructs.specs.hugepages import StaticHugepages as StaticHugepages
+    from automode_constructs.specs.hugepages import TransparentHugepages as TransparentHugepages
     from automode_constructs.specs.ingress_class import IngressClassParamsSpec as IngressClassParamsSpec
+    from automode_constructs.specs.kubelet import Eviction as Eviction
+    from automode_constructs.specs.kubelet import Kubelet as Kubelet
+    from automode_constructs.specs.kubelet import KubeletLogging as KubeletLogging
     from automode_constructs.specs.node_class import EphemeralStorage as EphemeralStorage
     from automode_constructs.specs.node_class import NodeClassSpec as NodeClassSpec
     from automode_constructs.specs.node_class import SecurityGroupSelectorTerm as SecurityGroupSelectorTerm
@@ -46,6 +70,18 @@ if TYPE_CHECKING:
     from automode_constructs.specs.requirement import Requirement as Requirement
     from automode_constructs.specs.storage_class import StorageClassSpec as StorageClassSpec
     from automode_constructs.specs.storage_class import StorageParameters as StorageParameters
+    from automode_constructs.specs.sysctls import Kernel as Kernel
+    from automode_constructs.specs.sysctls import Sysctls as Sysctls
+    from automode_constructs.specs.target_group_binding import NetworkingPeer as NetworkingPeer
+    from automode_constructs.specs.target_group_binding import NetworkingPort as NetworkingPort
+    from automode_constructs.specs.target_group_binding import NetworkingRule as NetworkingRule
+    from automode_constructs.specs.target_group_binding import NetworkingSecurityGroup as NetworkingSecurityGroup
+    from automode_constructs.specs.target_group_binding import ServiceReference as ServiceReference
+    from automode_constructs.specs.target_group_binding import TargetGroupBindingSpec as TargetGroupBindingSpec
+    from automode_constructs.specs.target_group_binding import TargetGroupNetworking as TargetGroupNetworking
+    from automode_constructs.specs.volume_attributes_class import VolumeAttributes as VolumeAttributes
+    from automode_constructs.specs.volume_attributes_class import VolumeAttributesClassSpec as VolumeAttributesClassSpec
+    from automode_constructs.specs.volume_snapshot_class import VolumeSnapshotClassSpec as VolumeSnapshotClassSpec
 else:
     _HOMES = {
         "AdvancedCompute": "specs.advanced_compute",
@@ -63,12 +99,30 @@ else:
         "ClusterValues": "cluster_values",
         "Disruption": "specs.node_pool",
         "EphemeralStorage": "specs.node_class",
+        "Eviction": "specs.kubelet",
         "ExistingNetwork": "aws.network",
+        "GPT_OSS_20B": "inference.model_preset",
+        "GatewayClass": "manifests.gateway_class",
+        "GatewayClassSpec": "specs.gateway_class",
+        "HubWeights": "inference.weights",
+        "Hugepages": "specs.hugepages",
+        "ImageWeights": "inference.weights",
         "ImportedCluster": "aws.imported_cluster",
         "IngressClass": "manifests.ingress_class",
         "IngressClassParams": "manifests.ingress_class",
         "IngressClassParamsSpec": "specs.ingress_class",
+        "Kernel": "specs.sysctls",
+        "Kubelet": "specs.kubelet",
+        "KubeletLogging": "specs.kubelet",
+        "KubernetesObject": "manifests.kubernetes_object",
+        "ModelBucket": "aws.model_bucket",
+        "ModelPreset": "inference.model_preset",
+        "ModelServer": "inference.model_server",
         "NetworkInterface": "specs.advanced_networking",
+        "NetworkingPeer": "specs.target_group_binding",
+        "NetworkingPort": "specs.target_group_binding",
+        "NetworkingRule": "specs.target_group_binding",
+        "NetworkingSecurityGroup": "specs.target_group_binding",
         "NodeClaimSpec": "specs.node_pool",
         "NodeClaimTemplate": "specs.node_pool",
         "NodeClass": "manifests.node_class",
@@ -78,13 +132,31 @@ else:
         "NodePoolSpec": "specs.node_pool",
         "NodeRole": "aws.roles",
         "PlacementGroupSelector": "specs.capacity",
+        "PodIdentityRole": "aws.pod_identity",
+        "PullThroughCache": "aws.pull_through_cache",
         "Requirement": "specs.requirement",
+        "S3Weights": "inference.weights",
+        "SecretKey": "inference.weights",
         "SecurityGroupSelectorTerm": "specs.node_class",
+        "ServiceReference": "specs.target_group_binding",
+        "StaticHugepages": "specs.hugepages",
         "StorageClass": "manifests.storage_class",
         "StorageClassSpec": "specs.storage_class",
         "StorageParameters": "specs.storage_class",
         "SubnetSelectorTerm": "specs.node_class",
+        "Sysctls": "specs.sysctls",
         "Taint": "specs.node_pool",
+        "TargetGroupBinding": "manifests.target_group_binding",
+        "TargetGroupBindingSpec": "specs.target_group_binding",
+        "TargetGroupNetworking": "specs.target_group_binding",
+        "TransparentHugepages": "specs.hugepages",
+        "VolumeAttributes": "specs.volume_attributes_class",
+        "VolumeAttributesClass": "manifests.volume_attributes_class",
+        "VolumeAttributesClassSpec": "specs.volume_attributes_class",
+        "VolumeSnapshotClass": "manifests.volume_snapshot_class",
+        "VolumeSnapshotClassSpec": "specs.volume_snapshot_class",
+        "WeightStaging": "inference.weight_staging",
+        "estimate_cold_start": "inference.cold_start",
         "write_yaml_folder": "manifests.yaml_folder",
     }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_eks_v2 as eks
-from constructs import Construct, IConstruct, IDependable
+from constructs import Construct, IConstruct, IDependable, Node
 
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.order import in_order, in_waves, prerequisites
@@ -37,8 +37,8 @@ MAX_RESOURCES = 500
 SERVICE_TIMEOUT_SECONDS = 1200
 """The handler ends after 15 minutes; without this CloudFormation would wait an hour for its answer."""
 
-CRD_TIMEOUT = cdk.Duration.minutes(14)
-"""How long a fresh cluster gets to serve a CRD, inside the handler's 15 minutes."""
+WAIT_TIMEOUT = cdk.Duration.minutes(14)
+"""How long the cluster gets to serve a CRD, or an object to get ready, inside the handler's 15 minutes."""
 
 _ALWAYS_AWAITED = ("nodeclasses.eks.amazonaws.com", "nodepools.karpenter.sh")
 _AWAITED_BY_KIND = {
@@ -75,9 +75,9 @@ def attach(target: ChartTarget, deliveries: Sequence[ChartDelivery]) -> None:
         deliveries[0].problems.append(str(error))
         return
     stacks = [cdk.Stack.of(delivery) for delivery in owners]
-    if not _stacks_allow(target, owners, objects, needed) or not _stacks_hold(owners, stacks):
+    if not _stacks_allow(target, owners, objects, needed) or not _stacks_hold(owners, objects, stacks):
         return
-    made: dict[int, eks.KubernetesManifest] = {}
+    made: dict[int, Construct] = {}
     for stack in dict.fromkeys(stacks[index] for index in order):
         here = [index for index in order if stacks[index] is stack]
         before = _await_crds(owners[here[0]], {str(objects[index].manifest["kind"]) for index in here})
@@ -85,10 +85,11 @@ def attach(target: ChartTarget, deliveries: Sequence[ChartDelivery]) -> None:
             # Three lanes: each object waits for the one three places before it, the first three for the last wave's.
             lanes: list[IDependable] = []
             for index in wave:
-                made[index] = _make(owners[index], objects[index])
-                made[index].node.add_dependency(
+                manifest = _make(owners[index], objects[index])
+                manifest.node.add_dependency(
                     *(lanes[-IN_FLIGHT:][:1] if len(lanes) >= IN_FLIGHT else before), *aws_needs[index]
                 )
+                made[index] = _awaited(owners[index], objects[index], manifest)
                 lanes.append(made[index])
             before = lanes[-IN_FLIGHT:]
     for index, others in enumerate(needed):
@@ -253,12 +254,15 @@ def _stacks_allow(
     return allowed
 
 
-def _stacks_hold(owners: Sequence[ChartDelivery], stacks: Sequence[cdk.Stack]) -> bool:
+def _stacks_hold(
+    owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject], stacks: Sequence[cdk.Stack]
+) -> bool:
     """Whether the objects fit into their stacks."""
     fits = True
     for stack in dict.fromkeys(stacks):
         others = [item for item in stack.node.find_all() if isinstance(item, cdk.CfnResource) and item.stack is stack]
-        total = stacks.count(stack) + len(_ALWAYS_AWAITED) + len(others)
+        waits = sum(item.waits_for is not None for item, its in zip(objects, stacks, strict=True) if its is stack)
+        total = stacks.count(stack) + waits + len(_ALWAYS_AWAITED) + len(others)
         if total > MAX_RESOURCES:
             fits = False
             owners[stacks.index(stack)].problems.append(
@@ -289,16 +293,41 @@ def _await_crds(delivery: ChartDelivery, kinds: set[str]) -> list[IDependable]:
             object_type="crd",
             object_name=name,
             json_path=".metadata.name",
-            timeout=CRD_TIMEOUT,
+            timeout=WAIT_TIMEOUT,
         )
-        node = value.node
-        resource = cast(cdk.CfnResource, node.find_child("Resource").node.default_child)
-        resource.override_logical_id(f"AutoModeCrds{_alphanumeric(plural)}{address}")
-        resource.add_property_override("ServiceTimeout", str(SERVICE_TIMEOUT_SECONDS))
+        node = _named(value, f"AutoModeCrds{_alphanumeric(plural)}{address}")
         if before:
             node.add_dependency(*before)
         before = [value]
     return before
+
+
+def _named(value: eks.KubernetesObjectValue, name: str) -> Node:
+    node = value.node
+    resource = cast(cdk.CfnResource, node.find_child("Resource").node.default_child)
+    resource.override_logical_id(name)
+    resource.add_property_override("ServiceTimeout", str(SERVICE_TIMEOUT_SECONDS))
+    return node
+
+
+def _awaited(delivery: ChartDelivery, item: RenderedObject, manifest: eks.KubernetesManifest) -> Construct:
+    """What comes after an object waits for this: the object itself, or its answer to ``wait_for``."""
+    if item.waits_for is None:
+        return manifest
+    key = object_key(item.manifest)
+    name = f"{logical_id(delivery.node.id, key)}Ready"
+    value = eks.KubernetesObjectValue(
+        delivery,
+        name,
+        cluster=cast(eks.ICluster, delivery.cluster.cluster),
+        object_type=f"{key.kind.lower()}.{key.group}" if key.group else key.kind.lower(),
+        object_name=key.name,
+        object_namespace=key.namespace or None,
+        json_path=item.waits_for,
+        timeout=WAIT_TIMEOUT,
+    )
+    _named(value, name).add_dependency(manifest)
+    return value
 
 
 def _outliving(stack: cdk.Stack, deliveries: Sequence[ChartDelivery]) -> list[IDependable]:

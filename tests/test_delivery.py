@@ -19,7 +19,7 @@ from constructs import Construct, IConstruct, IValidation
 from automode_constructs import AutoModeCluster, ChartDelivery, NodeClass, NodePool, NodeRole
 from automode_constructs.delivery import ChartTarget
 from automode_constructs.delivery_attachment import logical_id
-from automode_constructs.manifests.kubernetes_object import note_warning
+from automode_constructs.manifests.kubernetes_object import note_warning, wait_for
 from automode_constructs.specs import labels
 from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
 from automode_constructs.specs.whole_tree import ObjectKey
@@ -30,6 +30,7 @@ from tests.template_order import most_at_once, waits_for
 MANIFEST = "Custom::AWSCDK-EKS-KubernetesResource"
 VALUE = "Custom::AWSCDK-EKS-KubernetesObjectValue"
 API_VERSIONS = {
+    "Job": "batch/v1",
     "CustomResourceDefinition": "apiextensions.k8s.io/v1",
     "Deployment": "apps/v1",
     "Ingress": "networking.k8s.io/v1",
@@ -787,3 +788,32 @@ def test_what_is_missing_is_a_warning_where_others_may_have_made_it() -> None:
             "remove the add_dependency [ack: automode:DependencyNotDelivered]",
         ),
     ]
+
+
+# What counts as made only later -------------------------------------------------------------------------------------
+
+
+def test_what_depends_on_an_object_that_must_get_ready_waits_for_that() -> None:
+    scene = Scene()
+    chart = new_chart("staged")
+    job = thing(chart, "Job", "copy", namespace="default")
+    server = thing(chart, "Deployment", "server", namespace="default")
+    server.add_dependency(job)
+    wait_for(job, ".status.succeeded")
+    scene.target.add_chart("Charts", chart)
+    template = scene.template()
+    names = by_name(template)
+    (ready,) = [logical for logical in template["Resources"] if logical == f"{names['copy']}Ready"]
+    resource = template["Resources"][ready]
+    assert resource["Properties"] | {"ServiceToken": "", "ClusterName": ""} == {
+        "ServiceToken": "",
+        "ServiceTimeout": "1200",
+        "ClusterName": "",
+        "ObjectType": "job.batch",
+        "ObjectName": "copy",
+        "ObjectNamespace": "default",
+        "JsonPath": ".status.succeeded",
+        "TimeoutSeconds": 840,
+    }
+    assert names["copy"] in resource["DependsOn"]
+    assert ready in template["Resources"][names["server"]]["DependsOn"]

@@ -66,7 +66,47 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit code: 0 done, 1 the objects have errors, 2 unusable input.",
     )
     convert.add_argument("file", metavar="FILE", help="YAML or JSON, or - for standard input")
+    estimate = commands.add_parser(
+        "estimate",
+        help="say how long vLLM servers take to start, and what their nodes cost",
+        description="Prints the instance types that the NodePools of manifests admit, with prices and with the cold "
+        "start of each vLLM server that can land on them.",
+        epilog="Exit code: 0 estimated, 2 unusable input, or nothing to estimate.",
+    )
+    estimate.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or - for standard input")
+    estimate.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    image = estimate.add_mutually_exclusive_group()
+    image.add_argument(
+        "--image-gb",
+        type=_gigabytes,
+        dest="image_bytes",
+        metavar="GB",
+        help="the compressed image; default: 9, and the weights where they are in it",
+    )
+    image.add_argument("--image-bytes", type=_bytes, metavar="BYTES", help="the same in bytes, as registries tell it")
+    estimate.add_argument(
+        "--weight-gb",
+        type=_gigabytes,
+        dest="weight_bytes",
+        metavar="GB",
+        help="weights of models that are not known here",
+    )
+    estimate.add_argument("--all", action="store_true", help="print every instance type, not the 15 cheapest")
     return parser
+
+
+def _gigabytes(text: str) -> int:
+    return _bytes(text, scale=10**9)
+
+
+def _bytes(text: str, *, scale: int = 1) -> int:
+    try:
+        size = round(float(text) * scale)
+    except (OverflowError, ValueError):
+        size = 0
+    if size <= 0:
+        raise argparse.ArgumentTypeError(f"needs a number above 0, got {text!r}")
+    return size
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -81,6 +121,8 @@ def _run(given: argparse.Namespace) -> int:
         return 2
     if given.command == "convert":
         return _convert(given.file)
+    if given.command == "estimate":
+        return _estimate(given)
     from automode_constructs.cli.lint import lint
     from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
 
@@ -110,6 +152,20 @@ def _convert(file: str) -> int:
         _say(str(AutoModeError(f"{file}:{place}", [Problem(field="", message=error.message, cure=error.cure)])))
         return 2
     return 0
+
+
+def _estimate(given: argparse.Namespace) -> int:
+    from automode_constructs.cli.estimate import estimate
+    from automode_constructs.cli.estimate_report import as_json, as_text
+    from automode_constructs.errors import AutoModeError
+
+    try:
+        run = estimate(given.paths, image_bytes=given.image_bytes, weight_bytes=given.weight_bytes)
+    except AutoModeError as error:
+        _say(f"automode: {error}")
+        return 2
+    _write(as_json(run) if given.format == "json" else as_text(run, all_types=given.all))
+    return 0 if run.tables else 2
 
 
 def _coloured() -> bool:

@@ -1,0 +1,213 @@
+"""ModelBucket: a private S3 bucket for the weights of models."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import cast
+
+from aws_cdk import Annotations, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.tokens import is_token
+
+__all__ = ["ModelBucket"]
+
+_SEGMENT = r"[A-Za-z0-9!_.'()-]+"
+_PREFIX = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
+"""The safe characters of S3 keys but ``*``, which IAM would take for any text."""
+
+_REMOVAL_POLICIES = (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+
+_READ_KEY = ("kms:Decrypt",)
+_WRITE_KEY = ("kms:Decrypt", "kms:GenerateDataKey")
+
+
+class ModelBucket(Construct):
+    """A private S3 bucket for the weights of models, one prefix for each commit of a model.
+
+    Creates an S3 bucket without public access and without ACLs, encrypted, that takes requests over TLS 1.2 or later
+    only and ends uploads that were not completed after a day. It keeps no old versions: ``WeightStaging`` writes the
+    files of a commit under a prefix of their own, where they never change.
+
+    Permissions are given to roles (``grant_read``, ``grant_stage``), never by the bucket's or the key's policy. So
+    bucket, key and roles may belong to different stacks of an account without a circle.
+
+    Args:
+        scope: where the bucket is made; the region of the nodes, so that reading costs nothing but requests.
+        id: the construct's id.
+        encryption_key: the KMS key, made or imported; its policy must let the account's IAM policies decide, as the
+            CDK's keys do. No alias: IAM policies name keys. Default: S3's own keys (SSE-S3); we decide.
+        server_access_logs_bucket: the bucket that gets the access logs. One of another stack or an imported one is left
+            as it is, and a warning ``automode:LogBucketPolicyNotOurs`` says what its policy must hold. Default: no
+            access logs, as we decide.
+        removal_policy: what becomes of the bucket when it leaves the stack. ``DESTROY`` deletes the weights too, by a
+            Lambda of the CDK. Default: ``RETAIN``; we decide.
+
+    Attributes:
+        bucket: the bucket.
+        bucket_name: its name, for ``S3Weights`` and ``WeightStaging``.
+
+    Raises:
+        AutoModeError: for an alias in place of a key, and for a removal policy that S3 does not know.
+
+    Source: Amazon S3 User Guide, "Security best practices for Amazon S3".
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        encryption_key: kms.IKey | None = None,
+        server_access_logs_bucket: s3.IBucket | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        where = f"{scope.node.path}/{id}"
+        if hasattr(encryption_key, "alias_name"):
+            raise AutoModeError.of(
+                where,
+                "encryption_key",
+                "is an alias, which IAM policies do not take for the key behind it",
+                "pass the key, or kms.Key.from_key_arn(...) with its ARN",
+            )
+        if removal_policy not in _REMOVAL_POLICIES:
+            raise AutoModeError.of(where, "removal_policy", f"got {removal_policy.name}", "use RETAIN or DESTROY")
+
+        super().__init__(scope, id)
+        self._key = encryption_key
+        logs_here = isinstance(server_access_logs_bucket, s3.Bucket) and _same_stack(self, server_access_logs_bucket)
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            encryption=s3.BucketEncryption.S3_MANAGED if encryption_key is None else s3.BucketEncryption.KMS,
+            encryption_key=encryption_key,
+            bucket_key_enabled=None if encryption_key is None else True,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            versioned=False,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="EndIncompleteUploads", abort_incomplete_multipart_upload_after=Duration.days(1), enabled=True
+                )
+            ],
+            server_access_logs_bucket=server_access_logs_bucket if logs_here else None,
+            removal_policy=removal_policy,
+            auto_delete_objects=removal_policy == RemovalPolicy.DESTROY,
+        )
+        self.bucket_name: str = self.bucket.bucket_name
+        # A bucket that stays behind goes on to refuse what is not encrypted on its way.
+        cast(s3.BucketPolicy, self.bucket.policy).apply_removal_policy(removal_policy)
+        if server_access_logs_bucket is not None and not logs_here:
+            self._log_elsewhere(server_access_logs_bucket)
+        if encryption_key is not None and not isinstance(encryption_key, kms.Key):
+            _warn_of_key(self, encryption_key)
+
+    def grant_read(self, grantee: iam.IGrantable, prefix: str) -> None:
+        """Lets a role list and read what lies under a prefix, as a model server does.
+
+        Adds to the role's policy ``s3:ListBucket`` for this prefix, ``s3:GetObject`` and, with a KMS key,
+        ``kms:Decrypt``.
+
+        Args:
+            grantee: the role, ``role`` of a ``PodIdentityRole``.
+            prefix: where the files lie, without a slash at either end; a token too.
+
+        Raises:
+            AutoModeError: for what is no prefix, and for a grantee that has no policy.
+        """
+        self._check_prefix(prefix)
+        self._grant(grantee, ["s3:ListBucket"], self.bucket.bucket_arn, listed=prefix)
+        self._grant(grantee, ["s3:GetObject"], self.bucket.arn_for_objects(f"{prefix}/*"))
+        self._grant_key(grantee, _READ_KEY)
+
+    def grant_stage(self, grantee: iam.IGrantable, prefix: str) -> None:
+        """Lets a role fill a prefix, as ``WeightStaging`` does; it deletes nothing.
+
+        Adds to the role's policy what ``grant_read`` gives, ``s3:PutObject``, ``s3:AbortMultipartUpload`` and, with a
+        KMS key, ``kms:GenerateDataKey``; and for the whole bucket ``s3:ListBucketMultipartUploads``, which IAM cannot
+        bind to a prefix.
+
+        Args:
+            grantee: the role, ``role`` of a ``PodIdentityRole``.
+            prefix: where the files come, without a slash at either end; a token too.
+
+        Raises:
+            AutoModeError: for what is no prefix, and for a grantee that has no policy.
+        """
+        self._check_prefix(prefix)
+        self._grant(grantee, ["s3:ListBucket"], self.bucket.bucket_arn, listed=prefix)
+        self._grant(grantee, ["s3:ListBucketMultipartUploads"], self.bucket.bucket_arn)
+        self._grant(
+            grantee,
+            ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+            self.bucket.arn_for_objects(f"{prefix}/*"),
+        )
+        self._grant_key(grantee, _WRITE_KEY)
+
+    def _check_prefix(self, prefix: str) -> None:
+        if not is_token(prefix) and (not isinstance(prefix, str) or _PREFIX.fullmatch(prefix) is None):
+            raise AutoModeError.of(
+                self.node.path,
+                "prefix",
+                f"{shown(prefix)} is no prefix of S3 objects that a permission can name",
+                'write letters, digits and characters of "!_.\'()-", with single slashes between and none at the ends, '
+                "such as 'gpt-oss-20b/<revision>'",
+            )
+
+    def _grant(self, grantee: iam.IGrantable, actions: list[str], resource: str, *, listed: str | None = None) -> None:
+        # Programs list with the slash: without it the list would show other prefixes that begin alike.
+        conditions = None if listed is None else {"StringLike": {"s3:prefix": f"{listed}/*"}}
+        statement = iam.PolicyStatement(actions=actions, resources=[resource], conditions=conditions)
+        if not grantee.grant_principal.add_to_principal_policy(statement).statement_added:
+            raise AutoModeError.of(
+                self.node.path,
+                "grantee",
+                "has no policy of its own that could be added to",
+                "give an IAM role, such as 'role' of a PodIdentityRole",
+            )
+
+    def _grant_key(self, grantee: iam.IGrantable, actions: tuple[str, ...]) -> None:
+        if self._key is not None:
+            self._grant(grantee, list(actions), self._key.key_arn)
+
+    def _log_elsewhere(self, logs: s3.IBucket) -> None:
+        # The CDK would write into the other stack's bucket policy.
+        resource = cast(s3.CfnBucket, self.bucket.node.default_child)
+        resource.logging_configuration = s3.CfnBucket.LoggingConfigurationProperty(
+            destination_bucket_name=logs.bucket_name
+        )
+        Annotations.of(self).add_warning_v2(
+            "automode:LogBucketPolicyNotOurs",
+            f"the log bucket {_readable(logs.bucket_name, logs.node.path)} is imported or of another stack, so its "
+            "policy is not ours to change; it must let logging.s3.amazonaws.com do s3:PutObject on its objects",
+        )
+
+
+def _same_stack(scope: Construct, other: Construct) -> bool:
+    return Stack.of(scope).node.addr == Stack.of(other).node.addr
+
+
+def _warn_of_key(scope: Construct, key: kms.IKey) -> None:
+    wanted = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:<partition>:iam::<account>:root"},
+        "Action": list(_WRITE_KEY),
+        "Resource": "*",
+    }
+    Annotations.of(scope).add_warning_v2(
+        "automode:KeyPolicyNotOurs",
+        f"the key {_readable(key.key_arn, key.node.path)} is imported, so its policy is not ours to change; for the "
+        "permissions of roles to count it must leave them to the account, by "
+        f"{json.dumps(wanted, separators=(',', ':'))}",
+    )
+
+
+def _readable(value: str, stand_in: str) -> str:
+    return stand_in if is_token(value) else value

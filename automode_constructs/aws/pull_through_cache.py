@@ -1,0 +1,321 @@
+"""PullThroughCache: images of another registry, kept in the account's own ECR registry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from aws_cdk import Annotations, Aws, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.facts.regions import partition_of
+from automode_constructs.inference.image import ImageReference, pull_through_image
+from automode_constructs.tokens import is_token
+
+__all__ = ["PullThroughCache"]
+
+_NEEDS_CREDENTIAL = {
+    "public.ecr.aws": False,
+    "registry.k8s.io": False,
+    "quay.io": False,
+    "registry-1.docker.io": True,
+    "ghcr.io": True,
+    "registry.gitlab.com": True,
+}
+"""The upstream registries that ECR takes by one fixed name. Besides: an Azure registry of your own, and two that are
+left out here, another account's ECR (needs a role) and Chainguard (its address was in no document at hand)."""
+
+_AZURE = re.compile(r"[a-z0-9]{5,50}\.azurecr\.io")
+_DOCKER_HUB = "registry-1.docker.io"
+_DOCKER_HUB_NAMES = ("docker.io", "index.docker.io", _DOCKER_HUB)
+
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{_PART}(?:/{_PART})*")
+_LONGEST_NAME = 256
+_SECRET = re.compile(
+    r"arn:aws(?:-[a-z]+)*:secretsmanager:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):"
+    r"secret:(?P<name>[A-Za-z0-9/_+=.@-]+)"
+)
+_SECRET_PREFIX = "ecr-pullthroughcache/"  # noqa: S105 - a name
+
+_WITHOUT_RULES = ("aws-us-gov", "aws-cn")
+
+_UNTAGGED_DAYS = 30
+"""How long an image stays that no tag and no other image refers to."""
+
+
+class PullThroughCache(Construct):
+    """Images of another registry, kept in the account's own ECR registry: near the nodes, and there when it is not.
+
+    Creates an ``AWS::ECR::PullThroughCacheRule`` and an ECR repository for each repository named. The repositories
+    are made here because nodes cannot make them: ``AmazonEC2ContainerRegistryPullOnly`` lets a node import an image
+    (``ecr:BatchImportUpstreamImage``) but create no repository. Each is scanned on push, is encrypted, and loses images
+    that nothing refers to after 30 days.
+
+    ECR fetches an image when a node first asks for its tag. That first pull runs at the speed of the upstream
+    registry, may need a route to the internet even in a VPC with endpoints, and does not work over ECR's FIPS
+    endpoints. One AWS customer reports that an image is not fetched when it is first asked for by digest; a warning
+    ``automode:DigestNotCached`` says so. With immutable tags the tag alone names one image for good.
+
+    AWS offers no such rules in GovCloud and China; a warning ``automode:PullThroughCacheRegion`` says so.
+
+    Args:
+        scope: where the cache is made, in the account and region of the nodes.
+        id: the construct's id.
+        prefix: what the names of the repositories begin with, 2 to 30 characters, one for each upstream registry.
+        repositories: the repositories of the upstream registry, without registry and tag
+            (``deep-learning-containers/vllm``); official ones of Docker Hub begin with ``library/``.
+        upstream: the upstream registry's name: ``public.ecr.aws``, ``registry.k8s.io``, ``quay.io``,
+            ``registry-1.docker.io`` (Docker Hub), ``ghcr.io``, ``registry.gitlab.com`` or ``<name>.azurecr.io``.
+            Default: ``public.ecr.aws``; we decide.
+        credential_arn: the ARN of a Secrets Manager secret with the upstream registry's credentials, whose name begins
+            with ``ecr-pullthroughcache/``, in the same account and region. The last four registries need one. Default:
+            none.
+        immutable_tags: whether a tag keeps the image that it was first pulled with. Otherwise ECR asks the upstream
+            registry for a newer one every 24 hours, new nodes may run another image than old ones, and the image that
+            lost its tag expires. Default: ``True``; we decide, ECR's own is not so.
+        encryption_key: the KMS key of the repositories, which cannot be changed later. Default: S3's own keys
+            (AES-256); ECR decides.
+        removal_policy: what becomes of the repositories when they leave the stack. ``DESTROY`` deletes their images
+            too; ``RETAIN`` leaves names behind that no other stack can make again. Default: ``DESTROY``; we decide, as
+            they can be pulled again.
+
+    Attributes:
+        upstream: the upstream registry's name.
+        rule: the rule.
+        repositories: the ECR repositories by their upstream name.
+
+    Raises:
+        AutoModeError: for an upstream registry that ECR does not take, a prefix or repository that is none, a secret
+            that is missing, misnamed or elsewhere, and a removal policy that ECR does not know.
+
+    Source: Amazon ECR User Guide, "Sync an upstream registry with an Amazon ECR private registry";
+    aws/containers-roadmap#2837 (digests).
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        prefix: str,
+        repositories: Sequence[str],
+        upstream: str = "public.ecr.aws",
+        credential_arn: str | None = None,
+        immutable_tags: bool = True,
+        encryption_key: kms.IKey | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
+    ) -> None:
+        problems = [
+            *_upstream_problems(upstream),
+            *_prefix_problems(prefix),
+            *_repository_problems(repositories, upstream, prefix),
+            *_credential_problems(credential_arn, upstream, Stack.of(scope)),
+        ]
+        if removal_policy == RemovalPolicy.SNAPSHOT:
+            problems.append(Problem(field="removal_policy", message="got SNAPSHOT", cure="use DESTROY or RETAIN"))
+        if problems:
+            raise AutoModeError(f"{scope.node.path}/{id}", problems)
+
+        super().__init__(scope, id)
+        self.upstream = upstream
+        self.rule = ecr.CfnPullThroughCacheRule(
+            self,
+            "Rule",
+            ecr_repository_prefix=prefix,
+            upstream_registry_url=upstream,
+            credential_arn=credential_arn,
+        )
+        self.repositories: Mapping[str, ecr.Repository] = {
+            path: ecr.Repository(
+                self,
+                # A slash would part the id, and a colon is in no repository's name.
+                path.replace("/", ":"),
+                repository_name=f"{prefix}/{path}",
+                image_scan_on_push=True,
+                image_tag_mutability=ecr.TagMutability.IMMUTABLE if immutable_tags else ecr.TagMutability.MUTABLE,
+                encryption=ecr.RepositoryEncryption.AES_256 if encryption_key is None else ecr.RepositoryEncryption.KMS,
+                encryption_key=encryption_key,
+                lifecycle_rules=[
+                    ecr.LifecycleRule(
+                        description="Images that nothing refers to",
+                        tag_status=ecr.TagStatus.UNTAGGED,
+                        max_image_age=Duration.days(_UNTAGGED_DAYS),
+                    )
+                ],
+                removal_policy=removal_policy,
+                empty_on_delete=removal_policy == RemovalPolicy.DESTROY,
+            )
+            for path in repositories
+        }
+        # Without the rule nobody pulls, so no repository is made by a pull before it is made here.
+        self.rule.node.add_dependency(*self.repositories.values())
+        self._warn_of_region()
+
+    def image(self, text: str) -> str:
+        """The reference by which nodes pull an upstream image through the cache.
+
+        What holds it waits for the rule, and so for the repositories.
+
+        Args:
+            text: the upstream image with its tag, such as
+                ``public.ecr.aws/deep-learning-containers/vllm:<tag>``; without a registry it is one of Docker Hub.
+
+        Raises:
+            AutoModeError: for what is no image reference or holds a token; for one without a tag, or with ``latest``;
+                for an image of another registry, or of a repository that the cache does not name.
+        """
+        where = self.node.path
+        if is_token(text):
+            raise AutoModeError.of(
+                where, "image", "holds a value known only after deployment", "write the upstream image out"
+            )
+        reference = ImageReference.of(where, text)
+        registry, path = _registry_and_path(reference.repository)
+        if registry != self.upstream:
+            raise AutoModeError.of(
+                where,
+                "image",
+                f"'{text}' is an image of '{registry}', the cache's upstream is '{self.upstream}'",
+                "give an image of that registry, or make another PullThroughCache",
+            )
+        if path not in self.repositories:
+            raise AutoModeError.of(
+                where,
+                "image",
+                f"'{text}' is of the repository '{path}', which the cache does not name",
+                f"add it to repositories; they are {_listed(self.repositories)}",
+            )
+        if reference.digest is not None:
+            Annotations.of(self).add_warning_v2(
+                "automode:DigestNotCached",
+                f"'{text}' names a digest: ECR may not fetch it before it was pulled by its tag once; pull it so, or "
+                "name the tag alone, which keeps its image where tags are immutable",
+            )
+        return pull_through_image(
+            # Not the stack's: the same text with and without a region, so that whatever is named after it stays.
+            account=Aws.ACCOUNT_ID,
+            region=Aws.REGION,
+            url_suffix=Aws.URL_SUFFIX,
+            # Its Ref is the prefix, and makes whoever names the image wait for it.
+            prefix=self.rule.ref,
+            image=f"{registry}/{path}{text.removeprefix(reference.repository)}",
+        )
+
+    def _warn_of_region(self) -> None:
+        region = Stack.of(self).region
+        if not is_token(region) and partition_of(region).name in _WITHOUT_RULES:
+            Annotations.of(self).add_warning_v2(
+                "automode:PullThroughCacheRegion",
+                f"ECR has no pull-through cache rules in region '{region}'; copy the images into a repository of yours",
+            )
+
+
+def _registry_and_path(repository: str) -> tuple[str, str]:
+    """Registry and path of an image's repository, in the words of ECR's rules."""
+    first, slash, rest = repository.partition("/")
+    registry, path = (
+        (first, rest) if slash and ("." in first or ":" in first or first == "localhost") else (_DOCKER_HUB, repository)
+    )
+    if registry not in _DOCKER_HUB_NAMES:
+        return registry, path
+    return _DOCKER_HUB, path if "/" in path else f"library/{path}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _upstream_problems(upstream: str) -> list[Problem]:
+    if isinstance(upstream, str) and (upstream in _NEEDS_CREDENTIAL or _AZURE.fullmatch(upstream)):
+        return []
+    known = [*_NEEDS_CREDENTIAL, "<name>.azurecr.io"]
+    cure = f"use '{_DOCKER_HUB}'" if upstream in _DOCKER_HUB_NAMES else f"use one of {_listed(known)}"
+    return [Problem(field="upstream", message=f"{shown(upstream)} is no registry that ECR caches", cure=cure)]
+
+
+def _prefix_problems(prefix: str) -> list[Problem]:
+    if isinstance(prefix, str) and 2 <= len(prefix) <= 30 and _PATH.fullmatch(prefix):
+        return []
+    return [
+        Problem(
+            field="prefix",
+            message=f"{shown(prefix)} is no prefix of ECR repositories",
+            cure="use 2 to 30 lower-case letters and digits, with single '.', '_', '-' or '/' between",
+        )
+    ]
+
+
+def _repository_problems(repositories: Sequence[str], upstream: str, prefix: str) -> list[Problem]:
+    if isinstance(repositories, str) or not repositories:
+        given = "the text " + shown(repositories) if repositories else "none"
+        return [
+            Problem(
+                field="repositories",
+                message=f"needs a list of repositories, got {given}",
+                cure="name those that nodes pull from, such as ['deep-learning-containers/vllm']",
+            )
+        ]
+    problems = []
+    for position, path in enumerate(repositories):
+        fault = _repository_fault(path, upstream, prefix)
+        if fault:
+            problems.append(Problem(field=f"repositories[{position}]", message=fault[0], cure=fault[1]))
+    if len({str(path) for path in repositories}) != len(repositories):
+        problems.append(Problem(field="repositories", message="names one twice", cure="name each once"))
+    return problems
+
+
+def _repository_fault(path: str, upstream: str, prefix: str) -> tuple[str, str] | None:
+    if not isinstance(path, str) or _PATH.fullmatch(path) is None:
+        return (
+            f"{shown(path)} is no repository's name",
+            "write it in lower case, without registry, tag and digest, such as 'deep-learning-containers/vllm'",
+        )
+    first, _, rest = path.partition("/")
+    if rest and (first == upstream or first in _NEEDS_CREDENTIAL or first in _DOCKER_HUB_NAMES):
+        return f"'{path}' begins with a registry", f"write '{rest}'"
+    if upstream == _DOCKER_HUB and not rest:
+        return f"'{path}' has no owner, as repositories of Docker Hub have", f"write 'library/{path}'"
+    if len(f"{prefix}/{path}") > _LONGEST_NAME:
+        return (
+            f"{shown(path)} is too long: with the prefix it has {len(f'{prefix}/{path}')} characters",
+            f"use a shorter prefix; ECR takes {_LONGEST_NAME}",
+        )
+    return None
+
+
+def _credential_problems(credential_arn: str | None, upstream: str, stack: Stack) -> list[Problem]:
+    def problem(message: str, cure: str) -> list[Problem]:
+        return [Problem(field="credential_arn", message=message, cure=cure)]
+
+    if credential_arn is None:
+        if isinstance(upstream, str) and (_NEEDS_CREDENTIAL.get(upstream) or _AZURE.fullmatch(upstream)):
+            return problem(
+                f"is needed: ECR caches '{upstream}' with credentials only",
+                f"keep them in a Secrets Manager secret whose name begins with '{_SECRET_PREFIX}', and give its ARN",
+            )
+        return []
+    if is_token(credential_arn):
+        return []
+    secret = _SECRET.fullmatch(credential_arn) if isinstance(credential_arn, str) else None
+    if secret is None:
+        return problem(
+            f"{shown(credential_arn)} is not the ARN of a secret",
+            f"give 'arn:<partition>:secretsmanager:<region>:<account>:secret:{_SECRET_PREFIX}<name>'",
+        )
+    if not secret["name"].startswith(_SECRET_PREFIX):
+        return problem(
+            f"the secret '{secret['name']}' is not one that ECR may read",
+            f"give it a name that begins with '{_SECRET_PREFIX}'",
+        )
+    for what, here in (("region", stack.region), ("account", stack.account)):
+        if not is_token(here) and secret[what] != here:
+            return problem(
+                f"the secret is in {what} '{secret[what]}', the cache in '{here}'",
+                f"keep a copy of the secret in the cache's {what}",
+            )
+    return []

@@ -1,0 +1,230 @@
+"""Holds a model server against the NodePool it runs on: what fits no node, or fits only some, is found here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from automode_constructs.errors import Problem
+from automode_constructs.facts.gpus import gpu_named
+from automode_constructs.facts.instance_types import InstanceType
+from automode_constructs.inference.model_preset import GIB, ModelPreset
+from automode_constructs.specs.instance_types import allocatable, names_unknown_types
+from automode_constructs.specs.node_class import NodeClassSpec
+from automode_constructs.specs.node_pool import NodePoolSpec
+from automode_constructs.specs.quantity import number
+
+__all__ = ["ServerNeeds", "hosts", "misfits"]
+
+_FP8_KV_CACHE = (8, 9)
+"""The first compute capability whose attention kernels read an 8-bit KV cache. Source: vLLM 0.33.0."""
+
+_GPU = "nvidia.com/gpu"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerNeeds:
+    """What a replica of a model server asks of its node."""
+
+    model: ModelPreset
+    gpus: int
+    cpu: int | str
+    memory: int | str
+    max_model_len: int
+    gpu_memory_utilization: float
+    fp8_kv_cache: bool
+    architecture: Literal["amd64", "arm64"]
+    replicas: int
+    tolerations: Sequence[Mapping[str, Any]]
+
+
+def hosts(needs: ServerNeeds, spec: NodePoolSpec) -> tuple[InstanceType, ...]:
+    """The known instance types of a pool on which a replica would be placed, whether it can work there or not."""
+    return tuple(
+        instance_type
+        for instance_type in spec.instance_types()
+        if instance_type.architecture == needs.architecture
+        and _gpus(instance_type) >= needs.gpus
+        and _has_room(instance_type, needs)
+    )
+
+
+def misfits(needs: ServerNeeds, name: str, spec: NodePoolSpec, node_class: NodeClassSpec | None) -> Iterator[Problem]:
+    """Everything that keeps a server from working on a pool.
+
+    Instance types newer than the catalogue are never held against anyone: where a pool names one, or admits none that
+    is known, only what does not depend on the type is checked.
+
+    Args:
+        needs: the server.
+        name: the pool's name.
+        spec: the pool.
+        node_class: the pool's NodeClass, or ``None`` where this app does not make it.
+    """
+    yield from _taints(needs, name, spec)
+    yield from _limits(needs, name, spec)
+    known = spec.instance_types()
+    if not known:
+        return
+    landing = hosts(needs, spec)
+    if not landing:
+        if not names_unknown_types(spec.template.spec.requirements):
+            yield _no_host(needs, name, known)
+        return
+    yield from _gpu_problems(needs, name, landing)
+    if node_class is not None:
+        yield from _lost_nvme(node_class, landing)
+
+
+def _taints(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Problem]:
+    for taint in spec.template.spec.taints or ():
+        if taint.effect != "PreferNoSchedule" and not any(
+            toleration.get("effect") in (None, taint.effect)
+            and toleration.get("key") in (None, taint.key)
+            and (toleration.get("operator") == "Exists" or toleration.get("value", "") == (taint.value or ""))
+            for toleration in needs.tolerations
+        ):
+            told = f"{taint.key}={taint.value}" if taint.value else taint.key
+            yield Problem(
+                field="tolerations",
+                message=f"pool '{name}' has the taint {told}:{taint.effect}, which no toleration matches",
+                cure=f"add {{'key': '{taint.key}', 'operator': 'Exists', 'effect': '{taint.effect}'}}",
+            )
+
+
+def _limits(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Problem]:
+    limit = (spec.limits or {}).get(_GPU)
+    most = None if limit is None else number(limit)
+    asked = needs.replicas * needs.gpus
+    if most is not None and asked > most:
+        yield Problem(
+            field="replicas",
+            message=f"{needs.replicas} replicas of {needs.gpus} GPU need {asked}, pool '{name}' is limited to {limit}",
+            cure=f"raise the pool's limits['{_GPU}'], or ask for fewer replicas",
+        )
+
+
+def _no_host(needs: ServerNeeds, name: str, known: Sequence[InstanceType]) -> Problem:
+    right = [one for one in known if one.architecture == needs.architecture]
+    if not right:
+        other = known[0].architecture
+        return Problem(
+            field="node_pool",
+            message=f"pool '{name}' admits {other} nodes only ({_names(known)}), the image is for {needs.architecture}",
+            cure=f"require labels.ARCH.is_in('{needs.architecture}') of the pool, or pass architecture='{other}'",
+        )
+    with_gpus = [one for one in right if _gpus(one) >= needs.gpus]
+    if not with_gpus:
+        most = max(_gpus(one) for one in right)
+        return Problem(
+            field="gpus",
+            message=f"a replica needs {needs.gpus} NVIDIA GPU, no type that pool '{name}' admits has more than {most}",
+            cure="admit larger types, or ask for fewer GPUs",
+        )
+    largest = max(with_gpus, key=lambda one: (allocatable(one).memory_mib, allocatable(one).cpu_millis))
+    room = allocatable(largest)
+    return Problem(
+        field="cpu and memory",
+        message=(
+            f"a replica requests {needs.cpu} CPU and {needs.memory}, but of {_names(with_gpus)} in pool '{name}' none "
+            f"has that much: {largest.name} leaves pods {room.cpu_millis:,}m and {room.memory_mib:,}Mi"
+        ),
+        cure="request less, or admit larger types",
+    )
+
+
+def _gpu_problems(needs: ServerNeeds, name: str, landing: Sequence[InstanceType]) -> Iterator[Problem]:
+    model = needs.model
+    need = model.gpu_memory(tokens=needs.max_model_len, gpus=needs.gpus, fp8_kv_cache=needs.fp8_kv_cache)
+    for families, gpu_name, has in _by_gpu(landing):
+        gpu = gpu_named(gpu_name)
+        capability = None if gpu is None else gpu.compute_capability
+        usable = has * needs.gpu_memory_utilization
+        too_small = usable < need.total
+        too_old = capability is not None and capability < model.min_compute_capability
+        whose = f"{' and '.join(families)}'s {gpu_name.upper()}"
+        without = f"labels.INSTANCE_FAMILY.is_not_in({', '.join(map(repr, families))})"
+        reasons: list[str] = []
+        if too_small:
+            reasons.append(
+                f"has {has:.1f} GiB, of which vLLM takes {needs.gpu_memory_utilization:g} = {usable:.1f} GiB"
+            )
+        if too_old and capability is not None:
+            reasons.append(f"has compute capability {_dotted(capability)} < {_dotted(model.min_compute_capability)}")
+        if reasons:
+            tokens = _longest(needs, usable)
+            shorter = f", or lower max_model_len to {tokens:,} or less" if tokens and not too_old else ""
+            yield Problem(
+                field="node_pool",
+                message=f"pool '{name}' admits {whose}: {model.name} {need}; {whose} {' and '.join(reasons)}",
+                cure=f"require {without} of the pool{shorter}",
+            )
+        elif needs.fp8_kv_cache and capability is not None and capability < _FP8_KV_CACHE:
+            yield Problem(
+                field="kv_cache_dtype",
+                message=(
+                    f"pool '{name}' admits {whose} with compute capability {_dotted(capability)}: an fp8 KV cache "
+                    f"needs {_dotted(_FP8_KV_CACHE)}"
+                ),
+                cure=f"leave it at 'auto', or require {without} of the pool",
+            )
+
+
+def _longest(needs: ServerNeeds, usable: float) -> int:
+    """The longest request that the usable memory of a GPU holds, in whole thousands of 1,024 tokens."""
+    free = usable - needs.model.weights_in_gpu_gib / needs.gpus - needs.model.overhead_gib
+    tokens = needs.model.tokens_in(free * needs.gpus, fp8_kv_cache=needs.fp8_kv_cache)
+    return tokens // 1024 * 1024
+
+
+def _lost_nvme(node_class: NodeClassSpec, landing: Iterable[InstanceType]) -> Iterator[Problem]:
+    storage = node_class.ephemeral_storage
+    size = None if storage is None or storage.size is None else number(storage.size)
+    if size is None or storage is None:
+        return
+    lost = [one for one in landing if one.local_nvme_gb and one.local_nvme_gb * 10**9 <= size]
+    if lost:
+        smallest = min(lost, key=lambda one: one.local_nvme_gb or 0)
+        disk = smallest.local_nvme_gb or 0
+        yield Problem(
+            field="node_pool",
+            message=(
+                f"its NodeClass has ephemeral_storage.size {storage.size} = {float(size) / 1e9:.0f} GB, not below the "
+                f"{disk} GB of local NVMe of {smallest.name}: Auto Mode would leave the NVMe unused and put images on "
+                "an EBS volume"
+            ),
+            cure=f"set the size below {disk * 10**9 // GIB}Gi",
+        )
+
+
+def _by_gpu(landing: Iterable[InstanceType]) -> Iterator[tuple[tuple[str, ...], str, float]]:
+    """For each GPU the families that have it, its name, and its memory in GiB as programs see it."""
+    families: dict[tuple[str, int], dict[str, None]] = {}
+    for one in landing:
+        if one.gpu is not None:
+            families.setdefault((one.gpu.name, one.gpu.memory_mib), {})[one.name.partition(".")[0]] = None
+    for (name, memory_mib), names in families.items():
+        gpu = gpu_named(name)
+        usable = None if gpu is None else gpu.usable_memory_gib
+        yield tuple(names), name, usable or memory_mib / 1024
+
+
+def _gpus(instance_type: InstanceType) -> int:
+    gpu = instance_type.gpu
+    return allocatable(instance_type).gpus if gpu is not None and gpu.manufacturer == "nvidia" else 0
+
+
+def _has_room(instance_type: InstanceType, needs: ServerNeeds) -> bool:
+    room = allocatable(instance_type)
+    cpu, memory = number(needs.cpu), number(needs.memory)
+    return (cpu is None or cpu * 1000 <= room.cpu_millis) and (memory is None or memory <= room.memory_mib * 1024**2)
+
+
+def _names(types: Sequence[InstanceType]) -> str:
+    names = [one.name for one in types]
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def _dotted(capability: tuple[int, int]) -> str:
+    return ".".join(str(part) for part in capability)

@@ -1,0 +1,102 @@
+"""Container images: a reference that says which image it is, today and tomorrow."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.tokens import is_token
+
+__all__ = ["ImageReference", "pull_through_image"]
+
+_REFERENCE = re.compile(
+    r"(?P<repository>(?:(?=[^/]*[.:])[A-Za-z0-9.-]+(?::[0-9]+)?/|localhost(?::[0-9]+)?/)?"
+    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+_VERSION = re.compile(r"v?(?P<version>[0-9]+\.[0-9]+(?:\.[0-9]+)?)(?![0-9.])")
+
+_VLLM_IMAGES = ("vllm", "vllm-openai")
+"""How the images of AWS and of the vLLM project are called; other images' tags say what their makers like."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageReference:
+    """A container image by registry, repository and tag or digest.
+
+    Args:
+        text: the reference, as a pod names it.
+        repository: what stands before tag and digest.
+        tag: its tag, or ``None``.
+        digest: its digest (``sha256:...``), or ``None``.
+    """
+
+    text: str
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+    @classmethod
+    def of(cls, where: str, text: str, *, field: str = "image") -> ImageReference:
+        """Reads a reference.
+
+        Args:
+            where: the construct path, for messages.
+            text: ``<registry>/<repository>:<tag>`` or ``...@sha256:<digest>``; registry and repository may be CDK
+                tokens, as those of an ECR repository of the app are.
+            field: the argument's name, for messages.
+
+        Raises:
+            AutoModeError: for what is no reference; for one without tag and digest; for the tag ``latest``.
+        """
+        if not isinstance(text, str) or not text:
+            raise AutoModeError.of(where, field, f"needs the name of a container image, got {shown(text)}")
+        # A token stands for a registry or a repository: what a reference must look like is asked of the rest.
+        readable = re.sub(r"\$\{Token\[[^\]]*\]\}", "token", text)
+        match = _REFERENCE.fullmatch(readable)
+        if match is None:
+            raise AutoModeError.of(
+                where, field, f"{shown(text)} is no image reference", "write <registry>/<repository>:<tag>"
+            )
+        tag, digest = match["tag"], match["digest"]
+        whole = is_token(text) and readable == "token"
+        if not whole and tag is None and digest is None:
+            raise AutoModeError.of(
+                where,
+                field,
+                f"{shown(text)} has neither tag nor digest, so that every node may run another image",
+                "add ':<tag>', or better '@sha256:<digest>'",
+            )
+        if tag == "latest" and digest is None:
+            raise AutoModeError.of(
+                where,
+                field,
+                f"{shown(text)} moves: a new node may run another image than the old one",
+                "name a version, or better '@sha256:<digest>'",
+            )
+        return cls(text=text, repository=match["repository"], tag=None if whole else tag, digest=digest)
+
+    @property
+    def vllm_version(self) -> str | None:
+        """The version of vLLM that the tag of a vLLM image begins with, or ``None`` where nothing says it."""
+        name = self.repository.rpartition("/")[2]
+        match = _VERSION.match(self.tag or "") if name in _VLLM_IMAGES else None
+        return match["version"] if match else None
+
+
+def pull_through_image(*, account: str, region: str, url_suffix: str, prefix: str, image: str) -> str:
+    """An upstream image as nodes pull it through an ECR pull-through cache.
+
+    Args:
+        account: the account of the cache, a token or 12 digits.
+        region: the cache's region.
+        url_suffix: the partition's DNS suffix (``amazonaws.com``).
+        prefix: the rule's ``EcrRepositoryPrefix``.
+        image: the upstream image, with or without its registry.
+
+    Source: Amazon ECR User Guide, "Sync an upstream registry with an Amazon ECR private registry".
+    """
+    first, slash, rest = image.partition("/")
+    path = rest if slash and ("." in first or ":" in first or first == "localhost") else image
+    return f"{account}.dkr.ecr.{region}.{url_suffix}/{prefix}/{path}"

@@ -1,0 +1,126 @@
+"""Models that are known well enough to be checked: how large, on which GPUs, with which vLLM settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["GIB", "GPT_OSS_20B", "GpuMemoryNeed", "ModelPreset"]
+
+GIB = 1024**3
+"""Bytes in a GiB."""
+
+_BATCHED_TOKENS = 2048
+"""What one step may add beyond a sliding window: vLLM's ``--max-num-batched-tokens`` while it serves, by default."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GpuMemoryNeed:
+    """The memory a server needs on each of its GPUs, in GiB."""
+
+    weights: float
+    overhead: float
+    kv_cache: float
+    tokens: int
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.weights + self.overhead + self.kv_cache
+
+    def __str__(self) -> str:
+        return (
+            f"needs {self.total:.1f} GiB (weights {self.weights:.1f}, overhead {self.overhead:.1f}, "
+            f"KV cache of one request of {self.tokens:,} tokens {self.kv_cache:.1f})"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelPreset:
+    """A model: where its weights are, what it takes to serve it, and where these figures come from.
+
+    Args:
+        name: the name that requests use.
+        repository: the model's repository on the Hugging Face hub.
+        revision: the commit of that repository, 40 hexadecimal digits.
+        files: the patterns of the files that a server needs.
+        parameters: number of parameters.
+        weight_bytes: bytes of those files.
+        weights_in_gpu_gib: GiB that the weights take in GPU memory, all GPUs together.
+        overhead_gib: GiB beside weights and KV cache, on each GPU.
+        max_context: the longest context, in tokens.
+        kv_bytes_per_token: bytes of KV cache for each token of context, in the model's own 16-bit type.
+        kv_window_tokens: tokens that layers of a sliding window keep in addition, whatever the context; their bytes are
+            those of ``kv_window_bytes_per_token``.
+        kv_window_bytes_per_token: see there.
+        min_compute_capability: the oldest GPU generation that has the kernels.
+        tool_call_parser: vLLM's parser for the model's tool calls, or ``None``.
+        min_vllm_version: the first vLLM this preset is right for.
+        sources: where the figures come from.
+    """
+
+    name: str
+    repository: str
+    revision: str
+    files: tuple[str, ...]
+    parameters: int
+    weight_bytes: int
+    weights_in_gpu_gib: float
+    overhead_gib: float
+    max_context: int
+    kv_bytes_per_token: int
+    kv_window_tokens: int = 0
+    kv_window_bytes_per_token: int = 0
+    min_compute_capability: tuple[int, int]
+    tool_call_parser: str | None = None
+    min_vllm_version: str
+    sources: tuple[str, ...] = field(default=())
+
+    def gpu_memory(self, *, tokens: int, gpus: int = 1, fp8_kv_cache: bool = False) -> GpuMemoryNeed:
+        """What each GPU must hold for one request of the given length.
+
+        Args:
+            tokens: the longest request, prompt and answer together.
+            gpus: GPUs that share the model (tensor parallel).
+            fp8_kv_cache: whether the KV cache has 8 instead of 16 bits.
+        """
+        cache = tokens * self.kv_bytes_per_token + self.kv_window_tokens * self.kv_window_bytes_per_token
+        return GpuMemoryNeed(
+            weights=self.weights_in_gpu_gib / gpus,
+            overhead=self.overhead_gib,
+            kv_cache=cache / (2 if fp8_kv_cache else 1) / gpus / GIB,
+            tokens=tokens,
+        )
+
+    def tokens_in(self, free_gib: float, *, fp8_kv_cache: bool = False) -> int:
+        """How many tokens of context fit into the memory that weights and overhead leave."""
+        window = self.kv_window_tokens * self.kv_window_bytes_per_token
+        return max(0, int((free_gib * GIB * (2 if fp8_kv_cache else 1) - window) // self.kv_bytes_per_token))
+
+
+GPT_OSS_20B = ModelPreset(
+    name="openai/gpt-oss-20b",
+    repository="openai/gpt-oss-20b",
+    revision="6cee5e81ee83917806bbde320786a8fb61efebee",
+    # The repository also holds the weights in two other forms, below original/ and metal/.
+    files=("*.safetensors", "*.json", "*.jinja"),
+    parameters=20_910_000_000,
+    weight_bytes=13_760_000_000,
+    # The Marlin kernels pad the experts from 2880 x 2880 to 3072 x 2944.
+    weights_in_gpu_gib=13.67,
+    # A guess that no GPU has confirmed: CUDA context, graphs and activations.
+    overhead_gib=2.0,
+    max_context=131_072,
+    # 8 KV heads x 64 x 2 bytes x key and value = 2 KiB a layer; 12 layers attend to all, 12 to a window of 128.
+    kv_bytes_per_token=12 * 2048,
+    kv_window_tokens=128 + _BATCHED_TOKENS,
+    kv_window_bytes_per_token=12 * 2048,
+    min_compute_capability=(8, 0),
+    tool_call_parser="openai",
+    min_vllm_version="0.22",
+    sources=(
+        "openai/gpt-oss-20b, config.json and model card",
+        "vLLM 0.33.0, model_executor/layers/fused_moe/oracle/mxfp4.py and quantization get_min_capability",
+        "vllm-project/recipes, models/openai/gpt-oss-20b.yaml",
+    ),
+)
+"""OpenAI's gpt-oss-20b: 20.9 B parameters in MXFP4, 3.6 B of them active, 131,072 tokens of context, Apache-2.0."""

@@ -1,0 +1,553 @@
+"""An OpenAI-compatible vLLM server on a GPU pool of Auto Mode."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from constructs import Construct
+
+from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.inference.fit import ServerNeeds, misfits
+from automode_constructs.inference.image import ImageReference
+from automode_constructs.inference.model_preset import GIB, ModelPreset
+from automode_constructs.inference.vllm_arguments import check_arguments
+from automode_constructs.inference.weight_staging import WeightStaging
+from automode_constructs.inference.weights import HubWeights, ImageWeights, S3Weights, SecretKey, Weights
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
+from automode_constructs.manifests.node_class import NodeClass
+from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.specs import labels
+from automode_constructs.specs.model import kubernetes_name
+from automode_constructs.specs.node_pool import NodePoolSpec
+from automode_constructs.specs.quantity import number
+from automode_constructs.tokens import is_token
+
+__all__ = ["GPU_TOLERATION", "ModelServer"]
+
+GPU_TOLERATION: Mapping[str, str] = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+"""What lets a pod onto nodes with the taint that GPU pools usually have."""
+
+PORT = 8000
+"""The port of vLLM."""
+
+STOP_MARGIN_SECONDS = 20
+"""Time for the process to end after its last request, before Kubernetes kills it."""
+
+SPOT_NOTICE_SECONDS = 120
+"""What EC2 gives a Spot instance between the notice and the end."""
+
+_USER = 2000
+"""Any user but root: vLLM's images know none, hence ``USER`` and ``HOME`` in the environment."""
+
+_CACHE_GIB = 3
+_CACHE = "/cache"
+
+_OURS = {
+    "--host": "",
+    "--port": "",
+    "--model": "model and weights",
+    "--served-model-name": "served_model_names",
+    "--max-model-len": "max_model_len",
+    "--max-num-seqs": "max_num_seqs",
+    "--gpu-memory-utilization": "gpu_memory_utilization",
+    "--kv-cache-dtype": "kv_cache_dtype",
+    "--tensor-parallel-size": "gpus",
+    "--shutdown-timeout": "shutdown_timeout",
+    "--load-format": "weights",
+    "--model-loader-extra-config": "weights",
+    "--revision": "weights",
+    "--tokenizer-revision": "weights",
+    "--api-key": "api_key",
+}
+"""Flags that follow from other arguments, and which one."""
+
+
+class ModelServer(Construct):
+    """A model behind a Service on port 8000, with the API of OpenAI: ``/v1/chat/completions`` and its kin.
+
+    Creates a Deployment, a Service, a ServiceAccount, a PodDisruptionBudget and a NetworkPolicy in the chart's
+    namespace, all called ``name``. The pods want a GPU each, tolerate the usual taint of GPU nodes, start as a user
+    without rights on a read-only file system, take requests when vLLM has loaded the model, and finish the requests
+    under way when their node goes. Nothing scales by itself.
+
+    Args:
+        scope: the cdk8s chart, or a construct in one.
+        id: the construct's id.
+        model: the model, such as ``GPT_OSS_20B``, or a ``ModelPreset`` of your own.
+        image: an image with vLLM, with tag or digest.
+        weights: ``S3Weights``, ``ImageWeights`` or ``HubWeights``.
+        staging: what fills the bucket of ``S3Weights``; the server comes after it, and its pods look whether all is
+            there. Default: none, the weights are there already.
+        node_pool: the pool the pods are for; the server is held against it. Default: any GPU node of Auto Mode, and
+            nothing is checked; Karpenter decides.
+        name: name of all objects, at most 63 characters. Default: the construct's id; we decide.
+        replicas: number of pods, 0 or more. Default: 1; we decide.
+        served_model_names: the names that requests may use, the first in replies. Default: the model's; we decide.
+        max_model_len: longest request in tokens, prompt and answer together. Default: 32,768 or the model's own limit,
+            whichever is less, which a GPU of 24 GB holds; we decide.
+        max_num_seqs: requests worked on at once. Default: 32; we decide, vLLM's 256 take longer to start.
+        gpu_memory_utilization: share of the GPU's memory that vLLM takes, above 0, at most 1. Default: 0.92, as vLLM.
+        kv_cache_dtype: ``auto`` or an 8-bit type such as ``fp8``. Default: ``auto``, the model's own; vLLM decides.
+        gpus: GPUs of a replica, 1 or more; they share the model. Default: 1; we decide.
+        cpu: vCPU that a pod requests. Default: 3, which fits every type with 4 vCPU; we decide.
+        memory: memory that a pod requests and may use. Default: 12Gi, which fits every type with 16 GiB; we decide.
+        arguments: more flags of vLLM, ``--flag=value`` each. Default: none.
+        environment: more environment variables of the container, as text. Default: none.
+        api_key: the Secret with the key that requests must bring. ``/health`` and ``/metrics`` stay open.
+            Default: none, whoever reaches the Service may ask.
+        shutdown_timeout: seconds that requests under way get to end. Default: 90; we decide, vLLM's 0 cuts them off.
+        pre_stop_delay: seconds between the pod's end as an endpoint and the signal to stop; 30 behind an ALB.
+            Default: 10; we decide.
+        termination_grace_period: seconds until Kubernetes kills the pod; at least both together and 20.
+            Default: 120, which is Spot's notice; we decide.
+        startup_timeout: seconds that loading and compiling may take, from the moment the image is there.
+            Default: 900; we decide.
+        strategy: ``RollingUpdate`` starts the new pod first and needs a second GPU for it; ``Recreate`` ends the old
+            one first. Default: ``RollingUpdate``; we decide.
+        architecture: of the image. Default: amd64; we decide.
+        restricted: whether pods keep to the Pod Security Standard "restricted" and to a read-only root file system.
+            Default: True; we decide. Switch it off for an image that must run as root.
+        compile_cache_host_path: folder on the node that keeps what vLLM compiles, for later pods of the node;
+            ``/mnt/.ephemeral/...`` is the NVMe. Needs ``restricted=False``. Default: none, each pod compiles.
+        tolerations: of the pods, in the manifest's words. Default: ``GPU_TOLERATION``; we decide.
+        node_selector: more labels the node must have. Default: none.
+        network_policy: whether to write a NetworkPolicy; EKS enforces it where the cluster does.
+            Default: True; we decide.
+        clients: who may reach the port, as peers of a NetworkPolicy. Default: the pods of the same namespace; we
+            decide. An ALB needs ``{"ipBlock": {"cidr": <the VPC's>}}``.
+        service_account: name of a ServiceAccount that exists. Default: one of our own; we decide.
+        vllm_version: version of vLLM in the image. Default: what the tag of an image called ``vllm`` or
+            ``vllm-openai`` says; elsewhere the newest that we know.
+
+    Raises:
+        AutoModeError: for each of these, with the arithmetic: an image without tag, weights without bucket, times that
+            do not add up, flags that vLLM does not have, and whatever does not fit the pool: taints, GPU limit, GPU
+            memory and generation, CPU, memory, architecture, an ephemeral volume that loses the local NVMe.
+
+    Source: vLLM 0.33.0; EKS User Guide, "Machine learning on EKS".
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        model: ModelPreset,
+        image: str,
+        weights: Weights,
+        staging: WeightStaging | None = None,
+        node_pool: NodePool | None = None,
+        name: str | None = None,
+        replicas: int = 1,
+        served_model_names: Sequence[str] | None = None,
+        max_model_len: int | None = None,
+        max_num_seqs: int = 32,
+        gpu_memory_utilization: float = 0.92,
+        kv_cache_dtype: str = "auto",
+        gpus: int = 1,
+        cpu: int | str = "3",
+        memory: int | str = "12Gi",
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        api_key: SecretKey | None = None,
+        shutdown_timeout: int = 90,
+        pre_stop_delay: int = 10,
+        termination_grace_period: int = 120,
+        startup_timeout: int = 900,
+        strategy: Literal["RollingUpdate", "Recreate"] = "RollingUpdate",
+        architecture: Literal["amd64", "arm64"] = "amd64",
+        restricted: bool = True,
+        compile_cache_host_path: str | None = None,
+        tolerations: Sequence[Mapping[str, Any]] = (GPU_TOLERATION,),
+        node_selector: Mapping[str, str] | None = None,
+        network_policy: bool = True,
+        clients: Sequence[Mapping[str, Any]] | None = None,
+        service_account: str | None = None,
+        vllm_version: str | None = None,
+    ) -> None:
+        where = f"{scope.node.path}/{id}".removeprefix("/")
+        self.name = kubernetes_name(where, id if name is None else name, longest=63)
+        _check_kinds(where, model, weights)
+        weights.check(where)
+        reference = ImageReference.of(where, image)
+        length = min(32_768, model.max_context) if max_model_len is None else max_model_len
+        problems = [
+            *_number_problems(
+                replicas=(replicas, 0),
+                max_num_seqs=(max_num_seqs, 1),
+                max_model_len=(length, 1),
+                gpus=(gpus, 1),
+                shutdown_timeout=(shutdown_timeout, 0),
+                pre_stop_delay=(pre_stop_delay, 0),
+                termination_grace_period=(termination_grace_period, 1),
+                startup_timeout=(startup_timeout, 10),
+            ),
+            *_quantity_problems(cpu=cpu, memory=memory),
+            *_share_problems(gpu_memory_utilization=gpu_memory_utilization),
+        ]
+        if problems:
+            raise AutoModeError(where, problems)  # what follows calculates with them
+
+        version = vllm_version or reference.vllm_version
+        self.needs = ServerNeeds(
+            model=model,
+            gpus=gpus,
+            cpu=cpu,
+            memory=memory,
+            max_model_len=length,
+            gpu_memory_utilization=gpu_memory_utilization,
+            fp8_kv_cache=kv_cache_dtype.startswith("fp8"),
+            architecture=architecture,
+            replicas=replicas,
+            tolerations=tolerations,
+        )
+        flags = [
+            "--host=0.0.0.0",
+            f"--port={PORT}",
+            "--served-model-name",
+            *(served_model_names or (model.name,)),
+            f"--max-model-len={length}",
+            f"--max-num-seqs={max_num_seqs}",
+            f"--gpu-memory-utilization={gpu_memory_utilization:g}",
+            f"--kv-cache-dtype={kv_cache_dtype}",
+            f"--tensor-parallel-size={gpus}",
+            f"--shutdown-timeout={shutdown_timeout}",
+            *weights.arguments(model),
+            *_unless_given(arguments, model, max_num_seqs),
+            *arguments,
+        ]
+        findings = check_arguments(flags, version=version)
+        problems = [
+            *_staging_problems(staging, weights),
+            *_model_problems(model, length, image, version),
+            *_drain_problems(pre_stop_delay, shutdown_timeout, termination_grace_period),
+            *_host_path_problems(compile_cache_host_path, restricted=restricted),
+            *_argument_problems(arguments),
+            *findings.errors,
+            *_pool_problems(self.needs, node_pool),
+        ]
+        if problems:
+            raise AutoModeError(where, problems)
+
+        super().__init__(scope, id)
+        self.arguments = (weights.model(model), *flags)
+        """What ``vllm serve`` is given."""
+        self.labels = {"app.kubernetes.io/name": self.name}
+        """The labels that select the pods; they never change."""
+        self.service_account = service_account or self.name
+        """Name of the pods' ServiceAccount, for an EKS Pod Identity association."""
+        container = {
+            "name": "vllm",
+            "image": image,
+            # The entry points of some images run vLLM below a shell, which keeps the signal to stop for itself.
+            "command": ["vllm", "serve"],
+            "args": list(self.arguments),
+            "env": _environment(weights, environment or {}, api_key),
+            "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+            "resources": {
+                "requests": {"cpu": cpu, "memory": memory, "nvidia.com/gpu": gpus},
+                "limits": {"memory": memory, "nvidia.com/gpu": gpus},
+            },
+            "startupProbe": _probe(period=5, failures=math.ceil(startup_timeout / 5), timeout=3),
+            "readinessProbe": _probe(period=5, failures=2, timeout=3),
+            "livenessProbe": _probe(period=10, failures=6, timeout=5),
+            # Endpoints go first: vLLM turns away what comes after the signal.
+            "lifecycle": {"preStop": {"sleep": {"seconds": pre_stop_delay}}} if pre_stop_delay else None,
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                **({"readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}} if restricted else {}),
+            },
+            "volumeMounts": [
+                {"name": "cache", "mountPath": _CACHE},
+                {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own
+                {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - the container's own
+            ],
+        }
+        pod: dict[str, Any] = {
+            "serviceAccountName": self.service_account,
+            # Pod Identity brings a token of its own; the server asks nothing of the Kubernetes API.
+            "automountServiceAccountToken": False,
+            # Kubernetes would set VLLM_PORT for a Service called vllm, and vLLM takes that for its own.
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": termination_grace_period,
+            "nodeSelector": {
+                str(labels.COMPUTE_TYPE): "auto",
+                str(labels.ARCH): architecture,
+                **({} if node_pool is None else {"karpenter.sh/nodepool": node_pool.name}),
+                **(node_selector or {}),
+            },
+            "tolerations": [dict(toleration) for toleration in tolerations],
+            "topologySpreadConstraints": [
+                {
+                    "maxSkew": 1,
+                    "topologyKey": "topology.kubernetes.io/zone",
+                    # A hard spread would leave pods waiting where a zone has no GPUs.
+                    "whenUnsatisfiable": "ScheduleAnyway",
+                    "labelSelector": {"matchLabels": self.labels},
+                }
+            ],
+            "securityContext": {
+                **({"runAsNonRoot": True, "runAsUser": _USER, "runAsGroup": 0, "fsGroup": _USER} if restricted else {}),
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [{key: value for key, value in container.items() if value is not None}],
+            "volumes": _volumes(weights.bytes_on_disk(model), gpus, compile_cache_host_path),
+        }
+        if staging is not None:
+            self.node.add_dependency(staging)
+            pod["initContainers"] = [staging.init_container()]
+            pod["volumes"].append(staging.volume())
+        rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+        if service_account is None:
+            self._make("v1", "ServiceAccount", {"automountServiceAccountToken": False})
+        self.deployment = self._make(
+            "apps/v1",
+            "Deployment",
+            {
+                "spec": {
+                    "replicas": replicas,
+                    # A node, its image and the model come before the first reply; the default counts ten minutes.
+                    "progressDeadlineSeconds": 900 + startup_timeout,
+                    "revisionHistoryLimit": 3,
+                    "selector": {"matchLabels": self.labels},
+                    "strategy": rolling if strategy == "RollingUpdate" else {"type": strategy},
+                    "template": {"metadata": {"labels": self.labels}, "spec": pod},
+                }
+            },
+        )
+        """The Deployment, for what this construct has no argument for: ``deployment.add_override``."""
+        ports = [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}]
+        self.service = self._make(
+            "v1", "Service", {"spec": {"type": "ClusterIP", "selector": self.labels, "ports": ports}}
+        )
+        """The Service."""
+        budget = {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
+        self._make("policy/v1", "PodDisruptionBudget", {"spec": {**budget, "selector": {"matchLabels": self.labels}}})
+        if network_policy:
+            self._make("networking.k8s.io/v1", "NetworkPolicy", {"spec": self._traffic(clients)})
+        for finding in findings.warnings:
+            note_warning(self, "automode:VllmArgument", str(finding))
+        self._warn(image, reference, node_pool, termination_grace_period)
+
+    def _warn(
+        self, image: str, reference: ImageReference, node_pool: NodePool | None, termination_grace_period: int
+    ) -> None:
+        if reference.digest is None and not is_token(image):
+            note_warning(
+                self,
+                "automode:ImageTag",
+                f"image: {shown(image)} is named by a tag, which its maker may move; pin '@sha256:<digest>'",
+            )
+        if node_pool is not None and termination_grace_period > SPOT_NOTICE_SECONDS and _admits_spot(node_pool.spec):
+            note_warning(
+                self,
+                "automode:DrainLongerThanSpotNotice",
+                f"termination_grace_period: {termination_grace_period} s, but a Spot node of pool '{node_pool.name}' "
+                f"is gone {SPOT_NOTICE_SECONDS} s after its notice; shorten shutdown_timeout, or use on-demand only",
+            )
+
+    def _make(self, api_version: str, kind: str, body: Mapping[str, Any]) -> KubernetesObject:
+        return KubernetesObject(
+            self,
+            kind,
+            api_version=api_version,
+            kind=kind,
+            name=self.name,
+            longest_name=63,
+            cluster_scoped=False,
+            body=body,
+        )
+
+    def _traffic(self, clients: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+        peers = [{"podSelector": {}}] if clients is None else [dict(peer) for peer in clients]
+        return {
+            "podSelector": {"matchLabels": self.labels},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": peers, "ports": [{"port": PORT, "protocol": "TCP"}]}] if peers else [],
+            "egress": [
+                # Names, wherever the cluster's DNS is; S3, registries and hubs.
+                {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+                {"ports": [{"port": 443, "protocol": "TCP"}]},
+                # Where EKS Pod Identity answers on every node.
+                {
+                    "to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}, {"ipBlock": {"cidr": "fd00:ec2::23/128"}}],
+                    "ports": [{"port": 80, "protocol": "TCP"}],
+                },
+            ],
+        }
+
+
+def _probe(*, period: int, failures: int, timeout: int) -> dict[str, Any]:
+    # vLLM opens its port when the model is loaded: the same answer says alive and ready.
+    return {
+        "httpGet": {"path": "/health", "port": "http"},
+        "periodSeconds": period,
+        "failureThreshold": failures,
+        "timeoutSeconds": timeout,
+    }
+
+
+def _environment(weights: Weights, more: Mapping[str, str], api_key: SecretKey | None) -> list[dict[str, Any]]:
+    plain = {
+        "HOME": _CACHE,
+        "USER": "vllm",
+        "XDG_CACHE_HOME": _CACHE,
+        "HF_HOME": f"{_CACHE}/hf",
+        "TORCHINDUCTOR_CACHE_DIR": f"{_CACHE}/inductor",
+        "TRITON_CACHE_DIR": f"{_CACHE}/triton",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+    entries: dict[str, dict[str, Any]] = {name: {"name": name, "value": value} for name, value in plain.items()}
+    entries |= {str(entry["name"]): dict(entry) for entry in weights.environment()}
+    if api_key is not None:
+        entries["VLLM_API_KEY"] = api_key.environment("VLLM_API_KEY")
+    entries |= {name: {"name": name, "value": value} for name, value in more.items()}
+    return list(entries.values())
+
+
+def _volumes(bytes_on_disk: int, gpus: int, compile_cache_host_path: str | None) -> list[dict[str, Any]]:
+    cache: dict[str, Any] = {"emptyDir": {"sizeLimit": f"{_CACHE_GIB + math.ceil(bytes_on_disk / GIB)}Gi"}}
+    if compile_cache_host_path is not None:
+        cache = {"hostPath": {"path": compile_cache_host_path, "type": "DirectoryOrCreate"}}
+    return [
+        {"name": "cache", **cache},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+        # It counts as the container's memory; GPUs that share a model speak through it.
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{gpus}Gi"}},
+    ]
+
+
+def _unless_given(arguments: Sequence[str], model: ModelPreset, max_num_seqs: int) -> list[str]:
+    """Flags of ours that a user may replace by the same flag."""
+    given = {_flag(argument) for argument in arguments}
+    flags = []
+    if "--disable-access-log-for-endpoints" not in given:
+        flags.append("--disable-access-log-for-endpoints=/health")
+    if model.tool_call_parser is not None and "--tool-call-parser" not in given:
+        flags += [f"--tool-call-parser={model.tool_call_parser}", "--enable-auto-tool-choice"]
+    if "--max-cudagraph-capture-size" not in given:
+        # vLLM would capture graphs up to 1,024 for this model: time and memory that max_num_seqs never uses.
+        flags.append(f"--max-cudagraph-capture-size={2 * max_num_seqs}")
+    return flags
+
+
+def _flag(argument: str) -> str:
+    return argument.partition("=")[0].replace("_", "-")
+
+
+def _check_kinds(where: str, model: object, weights: object) -> None:
+    if not isinstance(model, ModelPreset):
+        raise AutoModeError.of(
+            where,
+            "model",
+            f"{shown(model)} is no ModelPreset, so that nothing is known of its size",
+            "pass GPT_OSS_20B, or a ModelPreset with the model's sizes",
+        )
+    if not isinstance(weights, S3Weights | ImageWeights | HubWeights):
+        raise AutoModeError.of(
+            where,
+            "weights",
+            f"{shown(weights)} does not say where the weights are",
+            "pass S3Weights(...), ImageWeights(...) or HubWeights()",
+        )
+
+
+def _staging_problems(staging: WeightStaging | None, weights: Weights) -> Iterator[Problem]:
+    if staging is not None and staging.weights != weights:
+        yield Problem(
+            field="staging",
+            message=f"'{staging.node.path}' fills another place than the server's weights are in",
+            cure="give both the same S3Weights",
+        )
+
+
+def _model_problems(model: ModelPreset, length: int, image: str, version: str | None) -> Iterator[Problem]:
+    if length > model.max_context:
+        yield Problem(
+            field="max_model_len",
+            message=f"{length:,} tokens are more than the {model.max_context:,} that {model.name} can read",
+            cure=f"set it to {model.max_context} or less",
+        )
+    if version is not None and _parts(version) < _parts(model.min_vllm_version):
+        yield Problem(
+            field="image",
+            message=f"{shown(image)} has vLLM {version}, {model.name} needs {model.min_vllm_version} or newer",
+            cure="take a newer image",
+        )
+
+
+def _drain_problems(pre_stop_delay: int, shutdown_timeout: int, termination_grace_period: int) -> Iterator[Problem]:
+    drain = pre_stop_delay + shutdown_timeout + STOP_MARGIN_SECONDS
+    if drain > termination_grace_period:
+        yield Problem(
+            field="termination_grace_period",
+            message=(
+                f"{pre_stop_delay} s pre_stop_delay + {shutdown_timeout} s shutdown_timeout + {STOP_MARGIN_SECONDS} s "
+                f"to end = {drain} s, but Kubernetes kills the pod after {termination_grace_period} s"
+            ),
+            cure=f"set it to {drain} or more, or shorten the others",
+        )
+
+
+def _host_path_problems(path: str | None, *, restricted: bool) -> Iterator[Problem]:
+    if path is not None and restricted:
+        yield Problem(
+            field="compile_cache_host_path",
+            message=f"{shown(path)} is a folder of the node: no restricted pod may mount it, nor its user write there",
+            cure="pass restricted=False with it",
+        )
+
+
+def _argument_problems(arguments: Sequence[str]) -> Iterator[Problem]:
+    for index, argument in enumerate(arguments):
+        if _flag(argument) in _OURS:
+            told = _OURS[_flag(argument)]
+            yield Problem(
+                field=f"arguments[{index}]",
+                message=f"'{_flag(argument)}' is written by this construct",
+                cure=f"use {told}" if told else "leave it out: the Service and the probes rest on it",
+            )
+
+
+def _pool_problems(needs: ServerNeeds, node_pool: NodePool | None) -> Iterator[Problem]:
+    if node_pool is not None:
+        node_class = node_pool.node_class
+        spec = node_class.spec if isinstance(node_class, NodeClass) else None
+        yield from misfits(needs, node_pool.name, node_pool.spec, spec)
+
+
+def _number_problems(**numbers: tuple[object, int]) -> list[Problem]:
+    return [
+        Problem(field=field, message=f"needs a whole number of at least {least}, got {shown(value)}")
+        for field, (value, least) in numbers.items()
+        if not isinstance(value, int) or isinstance(value, bool) or value < least
+    ]
+
+
+def _quantity_problems(**quantities: object) -> list[Problem]:
+    return [
+        Problem(field=field, message=f"{shown(value)} is not a quantity such as 3, '500m' or '12Gi'")
+        for field, value in quantities.items()
+        if isinstance(value, bool) or not isinstance(value, int | str) or (number(value) or 0) <= 0
+    ]
+
+
+def _share_problems(**shares: object) -> list[Problem]:
+    return [
+        Problem(field=field, message=f"needs a share above 0 and up to 1, got {shown(value)}")
+        for field, value in shares.items()
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1
+    ]
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _admits_spot(spec: NodePoolSpec) -> bool:
+    return any(
+        requirement.key == labels.CAPACITY_TYPE and "spot" in (requirement.values or ())
+        for requirement in spec.template.spec.requirements
+    )

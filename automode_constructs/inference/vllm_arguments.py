@@ -1,0 +1,371 @@
+"""Holds the arguments of ``vllm serve`` against the flags and names that the vLLM package really has."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.facts.vllm import VllmFlag, flags_of, pairs_enable_with_disable, vllm_versions
+from automode_constructs.tokens import is_token
+
+__all__ = ["ArgumentFindings", "check_arguments"]
+
+_VERSION = re.compile(r"v?([0-9]+)\.([0-9]+)(?![0-9]).*")
+_NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
+_SIZE = re.compile(r"\d+(\.\d+)?[kmgt]|\d+[KMGT]")
+_SIZE_IN_JSON = re.compile(r"(\"(?:[^\"\\]|\\.)*\")|\b(?:(\d+)[kKmMgGtT]|(\d+\.\d+)[kmgt])\b")
+_JSON_OBJECT = re.compile(r"\s*{.*}\s*", re.DOTALL)
+
+_PLUGINS = {"--tool-call-parser": "--tool-parser-plugin", "--reasoning-parser": "--reasoning-parser-plugin"}
+"""Flags whose names a plugin adds to, and the flag that loads it."""
+
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "size": "a whole number, which may end in k (1000), K (1024), m, M, g, G, t or T",
+    "size-or-auto": "'auto' or a whole number, which may end in k (1000), K (1024), m, M, g, G, t or T",
+    "json": "JSON",
+    "json-or-text": "JSON where it begins with '{'",
+    "object": "a JSON object",
+}
+
+_NEEDS = {
+    "--enable-auto-tool-choice": ("--tool-call-parser", "name the parser that fits the model"),
+    "--enable-log-outputs": ("--enable-log-requests", "give both or neither"),
+}
+"""What vLLM refuses after parsing: a flag without another."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArgumentFindings:
+    """What is wrong with the arguments of a server.
+
+    Args:
+        errors: what that version of vLLM refuses, now or while it starts.
+        warnings: what it may refuse, or takes otherwise than it looks.
+    """
+
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def check_arguments(arguments: Sequence[str], *, version: str | None = None) -> ArgumentFindings:
+    """Judges the arguments that stand after ``vllm serve``.
+
+    Flags are read as vLLM's parser reads them: ``--flag=value`` and ``--flag value``, underscores for dashes,
+    ``--no-flag``, ``--flag.key value``. Names that the parser lets through and vLLM refuses while it starts are
+    looked up too: parsers, attention backends, KV cache types, load formats, quantizations. A CDK token is taken for
+    a good value. Keys of a JSON value deeper than the first, and what a ``--config`` file holds, are not judged.
+
+    Args:
+        arguments: the flags and their values, in order; the model may stand first.
+        version: the vLLM version of the image (``0.27.1``). Versions that differ in their last number only count as
+            one. Between two versions that were read, an error is what both refuse. Outside them, a name or flag that
+            is not known is a warning. Default: the newest version that was read (ours); what an older one takes is
+            a warning then.
+
+    Raises:
+        AutoModeError: where ``version`` begins with no number of the form ``0.27``.
+
+    Source: the vllm packages of PyPI, read by ``tools/vllm.py``.
+    """
+    if isinstance(arguments, str):
+        problem = Problem(field="arguments", message="must be a list of texts, got one text", cure="split it up")
+        return ArgumentFindings(errors=(problem,), warnings=())
+    if wrong := [(at, each) for at, each in enumerate(arguments) if not isinstance(each, str)]:
+        problems = [Problem(field=f"arguments[{at}]", message=f"must be text, got {shown(each)}") for at, each in wrong]
+        return ArgumentFindings(errors=tuple(problems), warnings=())
+    known = vllm_versions()
+    wanted = None if version is None else _minor(version)
+    upper = next((each for each in known if wanted and _minor(each) >= wanted), known[-1])
+    lower = next((each for each in reversed(known) if wanted and _minor(each) <= wanted), known[0])
+    outside = wanted is not None and not _minor(known[0]) <= wanted <= _minor(known[-1])
+    found = _judged(arguments, upper)
+    others = {each: _judged(arguments, each) for each in (known[:-1] if wanted is None else (lower,)) if each != upper}
+    doubt = f"nothing is known of {version}" if wanted else "give the image's version to know"
+
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    for each in found:
+        takers = [other for other, theirs in others.items() if each.key not in {one.key for one in theirs}]
+        if each.warning:
+            warnings.append(each.problem)
+        elif outside and each.dated:
+            warnings.append(_doubted(each.problem, doubt))
+        elif takers:
+            warnings.append(_doubted(each.problem, f"vLLM {takers[-1]} takes it; {doubt}"))
+        else:
+            errors.append(each.problem)
+    if wanted is not None:
+        keys = {each.key for each in found}
+        late = [each for theirs in others.values() for each in theirs if each.key not in keys and not each.warning]
+        warnings += [_doubted(each.problem, f"vLLM {upper} takes it; {doubt}") for each in late]
+    return ArgumentFindings(errors=tuple(errors), warnings=tuple(warnings))
+
+
+def _doubted(problem: Problem, doubt: str) -> Problem:
+    return replace(problem, cure=f"{doubt}; {problem.cure}" if problem.cure else doubt)
+
+
+def _minor(version: str) -> tuple[int, int]:
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        raise AutoModeError.of("", "version", f"{shown(version)} is no version of vLLM", "write it as '0.27.1'")
+    return int(match[1]), int(match[2])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Finding:
+    """A problem with what tells it from others in every version; ``dated`` if another version may know the name."""
+
+    key: tuple[str, str]
+    problem: Problem
+    dated: bool = False
+    warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Spelling:
+    flag: VllmFlag
+    on: bool = True
+
+
+@cache
+def _spellings(version: str) -> dict[str, _Spelling]:
+    """Every way to write a flag of a version."""
+    found: dict[str, _Spelling] = {}
+    for flag in flags_of(version).values():
+        for name in (flag.name, *flag.aliases):
+            found[name] = _Spelling(flag=flag)
+            if flag.kind != "bool" or not name.startswith("--"):
+                continue
+            found[f"--no-{name[2:]}"] = _Spelling(flag=flag, on=False)
+            for one, other in (("--enable-", "--disable-"), ("--disable-", "--enable-")):
+                if name.startswith(one) and pairs_enable_with_disable(version):
+                    found[other + name.removeprefix(one)] = _Spelling(flag=flag, on=False)
+    return found
+
+
+def _judged(arguments: Sequence[str], version: str) -> list[_Finding]:
+    return list(_Reading(version=version, arguments=list(arguments)).findings())
+
+
+@dataclass(kw_only=True, slots=True)
+class _Reading:
+    """One walk over the arguments, with the flags that were met."""
+
+    version: str
+    arguments: list[str]
+    at: int = 0
+    given: dict[str, list[str]] = field(default_factory=dict)
+    on: dict[str, bool] = field(default_factory=dict)
+
+    def findings(self) -> Iterator[_Finding]:
+        if self.arguments and not _is_flag(self.arguments[0]):
+            self.at = 1
+        while self.at < len(self.arguments):
+            text = self.arguments[self.at]
+            self.at += 1
+            if _is_flag(text):
+                yield from self.flag(text)
+            elif not is_token(text):
+                cure = "values follow their flag, and flags that turn something on take none"
+                yield _found("stray", text, f"{shown(text)} belongs to no flag", cure)
+        for name, values in self.given.items():
+            yield from self.names(flags_of(self.version)[name], values)
+        yield from self.together()
+
+    def flag(self, text: str) -> Iterator[_Finding]:
+        name, equals, value = text.partition("=")
+        name, dot, keys = name.partition(".")
+        name = name if not name.startswith("--") else name.replace("_", "-")
+        if name.startswith("-O"):  # -O3, -O=3 and -O 3
+            value = f"{name[2:]}{dot}{keys}" or value
+            name, equals, dot = "--optimization-level", "=" if value else "", ""
+        spelling = _spellings(self.version).get(name)
+        if spelling is None:
+            longer = [each for each in _spellings(self.version) if name.startswith("--") and each.startswith(name)]
+            if len(longer) != 1:
+                yield self.unknown(name)
+                self.take("+" if not equals else 0)
+                return
+            cure = "write it in full: a newer version may have two that begin so"
+            yield _found("short", name, f"'{name}' is short for '{longer[0]}'", cure, warning=True)
+            spelling = _spellings(self.version)[longer[0]]
+        flag = spelling.flag
+        if dot:
+            yield from self.dotted(flag, f"{name}.{keys}", equals)
+            return
+        yield from self.judged_before(flag, name)
+        self.on[flag.name] = spelling.on
+        if flag.kind in ("switch", "bool"):
+            self.given.setdefault(flag.name, [])
+            if equals:
+                off = f"'--no-{flag.name[2:]}'" if flag.kind == "bool" else "leave it out"
+                cure = f"write '{flag.name}' or {off}"
+                yield _found("valued", flag.name, f"'{name}' takes no value, got {shown(value)}", cure)
+            return
+        values = [value] if equals else self.take(flag.values)
+        self.given[flag.name] = values
+        wanted = flag.values if isinstance(flag.values, int) else 1 if flag.values == "+" else 0
+        if len(values) < wanted:
+            yield _found("bare", flag.name, f"'{name}' needs {'a value' if wanted == 1 else f'{wanted} values'}")
+        for each in values:
+            yield from _value_findings(flag, name, each)
+
+    def take(self, count: int | str) -> list[str]:
+        """The values that follow, up to the next flag."""
+        limit = {"+": len(self.arguments), "?": 1}.get(str(count), count)
+        start = self.at
+        while self.at < len(self.arguments) and self.at - start < int(limit) and not _is_flag(self.arguments[self.at]):
+            self.at += 1
+        return self.arguments[start : self.at]
+
+    def dotted(self, flag: VllmFlag, written: str, equals: str) -> Iterator[_Finding]:
+        """``--flag.key value``: vLLM takes the next argument for the value whatever it looks like."""
+        self.given.setdefault(flag.name, [])
+        if flag.kind not in ("json", "json-or-text", "object"):
+            yield _found("dotted", flag.name, f"'{written}': '{flag.name}' takes no keys", f"write '{flag.name}'")
+        yield from _key_findings(flag, written.partition(".")[0], [written.split(".")[1].removesuffix("+")])
+        if equals:
+            return
+        if self.at == len(self.arguments):
+            yield _found("bare", written, f"'{written}' needs a value")
+        self.at += 1
+
+    def unknown(self, name: str) -> _Finding:
+        versions = [each for each in vllm_versions() if name in _spellings(each)]
+        position = vllm_versions().index(self.version)
+        later = [each for each in versions if vllm_versions().index(each) > position]
+        if later:
+            message = f"'{name}' is not in vLLM {self.version}; the first known to take it is {later[0]}"
+            cure = f"leave it out, or use an image with vLLM {later[0]} or newer"
+            return _found("unknown", name, message, cure, dated=True)
+        if versions:
+            message = f"'{name}' is no longer in vLLM {self.version}; the last known to take it is {versions[-1]}"
+            return _found("unknown", name, message, "leave it out", dated=True)
+        message = f"{shown(name)} is no flag of vLLM {self.version}"
+        return _found("unknown", name, message, _near(name, _spellings(self.version)), dated=True)
+
+    def judged_before(self, flag: VllmFlag, name: str) -> Iterator[_Finding]:
+        """What a good value does not mend."""
+        if flag.name in self.on and not flag.repeats:
+            yield _found("twice", flag.name, f"'{flag.name}' is given twice", "vLLM takes the last", warning=True)
+        if flag.name == "--model":
+            message = f"'{name}' is deprecated for 'vllm serve'"
+            yield _found("old", flag.name, message, "give the model first", warning=True)
+        if flag.removal is not None:
+            end = f", which names {flag.removal} for its end" if flag.removal else ""
+            message = f"'{name}' is deprecated in vLLM {self.version}{end}"
+            yield _found("old", flag.name, message, "leave it out", warning=True)
+
+    def names(self, flag: VllmFlag, values: Iterable[str]) -> Iterator[_Finding]:
+        """Names that vLLM looks up after parsing."""
+        if not flag.names or _PLUGINS.get(flag.name, "") in self.given:
+            return
+        names = {_folded(flag, each) for each in flag.names}
+        for value in values:
+            unset = is_token(value) or not value or (value.lower() == "none" and (flag.nullable or "none" in names))
+            if not unset and _folded(flag, value) not in names:
+                message = f"'{flag.name}' knows no {shown(value)} in vLLM {self.version}"
+                yield _found("name", f"{flag.name} {value}", message, _near(value, flag.names), dated=True)
+
+    def together(self) -> Iterator[_Finding]:
+        """What vLLM refuses of flags that are each good; a ``--config`` file may hold the missing one."""
+        if "--config" in self.given:
+            return
+        for name, (other, cure) in _NEEDS.items():
+            if self.on.get(name) and not self.on.get(other):
+                yield _found("alone", name, f"'{name}' needs '{other}'", cure)
+        if self.on.get("--enable-per-request-metrics") and self.on.get("--disable-log-stats"):
+            message = "'--enable-per-request-metrics' does not go with '--disable-log-stats'"
+            yield _found("together", "--disable-log-stats", message, "leave one out")
+
+
+def _found(
+    what: str, name: str, message: str, cure: str = "", *, dated: bool = False, warning: bool = False
+) -> _Finding:
+    problem = Problem(field="arguments", message=message, cure=cure)
+    return _Finding(key=(what, name), problem=problem, dated=dated, warning=warning)
+
+
+def _is_flag(text: str) -> bool:
+    """Whether argparse takes a text for a flag: ``-1`` and what has a space before any ``=`` are values."""
+    if not text.startswith("-") or text == "-" or _NEGATIVE_NUMBER.fullmatch(text):
+        return False
+    return " " not in text.partition("=")[0]
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """The nearest known name, or all if they are few; a number is near to none."""
+    names = {each.casefold(): each for each in known}
+    near = [] if name.isdecimal() else difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean '{names[near[0]]}'?"
+    return f"use one of {', '.join(repr(each) for each in names.values())}" if len(names) <= 30 else ""
+
+
+def _folded(flag: VllmFlag, value: object) -> str:
+    text = str(value)
+    if flag.fold:
+        text = text.lower()
+    return text.replace("-", "_") if flag.fold == "case-and-dash" else text
+
+
+def _value_findings(flag: VllmFlag, name: str, value: str) -> Iterator[_Finding]:
+    if is_token(value) or (flag.nullable and value in ("", "None")):
+        return
+    if not _is_of_kind(flag, value):
+        message = f"'{name}' takes {_KINDS[flag.kind]}, got {shown(value)}"
+        yield _found("kind", f"{flag.name} {value}", message, _size_cure(flag, value))
+    elif flag.kind == "object":
+        yield from _key_findings(flag, name, _document(value))
+    elif flag.choices:
+        given = _folded(flag, int(value) if flag.kind == "int" else value)
+        if given not in {_folded(flag, each) for each in flag.choices}:
+            cure = _near(value, [str(each) for each in flag.choices])
+            yield _found("name", f"{flag.name} {value}", f"'{name}' does not take {shown(value)}", cure, dated=True)
+
+
+def _key_findings(flag: VllmFlag, name: str, keys: Iterable[str]) -> Iterator[_Finding]:
+    for key in keys:
+        if flag.keys and key not in flag.keys and not is_token(key):
+            message = f"'{name}' has no key {shown(key)}"
+            yield _found("key", f"{flag.name} {key}", message, _near(key, flag.keys), dated=True)
+
+
+def _document(value: str) -> Any:
+    """A JSON text of which the numbers may end in k, K, m, M ...; such a number is not made bigger."""
+    return json.loads(_SIZE_IN_JSON.sub(lambda part: part[1] or part[2] or part[3], value))
+
+
+def _size_cure(flag: VllmFlag, value: str) -> str:
+    """Decimals go with the small letters only."""
+    if flag.kind.startswith("size") and _SIZE.fullmatch(value.lower()):
+        return f"a fraction goes with small letters only: '{value.lower()}'"
+    return ""
+
+
+def _is_of_kind(flag: VllmFlag, value: str) -> bool:
+    try:
+        if flag.kind == "int":
+            int(value)
+        elif flag.kind == "float":
+            float(value)
+        elif flag.kind.startswith("size"):
+            plain = value.strip()
+            automatic = flag.kind == "size-or-auto" and plain.lower() == "auto"
+            _ = automatic or _SIZE.fullmatch(plain) or int(plain)
+        elif flag.kind == "json" or (flag.kind == "json-or-text" and _JSON_OBJECT.fullmatch(value)):
+            json.loads(value)
+        elif flag.kind == "object":
+            return isinstance(_document(value), dict)
+    except (ValueError, RecursionError):
+        return False
+    return True

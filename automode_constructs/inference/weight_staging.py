@@ -1,0 +1,332 @@
+"""A Job that copies a model's weights into S3 once, before a GPU is paid for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Any
+
+from constructs import Construct
+
+from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.inference.image import ImageReference
+from automode_constructs.inference.model_preset import ModelPreset
+from automode_constructs.inference.weights import S3Weights, SecretKey
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, wait_for
+from automode_constructs.specs import labels
+from automode_constructs.specs.model import kubernetes_name
+from automode_constructs.specs.quantity import number
+from automode_constructs.tokens import is_token
+
+__all__ = ["STAGING_IMAGE", "WeightStaging"]
+
+STAGING_IMAGE = "public.ecr.aws/lambda/python:3.13.2026.06.05.14"
+"""Python 3.13 and boto3 by AWS, for amd64 and arm64; made to run as any user on a read-only root.
+
+Its digest could not be looked up here: pin one where it matters.
+Source: AWS Lambda Developer Guide, "Deploy Python Lambda functions with container images".
+"""
+
+_PROGRAM = "stage_weights.py"
+_FOLDER = "/stage-weights"
+_CONTAINER = "stage-weights"
+_USER = 1000
+_SETTINGS_EXIT = 2
+"""The program's exit code for what no further try can mend."""
+
+_SHORTEST_DEADLINE_SECONDS = 60
+_LONGEST_NAME = 63
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_REPOSITORY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TEXT_TOKEN = re.compile(r"\$\{Token\[[^\]]*\]\}")
+_OURS = {"HF_ENDPOINT": "hub_endpoint", "HF_TOKEN": "token"}
+"""Variables that follow from other arguments, and which one."""
+
+
+class WeightStaging(Construct):
+    """Copies one commit of a model from the Hugging Face hub into the bucket that servers load it from.
+
+    Creates a Job on ordinary nodes of Auto Mode, a ConfigMap with its program, and a ServiceAccount, in the chart's
+    namespace. The Job streams the files through memory, compares sizes and digests with the hub's, writes the marker
+    ``.ready.json`` last, and copies nothing where that is there already. A pod that fails is followed by another one,
+    which copies what is missing; settings that can never work end the Job at once. Its name holds model, commit and a
+    digest of all settings and the program, since Kubernetes lets no Job change: what changes is a new Job, which finds
+    the objects of the old one. Values known only after deployment do not count: when one of them changes, count up
+    ``run``.
+
+    The service account needs an EKS Pod Identity association (namespace and name say for whom) with a role that may
+    ``s3:ListBucket`` and ``s3:ListBucketMultipartUploads`` on the bucket, ``s3:GetObject``, ``s3:PutObject`` and
+    ``s3:AbortMultipartUpload`` below the prefix, and ``kms:GenerateDataKey`` and ``kms:Decrypt`` on the bucket's own
+    KMS key. The pods must reach the hub and S3 by HTTPS; 169.254.170.23 belongs into a ``NO_PROXY``.
+
+    A deployment by CloudFormation waits for the Job before it makes what depends on this construct, at most 14 minutes:
+    a copy that takes longer fails that deployment, and the next one goes on where it ended.
+
+    The Job is never deleted by itself: CloudFormation would not notice, and GitOps would make it anew.
+
+    Args:
+        scope: the cdk8s chart, or a construct in one.
+        id: the construct's id.
+        model: the model; its repository, commit and files are what is copied.
+        weights: where to; give servers the same. A prefix is for one commit only, so let it hold the commit.
+        image: an image with Python 3.11 or later as ``python3`` and boto3, by tag or digest; from your own registry
+            where nodes reach no other. Default: ``STAGING_IMAGE``; we decide.
+        service_account: name of a ServiceAccount that exists. Default: one of our own, named after the construct's id;
+            we decide.
+        hub_endpoint: address of a mirror of the hub. Default: the hub itself; we decide.
+        token: the Secret with an access token of the hub. Default: none, which open models do not need.
+        environment: more variables of the container and of the init container, as text, such as ``HTTPS_PROXY``.
+            Default: none.
+        cpu: vCPU that the pod requests. Default: 1, which fits the smallest ordinary types; we decide.
+        memory: memory that the pod requests and may use; three files under way take up to 0.7 GiB.
+            Default: 1Gi; we decide.
+        retries: pods that may fail before the Job does, 0 to 20; the first ones may start before their permissions are
+            in force. Default: 6; Kubernetes decides the same.
+        deadline: seconds after which the Job fails, at least 60. Default: 3600; we decide.
+        run: count it up to run again with the same settings, for example into a new bucket. Default: 1; we decide.
+
+    Raises:
+        AutoModeError: with every problem: a branch in place of a commit, a bucket or image that cannot be, a variable
+            that another argument sets, figures out of bounds.
+
+    Source: EKS User Guide, "Understand how EKS Pod Identity works"; Kubernetes documentation, "Jobs", "Pod failure
+    policy"; aws-samples/sample-eks-nitro-sandbox, service-account.yaml (Pod Identity brings a token of its own).
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        model: ModelPreset,
+        weights: S3Weights,
+        image: str = STAGING_IMAGE,
+        service_account: str | None = None,
+        hub_endpoint: str | None = None,
+        token: SecretKey | None = None,
+        environment: Mapping[str, str] | None = None,
+        cpu: int | str = 1,
+        memory: int | str = "1Gi",
+        retries: int = 6,
+        deadline: int = 3600,
+        run: int = 1,
+    ) -> None:
+        where = f"{scope.node.path}/{id}".removeprefix("/")
+        if not isinstance(weights, S3Weights):
+            raise AutoModeError.of(
+                where, "weights", f"{type(weights).__name__} is nothing to copy into", "pass S3Weights"
+            )
+        weights.check(where)
+        self.image = ImageReference.of(where, image)
+        account = kubernetes_name(where, id if service_account is None else service_account)
+        problems = [
+            *_model_problems(model),
+            *_endpoint_problems(hub_endpoint),
+            *_environment_problems(environment or {}),
+            *_quantity_problems(cpu=cpu, memory=memory),
+            *_bound_problems("retries", retries, 0, 20),
+            *_bound_problems("deadline", deadline, _SHORTEST_DEADLINE_SECONDS, None),
+            *_bound_problems("run", run, 1, None),
+        ]
+        if problems:
+            raise AutoModeError(where, problems)
+        super().__init__(scope, id)
+        self.model = model
+        self.weights = weights
+        self.service_account = account
+        """The name that a Pod Identity association needs, beside the namespace."""
+        self._environment = [{"name": name, "value": value} for name, value in (environment or {}).items()]
+        program = files(__package__).joinpath(_PROGRAM).read_text("utf-8")
+        container = self._container(_CONTAINER, "copy")
+        if hub_endpoint is not None:
+            container["env"].append({"name": "HF_ENDPOINT", "value": hub_endpoint})
+        if token is not None:
+            container["env"].append(token.environment("HF_TOKEN"))
+        container["resources"] = {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}}
+        pod = _pod_spec(account, container)
+        spec = _job_spec(pod, retries=retries, deadline=deadline)
+        self.name = _name(model, program, spec, run)
+        """Name of the Job and of the ConfigMap."""
+        pod["volumes"] = [self.volume()]
+        if service_account is None:
+            KubernetesObject(
+                self,
+                "account",
+                api_version="v1",
+                kind="ServiceAccount",
+                name=account,
+                cluster_scoped=False,
+                body={"automountServiceAccountToken": False},
+            )
+        self.config_map = KubernetesObject(
+            self,
+            "program",
+            api_version="v1",
+            kind="ConfigMap",
+            name=self.name,
+            cluster_scoped=False,
+            body={"immutable": True, "data": {_PROGRAM: program}},
+        )
+        self.job = KubernetesObject(
+            self,
+            "job",
+            api_version="batch/v1",
+            kind="Job",
+            name=self.name,
+            longest_name=_LONGEST_NAME,
+            cluster_scoped=False,
+            body={"spec": spec},
+        )
+        wait_for(self.job, ".status.succeeded")
+
+    def init_container(self, *, image: str | None = None) -> dict[str, Any]:
+        """The first init container of a server: it fails, and says why, where the weights are not all there.
+
+        It is for what happens after the deployment's own order, such as an emptied bucket: it ends within seconds, and
+        before the server's image is pulled. The server must be in the same namespace, its pods need ``volume()`` too,
+        and its role ``s3:ListBucket`` and ``s3:GetObject``.
+
+        Args:
+            image: an image as for the Job; the server's own is not pulled twice, but then the check comes after its
+                pull. Default: that of the Job; we decide.
+
+        Raises:
+            AutoModeError: for what is no image with tag or digest.
+        """
+        made = self._container("weights-ready", "check", f"--job={self.name}")
+        if image is not None:
+            made["image"] = ImageReference.of(self.node.path, image).text
+        made["resources"] = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}
+        return made
+
+    def volume(self) -> dict[str, Any]:
+        """The volume with the program that ``init_container()`` runs."""
+        return {"name": _CONTAINER, "configMap": {"name": self.name}}
+
+    def _container(self, name: str, command: str, *more: str) -> dict[str, Any]:
+        patterns = [f"--include={pattern}" for pattern in self.model.files]
+        return {
+            "name": name,
+            "image": self.image.text,
+            "command": ["python3", "-B", f"{_FOLDER}/{_PROGRAM}", command],
+            "args": [
+                f"--repository={self.model.repository}",
+                f"--revision={self.model.revision}",
+                f"--bucket={self.weights.bucket}",
+                f"--prefix={self.weights.prefix}",
+                # Folders hold the same weights in other forms, and servers read none.
+                *([*patterns, "--exclude=*/*"] if command == "copy" else []),
+                *more,
+            ],
+            "env": list(self._environment),
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            },
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "volumeMounts": [{"name": _CONTAINER, "mountPath": _FOLDER, "readOnly": True}],
+        }
+
+
+def _pod_spec(account: str, container: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "serviceAccountName": account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        # A pod that began before its Pod Identity association never gets credentials; a new one does.
+        "restartPolicy": "Never",
+        "nodeSelector": {str(labels.COMPUTE_TYPE): "auto"},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+    }
+
+
+def _job_spec(pod: Mapping[str, Any], *, retries: int, deadline: int) -> dict[str, Any]:
+    hopeless = {"containerName": _CONTAINER, "operator": "In", "values": [_SETTINGS_EXIT]}
+    return {
+        "backoffLimit": retries,
+        "activeDeadlineSeconds": deadline,
+        "podFailurePolicy": {
+            "rules": [
+                {"action": "FailJob", "onExitCodes": hopeless},
+                {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            ]
+        },
+        "template": {
+            "metadata": {
+                "labels": {"app.kubernetes.io/name": _CONTAINER},
+                # A pod in the middle of a copy is worth more than a cheaper node.
+                "annotations": {"karpenter.sh/do-not-disrupt": "true"},
+            },
+            "spec": pod,
+        },
+    }
+
+
+def _name(model: ModelPreset, program: str, spec: Mapping[str, Any], run: int) -> str:
+    """Model, commit, and a digest of all that makes the Job; tokens have other texts in every synthesis."""
+    settings = _TEXT_TOKEN.sub("token", json.dumps([program, spec, run], sort_keys=True))
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+    slug = re.sub(r"[^a-z0-9]+", "-", model.repository.rpartition("/")[2].lower())[:35].strip("-")
+    return f"stage-{slug}-{model.revision[:12]}-{digest}"
+
+
+def _model_problems(model: ModelPreset) -> Iterator[Problem]:
+    if _REPOSITORY.fullmatch(model.repository) is None:
+        yield Problem(
+            field="model.repository",
+            message=f"{shown(model.repository)} is no repository of the hub",
+            cure="write 'owner/name'",
+        )
+    if _COMMIT.fullmatch(model.revision) is None:
+        yield Problem(
+            field="model.revision",
+            message=f"{shown(model.revision)} is no commit, and a branch's files change",
+            cure="write the commit's 40 hexadecimal digits",
+        )
+    if not model.files:
+        yield Problem(field="model.files", message="is empty", cure="name patterns such as '*.safetensors'")
+
+
+def _endpoint_problems(endpoint: str | None) -> Iterator[Problem]:
+    if endpoint is not None and not is_token(endpoint) and not endpoint.startswith(("https://", "http://")):
+        yield Problem(field="hub_endpoint", message=f"{shown(endpoint)} is no address", cure="begin it with 'https://'")
+
+
+def _environment_problems(environment: Mapping[str, str]) -> Iterator[Problem]:
+    for name, value in environment.items():
+        field = f"environment[{shown(name)}]"
+        if name in _OURS:
+            yield Problem(field=field, message=f"is what '{_OURS[name]}' sets", cure=f"use '{_OURS[name]}'")
+        elif not isinstance(name, str) or _VARIABLE.fullmatch(name) is None:
+            yield Problem(
+                field=field, message="is no name of a variable", cure="use letters, digits and '_', no digit first"
+            )
+        elif not isinstance(value, str):
+            yield Problem(field=field, message=f"needs a text, got {shown(value)}")
+
+
+def _quantity_problems(**quantities: int | str) -> Iterator[Problem]:
+    for field, value in quantities.items():
+        known = number(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+        if known is None or known <= 0:
+            yield Problem(
+                field=field, message=f"{shown(value)} is not a quantity above 0", cure="write it as 1, '500m' or '1Gi'"
+            )
+
+
+def _bound_problems(field: str, value: int, least: int, most: int | None) -> Iterator[Problem]:
+    known = isinstance(value, int) and not isinstance(value, bool)
+    if not known or value < least or (most is not None and value > most):
+        bounds = f"at least {least}" if most is None else f"of {least} to {most}"
+        yield Problem(field=field, message=f"must be a whole number {bounds}, got {shown(value)}")

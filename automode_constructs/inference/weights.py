@@ -1,0 +1,181 @@
+"""Where a model server takes its weights from: S3, its own image, or the Hugging Face hub."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.inference.model_preset import ModelPreset
+from automode_constructs.tokens import is_token
+
+__all__ = ["HubWeights", "ImageWeights", "S3Weights", "SecretKey", "Weights"]
+
+_BYTES_PER_STREAM = 4_000_000_000
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_PREFIX = re.compile(r"[A-Za-z0-9!_.*'()-]+(?:/[A-Za-z0-9!_.*'()-]+)*")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretKey:
+    """One key of a Kubernetes Secret that exists in the server's namespace; charts never hold a Secret.
+
+    Args:
+        name: the Secret's name.
+        key: the key in it.
+    """
+
+    name: str
+    key: str
+
+    def environment(self, variable: str) -> dict[str, Any]:
+        """The environment variable of a container that takes its value from here."""
+        return {"name": variable, "valueFrom": {"secretKeyRef": {"name": self.name, "key": self.key}}}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class S3Weights:
+    """Weights in an S3 bucket, streamed into GPU memory; nothing is written to a disk.
+
+    The server's service account needs an EKS Pod Identity association with a role that may list the bucket and read its
+    objects. ``WeightStaging`` fills the bucket.
+
+    Args:
+        bucket: name of the bucket; a token too.
+        prefix: where in it the files lie, without a slash at either end.
+
+    Source: EKS User Guide, "Load and serve a model"; run-ai/runai-model-streamer.
+    """
+
+    bucket: str
+    prefix: str
+
+    def check(self, where: str) -> None:
+        """Refuses a bucket or prefix that cannot be."""
+        if not self.bucket or (not is_token(self.bucket) and _BUCKET.fullmatch(self.bucket) is None):
+            raise AutoModeError.of(
+                where,
+                "weights.bucket",
+                f"{shown(self.bucket)} is no name of an S3 bucket",
+                "name the bucket that the weights are in, without 's3://'",
+            )
+        if not is_token(self.prefix) and _PREFIX.fullmatch(self.prefix) is None:
+            raise AutoModeError.of(
+                where,
+                "weights.prefix",
+                f"{shown(self.prefix)} is no prefix of S3 objects",
+                "write it without a slash at either end, such as 'gpt-oss-20b/<revision>'",
+            )
+
+    def model(self, preset: ModelPreset) -> str:  # noqa: ARG002 - one shape for all kinds
+        """What the server is told to load."""
+        return f"s3://{self.bucket}/{self.prefix}/"
+
+    def arguments(self, preset: ModelPreset) -> Sequence[str]:
+        """The flags of vLLM that go with it."""
+        streams = max(1, math.ceil(preset.weight_bytes / _BYTES_PER_STREAM))
+        return ["--load-format=runai_streamer", f'--model-loader-extra-config={{"concurrency":{streams}}}']
+
+    def environment(self) -> Sequence[Mapping[str, Any]]:
+        """The environment that goes with it."""
+        return [
+            {"name": "HF_HUB_OFFLINE", "value": "1"},
+            {"name": "RUNAI_STREAMER_CHUNK_BYTESIZE", "value": "4294967296"},
+            {"name": "RUNAI_STREAMER_S3_LOW_SPEED_LIMIT", "value": "1048576"},
+            {"name": "RUNAI_STREAMER_S3_REQUEST_TIMEOUT_MS", "value": "3000"},
+        ]
+
+    def bytes_on_disk(self, preset: ModelPreset) -> int:  # noqa: ARG002
+        """Bytes that a pod writes to its node's disk."""
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageWeights:
+    """Weights baked into the server's image: no bucket, no role, and an image some 14 GB larger.
+
+    Args:
+        path: the folder in the image, absolute.
+    """
+
+    path: str
+
+    def check(self, where: str) -> None:
+        """Refuses a path that is none."""
+        if not self.path.startswith("/") or self.path == "/":
+            raise AutoModeError.of(
+                where,
+                "weights.path",
+                f"{shown(self.path)} is no folder in the image",
+                "write it from the root: '/models/gpt-oss-20b'",
+            )
+
+    def model(self, preset: ModelPreset) -> str:  # noqa: ARG002
+        """What the server is told to load."""
+        return self.path
+
+    def arguments(self, preset: ModelPreset) -> Sequence[str]:  # noqa: ARG002
+        """The flags of vLLM that go with it."""
+        return []
+
+    def environment(self) -> Sequence[Mapping[str, Any]]:
+        """The environment that goes with it."""
+        return [{"name": "HF_HUB_OFFLINE", "value": "1"}]
+
+    def bytes_on_disk(self, preset: ModelPreset) -> int:  # noqa: ARG002
+        """Bytes that a pod writes to its node's disk."""
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HubWeights:
+    """Weights loaded from the Hugging Face hub by each new pod: no preparation, and an outage of the hub is yours.
+
+    Args:
+        repository: the repository on the hub. Default: the model's; we decide.
+        revision: the commit to take, 40 hexadecimal digits: a branch moves. Default: the model's; we decide.
+        token: the hub's access token, for repositories that ask for one. Default: none.
+    """
+
+    repository: str | None = None
+    revision: str | None = None
+    token: SecretKey | None = None
+
+    def check(self, where: str) -> None:
+        """Refuses a revision that moves."""
+        if (self.repository is None) != (self.revision is None):
+            raise AutoModeError.of(
+                where, "weights", "repository and revision belong together", "give both, or neither for the model's own"
+            )
+        if self.revision is not None and _COMMIT.fullmatch(self.revision) is None:
+            raise AutoModeError.of(
+                where,
+                "weights.revision",
+                f"{shown(self.revision)} is no commit, so that every pod may load another model",
+                "write the commit's 40 hexadecimal digits",
+            )
+
+    def model(self, preset: ModelPreset) -> str:
+        """What the server is told to load."""
+        return self.repository or preset.repository
+
+    def arguments(self, preset: ModelPreset) -> Sequence[str]:
+        """The flags of vLLM that go with it."""
+        revision = self.revision or preset.revision
+        return [f"--revision={revision}", f"--tokenizer-revision={revision}"]
+
+    def environment(self) -> Sequence[Mapping[str, Any]]:
+        """The environment that goes with it."""
+        return [] if self.token is None else [self.token.environment("HF_TOKEN")]
+
+    def bytes_on_disk(self, preset: ModelPreset) -> int:
+        """Bytes that a pod writes to its node's disk."""
+        return preset.weight_bytes
+
+
+Weights = S3Weights | ImageWeights | HubWeights
+"""Where weights come from."""

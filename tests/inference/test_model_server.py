@@ -1,0 +1,445 @@
+"""The model server: what it makes, what can be asked of it, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import aws_cdk as cdk
+import cdk8s
+import kubernetes_validate
+import pytest
+
+from automode_constructs.inference.model_preset import GPT_OSS_20B, ModelPreset
+from automode_constructs.inference.model_server import ModelServer
+from automode_constructs.inference.weights import HubWeights, ImageWeights, S3Weights, SecretKey
+from automode_constructs.manifests.node_class import NodeClass
+from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.manifests.rendering import render
+from automode_constructs.specs import labels
+from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
+from automode_constructs.specs.requirement import Requirement
+from tests.refusal import refusal
+
+IMAGE = f"public.ecr.aws/deep-learning-containers/vllm@sha256:{'0a' * 32}"
+S3 = S3Weights(bucket="our-models", prefix="gpt-oss-20b/6cee5e8")
+TALK = (
+    labels.INSTANCE_CATEGORY.is_in("g"),
+    labels.INSTANCE_GENERATION.greater_than(4),
+    labels.ARCH.is_in("amd64"),
+)
+
+Objects = dict[str, Any]
+
+
+def new_chart() -> cdk8s.Chart:
+    return cdk8s.Chart(cdk8s.App(), "models", namespace="models")
+
+
+def server(chart: cdk8s.Chart | None = None, **arguments: Any) -> ModelServer:
+    given: dict[str, Any] = {"model": GPT_OSS_20B, "image": IMAGE, "weights": S3} | arguments
+    return ModelServer(chart or new_chart(), "gpt-oss-20b", **given)
+
+
+def made(**arguments: Any) -> Objects:
+    """The server's objects by kind."""
+    chart = new_chart()
+    server(chart, **arguments)
+    return {item["kind"]: item for item in chart.to_json()}
+
+
+def pod_of(objects: Objects) -> dict[str, Any]:
+    spec: dict[str, Any] = objects["Deployment"]["spec"]["template"]["spec"]
+    return spec
+
+
+def container_of(objects: Objects) -> dict[str, Any]:
+    (container,) = pod_of(objects)["containers"]
+    assert isinstance(container, dict)
+    return container
+
+
+def environment_of(objects: Objects) -> dict[str, Any]:
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container_of(objects)["env"]}
+
+
+def gpu_pool(chart: cdk8s.Chart, *requirements: Requirement, capacity: tuple[str, ...] = ("spot",)) -> NodePool:
+    nodes = NodeClaimSpec(
+        requirements=[labels.CAPACITY_TYPE.is_in(*capacity), *(requirements or TALK)],
+        taints=[Taint(key="nvidia.com/gpu", effect="NoSchedule")],
+    )
+    spec = NodePoolSpec(template=NodeClaimTemplate(spec=nodes), limits={"nvidia.com/gpu": 4})
+    return NodePool(chart, "gpu", node_class=NodeClass.from_name("default"), spec=spec)
+
+
+@pytest.fixture(scope="module")
+def objects() -> Objects:
+    return made()
+
+
+def test_makes_what_a_server_needs(objects: Objects) -> None:
+    assert objects.keys() == {"Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceAccount"}
+    assert {(item["metadata"]["name"], item["metadata"]["namespace"]) for item in objects.values()} == {
+        ("gpt-oss-20b", "models")
+    }
+
+
+@pytest.mark.parametrize("version", ["1.36", "1.37"])
+def test_kubernetes_knows_every_field(version: str) -> None:
+    everything = made(
+        api_key=SecretKey(name="api", key="key"),
+        weights=HubWeights(token=SecretKey(name="hub", key="token")),
+        restricted=False,
+        compile_cache_host_path="/mnt/.ephemeral/compile-cache",
+        clients=[{"ipBlock": {"cidr": "10.0.0.0/16"}}],
+        strategy="Recreate",
+        environment={"LOG": "1"},
+    )
+    for manifest in [*made().values(), *everything.values()]:
+        assert kubernetes_validate.validate(manifest, version, strict=True) == version
+
+
+class TestCommand:
+    def test_the_entry_point_of_the_image_is_left_out(self, objects: Objects) -> None:
+        assert container_of(objects)["command"] == ["vllm", "serve"]
+
+    def test_the_model_comes_first_and_every_flag_is_vllms(self, objects: Objects) -> None:
+        assert container_of(objects)["args"] == [
+            "s3://our-models/gpt-oss-20b/6cee5e8/",
+            "--host=0.0.0.0",
+            "--port=8000",
+            "--served-model-name",
+            "openai/gpt-oss-20b",
+            "--max-model-len=32768",
+            "--max-num-seqs=32",
+            "--gpu-memory-utilization=0.92",
+            "--kv-cache-dtype=auto",
+            "--tensor-parallel-size=1",
+            "--shutdown-timeout=90",
+            "--load-format=runai_streamer",
+            '--model-loader-extra-config={"concurrency":4}',
+            "--disable-access-log-for-endpoints=/health",
+            "--tool-call-parser=openai",
+            "--enable-auto-tool-choice",
+            "--max-cudagraph-capture-size=64",
+        ]
+
+    def test_a_flag_of_ours_gives_way_to_the_users(self) -> None:
+        args = container_of(made(arguments=["--tool-call-parser=hermes", "--max-cudagraph-capture-size=8"]))["args"]
+        assert args[-2:] == ["--tool-call-parser=hermes", "--max-cudagraph-capture-size=8"]
+        assert "--enable-auto-tool-choice" not in args
+
+    def test_a_flag_that_vllm_does_not_have_is_refused(self) -> None:
+        assert refusal(lambda: server(arguments=["--max-modle-len=5"])) == (
+            "models/gpt-oss-20b: arguments: '--max-modle-len' is no flag of vLLM 0.33.0; "
+            "did you mean '--max-model-len'?"
+        )
+
+    def test_a_parser_that_vllm_does_not_have_is_refused(self) -> None:
+        said = refusal(lambda: server(arguments=["--tool-call-parser=opnai", "--enable-auto-tool-choice"]))
+        assert "'opnai'" in said
+        assert "did you mean 'openai'?" in said
+
+    def test_what_has_an_argument_is_not_taken_as_a_flag(self) -> None:
+        assert refusal(lambda: server(arguments=["--max_model_len=5", "--port=1"])) == (
+            "models/gpt-oss-20b: 2 problems\n"
+            "  arguments[0]: '--max-model-len' is written by this construct; use max_model_len\n"
+            "  arguments[1]: '--port' is written by this construct; leave it out: the Service and the probes rest on it"
+        )
+
+
+class TestWeights:
+    def test_the_image_holds_them(self) -> None:
+        objects = made(weights=ImageWeights(path="/models/gpt-oss-20b"))
+        assert container_of(objects)["args"][0] == "/models/gpt-oss-20b"
+        assert environment_of(objects)["HF_HUB_OFFLINE"] == "1"
+        assert not [flag for flag in container_of(objects)["args"] if flag.startswith("--load-format")]
+
+    def test_the_hub_gives_the_presets_revision_and_the_cache_has_room(self) -> None:
+        objects = made(weights=HubWeights(token=SecretKey(name="hub", key="token")))
+        args = container_of(objects)["args"]
+        assert args[0] == "openai/gpt-oss-20b"
+        assert f"--revision={GPT_OSS_20B.revision}" in args
+        assert "HF_HUB_OFFLINE" not in environment_of(objects)
+        assert environment_of(objects)["HF_TOKEN"] == {"secretKeyRef": {"name": "hub", "key": "token"}}
+        sizes = {volume["name"]: volume["emptyDir"]["sizeLimit"] for volume in pod_of(objects)["volumes"]}
+        assert sizes == {"cache": "16Gi", "tmp": "1Gi", "shm": "1Gi"}
+
+    def test_a_bucket_of_the_app_is_known_late(self) -> None:
+        bucket = cdk.Token.as_string({"Ref": "Bucket"})
+        assert container_of(made(weights=S3Weights(bucket=bucket, prefix="a/b")))["args"][0] == f"s3://{bucket}/a/b/"
+
+    @pytest.mark.parametrize(
+        ("weights", "message"),
+        [
+            (
+                S3Weights(bucket="", prefix="a"),
+                "weights.bucket: '' is no name of an S3 bucket; "
+                "name the bucket that the weights are in, without 's3://'",
+            ),
+            (
+                S3Weights(bucket="s3://models", prefix="a"),
+                "weights.bucket: 's3://models' is no name of an S3 bucket; "
+                "name the bucket that the weights are in, without 's3://'",
+            ),
+            (
+                S3Weights(bucket="models", prefix="/a/"),
+                "weights.prefix: '/a/' is no prefix of S3 objects; "
+                "write it without a slash at either end, such as 'gpt-oss-20b/<revision>'",
+            ),
+            (
+                ImageWeights(path="models"),
+                "weights.path: 'models' is no folder in the image; write it from the root: '/models/gpt-oss-20b'",
+            ),
+            (
+                HubWeights(repository="openai/gpt-oss-20b", revision="main"),
+                "weights.revision: 'main' is no commit, so that every pod may load another model; "
+                "write the commit's 40 hexadecimal digits",
+            ),
+            (
+                HubWeights(repository="openai/gpt-oss-20b"),
+                "weights: repository and revision belong together; give both, or neither for the model's own",
+            ),
+            (
+                "s3://models/a",
+                "weights: 's3://models/a' does not say where the weights are; "
+                "pass S3Weights(...), ImageWeights(...) or HubWeights()",
+            ),
+        ],
+    )
+    def test_wrong_weights_are_refused(self, weights: Any, message: str) -> None:
+        assert refusal(lambda: server(weights=weights)) == f"models/gpt-oss-20b: {message}"
+
+
+class TestPod:
+    def test_it_wants_a_gpu_and_tolerates_its_taint(self, objects: Objects) -> None:
+        assert container_of(objects)["resources"] == {
+            "requests": {"cpu": "3", "memory": "12Gi", "nvidia.com/gpu": 1},
+            "limits": {"memory": "12Gi", "nvidia.com/gpu": 1},
+        }
+        assert pod_of(objects)["tolerations"] == [
+            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+        ]
+        assert pod_of(objects)["nodeSelector"] == {
+            "eks.amazonaws.com/compute-type": "auto",
+            "kubernetes.io/arch": "amd64",
+        }
+
+    def test_its_pool_is_selected_by_name(self) -> None:
+        chart = new_chart()
+        server(chart, node_pool=gpu_pool(chart), node_selector={"zone": "a"})
+        (deployment,) = [item for item in chart.to_json() if item["kind"] == "Deployment"]
+        assert deployment["spec"]["template"]["spec"]["nodeSelector"] == {
+            "eks.amazonaws.com/compute-type": "auto",
+            "kubernetes.io/arch": "amd64",
+            "karpenter.sh/nodepool": "gpu",
+            "zone": "a",
+        }
+
+    def test_it_is_restricted_and_has_where_to_write(self, objects: Objects) -> None:
+        pod, container = pod_of(objects), container_of(objects)
+        assert pod["securityContext"] == {
+            "runAsNonRoot": True,
+            "runAsUser": 2000,
+            "runAsGroup": 0,
+            "fsGroup": 2000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        written = {mount["mountPath"] for mount in container["volumeMounts"]}
+        assert written == {"/cache", "/tmp", "/dev/shm"}
+        # vLLM asks who it is, and writes below these.
+        environment = environment_of(objects)
+        assert environment["USER"] == "vllm"
+        assert {environment[name].split("/")[1] for name in ("HOME", "HF_HOME", "TRITON_CACHE_DIR")} == {"cache"}
+
+    def test_one_switch_relaxes_it(self) -> None:
+        objects = made(restricted=False, compile_cache_host_path="/mnt/.ephemeral/compile-cache")
+        assert pod_of(objects)["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
+        assert container_of(objects)["securityContext"] == {"allowPrivilegeEscalation": False}
+        assert pod_of(objects)["volumes"][0] == {
+            "name": "cache",
+            "hostPath": {"path": "/mnt/.ephemeral/compile-cache", "type": "DirectoryOrCreate"},
+        }
+
+    def test_nothing_of_kubernetes_leaks_into_it(self, objects: Objects) -> None:
+        assert pod_of(objects)["enableServiceLinks"] is False
+        assert pod_of(objects)["automountServiceAccountToken"] is False
+        assert objects["ServiceAccount"]["automountServiceAccountToken"] is False
+
+    def test_startup_may_take_its_time_and_the_rollout_waits(self) -> None:
+        objects = made(startup_timeout=1201)
+        probe = container_of(objects)["startupProbe"]
+        assert probe["httpGet"] == {"path": "/health", "port": "http"}
+        assert probe["periodSeconds"] * probe["failureThreshold"] == 1205
+        assert objects["Deployment"]["spec"]["progressDeadlineSeconds"] == 2101
+
+    def test_the_drain_adds_up(self, objects: Objects) -> None:
+        assert container_of(objects)["lifecycle"] == {"preStop": {"sleep": {"seconds": 10}}}
+        assert "--shutdown-timeout=90" in container_of(objects)["args"]
+        assert pod_of(objects)["terminationGracePeriodSeconds"] == 120
+        assert "lifecycle" not in container_of(made(pre_stop_delay=0))
+
+    def test_an_api_key_comes_from_a_secret(self) -> None:
+        environment = environment_of(made(api_key=SecretKey(name="api", key="key")))
+        assert environment["VLLM_API_KEY"] == {"secretKeyRef": {"name": "api", "key": "key"}}
+
+    def test_the_users_environment_comes_last(self) -> None:
+        environment = environment_of(made(environment={"HF_HOME": "/cache/mine", "MORE": "1"}))
+        assert (environment["HF_HOME"], environment["MORE"]) == ("/cache/mine", "1")
+
+    def test_another_service_account_may_exist_already(self) -> None:
+        objects = made(service_account="models")
+        assert pod_of(objects)["serviceAccountName"] == "models"
+        assert "ServiceAccount" not in objects
+
+    def test_gpus_are_shared_by_the_model(self) -> None:
+        objects = made(gpus=4)
+        assert "--tensor-parallel-size=4" in container_of(objects)["args"]
+        assert container_of(objects)["resources"]["limits"]["nvidia.com/gpu"] == 4
+        assert pod_of(objects)["volumes"][-1]["emptyDir"] == {"medium": "Memory", "sizeLimit": "4Gi"}
+
+
+class TestTraffic:
+    def test_the_service_listens_on_port_8000(self, objects: Objects) -> None:
+        assert objects["Service"]["spec"] == {
+            "type": "ClusterIP",
+            "selector": {"app.kubernetes.io/name": "gpt-oss-20b"},
+            "ports": [{"name": "http", "port": 8000, "targetPort": "http", "protocol": "TCP"}],
+        }
+
+    def test_dns_https_and_pod_identity_go_out(self, objects: Objects) -> None:
+        assert objects["NetworkPolicy"]["spec"] == {
+            "podSelector": {"matchLabels": {"app.kubernetes.io/name": "gpt-oss-20b"}},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 8000, "protocol": "TCP"}]}],
+            "egress": [
+                {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+                {"ports": [{"port": 443, "protocol": "TCP"}]},
+                {
+                    "to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}, {"ipBlock": {"cidr": "fd00:ec2::23/128"}}],
+                    "ports": [{"port": 80, "protocol": "TCP"}],
+                },
+            ],
+        }
+
+    def test_clients_are_named_or_nobody(self) -> None:
+        vpc = {"ipBlock": {"cidr": "10.0.0.0/16"}}
+        assert made(clients=[vpc])["NetworkPolicy"]["spec"]["ingress"][0]["from"] == [vpc]
+        assert made(clients=[])["NetworkPolicy"]["spec"]["ingress"] == []
+        assert "NetworkPolicy" not in made(network_policy=False)
+
+    def test_the_budget_never_blocks_a_node(self, objects: Objects) -> None:
+        budget = objects["PodDisruptionBudget"]["spec"]
+        assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (
+                {"model": "openai/gpt-oss-20b"},
+                "model: 'openai/gpt-oss-20b' is no ModelPreset, so that nothing is known of its size; "
+                "pass GPT_OSS_20B, or a ModelPreset with the model's sizes",
+            ),
+            (
+                {"image": "vllm/vllm-openai"},
+                "image: 'vllm/vllm-openai' has neither tag nor digest, so that every node may run another image; "
+                "add ':<tag>', or better '@sha256:<digest>'",
+            ),
+            (
+                {"image": "vllm/vllm-openai:v0.11.0"},
+                "image: 'vllm/vllm-openai:v0.11.0' has vLLM 0.11.0, openai/gpt-oss-20b needs 0.22 or newer; "
+                "take a newer image",
+            ),
+            ({"replicas": -1}, "replicas: needs a whole number of at least 0, got -1"),
+            ({"replicas": True}, "replicas: needs a whole number of at least 0, got True"),
+            ({"memory": "12 GB"}, "memory: '12 GB' is not a quantity such as 3, '500m' or '12Gi'"),
+            ({"gpu_memory_utilization": 92}, "gpu_memory_utilization: needs a share above 0 and up to 1, got 92"),
+            (
+                {"max_model_len": 200_000},
+                "max_model_len: 200,000 tokens are more than the 131,072 that openai/gpt-oss-20b can read; "
+                "set it to 131072 or less",
+            ),
+            (
+                {"shutdown_timeout": 120},
+                "termination_grace_period: 10 s pre_stop_delay + 120 s shutdown_timeout + 20 s to end = 150 s, but "
+                "Kubernetes kills the pod after 120 s; set it to 150 or more, or shorten the others",
+            ),
+            (
+                {"compile_cache_host_path": "/mnt/x"},
+                "compile_cache_host_path: '/mnt/x' is a folder of the node: no restricted pod may mount it, nor its "
+                "user write there; pass restricted=False with it",
+            ),
+            (
+                {"name": "Server"},
+                "name: 'Server' cannot be the name of this object; use at most 63 lower-case letters, digits, '-' and "
+                "'.', beginning and ending with a letter or digit",
+            ),
+        ],
+    )
+    def test_wrong_use(self, arguments: Mapping[str, Any], message: str) -> None:
+        assert refusal(lambda: server(**arguments)) == f"models/gpt-oss-20b: {message}"
+
+    def test_nothing_is_half_made(self) -> None:
+        chart = new_chart()
+        refusal(lambda: server(chart, replicas=-1))
+        assert chart.node.children == []
+
+    def test_what_does_not_fit_the_pool_is_refused(self) -> None:
+        chart = new_chart()
+        pool = gpu_pool(chart, labels.INSTANCE_FAMILY.is_in("g4dn"))
+        said = refusal(lambda: server(chart, node_pool=pool, replicas=9))
+        assert said.startswith("models/gpt-oss-20b: 2 problems\n  replicas: 9 replicas of 1 GPU need 9, pool 'gpu' is ")
+        assert "compute capability 7.5 < 8.0" in said
+
+
+class TestWarnings:
+    def warnings(self, **arguments: Any) -> list[str]:
+        chart = new_chart()
+        capacity = arguments.pop("capacity", ("spot", "on-demand"))
+        server(chart, node_pool=gpu_pool(chart, *TALK, capacity=capacity), **arguments)
+        return [f"{note.rule}: {note.message}" for note in render(chart).notes]
+
+    def test_silence_by_default(self) -> None:
+        assert self.warnings() == []
+
+    def test_a_drain_longer_than_spots_notice(self) -> None:
+        longer = {"shutdown_timeout": 200, "termination_grace_period": 240}
+        assert self.warnings(**longer) == [
+            "automode:DrainLongerThanSpotNotice: termination_grace_period: 240 s, but a Spot node of pool 'gpu' is "
+            "gone 120 s after its notice; shorten shutdown_timeout, or use on-demand only"
+        ]
+        assert self.warnings(**longer, capacity=("on-demand",)) == []
+
+    def test_a_flag_that_only_a_newer_vllm_may_know(self) -> None:
+        (said,) = self.warnings(vllm_version="9.9.0", arguments=["--brand-new=1"])
+        assert said.startswith(
+            "automode:VllmArgument: arguments: '--brand-new' is no flag of vLLM 0.33.0; nothing is known of"
+        )
+
+
+def test_a_model_of_ones_own_is_a_preset_of_ones_own() -> None:
+    model = ModelPreset(
+        name="acme/small",
+        repository="acme/small",
+        revision="0" * 40,
+        files=("*",),
+        parameters=10**9,
+        weight_bytes=2 * 10**9,
+        weights_in_gpu_gib=2,
+        overhead_gib=2,
+        max_context=8192,
+        kv_bytes_per_token=1024,
+        min_compute_capability=(7, 0),
+        min_vllm_version="0.22",
+    )
+    args = container_of(made(model=model, weights=HubWeights()))["args"]
+    assert args[0] == "acme/small"
+    assert "--max-model-len=8192" in args
+    assert not [flag for flag in args if "tool" in flag]
