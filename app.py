@@ -19,14 +19,18 @@ if __name__ == "__main__":
 
 import aws_cdk as cdk
 
+from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean
-from automode_constructs.facts.regions import known_regions
+from automode_constructs.facts.regions import known_regions, partition_of
 from stacks.cluster_stack import ClusterStack
 from stacks.platform_stack import PlatformStack
 
 CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
 """Context keys of the CDK's own that have neither ':' nor '@' in them."""
+
+DEMOS = ("retail-store", "gpt-oss")
+"""The demos: a shop, and a model on a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +46,10 @@ class Settings:
     availability_zones: tuple[str, ...] = ()
     ephemeral: bool = False
     hardened_pools: bool = False
+    demos: tuple[str, ...] = DEMOS
+    retail_store_replicas: int = 1
+    gpt_oss_replicas: int = 1
+    bare_gpu_pool: bool = False
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Settings:
@@ -80,6 +88,11 @@ class Settings:
             problems.append(
                 Problem(field="account", message=f"'{account}' is not an account id", cure="give its 12 digits")
             )
+        problems += [
+            Problem(field="demos", message=f"'{demo}' is not known", cure=did_you_mean(demo, DEMOS))
+            for demo in values.get("demos", ())
+            if demo not in DEMOS
+        ]
         if problems:
             raise AutoModeError("context", problems)
         return cls(**values)
@@ -99,6 +112,14 @@ def _switch(given: Any) -> bool:
     return bool(given == "true")
 
 
+def _count(given: Any) -> int:
+    if isinstance(given, str) and re.fullmatch("[0-9]{1,6}", given):
+        return int(given)
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise ValueError("needs a whole number of at least 0")
+    return given
+
+
 def _list(given: Any) -> tuple[str, ...]:
     if isinstance(given, str):
         text = given.strip()
@@ -111,7 +132,7 @@ def _list(given: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-_READERS = {"str": _text, "str | None": _text, "bool": _switch, "tuple[str, ...]": _list}
+_READERS = {"str": _text, "str | None": _text, "bool": _switch, "int": _count, "tuple[str, ...]": _list}
 
 
 def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> None:
@@ -137,12 +158,46 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
         env=env,
         description="EKS Auto Mode cluster: network, keys, roles, control plane",
     )
-    PlatformStack(
+    platform = PlatformStack(
         app,
         f"{settings.name}-platform",
         cluster=cluster.cluster,
         env=env,
         description="EKS Auto Mode cluster: NodePools, StorageClass, IngressClass",
+    )
+    for demo in dict.fromkeys(settings.demos):
+        stack = _demo(app, demo, settings, cluster.cluster, env)
+        # An Ingress cannot be deleted any more when its class is gone.
+        stack.add_stack_dependency(platform)
+
+
+def _demo(app: cdk.App, demo: str, settings: Settings, cluster: AutoModeCluster, env: cdk.Environment) -> cdk.Stack:
+    # Imported here, for they take time and are not always wanted.
+    if demo == "retail-store":
+        from stacks.retail_store_stack import RetailStoreStack
+
+        return RetailStoreStack(
+            app,
+            f"{settings.name}-retail-store",
+            cluster=cluster,
+            replicas=settings.retail_store_replicas,
+            env=env,
+            description="EKS Auto Mode demo: the retail store's UI",
+        )
+    from stacks.gpt_oss_stack import GptOssStack
+
+    in_aws = settings.region is None or partition_of(settings.region).name == "aws"
+    images = re.sub("-+", "-", settings.name.lower())[:23].strip("-")
+    return GptOssStack(
+        app,
+        f"{settings.name}-gpt-oss",
+        cluster=cluster,
+        cache_prefix=f"{images}-images" if in_aws else None,
+        replicas=settings.gpt_oss_replicas,
+        bare_pool=settings.bare_gpu_pool,
+        ephemeral=settings.ephemeral,
+        env=env,
+        description="EKS Auto Mode demo: GPT-OSS-20B on a GPU pool",
     )
 
 

@@ -21,7 +21,7 @@ WARM = {name: value for name, value in os.environ.items() if name != "PYTHONDONT
 
 
 def _synthesise(script: str, out: Path) -> float:
-    context = json.loads((ROOT / "cdk.json").read_text("utf-8"))["context"]
+    context = json.loads((ROOT / "cdk.json").read_text("utf-8"))["context"] | {"demos": []}
     began = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", script],

@@ -59,7 +59,7 @@ def test_the_readme_lists_every_context_key() -> None:
     from app import Settings
 
     listed = re.findall(
-        r"^\| `([a-z_]+)` \| (?:text|list|true or false) \|", (ROOT / "README.md").read_text(), re.MULTILINE
+        r"^\| `([a-z_]+)` \| (?:text|list|number|true or false) \|", (ROOT / "README.md").read_text(), re.MULTILINE
     )
     assert listed == [field.name for field in fields(Settings)]
 

@@ -14,6 +14,7 @@ from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
 import app as the_app
+from charts.gpt_oss import WEIGHTS_PREFIX
 from tests.conftest import AS_OF, default_app
 from tests.support import feature_flags
 
@@ -31,7 +32,9 @@ class TestCfnLint:
     def test_finds_nothing(self, templates: dict[str, dict[str, Any]], region: str) -> None:
         assert {name: _lint(template, region) for name, template in templates.items()} == {
             "automode-cluster": [],
+            "automode-gpt-oss": [],
             "automode-platform": [],
+            "automode-retail-store": [],
         }
 
     def test_would_find_something(self) -> None:
@@ -96,6 +99,10 @@ class TestCdkNag:
         assert isinstance(stack, cdk.Stack)
         for finding, reason in {**NAG_ACKNOWLEDGED, **_about_the_handler(stack)}.items():
             cdk.Validations.of(stack).acknowledge(cdk.Acknowledgment(id=finding, reason=reason))
+        model = app.node.find_child("nagged-gpt-oss")
+        assert isinstance(model, cdk.Stack)
+        for finding, reason in _about_the_weights(model).items():
+            cdk.Validations.of(model).acknowledge(cdk.Acknowledgment(id=finding, reason=reason))
         app.synth()
 
     def test_would_find_something(self) -> None:
@@ -138,4 +145,14 @@ def _about_the_handler(stack: cdk.Stack) -> dict[str, str]:
         f"AwsSolutions::AwsSolutions-IAM4[Policy::{json.dumps(public_ecr, separators=(',', ':'))}]": _HANDLER,
         f"AwsSolutions::AwsSolutions-IAM5[Resource::<{stack.get_logical_id(function)}.Arn>:*]": _HANDLER,
         "AwsSolutions::AwsSolutions-L1": _HANDLER,
+    }
+
+
+def _about_the_weights(stack: cdk.Stack) -> dict[str, str]:
+    bucket = stack.node.find_child("Weights").node.find_child("Bucket").node.default_child
+    assert isinstance(bucket, cdk.CfnElement)
+    objects = f"<{stack.get_logical_id(bucket)}.Arn>/{WEIGHTS_PREFIX}/*"
+    return {
+        f"AwsSolutions::AwsSolutions-IAM5[Resource::{objects}]": "the weights of one commit of one model, and no more",
+        "AwsSolutions::AwsSolutions-S1": "weights that anyone can download; who wants the log passes a bucket for it",
     }

@@ -47,7 +47,9 @@ def test_literal_partitions_are_found() -> None:
 def test_the_default_app_is_clean(templates: dict[str, dict[str, Any]]) -> None:
     assert {name: template_findings(template) for name, template in templates.items()} == {
         "automode-cluster": [],
+        "automode-gpt-oss": [],
         "automode-platform": [],
+        "automode-retail-store": [],
     }
 
 

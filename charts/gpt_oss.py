@@ -1,0 +1,143 @@
+"""The model of the demo: a GPU pool, and GPT-OSS-20B answering on port 8000."""
+
+from __future__ import annotations
+
+import cdk8s
+from constructs import Construct
+
+from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.inference.model_preset import GPT_OSS_20B
+from automode_constructs.inference.model_server import ModelServer
+from automode_constructs.inference.weight_staging import STAGING_IMAGE, WeightStaging
+from automode_constructs.inference.weights import S3Weights, Weights
+from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
+from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.specs import labels
+from automode_constructs.specs.node_class import EphemeralStorage
+from automode_constructs.specs.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
+from automode_constructs.specs.requirement import Requirement
+
+__all__ = ["IMAGE", "NAME", "NAMESPACE", "POOL", "STAGING_ACCOUNT", "WEIGHTS_PREFIX", "GptOssChart"]
+
+IMAGE = "public.ecr.aws/deep-learning-containers/vllm:0.27.1-gpu-py312-cu130-ubuntu22.04-ec2"
+"""AWS's own build of vLLM, the newest on 2026-11-23; no digest could be looked up here."""
+NAMESPACE = "gpt-oss"
+NAME = "gpt-oss-20b"
+"""Name of the server's Deployment, Service and ServiceAccount."""
+POOL = "gpu"
+"""Name of the NodePool and of its NodeClass."""
+STAGING_ACCOUNT = "stage-weights"
+"""Name of the ServiceAccount that copies the weights."""
+WEIGHTS_PREFIX = f"{NAME}/{GPT_OSS_20B.revision}"
+"""Where in a bucket the weights lie: each commit of the model has a place of its own."""
+
+_TALK = (
+    labels.CAPACITY_TYPE.is_in("spot", "on-demand"),
+    labels.INSTANCE_CATEGORY.is_in("g"),
+    labels.INSTANCE_GENERATION.greater_than(4),
+    labels.ARCH.is_in("amd64"),
+)
+"""The requirements of the talk, which admit g5.48xlarge with eight GPUs too."""
+
+
+class GptOssChart(cdk8s.Chart):
+    """GPT-OSS-20B behind the Service ``gpt-oss-20b`` on port 8000, and the GPU pool it runs on.
+
+    Creates the Namespace ``gpt-oss``, which admits restricted pods only, the NodeClass and the NodePool ``gpu``, a
+    ``ModelServer``, and with weights from S3 a ``WeightStaging`` that fills the bucket first. The pool has the
+    requirements of the talk (spot and on-demand, category g, generation above 4, amd64), and besides them: one GPU with
+    at least 22,000 MiB, local NVMe above 200 GB, at most 32 vCPU, the taint ``nvidia.com/gpu``, a limit of GPUs, and
+    nodes that go only when they are empty, since a new one costs a cold start.
+
+    Args:
+        scope: the cdk8s app.
+        id: the chart's id.
+        values: what the cluster knows.
+        weights: where the server takes the weights from.
+        image: the image with vLLM. Default: AWS's deep learning container with vLLM 0.27.1; we decide.
+        staging_image: the image that copies the weights, for weights from S3. Default: that of ``WeightStaging``.
+        replicas: pods of the server, 0 or more. Default: 1; we decide.
+        gpu_limit: GPUs that the pool may hold at once, 1 or more. Default: 4; we decide.
+        min_vcpu: vCPUs that a node has at least: images come faster to more of them, at a price.
+            Default: Karpenter decides by price, which is 4 with these requests.
+        bare_pool: whether the pool has the talk's four requirements and nothing else, on EKS's NodeClass ``default``.
+            Default: False; we decide.
+
+    Raises:
+        AutoModeError: as ``ModelServer`` and ``WeightStaging`` do.
+
+    Source: AWS re:Invent 2025, the talk on EKS Auto Mode; EKS User Guide, "Accelerate model loading".
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        values: ClusterValues,
+        weights: Weights,
+        image: str = IMAGE,
+        staging_image: str = STAGING_IMAGE,
+        replicas: int = 1,
+        gpu_limit: int = 4,
+        min_vcpu: int | None = None,
+        bare_pool: bool = False,
+    ) -> None:
+        super().__init__(scope, id, namespace=NAMESPACE)
+        KubernetesObject(
+            self,
+            "namespace",
+            api_version="v1",
+            kind="Namespace",
+            name=NAMESPACE,
+            body={},
+        ).metadata.add_label("pod-security.kubernetes.io/enforce", "restricted")
+        node_class: NodeClass | NamedNodeClass = NodeClass.from_name("default")
+        spec = _pool(*_TALK)
+        if not bare_pool:
+            # Below the NVMe of the smallest type, so that images lie there; its own volume holds the rest.
+            storage = EphemeralStorage(size="100Gi", iops=6000, throughput=600)
+            node_class = NodeClass(
+                self, "node-class", name=POOL, spec=values.node_class_spec(ephemeral_storage=storage)
+            )
+            spec = _guarded_pool(gpu_limit, min_vcpu)
+        self.pool = NodePool(self, "pool", name=POOL, node_class=node_class, spec=spec)
+        staging = None
+        if isinstance(weights, S3Weights):
+            staging = WeightStaging(self, STAGING_ACCOUNT, model=GPT_OSS_20B, weights=weights, image=staging_image)
+        self.server = ModelServer(
+            self,
+            NAME,
+            model=GPT_OSS_20B,
+            image=image,
+            weights=weights,
+            staging=staging,
+            node_pool=self.pool,
+            replicas=replicas,
+        )
+
+
+def _pool(*requirements: Requirement) -> NodePoolSpec:
+    return NodePoolSpec(template=NodeClaimTemplate(spec=NodeClaimSpec(requirements=requirements)))
+
+
+def _guarded_pool(gpu_limit: int, min_vcpu: int | None) -> NodePoolSpec:
+    nodes = NodeClaimSpec(
+        requirements=[
+            *_TALK,
+            labels.INSTANCE_GPU_COUNT.is_in("1"),
+            labels.INSTANCE_GPU_MEMORY.greater_than(22_000),
+            labels.INSTANCE_LOCAL_NVME.greater_than(200),
+            labels.INSTANCE_CPU.less_than(33),
+            *([] if min_vcpu is None else [labels.INSTANCE_CPU.greater_than(min_vcpu - 1)]),
+        ],
+        # Auto Mode itself taints no GPU node: anything could land there.
+        taints=[Taint(key="nvidia.com/gpu", effect="NoSchedule")],
+        termination_grace_period="1h",
+    )
+    return NodePoolSpec(
+        template=NodeClaimTemplate(spec=nodes),
+        limits={"nvidia.com/gpu": gpu_limit},
+        disruption=Disruption(consolidation_policy="WhenEmpty", consolidate_after="10m"),
+    )

@@ -1,0 +1,128 @@
+"""The model of the demo, apart from the cluster's own stacks, so that it comes and goes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aws_cdk as cdk
+import cdk8s
+from constructs import Construct
+
+from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.imported_cluster import ImportedCluster
+from automode_constructs.aws.model_bucket import ModelBucket
+from automode_constructs.aws.pod_identity import PodIdentityRole
+from automode_constructs.aws.pull_through_cache import PullThroughCache
+from automode_constructs.delivery import ChartDelivery
+from automode_constructs.inference.model_preset import GPT_OSS_20B
+from automode_constructs.inference.weight_staging import STAGING_IMAGE
+from automode_constructs.inference.weights import S3Weights
+from automode_constructs.specs.labels import CAPACITY_TYPE, INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
+from charts.gpt_oss import IMAGE, NAME, NAMESPACE, POOL, STAGING_ACCOUNT, WEIGHTS_PREFIX, GptOssChart
+
+__all__ = ["GptOssStack"]
+
+_REPOSITORIES = ("deep-learning-containers/vllm", "lambda/python")
+_GPU_QUOTAS = {"on-demand": "L-DB2E81BA", "spot": "L-3819A6DF"}
+"""EC2's quotas of vCPUs for G and VT instances; a new account often has 0."""
+
+_QUESTION = {"model": GPT_OSS_20B.name, "messages": [{"role": "user", "content": "what is machine learning"}]}
+_CURL = (
+    "curl --silent --show-error --fail-with-body http://localhost:8000/v1/chat/completions "
+    f"--header 'Content-Type: application/json' --data '{json.dumps(_QUESTION)}' "
+    "| jq '.choices[0].message | {reasoning, content}'"
+)
+
+
+class GptOssStack(cdk.Stack):
+    """GPT-OSS-20B on a GPU pool: its bucket, roles and images, and the chart; the demo's commands as outputs.
+
+    Creates a bucket for the weights, a role for the server that may read them and one for the Job that copies them
+    there, an ECR pull-through cache for both images, and the objects of ``GptOssChart``. The deployment waits for the
+    copy, about five minutes, before it asks for a GPU; a second one copies nothing.
+
+    Args:
+        scope: the app or stage.
+        id: the stack's id.
+        cluster: an ``AutoModeCluster`` or ``ImportedCluster`` of another stack in the same environment.
+        cache_prefix: what the names of the cached ECR repositories begin with, unique in account and region. ``None``
+            for nodes that pull from ``public.ecr.aws`` themselves, as they must in AWS GovCloud (US), where ECR has no
+            pull-through cache. Default: ``gpt-oss``; we decide.
+        replicas: pods of the server, 0 or more. Default: 1; we decide.
+        bare_pool: whether the pool is that of the talk and no more; see ``GptOssChart``. Default: False; we decide.
+        ephemeral: whether bucket and cached images go with the stack. Default: False; we decide.
+
+    Raises:
+        AutoModeError: as ``GptOssChart`` does.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: AutoModeCluster | ImportedCluster,
+        cache_prefix: str | None = "gpt-oss",
+        replicas: int = 1,
+        bare_pool: bool = False,
+        ephemeral: bool = False,
+        **stack_options: Any,
+    ) -> None:
+        super().__init__(scope, id, **stack_options)
+        removal_policy = cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN
+        self.images = (
+            None
+            if cache_prefix is None
+            else PullThroughCache(
+                self, "Images", prefix=cache_prefix, repositories=_REPOSITORIES, removal_policy=removal_policy
+            )
+        )
+        self.bucket = ModelBucket(self, "Weights", removal_policy=removal_policy)
+        self.server_role = PodIdentityRole(
+            self, "ServerRole", cluster=cluster, namespace=NAMESPACE, service_account=NAME
+        )
+        self.staging_role = PodIdentityRole(
+            self, "StagingRole", cluster=cluster, namespace=NAMESPACE, service_account=STAGING_ACCOUNT
+        )
+        self.bucket.grant_read(self.server_role.role, WEIGHTS_PREFIX)
+        self.bucket.grant_stage(self.staging_role.role, WEIGHTS_PREFIX)
+        chart = GptOssChart(
+            cdk8s.App(),
+            "gpt-oss",
+            values=cluster.values,
+            weights=S3Weights(bucket=self.bucket.bucket_name, prefix=WEIGHTS_PREFIX),
+            image=IMAGE if self.images is None else self.images.image(IMAGE),
+            staging_image=STAGING_IMAGE if self.images is None else self.images.image(STAGING_IMAGE),
+            replicas=replicas,
+            bare_pool=bare_pool,
+        )
+        ChartDelivery(self, "gpt-oss", cluster=cluster, chart=chart)
+        self._write_outputs()
+
+    def _write_outputs(self) -> None:
+        shown = ",".join([CAPACITY_TYPE, INSTANCE_TYPE, INSTANCE_GPU_NAME, ZONE])
+        scale = f"kubectl scale deployment/{NAME} --namespace {NAMESPACE} --replicas"
+        quota = f"aws service-quotas get-service-quota --region {self.region} --service-code ec2 --quota-code"
+        outputs = {
+            "QuotaCommand": (
+                " && ".join(f"{quota} {code}" for code in _GPU_QUOTAS.values()),
+                "Shows how many vCPUs of GPU instances the account may run; ask for 8 or more where one says 0",
+            ),
+            "WatchNodesCommand": (
+                f"kubectl get nodes --watch --selector karpenter.sh/nodepool={POOL} --label-columns {shown}",
+                "Shows GPU nodes come and go",
+            ),
+            "PortForwardCommand": (
+                f"kubectl port-forward service/{NAME} --namespace {NAMESPACE} 8000:8000",
+                "Brings the server to this machine while it runs",
+            ),
+            "CurlCommand": (
+                _CURL,
+                "Asks through the port-forward, and shows how the model reasons and what it answers",
+            ),
+            "ScaleToZeroCommand": (f"{scale} 0", "Leaves no server; its nodes go ten minutes later"),
+            "ScaleToOneCommand": (f"{scale} 1", "Brings it back"),
+        }
+        for name, (value, description) in outputs.items():
+            cdk.CfnOutput(self, name, value=value, description=description)

@@ -1,0 +1,72 @@
+"""The shop of the demo, apart from the cluster's own stacks, so that it comes and goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import cdk8s
+from constructs import Construct
+
+from automode_constructs.delivery import ChartDelivery, ChartTarget
+from automode_constructs.specs.labels import CAPACITY_TYPE, INSTANCE_TYPE, ZONE
+from charts.retail_store import IMAGE, NAME, NAMESPACE, RetailStoreChart
+
+__all__ = ["RetailStoreStack"]
+
+_LOCAL = "localhost:8080"
+
+
+class RetailStoreStack(cdk.Stack):
+    """Delivers the retail store, with the commands of its demo as outputs.
+
+    Args:
+        scope: the app or stage.
+        id: the stack's id.
+        cluster: an ``AutoModeCluster`` or ``ImportedCluster`` of another stack in the same environment.
+        replicas: pods of the shop, 0 to 100; what kubectl scaled stays until a deployment changes the Deployment.
+            Default: 1; we decide.
+        image: the container image. Default: that of ``RetailStoreChart``; we decide.
+        ingress: whether an Application Load Balancer of the IngressClass ``alb`` leads to the shop. Default: True; we
+            decide.
+
+    Raises:
+        AutoModeError: for replicas out of bounds; for an image that may be another one tomorrow.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: ChartTarget,
+        replicas: int = 1,
+        image: str = IMAGE,
+        ingress: bool = True,
+        **stack_options: Any,
+    ) -> None:
+        super().__init__(scope, id, **stack_options)
+        chart = RetailStoreChart(cdk8s.App(), "retail-store", replicas=replicas, image=image, ingress=ingress)
+        ChartDelivery(self, "retail-store", cluster=cluster, chart=chart)
+        self._write_outputs(ingress=ingress)
+
+    def _write_outputs(self, *, ingress: bool) -> None:
+        shown = ",".join(["karpenter.sh/nodepool", CAPACITY_TYPE, INSTANCE_TYPE, ZONE])
+        scale = f"kubectl scale deployment/{NAME} --namespace {NAMESPACE} --replicas"
+        outputs = {
+            "WatchNodesCommand": (f"kubectl get nodes --watch --label-columns {shown}", "Shows nodes come and go"),
+            "ScaleToTenCommand": (f"{scale} 10", "Asks for more pods than the nodes there are may hold"),
+            "ScaleToZeroCommand": (f"{scale} 0", "Leaves nothing that needs a node; the last ones go soon after"),
+            "PortForwardCommand": (
+                f"kubectl port-forward service/{NAME} --namespace {NAMESPACE} {_LOCAL.partition(':')[2]}:80",
+                "Brings the shop to this machine while it runs",
+            ),
+            "CurlCommand": (f"curl --fail http://{_LOCAL}/", "Gets the shop's first page through the port-forward"),
+        }
+        if ingress:
+            outputs["AddressCommand"] = (
+                f"kubectl get ingress {NAME} --namespace {NAMESPACE}",
+                "Shows the load balancer's address, which an internal one answers inside the VPC only",
+            )
+        for name, (value, description) in outputs.items():
+            cdk.CfnOutput(self, name, value=value, description=description)

@@ -1,0 +1,181 @@
+"""The model of the demo: what is stored, which nodes it gets, what is refused.
+
+Run once with AUTOMODE_REGENERATE=1 to write the stored objects anew, then read the difference.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cdk8s
+import kubernetes_validate
+import pytest
+import yaml
+
+from automode_constructs.cli.main import main
+from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.inference.weights import HubWeights, S3Weights
+from automode_constructs.manifests.rendering import render
+from automode_constructs.manifests.yaml_folder import to_yaml
+from automode_constructs.specs.node_class import NodeClassSpec
+from automode_constructs.specs.node_pool import NodePoolSpec
+from charts.gpt_oss import WEIGHTS_PREFIX, GptOssChart
+from tests.refusal import refusal
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+STORED = EXAMPLES / "gpt_oss.yaml"
+VALUES = ClusterValues.from_outputs(json.loads((EXAMPLES / "outputs.json").read_text("utf-8")), where="outputs.json")
+S3 = S3Weights(bucket="automode-weights", prefix=WEIGHTS_PREFIX)
+
+Objects = list[dict[str, Any]]
+
+
+def chart(id: str = "gpt-oss", **arguments: Any) -> GptOssChart:
+    given: dict[str, Any] = {"values": VALUES, "weights": S3} | arguments
+    return GptOssChart(cdk8s.App(), id, **given)
+
+
+def of_kind(objects: Objects, kind: str) -> dict[str, Any]:
+    (found,) = [item for item in objects if item["kind"] == kind]
+    return found
+
+
+def requirements(objects: Objects) -> dict[tuple[str, str], list[str]]:
+    listed = of_kind(objects, "NodePool")["spec"]["template"]["spec"]["requirements"]
+    return {(item["key"], item["operator"]): item["values"] for item in listed}
+
+
+@pytest.fixture(scope="module")
+def objects() -> Objects:
+    rendered: Objects = chart().to_json()
+    return rendered
+
+
+def test_holds_the_stored_objects(objects: Objects) -> None:
+    if os.environ.get("AUTOMODE_REGENERATE"):
+        STORED.write_text(to_yaml(objects), "utf-8")
+    assert list(yaml.safe_load_all(STORED.read_text("utf-8"))) == objects
+
+
+def test_nothing_comes_from_the_place_in_the_code(objects: Objects) -> None:
+    assert chart("elsewhere").to_json() == objects
+
+
+@pytest.mark.parametrize("version", ["1.36", "1.37"])
+def test_kubernetes_knows_every_field_of_its_own_kinds(objects: Objects, version: str) -> None:
+    judged = [item for item in objects if item["kind"] not in {"NodeClass", "NodePool"}]
+    assert len(judged) == 9
+    for manifest in judged:
+        assert kubernetes_validate.validate(manifest, version, strict=True) == version
+
+
+def test_auto_mode_knows_every_field_of_the_others(objects: Objects) -> None:
+    NodeClassSpec.from_manifest(of_kind(objects, "NodeClass")["spec"])
+    NodePoolSpec.from_manifest(of_kind(objects, "NodePool")["spec"])
+
+
+def test_the_linter_finds_nothing_and_would(
+    objects: Objects, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.yaml").write_text(to_yaml(objects), "utf-8")
+    assert main(["lint", "--strict", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == ""
+    broken = copy.deepcopy(objects)
+    of_kind(broken, "NodePool")["spec"]["template"]["spec"]["expireAfter"] = "900h"
+    (tmp_path / "model.yaml").write_text(to_yaml(broken), "utf-8")
+    assert main(["lint", "--strict", str(tmp_path)]) == 1
+    assert "automode:NodeLifetime" in capsys.readouterr().out
+
+
+class TestPool:
+    def test_has_the_requirements_of_the_talk_and_the_guards(self, objects: Objects) -> None:
+        assert requirements(objects) == {
+            ("karpenter.sh/capacity-type", "In"): ["spot", "on-demand"],
+            ("eks.amazonaws.com/instance-category", "In"): ["g"],
+            ("eks.amazonaws.com/instance-generation", "Gt"): ["4"],
+            ("kubernetes.io/arch", "In"): ["amd64"],
+            ("eks.amazonaws.com/instance-gpu-count", "In"): ["1"],
+            ("eks.amazonaws.com/instance-gpu-memory", "Gt"): ["22000"],
+            ("eks.amazonaws.com/instance-local-nvme", "Gt"): ["200"],
+            ("eks.amazonaws.com/instance-cpu", "Lt"): ["33"],
+        }
+        pool = of_kind(objects, "NodePool")["spec"]
+        assert pool["limits"] == {"nvidia.com/gpu": 4}
+        assert pool["disruption"] == {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "10m"}
+        nodes = pool["template"]["spec"]
+        assert nodes["taints"] == [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}]
+        assert (nodes["expireAfter"], nodes["terminationGracePeriod"]) == ("336h", "1h")
+
+    def test_admits_what_can_serve_the_model_and_no_more(self) -> None:
+        names = [one.name for one in chart().pool.instance_types()]
+        assert names[:3] == ["g6.xlarge", "g6.2xlarge", "g5.xlarge"]
+        families = {name.partition(".")[0] for name in names}
+        assert families == {"g5", "g6", "g6e", "g7e"}
+        assert not [name for name in names if name.endswith(("12xlarge", "16xlarge", "24xlarge", "48xlarge"))]
+
+    def test_more_vcpus_pull_images_faster(self) -> None:
+        assert min(one.vcpu for one in chart(min_vcpu=16).pool.instance_types()) == 16
+
+    def test_images_lie_on_the_nvme(self, objects: Objects) -> None:
+        storage = of_kind(objects, "NodeClass")["spec"]["ephemeralStorage"]
+        assert (storage["size"], storage["iops"], storage["throughput"]) == ("100Gi", 6000, 600)
+
+    def test_the_purist_gets_the_talks_pool(self) -> None:
+        bare: Objects = chart(bare_pool=True).to_json()
+        assert len(requirements(bare)) == 4
+        pool = of_kind(bare, "NodePool")["spec"]
+        assert pool["template"]["spec"]["nodeClassRef"]["name"] == "default"
+        assert "taints" not in pool["template"]["spec"]
+        assert "limits" not in pool
+        assert "NodeClass" not in {item["kind"] for item in bare}
+
+
+class TestServer:
+    def test_has_the_names_of_the_talks_commands(self, objects: Objects) -> None:
+        service = of_kind(objects, "Service")
+        assert (service["metadata"]["name"], service["metadata"]["namespace"]) == ("gpt-oss-20b", "gpt-oss")
+        assert service["spec"]["ports"][0]["port"] == 8000
+        args = of_kind(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
+        assert args[args.index("--served-model-name") + 1] == "openai/gpt-oss-20b"
+
+    def test_runs_on_the_pool(self, objects: Objects) -> None:
+        pod = of_kind(objects, "Deployment")["spec"]["template"]["spec"]
+        assert pod["nodeSelector"]["karpenter.sh/nodepool"] == of_kind(objects, "NodePool")["metadata"]["name"]
+
+    def test_comes_after_its_weights(self, objects: Objects) -> None:
+        rendered = {item.manifest["kind"]: item for item in render(chart()).objects}
+        assert rendered["Job"].waits_for == ".status.succeeded"
+        assert [needed.node.path for needed in rendered["Deployment"].after.values()] == ["gpt-oss/stage-weights"]
+        (check,) = of_kind(objects, "Deployment")["spec"]["template"]["spec"]["initContainers"]
+        assert check["command"][-1] == "check"
+        assert f"--prefix={WEIGHTS_PREFIX}" in check["args"]
+
+    def test_loads_from_the_hub_without_a_job(self) -> None:
+        kinds = {item["kind"] for item in chart(weights=HubWeights()).to_json()}
+        assert kinds.isdisjoint({"Job", "ConfigMap"})
+
+    def test_may_be_scaled_to_zero(self) -> None:
+        assert of_kind(chart(replicas=0).to_json(), "Deployment")["spec"]["replicas"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"replicas": 5},
+            "gpt-oss/gpt-oss-20b: replicas: 5 replicas of 1 GPU need 5, pool 'gpu' is limited to 4; "
+            "raise the pool's limits['nvidia.com/gpu'], or ask for fewer replicas",
+        ),
+        (
+            {"weights": S3Weights(bucket="", prefix="x")},
+            "gpt-oss/stage-weights: weights.bucket: '' is no name of an S3 bucket; "
+            "name the bucket that the weights are in, without 's3://'",
+        ),
+    ],
+)
+def test_wrong_use(arguments: dict[str, Any], message: str) -> None:
+    assert refusal(lambda: chart(**arguments)) == message

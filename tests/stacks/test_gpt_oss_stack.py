@@ -1,0 +1,245 @@
+"""The model's stack: on a cluster of the app and on one made elsewhere, with the commands of its demo."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import jq
+import pytest
+
+from automode_constructs import AutoModeCluster, ImportedCluster
+from automode_constructs.cluster_values import ClusterValues
+from charts.gpt_oss import WEIGHTS_PREFIX
+from stacks.gpt_oss_stack import GptOssStack
+from tests.support import feature_flags, manifests, of_type, synthesised, text_of
+from tests.template_checks import template_findings
+from tests.template_order import waits_for
+
+MANIFEST = "Custom::AWSCDK-EKS-KubernetesResource"
+VALUES = ClusterValues.from_outputs(
+    json.loads((Path(__file__).parents[2] / "examples" / "outputs.json").read_text("utf-8")), where="outputs.json"
+)
+WAIT = "Custom::AWSCDK-EKS-KubernetesObjectValue"
+
+
+@pytest.fixture(scope="module")
+def templates() -> dict[str, dict[str, Any]]:
+    app = cdk.App(context=feature_flags())
+    ours = AutoModeCluster(cdk.Stack(app, "Dev"), "Cluster", cluster_name="dev")
+    GptOssStack(app, "Model", cluster=ours)
+    other = AutoModeCluster(cdk.Stack(app, "Other"), "Cluster", cluster_name="other")
+    GptOssStack(app, "Bare", cluster=other, bare_pool=True, ephemeral=True, cache_prefix="bare", replicas=0)
+    theirs = ImportedCluster(cdk.Stack(app, "Import"), "Cluster", cluster_name="prod", values=VALUES)
+    GptOssStack(app, "Theirs", cluster=theirs, cache_prefix="theirs")
+    return synthesised(app)
+
+
+@pytest.fixture(scope="module")
+def template(templates: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return templates["Model"]
+
+
+def logical_id(template: dict[str, Any], kind: str, name: str) -> str:
+    (found,) = [
+        logical
+        for logical, resource in of_type(template, MANIFEST).items()
+        for manifest in json.loads(text_of(resource["Properties"]["Manifest"]))
+        if (manifest["kind"], manifest["metadata"]["name"]) == (kind, name)
+    ]
+    return found
+
+
+def test_the_chart_arrives_whole_on_every_cluster(templates: dict[str, dict[str, Any]]) -> None:
+    kinds = {
+        *("ConfigMap", "Deployment", "Job", "Namespace", "NetworkPolicy", "NodeClass", "NodePool"),
+        *("PodDisruptionBudget", "Service", "ServiceAccount"),
+    }
+    assert {item["kind"] for item in manifests(templates["Model"])} == kinds
+    assert {item["kind"] for item in manifests(templates["Theirs"])} == kinds
+    assert {item["kind"] for item in manifests(templates["Bare"])} == kinds - {"NodeClass"}
+    clusters = {body["Properties"]["ClusterName"] for body in of_type(templates["Theirs"], MANIFEST).values()}
+    assert clusters == {"prod"}
+
+
+def test_our_checks_find_nothing(templates: dict[str, dict[str, Any]]) -> None:
+    for name in ("Model", "Bare"):
+        assert template_findings(templates[name]) == []
+    # The key of a cluster that was made elsewhere is an ARN that the user gave.
+    assert template_findings(templates["Theirs"]) == ["literal partition 'aws'"]
+
+
+def test_no_gpu_is_asked_for_before_the_weights_are_there(template: dict[str, Any]) -> None:
+    before = waits_for(template)
+    server = logical_id(template, "Deployment", "gpt-oss-20b")
+    (ready,) = [
+        name for name, body in of_type(template, WAIT).items() if body["Properties"]["ObjectType"] == "job.batch"
+    ]
+    assert template["Resources"][ready]["Properties"]["JsonPath"] == ".status.succeeded"
+    assert ready in before[server]
+    (job,) = [item for item in manifests(template) if item["kind"] == "Job"]
+    assert logical_id(template, "Job", job["metadata"]["name"]) in before[ready]
+
+
+def test_roles_are_there_before_the_pods_that_have_them(template: dict[str, Any]) -> None:
+    associations = of_type(template, "AWS::EKS::PodIdentityAssociation")
+    named = {(body["Properties"]["Namespace"], body["Properties"]["ServiceAccount"]) for body in associations.values()}
+    accounts = [item["metadata"] for item in manifests(template) if item["kind"] == "ServiceAccount"]
+    assert named == {(account["namespace"], account["name"]) for account in accounts}
+    before = waits_for(template)
+    for kind in ("Deployment", "Job"):
+        (item,) = [item for item in manifests(template) if item["kind"] == kind]
+        assert associations.keys() <= before[logical_id(template, kind, item["metadata"]["name"])]
+
+
+def test_the_server_reads_one_prefix_and_the_job_writes_it(template: dict[str, Any]) -> None:
+    def actions(role: str) -> set[str]:
+        (policy,) = [
+            body["Properties"]["PolicyDocument"]
+            for name, body in of_type(template, "AWS::IAM::Policy").items()
+            if name.startswith(role)
+        ]
+        for statement in policy["Statement"]:
+            if "s3:GetObject" in statement["Action"]:
+                assert text_of(statement["Resource"]).endswith(f"/{WEIGHTS_PREFIX}/*")
+        listed = [statement["Action"] for statement in policy["Statement"]]
+        return {action for each in listed for action in ([each] if isinstance(each, str) else each)}
+
+    assert actions("ServerRole") == {"s3:GetObject", "s3:ListBucket"}
+    assert actions("StagingRole") == {
+        *("s3:AbortMultipartUpload", "s3:GetObject", "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:PutObject")
+    }
+
+
+def test_both_images_come_through_the_accounts_own_registry(template: dict[str, Any]) -> None:
+    images = {
+        container["image"]
+        for item in manifests(template)
+        if item["kind"] in {"Deployment", "Job"}
+        for container in item["spec"]["template"]["spec"]["containers"]
+    }
+    repositories = {body["Properties"]["RepositoryName"] for body in of_type(template, "AWS::ECR::Repository").values()}
+    assert repositories == {"gpt-oss/deep-learning-containers/vllm", "gpt-oss/lambda/python"}
+    read = [re.fullmatch(r"\{.*\}\.dkr\.ecr\.\{.*\}\.\{.*\}/([a-z/-]+):[^:]+", image) for image in images]
+    assert {f"gpt-oss/{match[1]}" for match in read if match} == repositories, images
+
+
+def test_only_a_throw_away_takes_its_weights_along(templates: dict[str, dict[str, Any]]) -> None:
+    policies = {
+        name: {body["DeletionPolicy"] for body in of_type(templates[name], "AWS::S3::Bucket").values()}
+        for name in ("Model", "Bare")
+    }
+    assert policies == {"Model": {"Retain"}, "Bare": {"Delete"}}
+
+
+def test_outputs_are_the_commands_of_the_demo(template: dict[str, Any]) -> None:
+    commands = {name: text_of(output["Value"]) for name, output in template["Outputs"].items()}
+    curl = commands.pop("CurlCommand")
+    assert curl.startswith("curl ")
+    assert commands == {
+        "QuotaCommand": (
+            "aws service-quotas get-service-quota --region {{'Ref': 'AWS::Region'}} --service-code ec2 "
+            "--quota-code L-DB2E81BA && aws service-quotas get-service-quota --region {{'Ref': 'AWS::Region'}} "
+            "--service-code ec2 --quota-code L-3819A6DF"
+        ),
+        "WatchNodesCommand": (
+            "kubectl get nodes --watch --selector karpenter.sh/nodepool=gpu --label-columns "
+            "karpenter.sh/capacity-type,node.kubernetes.io/instance-type,eks.amazonaws.com/instance-gpu-name,"
+            "topology.kubernetes.io/zone"
+        ),
+        "PortForwardCommand": "kubectl port-forward service/gpt-oss-20b --namespace gpt-oss 8000:8000",
+        "ScaleToZeroCommand": "kubectl scale deployment/gpt-oss-20b --namespace gpt-oss --replicas 0",
+        "ScaleToOneCommand": "kubectl scale deployment/gpt-oss-20b --namespace gpt-oss --replicas 1",
+    }
+
+
+# The printed curl command, against a stand-in with vLLM's route and the shape of its reply ---------------------------
+
+REPLY = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1795000000,
+    "model": "openai/gpt-oss-20b",
+    "choices": [
+        {
+            "index": 0,
+            "message": {
+                "role": "assistant",
+                "content": "Machine learning is ...",
+                "refusal": None,
+                "annotations": None,
+                "audio": None,
+                "function_call": None,
+                "tool_calls": [],
+                "reasoning": "The user asks for a definition.",
+            },
+            "logprobs": None,
+            "finish_reason": "stop",
+            "stop_reason": None,
+            "token_ids": None,
+        }
+    ],
+    "service_tier": None,
+    "system_fingerprint": None,
+    "usage": {"prompt_tokens": 70, "total_tokens": 90, "completion_tokens": 20, "prompt_tokens_details": None},
+    "prompt_logprobs": None,
+    "kv_transfer_params": None,
+}
+"""A chat completion as vLLM 0.33 gives it: ``reasoning`` beside ``content``, and no ``reasoning_content``."""
+
+
+class StandIn(BaseHTTPRequestHandler):
+    """Answers a chat completion that is asked for as vLLM wants it."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        right = self.path == "/v1/chat/completions" and self.headers["Content-Type"] == "application/json"
+        known = body.get("model") == "openai/gpt-oss-20b" and body["messages"][0]["role"] == "user"
+        answer = json.dumps(REPLY if right and known else {"error": {"message": "no"}}).encode()
+        self.send_response(200 if right and known else 404)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def stand_in() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), StandIn)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-oss-20b", "another"])
+def test_the_printed_curl_command_works(template: dict[str, Any], stand_in: int, model: str) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("the printed command needs curl, which this machine does not have")
+    printed = template["Outputs"]["CurlCommand"]["Value"]
+    assert "http://localhost:8000/" in printed
+    words = shlex.split(printed.replace("localhost:8000", f"127.0.0.1:{stand_in}").replace("openai/gpt-oss-20b", model))
+    pipe = words.index("|")
+    asked = subprocess.run(
+        [words[0], "--noproxy", "*", *words[1:pipe]], capture_output=True, text=True, timeout=30, check=False
+    )
+    if model == "another":
+        assert asked.returncode == 22, "curl must fail where the server refuses"
+        return
+    assert asked.returncode == 0, asked.stderr
+    name, script = words[pipe + 1 :]
+    assert name == "jq"
+    assert jq.compile(script).input_text(asked.stdout).all() == [
+        {"reasoning": "The user asks for a definition.", "content": "Machine learning is ..."}
+    ]
