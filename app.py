@@ -50,6 +50,7 @@ class Settings:
     retail_store_replicas: int = 1
     gpt_oss_replicas: int = 1
     bare_gpu_pool: bool = False
+    gpu_metrics: bool = False
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Settings:
@@ -195,6 +196,7 @@ def _demo(app: cdk.App, demo: str, settings: Settings, cluster: AutoModeCluster,
         cache_prefix=f"{images}-images" if in_aws else None,
         replicas=settings.gpt_oss_replicas,
         bare_pool=settings.bare_gpu_pool,
+        gpu_metrics=settings.gpu_metrics,
         ephemeral=settings.ephemeral,
         env=env,
         description="EKS Auto Mode demo: GPT-OSS-20B on a GPU pool",

@@ -19,6 +19,7 @@ from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE
 from automode_constructs.inference.weights import S3Weights
 from automode_constructs.specs.labels import CAPACITY_TYPE, INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
+from charts.dcgm_exporter import DcgmExporterChart
 from charts.gpt_oss import IMAGE, NAME, NAMESPACE, POOL, STAGING_ACCOUNT, WEIGHTS_PREFIX, GptOssChart
 
 __all__ = ["GptOssStack"]
@@ -51,6 +52,8 @@ class GptOssStack(cdk.Stack):
             pull-through cache. Default: ``gpt-oss``; we decide.
         replicas: pods of the server, 0 or more. Default: 1; we decide.
         bare_pool: whether the pool is that of the talk and no more; see ``GptOssChart``. Default: False; we decide.
+        gpu_metrics: whether NVIDIA's DCGM exporter runs on GPU nodes; see ``DcgmExporterChart`` for its risk.
+            Default: False; we decide.
         ephemeral: whether bucket and cached images go with the stack. Default: False; we decide.
 
     Raises:
@@ -66,6 +69,7 @@ class GptOssStack(cdk.Stack):
         cache_prefix: str | None = "gpt-oss",
         replicas: int = 1,
         bare_pool: bool = False,
+        gpu_metrics: bool = False,
         ephemeral: bool = False,
         **stack_options: Any,
     ) -> None:
@@ -98,6 +102,8 @@ class GptOssStack(cdk.Stack):
             bare_pool=bare_pool,
         )
         ChartDelivery(self, "gpt-oss", cluster=cluster, chart=chart)
+        if gpu_metrics:
+            ChartDelivery(self, "gpu-metrics", cluster=cluster, chart=DcgmExporterChart(cdk8s.App(), "gpu-metrics"))
         self._write_outputs()
 
     def _write_outputs(self) -> None:

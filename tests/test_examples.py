@@ -68,3 +68,30 @@ def test_no_file_names_a_partition_but_examples_of_input() -> None:
     sources = [*(ROOT / "charts").glob("*.py"), *(ROOT / "stacks").glob("*.py"), ROOT / "app.py"]
     sources += (ROOT / "automode_constructs").rglob("*.py")
     assert [str(file) for file in sources if "arn:aws:" in file.read_text("utf-8")] == []
+
+
+def test_the_demo_has_the_commands_that_the_stacks_print(templates: dict[str, dict[str, Any]]) -> None:
+    printed = {
+        value
+        for template in templates.values()
+        for value in (output["Value"] for output in template.get("Outputs", {}).values())
+        if isinstance(value, str) and value.startswith(("kubectl", "curl"))
+    }
+    text = (ROOT / "examples" / "demo.md").read_text("utf-8")
+    told = [line for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL) for line in block.splitlines()]
+    not_told = printed - set(told)
+    assert {command.split()[1] for command in not_told} <= {"get", "scale", "--fail"}, not_told
+    for line in told:
+        if line.startswith(("kubectl port-forward", "kubectl scale", "curl")) or "--selector" in line:
+            assert line in printed, line
+
+
+def test_the_demo_uses_context_keys_and_stacks_that_exist(templates: dict[str, dict[str, Any]]) -> None:
+    from dataclasses import fields
+
+    from app import Settings
+
+    text = (ROOT / "examples" / "demo.md").read_text("utf-8")
+    known = {field.name for field in fields(Settings)}
+    assert set(re.findall(r"-c ([a-z_]+)=", text)) <= known
+    assert set(re.findall(r"automode-(?:cluster|platform|retail-store|gpt-oss)", text)) == set(templates)

@@ -349,7 +349,7 @@ class ModelServer(Construct):
             )
 
     def _make(self, api_version: str, kind: str, body: Mapping[str, Any]) -> KubernetesObject:
-        return KubernetesObject(
+        made = KubernetesObject(
             self,
             kind,
             api_version=api_version,
@@ -359,6 +359,9 @@ class ModelServer(Construct):
             cluster_scoped=False,
             body=body,
         )
+        for key, value in self.labels.items():
+            made.metadata.add_label(key, value)
+        return made
 
     def _traffic(self, clients: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
         peers = [{"podSelector": {}}] if clients is None else [dict(peer) for peer in clients]

@@ -312,6 +312,9 @@ class TestTraffic:
             "ports": [{"name": "http", "port": 8000, "targetPort": "http", "protocol": "TCP"}],
         }
 
+    def test_a_service_monitor_finds_the_service_by_its_label(self, objects: Objects) -> None:
+        assert objects["Service"]["metadata"]["labels"] == {"app.kubernetes.io/name": "gpt-oss-20b"}
+
     def test_dns_https_and_pod_identity_go_out(self, objects: Objects) -> None:
         assert objects["NetworkPolicy"]["spec"] == {
             "podSelector": {"matchLabels": {"app.kubernetes.io/name": "gpt-oss-20b"}},

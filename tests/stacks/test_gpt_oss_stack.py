@@ -38,7 +38,7 @@ def templates() -> dict[str, dict[str, Any]]:
     ours = AutoModeCluster(cdk.Stack(app, "Dev"), "Cluster", cluster_name="dev")
     GptOssStack(app, "Model", cluster=ours)
     other = AutoModeCluster(cdk.Stack(app, "Other"), "Cluster", cluster_name="other")
-    GptOssStack(app, "Bare", cluster=other, bare_pool=True, ephemeral=True, cache_prefix="bare", replicas=0)
+    GptOssStack(app, "Bare", cluster=other, bare_pool=True, ephemeral=True, cache_prefix="bare", replicas=0, gpu_metrics=True)
     theirs = ImportedCluster(cdk.Stack(app, "Import"), "Cluster", cluster_name="prod", values=VALUES)
     GptOssStack(app, "Theirs", cluster=theirs, cache_prefix="theirs")
     return synthesised(app)
@@ -66,7 +66,7 @@ def test_the_chart_arrives_whole_on_every_cluster(templates: dict[str, dict[str,
     }
     assert {item["kind"] for item in manifests(templates["Model"])} == kinds
     assert {item["kind"] for item in manifests(templates["Theirs"])} == kinds
-    assert {item["kind"] for item in manifests(templates["Bare"])} == kinds - {"NodeClass"}
+    assert {item["kind"] for item in manifests(templates["Bare"])} == (kinds | {"DaemonSet"}) - {"NodeClass"}
     clusters = {body["Properties"]["ClusterName"] for body in of_type(templates["Theirs"], MANIFEST).values()}
     assert clusters == {"prod"}
 
