@@ -533,3 +533,16 @@ def test_every_problem_names_its_rule() -> None:
         ["BudgetSchedule", "BudgetReasons"],
         ["NodeClassReference", "NodeClassReference"],
     ]
+
+
+def test_a_pool_tells_the_instance_types_it_admits() -> None:
+    def admitted(**labelled: str) -> list[str]:
+        metadata = NodeMetadata(labels=labelled) if labelled else None
+        nodes = NodeClaimSpec(requirements=[labels.INSTANCE_FAMILY.is_in("g6"), labels.INSTANCE_CPU.less_than(9)])
+        spec = NodePoolSpec(template=NodeClaimTemplate(metadata=metadata, spec=nodes))
+        return [one.name for one in spec.instance_types()]
+
+    assert admitted() == ["g6.xlarge", "g6.2xlarge"]
+    # Karpenter counts the labels of a pool's nodes as requirements.
+    assert admitted(team="ml") == ["g6.xlarge", "g6.2xlarge"]
+    assert admitted(**{"eks.amazonaws.com/instance-size": "2xlarge"}) == ["g6.2xlarge"]
