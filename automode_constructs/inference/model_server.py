@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from constructs import Construct
 
-from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.inference.fit import ServerNeeds, misfits
+from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.inference.fit import ServerNeeds
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import GIB, ModelPreset
+from automode_constructs.inference.model_server_checks import (
+    argument_problems,
+    drain_problems,
+    flag_of,
+    host_path_problems,
+    model_problems,
+    number_problems,
+    pool_problems,
+    quantity_problems,
+    share_problems,
+    staging_problems,
+)
 from automode_constructs.inference.vllm_arguments import check_arguments
 from automode_constructs.inference.weight_staging import WeightStaging
 from automode_constructs.inference.weights import HubWeights, ImageWeights, S3Weights, SecretKey, Weights
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
-from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.specs import labels
 from automode_constructs.specs.model import kubernetes_name
 from automode_constructs.specs.node_pool import NodePoolSpec
-from automode_constructs.specs.quantity import number
 from automode_constructs.tokens import is_token
 
 __all__ = ["GPU_TOLERATION", "ModelServer"]
@@ -32,9 +42,6 @@ GPU_TOLERATION: Mapping[str, str] = {"key": "nvidia.com/gpu", "operator": "Exist
 PORT = 8000
 """The port of vLLM."""
 
-STOP_MARGIN_SECONDS = 20
-"""Time for the process to end after its last request, before Kubernetes kills it."""
-
 SPOT_NOTICE_SECONDS = 120
 """What EC2 gives a Spot instance between the notice and the end."""
 
@@ -43,25 +50,6 @@ _USER = 2000
 
 _CACHE_GIB = 3
 _CACHE = "/cache"
-
-_OURS = {
-    "--host": "",
-    "--port": "",
-    "--model": "model and weights",
-    "--served-model-name": "served_model_names",
-    "--max-model-len": "max_model_len",
-    "--max-num-seqs": "max_num_seqs",
-    "--gpu-memory-utilization": "gpu_memory_utilization",
-    "--kv-cache-dtype": "kv_cache_dtype",
-    "--tensor-parallel-size": "gpus",
-    "--shutdown-timeout": "shutdown_timeout",
-    "--load-format": "weights",
-    "--model-loader-extra-config": "weights",
-    "--revision": "weights",
-    "--tokenizer-revision": "weights",
-    "--api-key": "api_key",
-}
-"""Flags that follow from other arguments, and which one."""
 
 
 class ModelServer(Construct):
@@ -174,7 +162,7 @@ class ModelServer(Construct):
         reference = ImageReference.of(where, image)
         length = min(32_768, model.max_context) if max_model_len is None else max_model_len
         problems = [
-            *_number_problems(
+            *number_problems(
                 replicas=(replicas, 0),
                 max_num_seqs=(max_num_seqs, 1),
                 max_model_len=(length, 1),
@@ -184,8 +172,8 @@ class ModelServer(Construct):
                 termination_grace_period=(termination_grace_period, 1),
                 startup_timeout=(startup_timeout, 10),
             ),
-            *_quantity_problems(cpu=cpu, memory=memory),
-            *_share_problems(gpu_memory_utilization=gpu_memory_utilization),
+            *quantity_problems(cpu=cpu, memory=memory),
+            *share_problems(gpu_memory_utilization=gpu_memory_utilization),
         ]
         if problems:
             raise AutoModeError(where, problems)  # what follows calculates with them
@@ -220,13 +208,13 @@ class ModelServer(Construct):
         ]
         findings = check_arguments(flags, version=version)
         problems = [
-            *_staging_problems(staging, weights),
-            *_model_problems(model, length, image, version),
-            *_drain_problems(pre_stop_delay, shutdown_timeout, termination_grace_period),
-            *_host_path_problems(compile_cache_host_path, restricted=restricted),
-            *_argument_problems(arguments),
+            *staging_problems(staging, weights),
+            *model_problems(model, length, image, version),
+            *drain_problems(pre_stop_delay, shutdown_timeout, termination_grace_period),
+            *host_path_problems(compile_cache_host_path, restricted=restricted),
+            *argument_problems(arguments),
             *findings.errors,
-            *_pool_problems(self.needs, node_pool),
+            *pool_problems(self.needs, node_pool),
         ]
         if problems:
             raise AutoModeError(where, problems)
@@ -424,7 +412,7 @@ def _volumes(bytes_on_disk: int, gpus: int, compile_cache_host_path: str | None)
 
 def _unless_given(arguments: Sequence[str], model: ModelPreset, max_num_seqs: int) -> list[str]:
     """Flags of ours that a user may replace by the same flag."""
-    given = {_flag(argument) for argument in arguments}
+    given = {flag_of(argument) for argument in arguments}
     flags = []
     if "--disable-access-log-for-endpoints" not in given:
         flags.append("--disable-access-log-for-endpoints=/health")
@@ -434,10 +422,6 @@ def _unless_given(arguments: Sequence[str], model: ModelPreset, max_num_seqs: in
         # vLLM would capture graphs up to 1,024 for this model: time and memory that max_num_seqs never uses.
         flags.append(f"--max-cudagraph-capture-size={2 * max_num_seqs}")
     return flags
-
-
-def _flag(argument: str) -> str:
-    return argument.partition("=")[0].replace("_", "-")
 
 
 def _check_kinds(where: str, model: object, weights: object) -> None:
@@ -455,98 +439,6 @@ def _check_kinds(where: str, model: object, weights: object) -> None:
             f"{shown(weights)} does not say where the weights are",
             "pass S3Weights(...), ImageWeights(...) or HubWeights()",
         )
-
-
-def _staging_problems(staging: WeightStaging | None, weights: Weights) -> Iterator[Problem]:
-    if staging is not None and staging.weights != weights:
-        yield Problem(
-            field="staging",
-            message=f"'{staging.node.path}' fills another place than the server's weights are in",
-            cure="give both the same S3Weights",
-        )
-
-
-def _model_problems(model: ModelPreset, length: int, image: str, version: str | None) -> Iterator[Problem]:
-    if length > model.max_context:
-        yield Problem(
-            field="max_model_len",
-            message=f"{length:,} tokens are more than the {model.max_context:,} that {model.name} can read",
-            cure=f"set it to {model.max_context} or less",
-        )
-    if version is not None and _parts(version) < _parts(model.min_vllm_version):
-        yield Problem(
-            field="image",
-            message=f"{shown(image)} has vLLM {version}, {model.name} needs {model.min_vllm_version} or newer",
-            cure="take a newer image",
-        )
-
-
-def _drain_problems(pre_stop_delay: int, shutdown_timeout: int, termination_grace_period: int) -> Iterator[Problem]:
-    drain = pre_stop_delay + shutdown_timeout + STOP_MARGIN_SECONDS
-    if drain > termination_grace_period:
-        yield Problem(
-            field="termination_grace_period",
-            message=(
-                f"{pre_stop_delay} s pre_stop_delay + {shutdown_timeout} s shutdown_timeout + {STOP_MARGIN_SECONDS} s "
-                f"to end = {drain} s, but Kubernetes kills the pod after {termination_grace_period} s"
-            ),
-            cure=f"set it to {drain} or more, or shorten the others",
-        )
-
-
-def _host_path_problems(path: str | None, *, restricted: bool) -> Iterator[Problem]:
-    if path is not None and restricted:
-        yield Problem(
-            field="compile_cache_host_path",
-            message=f"{shown(path)} is a folder of the node: no restricted pod may mount it, nor its user write there",
-            cure="pass restricted=False with it",
-        )
-
-
-def _argument_problems(arguments: Sequence[str]) -> Iterator[Problem]:
-    for index, argument in enumerate(arguments):
-        if _flag(argument) in _OURS:
-            told = _OURS[_flag(argument)]
-            yield Problem(
-                field=f"arguments[{index}]",
-                message=f"'{_flag(argument)}' is written by this construct",
-                cure=f"use {told}" if told else "leave it out: the Service and the probes rest on it",
-            )
-
-
-def _pool_problems(needs: ServerNeeds, node_pool: NodePool | None) -> Iterator[Problem]:
-    if node_pool is not None:
-        node_class = node_pool.node_class
-        spec = node_class.spec if isinstance(node_class, NodeClass) else None
-        yield from misfits(needs, node_pool.name, node_pool.spec, spec)
-
-
-def _number_problems(**numbers: tuple[object, int]) -> list[Problem]:
-    return [
-        Problem(field=field, message=f"needs a whole number of at least {least}, got {shown(value)}")
-        for field, (value, least) in numbers.items()
-        if not isinstance(value, int) or isinstance(value, bool) or value < least
-    ]
-
-
-def _quantity_problems(**quantities: object) -> list[Problem]:
-    return [
-        Problem(field=field, message=f"{shown(value)} is not a quantity such as 3, '500m' or '12Gi'")
-        for field, value in quantities.items()
-        if isinstance(value, bool) or not isinstance(value, int | str) or (number(value) or 0) <= 0
-    ]
-
-
-def _share_problems(**shares: object) -> list[Problem]:
-    return [
-        Problem(field=field, message=f"needs a share above 0 and up to 1, got {shown(value)}")
-        for field, value in shares.items()
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1
-    ]
-
-
-def _parts(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
 
 
 def _admits_spot(spec: NodePoolSpec) -> bool:
