@@ -45,7 +45,7 @@ class GptOssChart(cdk8s.Chart):
     """GPT-OSS-20B behind the Service ``gpt-oss-20b`` on port 8000, and the GPU pool it runs on.
 
     Creates the Namespace ``gpt-oss``, which admits restricted pods only, the NodeClass and the NodePool ``gpu``, a
-    ``ModelServer``, and with weights from S3 a ``WeightStaging`` that fills the bucket first. The pool has the
+    ``ModelServer``, and for weights from S3 a ``WeightStaging`` that fills the bucket first. The pool has the
     requirements of the talk (spot and on-demand, category g, generation above 4, amd64), and besides them: one GPU with
     at least 22,000 MiB, local NVMe above 200 GB, at most 32 vCPU, the taint ``nvidia.com/gpu``, a limit of GPUs, and
     nodes that go only when they are empty, since a new one costs a cold start.
@@ -57,6 +57,10 @@ class GptOssChart(cdk8s.Chart):
         weights: where the server takes the weights from.
         image: the image with vLLM. Default: AWS's deep learning container with vLLM 0.27.1; we decide.
         staging_image: the image that copies the weights, for weights from S3. Default: that of ``WeightStaging``.
+        stage_weights: whether a Job copies the weights into the bucket first, for weights from S3; without it they must
+            be there. Nodes without a way to the internet need ``hub_endpoint``, or a copy made elsewhere with
+            ``python -m automode_constructs.inference.stage_weights`` (it needs boto3). Default: True; we decide.
+        hub_endpoint: address of a mirror of the Hugging Face hub. Default: the hub itself; we decide.
         replicas: pods of the server, 0 or more. Default: 1; we decide.
         gpu_limit: GPUs that the pool may hold at once, 1 or more. Default: 4; we decide.
         min_vcpu: vCPUs that a node has at least: images come faster to more of them, at a price.
@@ -79,6 +83,8 @@ class GptOssChart(cdk8s.Chart):
         weights: Weights,
         image: str = IMAGE,
         staging_image: str = STAGING_IMAGE,
+        stage_weights: bool = True,
+        hub_endpoint: str | None = None,
         replicas: int = 1,
         gpu_limit: int = 4,
         min_vcpu: int | None = None,
@@ -104,8 +110,15 @@ class GptOssChart(cdk8s.Chart):
             spec = _guarded_pool(gpu_limit, min_vcpu)
         self.pool = NodePool(self, "pool", name=POOL, node_class=node_class, spec=spec)
         staging = None
-        if isinstance(weights, S3Weights):
-            staging = WeightStaging(self, STAGING_ACCOUNT, model=GPT_OSS_20B, weights=weights, image=staging_image)
+        if stage_weights and isinstance(weights, S3Weights):
+            staging = WeightStaging(
+                self,
+                STAGING_ACCOUNT,
+                model=GPT_OSS_20B,
+                weights=weights,
+                image=staging_image,
+                hub_endpoint=hub_endpoint,
+            )
         self.server = ModelServer(
             self,
             NAME,

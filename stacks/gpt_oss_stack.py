@@ -50,6 +50,8 @@ class GptOssStack(cdk.Stack):
         cache_prefix: what the names of the cached ECR repositories begin with, unique in account and region. ``None``
             for nodes that pull from ``public.ecr.aws`` themselves, as they must in AWS GovCloud (US), where ECR has no
             pull-through cache. Default: ``gpt-oss``; we decide.
+        stage_weights: whether a Job copies the weights into the bucket; see ``GptOssChart``. Default: True; we decide.
+        hub_endpoint: address of a mirror of the Hugging Face hub. Default: the hub itself; we decide.
         replicas: pods of the server, 0 or more. Default: 1; we decide.
         bare_pool: whether the pool is that of the talk and no more; see ``GptOssChart``. Default: False; we decide.
         gpu_metrics: whether NVIDIA's DCGM exporter runs on GPU nodes; see ``DcgmExporterChart`` for its risk.
@@ -67,6 +69,8 @@ class GptOssStack(cdk.Stack):
         *,
         cluster: AutoModeCluster | ImportedCluster,
         cache_prefix: str | None = "gpt-oss",
+        stage_weights: bool = True,
+        hub_endpoint: str | None = None,
         replicas: int = 1,
         bare_pool: bool = False,
         gpu_metrics: bool = False,
@@ -86,11 +90,12 @@ class GptOssStack(cdk.Stack):
         self.server_role = PodIdentityRole(
             self, "ServerRole", cluster=cluster, namespace=NAMESPACE, service_account=NAME
         )
-        self.staging_role = PodIdentityRole(
-            self, "StagingRole", cluster=cluster, namespace=NAMESPACE, service_account=STAGING_ACCOUNT
-        )
         self.bucket.grant_read(self.server_role.role, WEIGHTS_PREFIX)
-        self.bucket.grant_stage(self.staging_role.role, WEIGHTS_PREFIX)
+        if stage_weights:
+            staging_role = PodIdentityRole(
+                self, "StagingRole", cluster=cluster, namespace=NAMESPACE, service_account=STAGING_ACCOUNT
+            )
+            self.bucket.grant_stage(staging_role.role, WEIGHTS_PREFIX)
         chart = GptOssChart(
             cdk8s.App(),
             "gpt-oss",
@@ -98,6 +103,8 @@ class GptOssStack(cdk.Stack):
             weights=S3Weights(bucket=self.bucket.bucket_name, prefix=WEIGHTS_PREFIX),
             image=IMAGE if self.images is None else self.images.image(IMAGE),
             staging_image=STAGING_IMAGE if self.images is None else self.images.image(STAGING_IMAGE),
+            stage_weights=stage_weights,
+            hub_endpoint=hub_endpoint,
             replicas=replicas,
             bare_pool=bare_pool,
         )
@@ -111,6 +118,10 @@ class GptOssStack(cdk.Stack):
         scale = f"kubectl scale deployment/{NAME} --namespace {NAMESPACE} --replicas"
         quota = f"aws service-quotas get-service-quota --region {self.region} --service-code ec2 --quota-code"
         outputs = {
+            "WeightsLocation": (
+                f"s3://{self.bucket.bucket_name}/{WEIGHTS_PREFIX}/",
+                "Where the server looks for the weights",
+            ),
             "QuotaCommand": (
                 " && ".join(f"{quota} {code}" for code in _GPU_QUOTAS.values()),
                 "Shows how many vCPUs of GPU instances the account may run; ask for 8 or more where one says 0",

@@ -38,9 +38,13 @@ def templates() -> dict[str, dict[str, Any]]:
     ours = AutoModeCluster(cdk.Stack(app, "Dev"), "Cluster", cluster_name="dev")
     GptOssStack(app, "Model", cluster=ours)
     other = AutoModeCluster(cdk.Stack(app, "Other"), "Cluster", cluster_name="other")
-    GptOssStack(app, "Bare", cluster=other, bare_pool=True, ephemeral=True, cache_prefix="bare", replicas=0, gpu_metrics=True)
+    GptOssStack(
+        app, "Bare", cluster=other, bare_pool=True, ephemeral=True, cache_prefix="bare", replicas=0, gpu_metrics=True
+    )
     theirs = ImportedCluster(cdk.Stack(app, "Import"), "Cluster", cluster_name="prod", values=VALUES)
     GptOssStack(app, "Theirs", cluster=theirs, cache_prefix="theirs")
+    last = ImportedCluster(cdk.Stack(app, "Import2"), "Cluster", cluster_name="last", values=VALUES)
+    GptOssStack(app, "Filled", cluster=last, cache_prefix=None, stage_weights=False)
     return synthesised(app)
 
 
@@ -141,11 +145,23 @@ def test_only_a_throw_away_takes_its_weights_along(templates: dict[str, dict[str
     assert policies == {"Model": {"Retain"}, "Bare": {"Delete"}}
 
 
+def test_weights_may_be_there_already_and_images_come_from_elsewhere(templates: dict[str, dict[str, Any]]) -> None:
+    template = templates["Filled"]
+    assert {"Job", "ConfigMap"}.isdisjoint(item["kind"] for item in manifests(template))
+    assert len(of_type(template, "AWS::EKS::PodIdentityAssociation")) == 1
+    assert not of_type(template, "AWS::ECR::Repository")
+    (deployment,) = [item for item in manifests(template) if item["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    assert "initContainers" not in pod
+    assert pod["containers"][0]["image"].startswith("public.ecr.aws/")
+
+
 def test_outputs_are_the_commands_of_the_demo(template: dict[str, Any]) -> None:
     commands = {name: text_of(output["Value"]) for name, output in template["Outputs"].items()}
     curl = commands.pop("CurlCommand")
     assert curl.startswith("curl ")
     assert commands == {
+        "WeightsLocation": f"s3://{{{{'Ref': 'WeightsBucket670F500A'}}}}/{WEIGHTS_PREFIX}/",
         "QuotaCommand": (
             "aws service-quotas get-service-quota --region {{'Ref': 'AWS::Region'}} --service-code ec2 "
             "--quota-code L-DB2E81BA && aws service-quotas get-service-quota --region {{'Ref': 'AWS::Region'}} "

@@ -1,0 +1,27 @@
+"""The taint that keeps pods without a use for accelerators off the nodes that have them."""
+
+from __future__ import annotations
+
+from automode_constructs.facts.instance_types import instance_types
+from automode_constructs.specs.instances import category_of, family_of
+from automode_constructs.specs.node_pool import Taint
+
+__all__ = ["accelerator_taint"]
+
+_NVIDIA = Taint(key="nvidia.com/gpu", effect="NoSchedule")
+_NEURON = Taint(key="aws.amazon.com/neuron", effect="NoSchedule")
+_BY_CATEGORY = {"g": _NVIDIA, "gr": _NVIDIA, "p": _NVIDIA, "inf": _NEURON, "trn": _NEURON}
+"""For types that are newer than our list."""
+
+
+def accelerator_taint(instance_type: str) -> Taint | None:
+    """``nvidia.com/gpu`` or ``aws.amazon.com/neuron`` for a type that has such devices, ``None`` for any other.
+
+    Auto Mode itself taints no node with accelerators: anything could land there.
+    """
+    known = instance_types().get(instance_type)
+    if known is None:
+        return _BY_CATEGORY.get(category_of(family_of(instance_type)))
+    if known.neuron_devices:
+        return _NEURON
+    return _NVIDIA if known.gpu is not None and known.gpu.manufacturer == "nvidia" else None

@@ -1,0 +1,72 @@
+"""Pools on capacity that is paid for already: reservations and Capacity Blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import cdk8s
+from constructs import Construct
+
+from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.manifests.reserved_capacity import ReservedCapacity
+from automode_constructs.specs.capacity_reservation import CapacityReservation, Fallback
+from automode_constructs.specs.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
+from charts.accelerator_taint import accelerator_taint
+
+__all__ = ["ReservedCapacityChart"]
+
+
+class ReservedCapacityChart(cdk8s.Chart):
+    """A NodeClass and a NodePool for each reservation.
+
+    Pools of types with accelerators have the taint ``nvidia.com/gpu`` or ``aws.amazon.com/neuron``; others have none,
+    so that whatever fits is put on what is paid for. Nodes go only when they have been empty for ten minutes: moving
+    pods saves nothing here. Like all nodes of Auto Mode they are replaced when they are two weeks old; see
+    docs/node-lifetime.md.
+
+    Args:
+        scope: the cdk8s app.
+        id: the chart's id.
+        values: what the cluster knows.
+        reservations: the reservations by the names of their pools.
+        fallback: capacity types to take when a reservation is full. Default: none; we decide.
+        as_of: the day the reservations' ends are held against. Default: the day the library's calendar was last
+            checked.
+
+    Raises:
+        AutoModeError: for a reservation that has ended.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        values: ClusterValues,
+        reservations: Mapping[str, CapacityReservation],
+        fallback: Sequence[Fallback] = (),
+        as_of: date | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.pools = {
+            name: ReservedCapacity(
+                self,
+                name,
+                reservation=reservation,
+                node_class_spec=values.node_class_spec(),
+                spec=_pool(reservation.instance_type),
+                fallback=fallback,
+                as_of=as_of,
+            )
+            for name, reservation in reservations.items()
+        }
+
+
+def _pool(instance_type: str) -> NodePoolSpec:
+    taint = accelerator_taint(instance_type)
+    nodes = NodeClaimSpec(requirements=(), taints=None if taint is None else [taint])
+    return NodePoolSpec(
+        template=NodeClaimTemplate(spec=nodes),
+        disruption=Disruption(consolidation_policy="WhenEmpty", consolidate_after="10m"),
+    )
