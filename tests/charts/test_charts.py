@@ -156,3 +156,24 @@ class TestYamlFolder:
             "node-pools/standard: NodeClass 'standard': spec.role holds a value known only after deployment"
         ) in capsys.readouterr().err
         assert not (tmp_path / "manifests").exists()
+
+    def test_the_demos_are_written_too_when_asked_for(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        out = tmp_path / "manifests"
+        arguments = ["--demos", "retail-store", "gpt-oss", "--weights-bucket", "automode-weights", "--out", str(out)]
+        assert main(arguments) == 0
+        (warning,) = capsys.readouterr().err.splitlines()
+        assert warning.endswith(
+            "is named by a tag, which its maker may move; pin '@sha256:<digest>' [automode:ImageTag]"
+        )
+        for name in ("retail-store", "gpt-oss"):
+            (file,) = [file for file in out.iterdir() if file.stem.endswith(name)]
+            stored = STORED.parent / f"{name.replace('-', '_')}.yaml"
+            written = {item["kind"]: item for item in yaml.safe_load_all(file.read_text("utf-8"))}
+            assert written == {item["kind"]: item for item in yaml.safe_load_all(stored.read_text("utf-8"))}
+
+    def test_the_model_needs_a_bucket(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["--demos", "gpt-oss", "--out", str(tmp_path / "manifests")]) == 1
+        assert capsys.readouterr().err == (
+            "error: --demos: gpt-oss: needs to know where its weights lie; add --weights-bucket with the bucket's name\n"
+        )
+        assert not (tmp_path / "manifests").exists()
