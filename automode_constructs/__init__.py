@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
+    from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
     from automode_constructs.aws.model_bucket import ModelBucket as ModelBucket
     from automode_constructs.aws.network import AutoModeNetwork as AutoModeNetwork
     from automode_constructs.aws.network import ExistingNetwork as ExistingNetwork
     from automode_constructs.aws.pod_identity import PodIdentityRole as PodIdentityRole
+    from automode_constructs.aws.pod_security_group import PodSecurityGroup as PodSecurityGroup
     from automode_constructs.aws.pull_through_cache import PullThroughCache as PullThroughCache
     from automode_constructs.aws.roles import BuiltInNodeRole as BuiltInNodeRole
     from automode_constructs.aws.roles import ClusterRole as ClusterRole
     from automode_constructs.aws.roles import NodeRole as NodeRole
+    from automode_constructs.aws.vpc_endpoints import VpcEndpoints as VpcEndpoints
     from automode_constructs.cluster_values import ClusterValues as ClusterValues
     from automode_constructs.delivery import ChartDelivery as ChartDelivery
     from automode_constructs.errors import AutoModeError as AutoModeError
@@ -30,24 +33,31 @@ if TYPE_CHECKING:
     from automode_constructs.inference.weights import ImageWeights as ImageWeights
     from automode_constructs.inference.weights import S3Weights as S3Weights
     from automode_constructs.inference.weights import SecretKey as SecretKey
+    from automode_constructs.manifests.certificate_config_map import CertificateConfigMap as CertificateConfigMap
     from automode_constructs.manifests.gateway_class import GatewayClass as GatewayClass
     from automode_constructs.manifests.ingress_class import IngressClass as IngressClass
     from automode_constructs.manifests.ingress_class import IngressClassParams as IngressClassParams
     from automode_constructs.manifests.kubernetes_object import KubernetesObject as KubernetesObject
     from automode_constructs.manifests.node_class import NodeClass as NodeClass
     from automode_constructs.manifests.node_pool import NodePool as NodePool
+    from automode_constructs.manifests.reserved_capacity import ReservedCapacity as ReservedCapacity
+    from automode_constructs.manifests.static_node_pools import StaticNodePools as StaticNodePools
     from automode_constructs.manifests.storage_class import StorageClass as StorageClass
     from automode_constructs.manifests.target_group_binding import TargetGroupBinding as TargetGroupBinding
     from automode_constructs.manifests.volume_attributes_class import VolumeAttributesClass as VolumeAttributesClass
     from automode_constructs.manifests.volume_snapshot_class import VolumeSnapshotClass as VolumeSnapshotClass
     from automode_constructs.manifests.yaml_folder import write_yaml_folder as write_yaml_folder
+    from automode_constructs.node_defaults import NodeDefaults as NodeDefaults
     from automode_constructs.specs.advanced_compute import AdvancedCompute as AdvancedCompute
     from automode_constructs.specs.advanced_networking import AdvancedNetworking as AdvancedNetworking
     from automode_constructs.specs.advanced_networking import NetworkInterface as NetworkInterface
     from automode_constructs.specs.advanced_security import AdvancedSecurity as AdvancedSecurity
     from automode_constructs.specs.capacity import CapacityReservationSelectorTerm as CapacityReservationSelectorTerm
     from automode_constructs.specs.capacity import PlacementGroupSelector as PlacementGroupSelector
+    from automode_constructs.specs.capacity_reservation import CapacityReservation as CapacityReservation
     from automode_constructs.specs.certificate_bundle import CertificateBundle as CertificateBundle
+    from automode_constructs.specs.efa import efa_network_interfaces as efa_network_interfaces
+    from automode_constructs.specs.efa import with_efa as with_efa
     from automode_constructs.specs.gateway_class import GatewayClassSpec as GatewayClassSpec
     from automode_constructs.specs.hugepages import Hugepages as Hugepages
     from automode_constructs.specs.hugepages import StaticHugepages as StaticHugepages
@@ -92,12 +102,15 @@ else:
         "AutoModeNetwork": "aws.network",
         "Budget": "specs.node_pool",
         "BuiltInNodeRole": "aws.roles",
+        "CapacityReservation": "specs.capacity_reservation",
         "CapacityReservationSelectorTerm": "specs.capacity",
         "CertificateBundle": "specs.certificate_bundle",
+        "CertificateConfigMap": "manifests.certificate_config_map",
         "ChartDelivery": "delivery",
         "ClusterRole": "aws.roles",
         "ClusterValues": "cluster_values",
         "Disruption": "specs.node_pool",
+        "EfaSecurityGroup": "aws.efa_security_group",
         "EphemeralStorage": "specs.node_class",
         "Eviction": "specs.kubelet",
         "ExistingNetwork": "aws.network",
@@ -127,19 +140,23 @@ else:
         "NodeClaimTemplate": "specs.node_pool",
         "NodeClass": "manifests.node_class",
         "NodeClassSpec": "specs.node_class",
+        "NodeDefaults": "node_defaults",
         "NodeMetadata": "specs.node_pool",
         "NodePool": "manifests.node_pool",
         "NodePoolSpec": "specs.node_pool",
         "NodeRole": "aws.roles",
         "PlacementGroupSelector": "specs.capacity",
         "PodIdentityRole": "aws.pod_identity",
+        "PodSecurityGroup": "aws.pod_security_group",
         "PullThroughCache": "aws.pull_through_cache",
         "Requirement": "specs.requirement",
+        "ReservedCapacity": "manifests.reserved_capacity",
         "S3Weights": "inference.weights",
         "SecretKey": "inference.weights",
         "SecurityGroupSelectorTerm": "specs.node_class",
         "ServiceReference": "specs.target_group_binding",
         "StaticHugepages": "specs.hugepages",
+        "StaticNodePools": "manifests.static_node_pools",
         "StorageClass": "manifests.storage_class",
         "StorageClassSpec": "specs.storage_class",
         "StorageParameters": "specs.storage_class",
@@ -155,8 +172,11 @@ else:
         "VolumeAttributesClassSpec": "specs.volume_attributes_class",
         "VolumeSnapshotClass": "manifests.volume_snapshot_class",
         "VolumeSnapshotClassSpec": "specs.volume_snapshot_class",
+        "VpcEndpoints": "aws.vpc_endpoints",
         "WeightStaging": "inference.weight_staging",
         "estimate_cold_start": "inference.cold_start",
+        "efa_network_interfaces": "specs.efa",
+        "with_efa": "specs.efa",
         "write_yaml_folder": "manifests.yaml_folder",
     }
 

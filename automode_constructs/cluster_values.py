@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.node_defaults import NodeDefaults
+from automode_constructs.specs.advanced_networking import AdvancedNetworking
 from automode_constructs.specs.model import KubeModel, ListOf, TokenOr
 from automode_constructs.specs.node_class import (
     EphemeralStorage,
@@ -45,19 +47,28 @@ class ClusterValues(KubeModel):
     """ARN of the KMS key for the volumes of nodes and workloads. Default: the account's EBS key."""
     node_tags: Mapping[TokenOr[str], TokenOr[str]] | None = None
     """AWS tags of the nodes. Default: only EKS's own."""
+    node_defaults: NodeDefaults | None = None
+    """Further settings of the nodes, as the cluster completed them. Default: as EKS decides."""
     built_in_pools: bool
     """Whether EKS keeps a built-in pool, and with it the NodeClass ``default``."""
 
     def node_class_spec(
-        self, *, ephemeral_storage: EphemeralStorage | None = None, tags: Mapping[str, str] | None = None
+        self,
+        *,
+        ephemeral_storage: EphemeralStorage | None = None,
+        advanced_networking: AdvancedNetworking | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> NodeClassSpec:
         """A NodeClass that fits the cluster.
 
         Args:
             ephemeral_storage: the nodes' data volume; the cluster's volume key is added where it names none.
                 Default: EKS's size on the cluster's volume key; we decide the key.
+            advanced_networking: network settings that go before the cluster's node defaults, field by field.
+                Default: only the cluster's.
             tags: AWS tags besides the cluster's node tags. Default: none.
         """
+        defaults = self.node_defaults or NodeDefaults()
         storage = ephemeral_storage
         if self.volume_key_arn is not None and (storage is None or storage.kms_key_id is None):
             storage = (storage or EphemeralStorage()).model_copy(update={"kms_key_id": self.volume_key_arn})
@@ -69,9 +80,19 @@ class ClusterValues(KubeModel):
             security_group_selector_terms=self.node_security_groups,
             pod_subnet_selector_terms=self.pod_subnets,
             pod_security_group_selector_terms=self.pod_security_groups,
+            snat_policy=defaults.snat_policy,
+            network_policy=defaults.network_policy,
+            network_policy_event_logs=defaults.network_policy_event_logs,
             ephemeral_storage=storage,
+            advanced_networking=defaults.advanced_networking(advanced_networking),
+            advanced_security=defaults.advanced_security(),
+            certificate_bundles=defaults.certificate_bundles or None,
             tags=all_tags or None,
         )
+
+    def proxy_environment(self) -> dict[str, str]:
+        """The cluster's proxy as environment variables of a container; empty without one."""
+        return (self.node_defaults or NodeDefaults()).proxy_environment()
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, Any], *, where: str) -> Self:

@@ -62,6 +62,12 @@ class ChartTarget(Construct):
         return True
 
     @property
+    def internet(self) -> bool | None:
+        """Whether nodes reach the internet, or ``None`` where that is not known; its network says it."""
+        internet: bool | None = getattr(getattr(self, "network", None), "internet", None)
+        return internet
+
+    @property
     def charts_are_all_known(self) -> bool:
         """Whether this app makes every chart of the cluster, so that something missing is an error."""
         return True
@@ -111,7 +117,8 @@ class ChartDelivery(Construct):
             same stack. Late, as an error of the synthesis: an empty chart, a Secret, a value that CloudFormation would
             resolve into a log, an object without a name, over 100 KB or delivered twice, a NodePool without its
             NodeClass, objects that wait for each other or for what is delivered later or nowhere, more objects than a
-            stack takes, and every error the chart's constructs hold.
+            stack takes, an image of a public registry where nodes do not reach the internet, and every error that the
+            chart's constructs hold.
     """
 
     def __init__(

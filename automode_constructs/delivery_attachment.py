@@ -16,6 +16,7 @@ from constructs import Construct, IConstruct, IDependable, Node
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.order import in_order, in_waves, prerequisites
 from automode_constructs.manifests.rendering import ChartNote, RenderedObject, place_of, places_around, render
+from automode_constructs.specs.image_sources import image_source_problems, uses_proxy
 from automode_constructs.specs.placement import pods_of
 from automode_constructs.specs.whole_tree import ObjectKey, judge_tree, object_key
 from automode_constructs.tokens import token_paths
@@ -45,7 +46,7 @@ _AWAITED_BY_KIND = {
     "IngressClassParams": "ingressclassparams.eks.amazonaws.com",
     "TargetGroupBinding": "targetgroupbindings.eks.amazonaws.com",
 }
-_OUTLIVING_TYPES = ("AWS::EKS::AccessEntry", "AWS::EKS::PodIdentityAssociation")
+_OUTLIVING_TYPES = ("AWS::EC2::VPCEndpoint", "AWS::EKS::AccessEntry", "AWS::EKS::PodIdentityAssociation")
 
 
 def attach(target: ChartTarget, deliveries: Sequence[ChartDelivery]) -> None:
@@ -64,6 +65,7 @@ def attach(target: ChartTarget, deliveries: Sequence[ChartDelivery]) -> None:
         owners += [delivery] * len(found)
         objects += found
     _judge_tree(target, owners, objects)
+    _judge_images(target, owners, objects)
     aws_needs = _aws_needs(target, owners, objects)
     if any(delivery.problems for delivery in deliveries):
         return
@@ -170,6 +172,19 @@ def _judge_tree(target: ChartTarget, owners: Sequence[ChartDelivery], objects: S
             delivery.problems.append(str(finding))
         else:
             cdk.Annotations.of(delivery).add_warning_v2(finding.rule, str(finding))
+
+
+def _judge_images(target: ChartTarget, owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject]) -> None:
+    """Says which images never arrive where nodes do not reach the internet; through a proxy all may."""
+    if target.internet is not False or uses_proxy(item.manifest for item in objects):
+        return
+    for delivery, item in zip(owners, objects, strict=True):
+        for severity, problem in image_source_problems(item.manifest):
+            text = f"{item.where}: {object_key(item.manifest)}: {problem}"
+            if severity == "error":
+                delivery.problems.append(text)
+            else:
+                cdk.Annotations.of(delivery).add_warning_v2("automode:ImageSource", text)
 
 
 def _aws_needs(

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
-from automode_constructs.aws.network import AutoModeNetwork
+from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
+from automode_constructs.errors import AutoModeError
+from automode_constructs.facts.regions import partition_of
+from automode_constructs.node_defaults import NodeDefaults
 from automode_constructs.specs.node_pool import BUILT_IN_POOL_NAMES
+from automode_constructs.tokens import is_token
 
 __all__ = ["ClusterStack"]
+
+T = TypeVar("T")
+AwsOwned = Literal["aws-owned"]
 
 
 class ClusterStack(cdk.Stack):
@@ -33,8 +42,25 @@ class ClusterStack(cdk.Stack):
         availability_zones: names of zones. Default: the region's first three.
         ephemeral: whether the cluster is a throw-away: one NAT gateway, no deletion protection, keys and logs go with
             the stack. Default: False; we decide.
-        hardened_pools: whether pools of ours take the place of EKS's built-in ones. Default: False; we decide.
-        as_of: the day the support calendar is held against. Default: the day it was last checked.
+        hardened_pools: whether pools of ours take the place of EKS's built-in ones. Default: True where the stack's
+            region is in GovCloud, whose nodes are to run FIPS images; else False; we decide.
+        network: where the cluster lives, or a function of this stack that makes it. Default: an ``AutoModeNetwork``
+            by ``availability_zones`` and ``ephemeral``; we decide.
+        ip_family: ``ipv4`` or ``ipv6``, which the network must have too; for the cluster's life. Default: ``ipv4``.
+        node_defaults: settings of every node: FIPS, proxy, authorities, public addresses. Default: as EKS decides.
+        node_tags: AWS tags of every node. Default: none.
+        secrets_key: KMS key of Kubernetes secrets, a function of this stack that makes or imports it, or
+            ``"aws-owned"``. Default: a key of its own; we decide.
+        volume_key: the same for the volumes of nodes and workloads. Default: a key of its own; we decide.
+        instance_profile: whether nodes get an instance profile made here, so that EKS makes none. Default: False.
+        permissions_boundary: the managed policy that bounds every role of this stack, or a function of this stack
+            that makes or imports it. Default: none.
+        kubectl: whether charts can be delivered; without it they go through GitOps. Default: True; we decide.
+        as_of: the day that the support calendar and certificates are held against. Default: the day the calendar was
+            last checked.
+
+    Raises:
+        AutoModeError: for a mistake in what is given, by path, field, value and cure.
     """
 
     def __init__(
@@ -48,32 +74,61 @@ class ClusterStack(cdk.Stack):
         endpoint_cidrs: Sequence[str] = (),
         availability_zones: Sequence[str] | None = None,
         ephemeral: bool = False,
-        hardened_pools: bool = False,
+        hardened_pools: bool | None = None,
+        network: AutoModeNetwork
+        | ExistingNetwork
+        | Callable[[Construct], AutoModeNetwork | ExistingNetwork]
+        | None = None,
+        ip_family: Literal["ipv4", "ipv6"] = "ipv4",
+        node_defaults: NodeDefaults | None = None,
+        node_tags: Mapping[str, str] | None = None,
+        secrets_key: kms.IKey | AwsOwned | Callable[[Construct], kms.IKey] | None = None,
+        volume_key: kms.IKey | AwsOwned | Callable[[Construct], kms.IKey] | None = None,
+        instance_profile: bool = False,
+        permissions_boundary: iam.IManagedPolicy | Callable[[Construct], iam.IManagedPolicy] | None = None,
+        kubectl: bool = True,
         as_of: date | None = None,
         **stack_options: Any,
     ) -> None:
         super().__init__(scope, id, termination_protection=not ephemeral, **stack_options)
         removal_policy = cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
-        self.network = AutoModeNetwork(
+        if network is not None and availability_zones is not None:
+            raise AutoModeError.of(
+                self.node.path, "availability_zones", "are given beside network", "name the zones where you make it"
+            )
+        self.network = (network(self) if callable(network) else network) or AutoModeNetwork(
             self,
             "Network",
             availability_zones=availability_zones,
             nat_gateways=1 if ephemeral else None,
             removal_policy=removal_policy,
         )
+        if hardened_pools is None:
+            hardened_pools = not is_token(self.region) and partition_of(self.region).name == "aws-us-gov"
+        boundary = _made(permissions_boundary, self)
         self.cluster = AutoModeCluster(
             self,
             "Cluster",
             version=version,
             cluster_name=cluster_name,
             network=self.network,
+            ip_family=ip_family,
             endpoint_cidrs=endpoint_cidrs,
             admin_role_arns=admin_role_arns,
+            node_defaults=node_defaults,
+            node_tags=node_tags,
+            secrets_key=_made(secrets_key, self),
+            volume_key=_made(volume_key, self),
+            instance_profile=instance_profile,
+            kubectl=kubectl,
             built_in_pools=() if hardened_pools else BUILT_IN_POOL_NAMES,
             deletion_protection=not ephemeral,
             removal_policy=removal_policy,
             as_of=as_of,
         )
+        if boundary is not None:
+            # On the stack, for the network and the kubectl provider have roles too.
+            iam.PermissionsBoundary.of(self).apply(boundary)
         self._write_outputs(admin_role_arns)
 
     @property
@@ -96,3 +151,8 @@ class ClusterStack(cdk.Stack):
         }
         for name, (value, description) in outputs.items():
             cdk.CfnOutput(self, name, value=value, description=description)
+
+
+def _made(given: T | Callable[[Construct], T] | None, stack: cdk.Stack) -> T | None:
+    """What was given, or what the given function makes in the stack."""
+    return given(stack) if callable(given) else given

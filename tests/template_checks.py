@@ -68,7 +68,9 @@ def _cluster_findings(template: dict[str, Any], cluster: dict[str, Any], *, ephe
         yield "the creator is an administrator in silence"
     if cluster.get("BootstrapSelfManagedAddons", True):
         yield "self-managed add-ons"
-    if "ServiceIpv4Cidr" not in cluster.get("KubernetesNetworkConfig", {}):
+    kubernetes = cluster.get("KubernetesNetworkConfig", {})
+    # An IPv6 cluster's is EKS's to choose.
+    if kubernetes.get("IpFamily") != "ipv6" and "ServiceIpv4Cidr" not in kubernetes:
         yield "service range left to chance"
     role = template["Resources"].get(str(cluster["RoleArn"].get("Fn::GetAtt", [""])[0]))
     if role is not None:

@@ -32,7 +32,12 @@ LAYERS = {
 }
 """The library's parts: each may import itself and those with a lower number."""
 
-PARTNERS = {"cluster_values": "manifests", "delivery_attachment": "delivery"}
+PARTNERS = {
+    "certificates": "manifests",
+    "cluster_values": "manifests",
+    "delivery_attachment": "delivery",
+    "node_defaults": "manifests",
+}
 """Files that are a part of their neighbour."""
 
 LIGHT = {"errors", "tokens", "facts", "specs"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Literal, cast
 
-from aws_cdk import Annotations, RemovalPolicy, Stack
+from aws_cdk import Annotations, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
@@ -19,11 +19,15 @@ from constructs import Construct, IDependable
 from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import encryption
 from automode_constructs.aws import kubernetes_version as versions
+from automode_constructs.aws.fips import fips_endpoints, with_fips
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
+from automode_constructs.aws.partition_types import refuse_missing_types
 from automode_constructs.aws.roles import CLUSTER_POLICIES, BuiltInNodeRole, ClusterRole, NodeRole
 from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
+from automode_constructs.facts.versions import as_of_default
+from automode_constructs.node_defaults import NodeDefaults
 from automode_constructs.specs.node_class import SecurityGroupSelectorTerm
 from automode_constructs.specs.node_pool import BUILT_IN_POOL_NAMES
 from automode_constructs.tokens import is_token
@@ -49,8 +53,8 @@ class AutoModeCluster(ChartTarget):
     also a VPC.
 
     Some properties of a cluster cannot be changed; CloudFormation would replace the cluster: ``cluster_name``,
-    ``service_ipv4_cidr``, ``secrets_key``, ``cluster_role``, ``creator_admin``. Deletion protection stops the
-    replacement, but choose them at birth.
+    ``ip_family``, ``service_ipv4_cidr``, ``secrets_key``, ``cluster_role``, ``creator_admin``. Deletion protection
+    stops the replacement, but choose them at birth.
 
     Args:
         scope: the stack, or a construct in it.
@@ -59,10 +63,12 @@ class AutoModeCluster(ChartTarget):
         cluster_name: 1 to 100 letters, digits, ``-`` and ``_``. Default: CloudFormation makes one up; the log group's
             retention and key are then out of our hands.
         network: where the cluster lives. Default: an ``AutoModeNetwork`` of its own; we decide.
-        endpoint_cidrs: IPv4 CIDRs that may reach the API from the internet; never 0.0.0.0/0. Default: none, the API is
-            private; we decide (EKS would open it to everyone).
-        service_ipv4_cidr: private block of /12 to /24 for services, apart from the VPC's. Default: 172.20.0.0/16; we
-            decide.
+        endpoint_cidrs: CIDRs that may reach the API from the internet, never all; IPv6 ones for IPv6 clusters only.
+            Default: none, the API is private; we decide (EKS would open it to everyone).
+        ip_family: ``ipv6`` gives pods and services IPv6 addresses; the network needs them too. Default: ``ipv4``, as
+            EKS decides.
+        service_ipv4_cidr: private block of /12 to /24 for services, apart from the VPC's; not beside IPv6. Default:
+            172.20.0.0/16; we decide.
         built_in_pools: which NodePools EKS keeps itself: ``system``, ``general-purpose``, both or none. Default: both,
             as EKS has it.
         admin_role_arns: IAM roles that administer the cluster (policy ``AmazonEKSClusterAdminPolicy``). Default: none,
@@ -84,13 +90,17 @@ class AutoModeCluster(ChartTarget):
         control_plane_scaling_tier: one of ``SCALING_TIERS``; all but ``standard`` cost extra. Default: ``standard``,
             as EKS decides.
         node_tags: AWS tags of every node made through a NodeClass of this cluster. Default: none.
+        node_defaults: further settings of every node made through a NodeClass of this cluster: FIPS, proxy,
+            authorities, public addresses, network policy. The kubectl handler takes proxy and authorities too. VPC
+            endpoints that are in the stack by now go past the proxy. Default: as EKS decides, but FIPS in GovCloud.
         instance_profile: whether NodeClasses name an instance profile made here in place of a role. Default: False.
         kubectl: whether charts can be delivered, by a Lambda in the node subnets. Default: True; we decide.
         kubectl_layer: the kubectl of that Lambda. Default: the installed layer nearest to ``version``.
         removal_policy: what becomes of keys and logs when they leave the stack. Default:
             ``RETAIN_ON_UPDATE_OR_DELETE``, so that a failed first deployment leaves nothing in the way of the next; we
             decide.
-        as_of: the day the support calendar is held against. Default: the day it was last checked.
+        as_of: the day that the support calendar and certificates are held against. Default: the day the calendar was
+            last checked.
 
     Raises:
         AutoModeError: naming the construct path, the field, the value and the cure.
@@ -107,7 +117,8 @@ class AutoModeCluster(ChartTarget):
         cluster_name: str | None = None,
         network: AutoModeNetwork | ExistingNetwork | None = None,
         endpoint_cidrs: Sequence[str] = (),
-        service_ipv4_cidr: str = arguments.DEFAULT_SERVICE_IPV4_CIDR,
+        ip_family: Literal["ipv4", "ipv6"] = "ipv4",
+        service_ipv4_cidr: str | None = None,
         built_in_pools: Sequence[str] = BUILT_IN_POOL_NAMES,
         admin_role_arns: Sequence[str] = (),
         creator_admin: bool = False,
@@ -122,6 +133,7 @@ class AutoModeCluster(ChartTarget):
         zonal_shift: bool = True,
         control_plane_scaling_tier: str | None = None,
         node_tags: Mapping[str, str] | None = None,
+        node_defaults: NodeDefaults | None = None,
         instance_profile: bool = False,
         kubectl: bool = True,
         kubectl_layer: lambda_.ILayerVersion | None = None,
@@ -139,9 +151,22 @@ class AutoModeCluster(ChartTarget):
         if control_plane_scaling_tier is not None:
             arguments.check_choices(where, "control_plane_scaling_tier", [control_plane_scaling_tier], SCALING_TIERS)
         arguments.check_admins(where, admin_role_arns, Stack.of(self).region)
-        arguments.check_endpoint_cidrs(where, endpoint_cidrs)
-        arguments.check_service_cidr(where, service_ipv4_cidr, () if network is None else network.cidrs)
+        arguments.check_endpoint_cidrs(where, endpoint_cidrs, ip_family=ip_family)
+        service_cidr = service_ipv4_cidr or (arguments.DEFAULT_SERVICE_IPV4_CIDR if ip_family != "ipv6" else None)
+        if service_cidr is not None:
+            arguments.check_service_cidr(where, service_cidr, () if network is None else network.cidrs)
         arguments.check_node_tags(where, node_tags or {})
+        defaults = node_defaults or NodeDefaults()
+        if defaults.certificate_bundles:
+            # Late, for it takes time to load.
+            from automode_constructs.certificates import check_bundles
+
+            check_bundles(
+                where,
+                "node_defaults.certificate_bundles",
+                defaults.certificate_bundles,
+                as_of=as_of or as_of_default(),
+            )
         arguments.check_built_in_pools_suffice(
             where,
             built_in_pools,
@@ -150,6 +175,7 @@ class AutoModeCluster(ChartTarget):
                 "instance_profile": instance_profile,
                 "volume_key": volume_key is not None and not isinstance(volume_key, str),
                 "network.pod_subnets": network is not None and bool(network.pod_subnets),
+                **{f"node_defaults.{name}": True for name in defaults.asked_for()},
             },
         )
         if kubectl and isinstance(network, AutoModeNetwork):
@@ -159,8 +185,9 @@ class AutoModeCluster(ChartTarget):
             network if network is not None else AutoModeNetwork(self, "Network", removal_policy=removal_policy)
         )
         """Where the cluster lives."""
-        if network is None:
-            arguments.check_service_cidr(where, service_ipv4_cidr, self.network.cidrs)
+        if network is None and service_cidr is not None:
+            arguments.check_service_cidr(where, service_cidr, self.network.cidrs)
+        arguments.check_ip_family(where, ip_family, self.network, service_ipv4_cidr)
         role = cluster_role or ClusterRole(self, "ClusterRole", custom_tags=bool(node_tags))
         self.cluster_role: iam.IRole = role.role if isinstance(role, ClusterRole) else role
         """The cluster's role."""
@@ -207,7 +234,8 @@ class AutoModeCluster(ChartTarget):
                 if endpoint_cidrs
                 else eks.EndpointAccess.PRIVATE
             ),
-            service_ipv4_cidr=service_ipv4_cidr,
+            ip_family=eks.IpFamily.IP_V6 if ip_family == "ipv6" else None,
+            service_ipv4_cidr=service_cidr,
             compute=eks.ComputeConfig(
                 node_pools=list(built_in_pools),
                 node_role=self.built_in_node_role.role if self.built_in_node_role is not None else None,
@@ -249,6 +277,8 @@ class AutoModeCluster(ChartTarget):
             iam.PermissionsBoundary.of(self).apply(permissions_boundary)
         self._built_in_pools = tuple(built_in_pools)
         self._kubectl = kubectl
+        self._node_defaults = self._completed(defaults, service_cidr)
+        refuse_missing_types(self)
         self._node_tags = dict(node_tags or {})
 
     @property
@@ -268,6 +298,7 @@ class AutoModeCluster(ChartTarget):
             pod_security_groups=security_groups if pod_subnets else None,
             volume_key_arn=self.volume_key.key_arn if self.volume_key is not None else None,
             node_tags=self._node_tags or None,
+            node_defaults=self._node_defaults,
             built_in_pools=bool(self._built_in_pools),
         )
 
@@ -307,6 +338,53 @@ class AutoModeCluster(ChartTarget):
                 "leave kubectl on, or write the chart as YAML for GitOps",
             )
 
+    def _completed(self, said: NodeDefaults, service_cidr: str | None) -> NodeDefaults | None:
+        """The node defaults with what the cluster knows, given to the kubectl handler too."""
+        region = Stack.of(self).region
+        defaults = with_fips(self, said, built_in_pools=self._built_in_pools)
+        if defaults == NodeDefaults():
+            return None
+        # Late, for it loads what looks into certificates.
+        from automode_constructs.aws.corporate_egress import complete_no_proxy, configure_handler
+
+        services = arguments.endpoint_services(Stack.of(self))
+        if defaults.https_proxy is not None:
+            resource = cast(eks.CfnCluster, self.cluster.node.default_child)
+            defaults = complete_no_proxy(
+                self.node.path,
+                defaults,
+                region=region,
+                cidrs=[
+                    service_cidr or resource.attr_kubernetes_network_config_service_ipv6_cidr,
+                    *self._network_cidrs(ipv6=service_cidr is None),
+                ],
+                services=services,
+                ipv6=service_cidr is None,
+                in_lambda=self._kubectl,
+            )
+        provider = self.cluster.node.try_find_child("KubectlProvider")
+        if isinstance(provider, eks.KubectlProvider):
+            egress = self.network.has_egress or defaults.https_proxy is not None
+            fips = fips_endpoints(region, egress=egress, services=services) if defaults.fips else (False, False)
+            configure_handler(self, provider, defaults, fips=fips)
+        return defaults
+
+    def _network_cidrs(self, *, ipv6: bool) -> list[str]:
+        vpc = self.network.vpc
+        cidrs = list(self.network.cidrs)
+        if not cidrs:
+            try:
+                cidrs = [vpc.vpc_cidr_block]
+            except RuntimeError:  # An imported VPC without a block raises when it is asked for one.
+                Annotations.of(self).add_warning_v2(
+                    "automode:ProxyNetwork",
+                    "node_defaults.no_proxy: the network's blocks are not known, so that traffic inside the VPC would "
+                    "take the proxy; give ExistingNetwork(cidrs=[...])",
+                )
+        if ipv6 and isinstance(vpc, ec2.Vpc):
+            cidrs.append(Fn.select(0, vpc.vpc_ipv6_cidr_blocks))
+        return cidrs
+
     def _key(
         self,
         field: str,
@@ -320,6 +398,7 @@ class AutoModeCluster(ChartTarget):
         if isinstance(given, str):
             arguments.check_choices(self.node.path, field, [given], ("aws-owned",))
             return None
+        arguments.check_key(self.node.path, field, given.key_arn, Stack.of(self).region)
         allow(self, given, self.cluster_role)
         return given
 

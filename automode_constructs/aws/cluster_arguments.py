@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 
-from automode_constructs.aws.network import AutoModeNetwork
+from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
 from automode_constructs.aws.roles import check_role_arn
 from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.facts.regions import partition_of
@@ -23,17 +23,20 @@ __all__ = [
     "check_choices",
     "check_egress",
     "check_endpoint_cidrs",
+    "check_ip_family",
+    "check_key",
     "check_name",
     "check_node_tags",
     "check_region",
     "check_service_cidr",
+    "endpoint_services",
 ]
 
 DEFAULT_SERVICE_IPV4_CIDR = "172.20.0.0/16"
 """Addresses of Kubernetes services. Always written: it cannot be changed later, and no attribute returns it."""
 
 _PRIVATE_RANGES = [
-    ipaddress.ip_network(block)
+    ipaddress.IPv4Network(block)
     for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16")
 ]
 _SERVICE_RANGES = [ipaddress.IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
@@ -88,7 +91,7 @@ def check_admins(where: str, arns: Sequence[str], region: str) -> None:
         raise AutoModeError.of(where, "admin_role_arns", "names a role twice", "name each once")
 
 
-def check_endpoint_cidrs(where: str, cidrs: Sequence[str]) -> None:
+def check_endpoint_cidrs(where: str, cidrs: Sequence[str], *, ip_family: str = "ipv4") -> None:
     """Refuses blocks that open the API to everyone, or that can never reach its public endpoint."""
     if isinstance(cidrs, str):
         raise AutoModeError.of(where, "endpoint_cidrs", f"needs a list, got the text '{cidrs}'", f"write ['{cidrs}']")
@@ -102,7 +105,7 @@ def check_endpoint_cidrs(where: str, cidrs: Sequence[str]) -> None:
             raise AutoModeError.of(
                 where, field, f"'{cidr}' is not a CIDR ({error})", "give one address as 203.0.113.7/32"
             ) from None
-        if block.version != 4:
+        if block.version != 4 and ip_family != "ipv6":
             raise AutoModeError.of(
                 where, field, f"'{cidr}' is IPv6, which an IPv4 cluster refuses", "give an IPv4 CIDR"
             )
@@ -113,7 +116,7 @@ def check_endpoint_cidrs(where: str, cidrs: Sequence[str]) -> None:
                 f"'{cidr}' would open the Kubernetes API to the whole internet",
                 "give the addresses you connect from, for example <your ip>/32, or leave the endpoint private",
             )
-        if any(block.subnet_of(private) for private in _PRIVATE_RANGES if isinstance(private, ipaddress.IPv4Network)):
+        if isinstance(block, ipaddress.IPv4Network) and any(block.subnet_of(private) for private in _PRIVATE_RANGES):
             raise AutoModeError.of(
                 where,
                 field,
@@ -174,11 +177,7 @@ def check_egress(where: str, network: AutoModeNetwork) -> None:
     """Refuses a network through which kubectl reaches nothing."""
     if network.has_egress:
         return
-    services = {
-        re.sub(r"\$\{Token\[[^]]*\]\}", "", name).rpartition(".")[2]
-        for construct in Stack.of(network).node.find_all()
-        if isinstance(construct, ec2.CfnVPCEndpoint) and isinstance(name := construct.service_name, str)
-    }
+    services = endpoint_services(Stack.of(network))
     missing = [service for service in ("eks", "lambda") if service not in services]
     if missing:
         raise AutoModeError.of(
@@ -188,3 +187,49 @@ def check_egress(where: str, network: AutoModeNetwork) -> None:
             "give the network nat_gateways=1, or add those interface endpoints (and the ones your nodes need: ecr.api, "
             "ecr.dkr, eks-auth, sts) to network.vpc before the cluster, or set kubectl=False",
         )
+
+
+def endpoint_services(stack: Stack) -> frozenset[str]:
+    """The services that VPC endpoints of a stack lead to, as ``ecr.api`` of ``com.amazonaws.<region>.ecr.api``."""
+    names: set[str] = set()
+    for construct in stack.node.find_all():
+        if isinstance(construct, ec2.CfnVPCEndpoint):
+            resolved = stack.resolve(construct.service_name)
+            parts = resolved["Fn::Join"][1] if isinstance(resolved, dict) and "Fn::Join" in resolved else [resolved]
+            whole = "".join(part if isinstance(part, str) else "region" for part in parts)
+            names.add(whole.split(".", 3)[-1])
+    return frozenset(names)
+
+
+def check_ip_family(where: str, ip_family: str, network: AutoModeNetwork | ExistingNetwork, cidr: str | None) -> None:
+    """Refuses IPv6 where the network has none, and a service block that EKS would not let one choose."""
+    check_choices(where, "ip_family", [ip_family], ("ipv4", "ipv6"))
+    if ip_family == "ipv4":
+        return
+    if cidr is not None:
+        raise AutoModeError.of(
+            where,
+            "service_ipv4_cidr",
+            f"'{cidr}' is for IPv4 clusters; EKS chooses the services' IPv6 block itself",
+            "leave it out beside ip_family='ipv6'",
+        )
+    if not getattr(network, "ipv6", False):
+        raise AutoModeError.of(
+            where,
+            "ip_family",
+            "is 'ipv6', but the network has no IPv6 blocks",
+            "give network=AutoModeNetwork(..., ipv6=True)",
+        )
+
+
+def check_key(where: str, field: str, arn: str, region: str) -> None:
+    """Refuses a KMS key of another region: neither EKS nor EBS reaches it. Tokens pass, part by part."""
+    parts = arn.split(":")
+    if len(parts) < 6 or parts[2] != "kms" or is_token(parts[3]) or is_token(region) or parts[3] == region:
+        return
+    cure = (
+        f"replicate the multi-Region key to '{region}' and give the replica's ARN"
+        if parts[5].startswith("key/mrk-")
+        else f"give a key of '{region}'"
+    )
+    raise AutoModeError.of(where, field, f"'{arn}' lies in '{parts[3]}', the cluster in '{region}'", cure)

@@ -35,7 +35,8 @@ class ImportedCluster(ChartTarget):
         scope: the stack, or a construct in it, in the cluster's account and region.
         id: the construct's id.
         cluster_name: the cluster's name.
-        values: what charts need to know of the cluster, for ``.values``. Default: unknown.
+        values: what charts need to know of the cluster, for ``.values``; the Lambdas take its proxy and authorities.
+            Default: unknown.
         network: the VPC and subnets of the Lambdas; needs ``cluster_security_group_id``. Default: none, the Lambdas
             use the public endpoint.
         cluster_security_group_id: the security group that EKS made for the cluster. Default: none.
@@ -122,6 +123,11 @@ class ImportedCluster(ChartTarget):
         )
         self._network = network
         self._values = values
+        if values is not None and values.node_defaults is not None:
+            # Late, for it loads what looks into certificates.
+            from automode_constructs.aws.corporate_egress import configure_handler
+
+            configure_handler(self, self.kubectl_provider, values.node_defaults)
         self._default_node_class = default_node_class
 
     @property

@@ -17,7 +17,15 @@ from automode_constructs.facts.regions import region_of_zone, two_zone_regions, 
 from automode_constructs.specs.node_class import SubnetSelectorTerm
 from automode_constructs.tokens import is_token
 
-__all__ = ["DEFAULT_POD_CIDR", "NODE_SUBNET_TAG", "POD_SUBNET_TAG", "AutoModeNetwork", "ExistingNetwork", "Network"]
+__all__ = [
+    "DEFAULT_POD_CIDR",
+    "NODE_SUBNET_TAG",
+    "POD_SUBNET_TAG",
+    "AutoModeNetwork",
+    "ExistingNetwork",
+    "Network",
+    "known_zone",
+]
 
 DEFAULT_POD_CIDR = "100.64.0.0/16"
 """The range AWS advises for pod subnets: shared address space, which few company networks route."""
@@ -49,6 +57,9 @@ _RESTRICTED_RANGES = (
 class AutoModeNetwork(Construct):
     """A VPC with public subnets, private node subnets and, when asked for, pod subnets, one of each per zone.
 
+    With ``isolated`` it has neither public subnets nor gateways: nodes reach what its VPC endpoints offer (see
+    ``VpcEndpoints``), and a chart with an image from a public registry is an error when it is delivered.
+
     Creates the VPC with DNS support and hostnames, an internet gateway, NAT gateways, an S3 gateway endpoint on the
     route tables of node and pod subnets, flow logs of all traffic in a log group of their own, and a default security
     group without rules. No subnet assigns public addresses by itself. Pod subnets lie in a second CIDR block of the
@@ -70,6 +81,8 @@ class AutoModeNetwork(Construct):
         nat_gateways: 0, 1 or the number of zones. With 1 the failure of its zone cuts all zones off from the
             internet, and traffic between zones costs money; with 0 nodes reach only what VPC endpoints offer.
             Default: one per zone, chosen by us: a zone's failure must not cut the others off. 1 is the cheap choice.
+        isolated: whether nothing leads in or out: no public subnets, no internet gateway, no NAT gateway. Default:
+            false, chosen by us.
         pod_cidr: a second IPv4 block for pods, /16 to /24, a quarter for each zone; AWS advises ``100.64.0.0/16``
             (``DEFAULT_POD_CIDR``). Default: no pod subnets, pods take addresses of the node subnets (Auto Mode's way).
         flow_logs: whether to log the traffic of the VPC. Default: true, chosen by us.
@@ -79,7 +92,12 @@ class AutoModeNetwork(Construct):
 
     Raises:
         AutoModeError: a block is malformed, of the wrong size, or cannot join the VPC; a zone is not an availability
-            zone of the stack's region; a count is out of bounds.
+            zone of the stack's region; a count is out of bounds; an isolated network is to have NAT gateways.
+
+    Attributes:
+        has_egress: whether NAT gateways lead to the internet.
+        internet: whether nodes reach the internet: false without NAT gateways, so that images of public registries
+            are refused. Set it to ``None`` (not known) where routes of your own lead out.
 
     See:
         https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
@@ -96,6 +114,7 @@ class AutoModeNetwork(Construct):
         availability_zones: Sequence[str] | None = None,
         zone_count: int = 3,
         nat_gateways: int | None = None,
+        isolated: bool = False,
         pod_cidr: str | None = None,
         flow_logs: bool = True,
         flow_log_retention: logs.RetentionDays = logs.RetentionDays.THREE_MONTHS,
@@ -109,7 +128,14 @@ class AutoModeNetwork(Construct):
             zones = _zones_of_region(where, Stack.of(self), zone_count)
         else:
             zones = _given_zones(where, Stack.of(self), availability_zones)
-        gateways = len(zones) if nat_gateways is None else nat_gateways
+        if isolated and nat_gateways:
+            raise AutoModeError.of(
+                where,
+                "nat_gateways",
+                f"an isolated network has no NAT gateways, got {nat_gateways}",
+                "leave out one of the two: with isolated=True nothing leads to the internet",
+            )
+        gateways = 0 if isolated else len(zones) if nat_gateways is None else nat_gateways
         if gateways not in (0, 1, len(zones)):
             raise AutoModeError.of(
                 where,
@@ -120,6 +146,17 @@ class AutoModeNetwork(Construct):
 
         nat = ec2.NatProvider.gateway()
         node_type = ec2.SubnetType.PRIVATE_WITH_EGRESS if gateways else ec2.SubnetType.PRIVATE_ISOLATED
+        groups = [ec2.SubnetConfiguration(name="Node", subnet_type=node_type, cidr_mask=block.prefixlen + 3)]
+        if not isolated:
+            groups.append(
+                ec2.SubnetConfiguration(
+                    name="Public",
+                    subnet_type=ec2.SubnetType.PUBLIC,
+                    # A load balancer wants a /27 at least.
+                    cidr_mask=min(block.prefixlen + 8, 27),
+                    map_public_ip_on_launch=False,
+                )
+            )
         self.vpc: Final = ec2.Vpc(
             self,
             "Vpc",
@@ -132,18 +169,10 @@ class AutoModeNetwork(Construct):
             enable_dns_support=True,
             enable_dns_hostnames=True,
             restrict_default_security_group=True,
-            subnet_configuration=[
-                ec2.SubnetConfiguration(name="Node", subnet_type=node_type, cidr_mask=block.prefixlen + 3),
-                ec2.SubnetConfiguration(
-                    name="Public",
-                    subnet_type=ec2.SubnetType.PUBLIC,
-                    # A load balancer wants a /27 at least.
-                    cidr_mask=min(block.prefixlen + 8, 27),
-                    map_public_ip_on_launch=False,
-                ),
-            ],
+            subnet_configuration=groups,
         )
         self.has_egress: Final = gateways > 0
+        self.internet: bool | None = self.has_egress
         self.node_subnets: Final[list[ec2.ISubnet]] = [*self.vpc.private_subnets, *self.vpc.isolated_subnets]
         self.public_subnets: Final[list[ec2.ISubnet]] = self.vpc.public_subnets
         self.pod_subnets: Final[list[ec2.ISubnet]] = (
@@ -156,7 +185,7 @@ class AutoModeNetwork(Construct):
         _tag(self.node_subnets, NODE_SUBNET_TAG, self.vpc.vpc_id)
         _tag(self.pod_subnets, POD_SUBNET_TAG, self.vpc.vpc_id)
 
-        ec2.GatewayVpcEndpoint(
+        self.s3_endpoint: Final = ec2.GatewayVpcEndpoint(
             self,
             "S3",
             vpc=self.vpc,
@@ -208,6 +237,8 @@ class ExistingNetwork:
             node subnets (Auto Mode's way).
         cidrs: the IPv4 blocks of the VPC, by which overlaps with the cluster's service range are found.
             Default: the VPC's first block, where the CDK knows it.
+        internet: whether nodes reach the internet; without it images of public registries are refused. Default:
+            not known, as transit gateways and proxies are not seen here.
 
     Raises:
         AutoModeError: fewer than two node subnets or zones; a node subnet that is public or in a Local Zone; a pod
@@ -226,6 +257,7 @@ class ExistingNetwork:
         node_subnets: Sequence[ec2.ISubnet],
         pod_subnets: Sequence[ec2.ISubnet] = (),
         cidrs: Sequence[str] | None = None,
+        internet: bool | None = None,
     ) -> None:
         for index, cidr in enumerate(cidrs or ()):
             if not is_token(cidr):
@@ -241,6 +273,7 @@ class ExistingNetwork:
         self.pod_subnets: Final[list[ec2.ISubnet]] = list(pod_subnets)
         self.cidrs: Final[tuple[str, ...]] = _known_cidrs(vpc) if cidrs is None else tuple(cidrs)
         isolated = {subnet.subnet_id for subnet in vpc.isolated_subnets}
+        self.internet: bool | None = internet
         self.has_egress: Final = awaits_lookup or any(subnet.subnet_id not in isolated for subnet in node_subnets)
 
     def node_subnet_selector_terms(self) -> list[SubnetSelectorTerm]:
@@ -392,7 +425,7 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
             "give one private subnet for each zone",
         )
     public_ids = {subnet.subnet_id for subnet in vpc.public_subnets}
-    zones = [_known_zone(subnet) for subnet in node_subnets]
+    zones = [known_zone(subnet) for subnet in node_subnets]
     for index, (subnet, zone) in enumerate(zip(node_subnets, zones, strict=True)):
         if subnet.subnet_id in public_ids:
             raise AutoModeError.of(
@@ -423,7 +456,7 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
                 f"'{subnet.node.path}' is a node subnet too",
                 "leave pod_subnets out, and pods take addresses of the node subnets",
             )
-        zone = _known_zone(subnet)
+        zone = known_zone(subnet)
         if zone and None not in zones and zone not in zones:
             raise AutoModeError.of(
                 where,
@@ -433,7 +466,8 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
             )
 
 
-def _known_zone(subnet: ec2.ISubnet) -> str | None:
+def known_zone(subnet: ec2.ISubnet) -> str | None:
+    """The zone of a subnet, or ``None`` where the CDK does not know it at synth."""
     try:
         zone = subnet.availability_zone
     except RuntimeError:  # An imported subnet without a zone raises when it is asked for one.

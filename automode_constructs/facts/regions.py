@@ -9,7 +9,17 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-__all__ = ["Partition", "known_regions", "partition_of", "region_of_zone", "two_zone_regions", "zone_kind"]
+__all__ = [
+    "Partition",
+    "fips_endpoint_regions",
+    "fips_node_regions",
+    "known_regions",
+    "partition_of",
+    "region_of_zone",
+    "two_zone_regions",
+    "types_govcloud_lacks",
+    "zone_kind",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +28,7 @@ class Partition:
 
     name: str
     region_prefix: str
+    dns_suffix: str
     auto_mode: bool
 
 
@@ -50,6 +61,24 @@ def known_regions() -> tuple[str, ...]:
 def two_zone_regions() -> frozenset[str]:
     """Regions in which an account may have just two availability zones."""
     return frozenset(str(region) for region in _data()["regions_with_two_zones"])
+
+
+@cache
+def fips_node_regions() -> tuple[str, ...]:
+    """The regions in which Auto Mode has FIPS images."""
+    return tuple(str(region) for region in _data()["regions_with_fips_nodes"])
+
+
+@cache
+def fips_endpoint_regions() -> frozenset[str]:
+    """The regions in which both EKS and Lambda have FIPS endpoints."""
+    return frozenset(str(region) for region in _data()["regions_with_fips_endpoints"])
+
+
+@cache
+def types_govcloud_lacks() -> frozenset[str]:
+    """The types of EKS resources that exist in commercial regions and not in GovCloud."""
+    return frozenset(str(kind) for kind in _data()["types_govcloud_lacks"])
 
 
 _ZONE = re.compile(r"(?P<region>[a-z]{2,4}(?:-[a-z]+)+-[0-9])(?P<rest>[a-z]|-.+)")

@@ -12,7 +12,7 @@ from automode_constructs.specs.model import VALUE, KubeModel, TokenOr, matching
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.selector_tags import SelectorTags
 
-__all__ = ["CapacityReservationSelectorTerm", "PlacementGroupSelector"]
+__all__ = ["AccountId", "CapacityReservationSelectorTerm", "PlacementGroupSelector", "ReservationId"]
 
 _RESERVATIONS = "EKS User Guide, 'Control deployment of workloads into Capacity Reservations with EKS Auto Mode'"
 
@@ -46,13 +46,17 @@ def _quoted(value: Any) -> Any:
     return value
 
 
-_Account = TokenOr[
+AccountId = TokenOr[
     Annotated[
         str,
         BeforeValidator(_quoted),
         matching(r"[0-9]{12}", "the id of an AWS account (12 digits)"),
     ]
 ]
+"""The id of an AWS account."""
+
+ReservationId = TokenOr[Annotated[str, matching(r"cr-[0-9a-z]+", "the id of a capacity reservation ('cr-...')")]]
+"""The id of a capacity reservation."""
 
 
 class CapacityReservationSelectorTerm(KubeModel):
@@ -61,16 +65,16 @@ class CapacityReservationSelectorTerm(KubeModel):
     Source: EKS User Guide, "Control deployment of workloads into Capacity Reservations with EKS Auto Mode".
     """
 
-    id: TokenOr[Annotated[str, matching(r"cr-[0-9a-z]+", "the id of a capacity reservation ('cr-...')")]] | None = None
+    id: ReservationId | None = None
     """The reservation's id; without any other field."""
     tags: SelectorTags | None = None
     """Tags that must all be there; ``*`` stands for any value."""
-    owner: _Account | None = None
+    owner: AccountId | None = None
     """The account that owns the reservation, 12 digits. Default: any account, as EKS decides.
 
     The AWS pages call it so; open-source Karpenter says ``ownerID``, which AWS has not confirmed for Auto Mode.
     """
-    owner_id: _Account | None = Field(default=None, validation_alias="ownerID", serialization_alias="ownerID")
+    owner_id: AccountId | None = Field(default=None, validation_alias="ownerID", serialization_alias="ownerID")
     """The same, as open-source Karpenter names it, for clusters that know it so. Default: not set."""
 
     def _broken_rules(self) -> Iterator[Problem]:

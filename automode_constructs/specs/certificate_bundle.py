@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
 
@@ -41,3 +41,14 @@ class CertificateBundle(KubeModel):
     """The bundle's name on the node."""
     data: TokenOr[Annotated[str, Field(min_length=1), AfterValidator(_base64)]]
     """The certificates in PEM form, encoded in base64. AWS names no limit of size or number."""
+
+    @classmethod
+    def from_pem(cls, name: str, pem: str | bytes) -> Self:
+        """A bundle from the content of a PEM file; the cluster that gets it looks at the certificates themselves.
+
+        Args:
+            name: the bundle's name on the node.
+            pem: one or more certificates in PEM form.
+        """
+        content = pem.encode() if isinstance(pem, str) else pem
+        return cls(name=name, data=base64.b64encode(content).decode())

@@ -3,11 +3,22 @@ from __future__ import annotations
 import json
 from datetime import date
 from importlib.resources import files
+from typing import Any
 
 import botocore.session
 import pytest
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from automode_constructs.facts.regions import known_regions, partition_of, region_of_zone, two_zone_regions, zone_kind
+from automode_constructs.facts.regions import (
+    fips_endpoint_regions,
+    fips_node_regions,
+    known_regions,
+    partition_of,
+    region_of_zone,
+    two_zone_regions,
+    types_govcloud_lacks,
+    zone_kind,
+)
 from automode_constructs.facts.versions import as_of_default
 
 
@@ -73,3 +84,40 @@ def test_the_regions_are_those_that_botocore_knows_eks_in() -> None:
         region for partition in ("aws", "aws-us-gov") for region in session.get_available_regions("eks", partition)
     ]
     assert sorted(known_regions()) == sorted(known)
+
+
+def _endpoints() -> Any:
+    return botocore.session.get_session().get_data("endpoints")["partitions"]
+
+
+def test_a_partitions_domain_is_the_sdks() -> None:
+    for partition in _endpoints():
+        for region in partition["regions"]:
+            assert partition_of(region).dns_suffix == partition["dnsSuffix"], region
+
+
+def test_regions_with_fips_nodes_are_known_ones() -> None:
+    assert set(fips_node_regions()) <= set(known_regions())
+    assert fips_endpoint_regions() < set(fips_node_regions())
+
+
+def test_eks_and_lambda_have_fips_endpoints_where_the_sdk_has_them() -> None:
+    with_fips = [
+        {
+            region
+            for partition in _endpoints()
+            for region, endpoint in partition["services"].get(service, {}).get("endpoints", {}).items()
+            if any("fips" in variant["tags"] for variant in endpoint.get("variants", []))
+        }
+        for service in ("eks", "lambda")
+    ]
+    assert with_fips[0] & with_fips[1] == fips_endpoint_regions()
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "us-gov-east-1"])
+def test_what_govcloud_lacks_is_what_its_schemas_lack(region: str) -> None:
+    commercial, here = (
+        {kind for kind in PROVIDER_SCHEMA_MANAGER.get_resource_types(each) if kind.startswith("AWS::EKS::")}
+        for each in ("us-east-1", region)
+    )
+    assert commercial - here == types_govcloud_lacks()

@@ -14,10 +14,12 @@ import pytest
 
 from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError
+from automode_constructs.node_defaults import NodeDefaults
 from automode_constructs.specs.advanced_compute import AdvancedCompute
 from automode_constructs.specs.advanced_networking import AdvancedNetworking, NetworkInterface
 from automode_constructs.specs.advanced_security import AdvancedSecurity
 from automode_constructs.specs.capacity import CapacityReservationSelectorTerm, PlacementGroupSelector
+from automode_constructs.specs.capacity_reservation import CapacityReservation
 from automode_constructs.specs.certificate_bundle import CertificateBundle
 from automode_constructs.specs.free_body import FreeBody
 from automode_constructs.specs.gateway_class import GatewayClassParameters, GatewayClassSpec
@@ -116,6 +118,7 @@ SMALLEST: Mapping[type[KubeModel], Mapping[str, Any]] = {
     AdvancedCompute: {},
     AdvancedNetworking: {},
     AdvancedSecurity: {},
+    CapacityReservation: {"id": "cr-1", "instance_type": "m8i.large", "zone": "eu-west-1a"},
     CapacityReservationSelectorTerm: {"id": "cr-1"},
     CertificateBundle: {"name": "proxy", "data": "AAAA"},
     Eviction: {},
@@ -183,6 +186,7 @@ SMALLEST: Mapping[type[KubeModel], Mapping[str, Any]] = {
     LabelExpression: {"key": "a", "operator": "Exists"},
     LabelSelector: {},
     LogCapture: {"destination": "node"},
+    NodeDefaults: {},
     MinimumLoadBalancerCapacity: {"capacity_units": 100},
     NetworkLoadBalancerAnnotations: {},
     NetworkLoadBalancerServiceSpec: {"type": "LoadBalancer"},
@@ -213,6 +217,7 @@ SMALLEST: Mapping[type[KubeModel], Mapping[str, Any]] = {
 LATE_BOUND: Mapping[type[KubeModel], Mapping[str, Any]] = {
     AdvancedNetworking: {"https_proxy": TEXT, "no_proxy": LIST},
     CapacityReservationSelectorTerm: {"id": TEXT, "tags": {"Name": TEXT}, "owner": TEXT, "owner_id": TEXT},
+    CapacityReservation: {"id": TEXT, "tags": {"Name": TEXT}, "owner": TEXT, "zone": TEXT},
     CertificateBundle: {"name": TEXT, "data": TEXT},
     PlacementGroupSelector: {"name": TEXT, "id": TEXT},
     ClusterValues: {
@@ -252,6 +257,7 @@ LATE_BOUND: Mapping[type[KubeModel], Mapping[str, Any]] = {
     LoadBalancerAttribute: {"value": TEXT},
     LoadBalancerTag: {"value": f"{TEXT}{'x' * 256}"},
     NodeClassSpec: {"role": f"{TEXT}/nodes", "instance_profile": TEXT, "tags": {TEXT: TEXT}},
+    NodeDefaults: {"https_proxy": TEXT, "no_proxy": LIST},
     NodeMetadata: {"labels": {"a": f"{TEXT} b"}, "annotations": {"a": TEXT}},
     Requirement: {"values": LIST},
     SecurityGroupSelectorTerm: {"id": TEXT, "name": TEXT, "tags": {f"kubernetes.io/cluster/{TEXT}": "owned"}},

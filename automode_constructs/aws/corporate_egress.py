@@ -1,0 +1,169 @@
+"""A company's forward proxy and its authorities, for nodes and for the Lambdas that run kubectl."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+
+from aws_cdk import Annotations
+from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from automode_constructs.certificates import pem_text
+from automode_constructs.errors import AutoModeError
+from automode_constructs.facts.regions import partition_of
+from automode_constructs.node_defaults import NodeDefaults
+from automode_constructs.tokens import is_token
+
+__all__ = ["complete_no_proxy", "configure_handler"]
+
+MAX_ENTRIES = 50
+"""How many entries ``noProxy`` of a NodeClass takes."""
+
+MAX_ENVIRONMENT = 3500
+"""Characters of ``NO_PROXY`` for a Lambda: all its variables together have 4 KB."""
+
+_ALWAYS = ("localhost", "127.0.0.1", "169.254.169.254", "169.254.170.23", ".internal", ".svc", ".cluster.local")
+"""The node itself, its metadata service, Pod Identity's agent, and names that resolve inside only."""
+
+_ALWAYS_IPV6 = ("::1", "fd00:ec2::254", "fd00:ec2::23")
+
+_TRUST = """#!/bin/sh
+# AWS_CA_BUNDLE takes the place of the authorities that the AWS CLI brings: put ours behind them.
+set -e
+cat /opt/awscli/botocore/cacert.pem /opt/automode/certificates.pem >/tmp/automode-certificates.pem
+export AWS_CA_BUNDLE=/tmp/automode-certificates.pem
+exec "$@"
+"""
+
+
+def complete_no_proxy(
+    where: str,
+    defaults: NodeDefaults,
+    *,
+    region: str,
+    cidrs: Iterable[str],
+    services: Iterable[str],
+    ipv6: bool,
+    in_lambda: bool = True,
+) -> NodeDefaults:
+    """The node defaults with all that a proxy must never see in ``no_proxy``, each once.
+
+    Args:
+        where: the construct path for the error.
+        defaults: the node defaults, with a proxy.
+        region: the stack's region, or its token.
+        cidrs: blocks of the VPC, the pods and the services.
+        services: the VPC endpoints in the VPC, as ``com.amazonaws.<region>.<this>``.
+        ipv6: whether nodes use IPv6.
+        in_lambda: whether the kubectl handler takes the list too.
+
+    Raises:
+        AutoModeError: for more entries than a NodeClass takes, or a list that is too long for the kubectl handler.
+    """
+    given = defaults.no_proxy or ()
+    suffix = "amazonaws.com" if is_token(region) else partition_of(region).dns_suffix
+    ours = [*_ALWAYS, *(_ALWAYS_IPV6 if ipv6 else ()), f".eks.{suffix}"]
+    if ipv6:
+        ours.append(f".eks-cluster.{region}.api.aws")
+    for service in sorted(services):
+        ours += _domains(service, region, suffix)
+    ours += cidrs
+    entries = list(dict.fromkeys([*ours, *given]))
+    if len(entries) > MAX_ENTRIES:
+        raise AutoModeError.of(
+            where,
+            "node_defaults.no_proxy",
+            f"comes to {len(entries)} entries with the {len(set(ours))} that the cluster adds, a NodeClass takes "
+            f"{MAX_ENTRIES}",
+            "name domains ('.corp.example') in place of hosts",
+        )
+    length = len(",".join(entry for entry in entries if not is_token(entry)))
+    if in_lambda and length > MAX_ENVIRONMENT:
+        raise AutoModeError.of(
+            where,
+            "node_defaults.no_proxy",
+            f"comes to {length:,} characters, the kubectl handler's environment has room for {MAX_ENVIRONMENT:,}",
+            "name domains ('.corp.example') in place of hosts",
+        )
+    return defaults.model_copy(update={"no_proxy": tuple(entries)})
+
+
+def configure_handler(
+    scope: Construct, provider: eks.KubectlProvider, defaults: NodeDefaults, *, fips: tuple[bool, bool] = (False, False)
+) -> None:
+    """Gives the Lambda that runs kubectl, and the framework that calls it, the proxy and the authorities of the nodes.
+
+    Creates a Lambda layer with the certificates where there are any. kubectl itself speaks to the cluster's private
+    endpoint, past the proxy; what takes it are the AWS CLI (``eks:DescribeCluster``), and in the framework the call
+    of the Lambda API and the answer to CloudFormation. The framework honours the proxy through a switch of Node 24
+    (``NODE_USE_ENV_PROXY``), which was not tried in Lambda. A VPC endpoint of ``lambda`` spares the call the proxy; the
+    answer may go to a host of S3's older form (``s3-<region>``), which takes it.
+
+    Args:
+        scope: where the layer is made.
+        provider: the two Lambdas.
+        defaults: the completed node defaults.
+        fips: whether handler and framework use FIPS endpoints.
+    """
+    handler = cast(lambda_.Function, provider.node.find_child("Handler"))
+    framework = cast(lambda_.Function, provider.node.find_child("Provider").node.find_child("framework-onEvent"))
+    for function, wanted in ((handler, fips[0]), (framework, fips[1])):
+        for name, value in defaults.proxy_environment().items():
+            function.add_environment(name, value)
+        if wanted:
+            function.add_environment("AWS_USE_FIPS_ENDPOINT", "true")
+    if defaults.https_proxy is not None:
+        framework.add_environment("NODE_USE_ENV_PROXY", "1")
+    bundles = defaults.certificate_bundles or ()
+    known = [bundle for bundle in bundles if not is_token(bundle.data)]
+    if len(known) < len(bundles):
+        Annotations.of(scope).add_warning_v2(
+            "automode:HandlerCertificates",
+            "node_defaults.certificate_bundles: what is known only after deployment reaches the nodes, but not the "
+            "kubectl handler; give it endpoints of eks, lambda and S3, or the certificates as text",
+        )
+    if known:
+        layer = _certificate_layer(scope, [pem_text(bundle) for bundle in known])
+        handler.add_layers(layer)
+        handler.add_environment("AWS_LAMBDA_EXEC_WRAPPER", "/opt/automode/trust")
+        framework.add_layers(layer)
+        framework.add_environment("NODE_EXTRA_CA_CERTS", "/opt/automode/certificates.pem")
+
+
+def _certificate_layer(scope: Construct, certificates: Sequence[str]) -> lambda_.LayerVersion:
+    with TemporaryDirectory() as folder:
+        inner = Path(folder, "automode")
+        inner.mkdir()
+        pem, trust = inner / "certificates.pem", inner / "trust"
+        pem.write_text("".join(certificates), "utf-8")
+        trust.write_text(_TRUST, "utf-8")
+        for path, mode in ((inner, 0o755), (pem, 0o644), (trust, 0o755)):
+            path.chmod(mode)
+        # The CDK copies the folder into the cloud assembly here and now.
+        return lambda_.LayerVersion(
+            scope,
+            "CertificateLayer",
+            code=lambda_.Code.from_asset(folder),
+            description="Certificate authorities for the AWS CLI and the CDK's provider framework",
+        )
+
+
+def _domains(service: str, region: str, suffix: str) -> Sequence[str]:
+    """The names by which a VPC endpoint is called."""
+    match service:
+        case "s3":
+            return [f"s3.{region}.{suffix}", f".s3.{region}.{suffix}"]
+        case "ecr.api":
+            return [f"api.ecr.{region}.{suffix}"]
+        case "ecr.dkr":
+            return [f".dkr.ecr.{region}.{suffix}"]
+        case "eks-auth":
+            return [f"eks-auth.{region}.api.aws"]
+        case "eks-fips":
+            return [f"fips.eks.{region}.{suffix}"]
+        case _:
+            return [f"{service}.{region}.{suffix}"]

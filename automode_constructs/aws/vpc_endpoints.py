@@ -1,0 +1,211 @@
+"""VpcEndpoints: the private ways to AWS that a cluster without internet needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+from aws_cdk import Aws, Fn, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork, known_zone
+from automode_constructs.errors import AutoModeError, did_you_mean
+from automode_constructs.facts.regions import partition_of
+from automode_constructs.facts.vpc_endpoints import EndpointService, endpoint_services
+from automode_constructs.tokens import is_token
+
+__all__ = ["VpcEndpoints"]
+
+
+class VpcEndpoints(Construct):
+    """Interface endpoints in the node subnets, so that nodes, pods and kubectl reach AWS without the internet.
+
+    Creates one interface endpoint with private DNS for each service, in each zone of the node subnets, and one
+    security group, which admits TCP 443 from the node and pod subnets and nothing else. Nodes need ``ecr.api`` and
+    ``ecr.dkr`` (image pulls), ``eks-auth`` (Pod Identity) and ``sts``; kubectl needs ``eks`` and ``lambda``. Each
+    endpoint costs an hourly fee in each zone, besides its traffic.
+
+    The endpoints' policies admit the principals of this account only; that of ``sts`` also those who come with a web
+    identity for a role of this account, as they have no account yet. Where the network is an ``AutoModeNetwork``
+    without a way out, its S3 gateway endpoint gets such a policy too, which also admits what comes by signed addresses:
+    the layers of images in ECR's bucket, and the answers to CloudFormation.
+
+    Make it in the stack of the network and before the cluster, which looks for the endpoints of kubectl.
+
+    Args:
+        scope: where the endpoints are made.
+        id: the construct's id.
+        network: the network whose node subnets get the endpoints.
+        kubectl: whether charts are delivered by the kubectl Lambda. Default: True; we decide. With ``kubectl=False``
+            on the cluster too, charts come by GitOps.
+        also: services that workloads need: ``logs``, ``kms``, ``secretsmanager``, ``ssm``, ``ec2`` and others of
+            ``facts/vpc_endpoints.json``. Default: none; we decide.
+        fips: whether the FIPS endpoints of services come beside the plain ones, where AWS has them. Default: True in
+            GovCloud, else False; we decide.
+
+    Attributes:
+        security_group: the group of the endpoints, for endpoints of your own.
+        endpoints: the interface endpoints by the last part of their service's name.
+
+    Raises:
+        AutoModeError: for a service that is not known or named twice; for an endpoint that the region lacks; for a
+            network whose addresses the CDK does not know.
+
+    Source: EKS User Guide, "Deploy private clusters with limited internet access"; Amazon ECR User Guide, "Amazon ECR
+    interface VPC endpoints"; CloudFormation User Guide, "Setting up VPC endpoints for CloudFormation".
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        network: AutoModeNetwork | ExistingNetwork,
+        kubectl: bool = True,
+        also: Sequence[str] = (),
+        fips: bool | None = None,
+    ) -> None:
+        where, region = f"{scope.node.path}/{id}", Stack.of(scope).region
+        services = _services(where, region, also, kubectl=kubectl)
+        cidrs = _cidrs(where, network)
+        super().__init__(scope, id)
+        partition = "aws" if is_token(region) else partition_of(region).name
+        self.security_group: Final = ec2.SecurityGroup(
+            self,
+            "SecurityGroup",
+            vpc=network.vpc,
+            description="HTTPS from nodes and pods to VPC endpoints",
+            allow_all_outbound=False,
+        )
+        for cidr in cidrs:
+            self.security_group.add_ingress_rule(ec2.Peer.ipv4(cidr), ec2.Port.tcp(443), "Nodes and pods")
+        self.endpoints: Final[Mapping[str, ec2.InterfaceVpcEndpoint]] = {
+            name: self._make(name, service, network)
+            for service in services
+            for name in _names(service, partition, fips=partition == "aws-us-gov" if fips is None else fips)
+        }
+        # With a NAT gateway the nodes' traffic to every bucket goes through the gateway endpoint: its policy is left.
+        if isinstance(network, AutoModeNetwork) and not network.has_egress:
+            for statement in _s3_statements():
+                network.s3_endpoint.add_to_policy(statement)
+
+    def _make(
+        self, name: str, service: EndpointService, network: AutoModeNetwork | ExistingNetwork
+    ) -> ec2.InterfaceVpcEndpoint:
+        endpoint = ec2.InterfaceVpcEndpoint(
+            self,
+            "".join(part.capitalize() for part in name.replace("-", ".").split(".")),
+            vpc=network.vpc,
+            service=ec2.InterfaceVpcEndpointAwsService(name),
+            subnets=ec2.SubnetSelection(subnets=_one_each_zone(network.node_subnets)),
+            security_groups=[self.security_group],
+            private_dns_enabled=True,
+            open=False,
+        )
+        if service.policy:
+            endpoint.add_to_policy(_our_principals())
+            if service.name == "sts":
+                endpoint.add_to_policy(_our_web_identities())
+        return endpoint
+
+
+def _services(where: str, region: str, also: Sequence[str], *, kubectl: bool) -> list[EndpointService]:
+    known = endpoint_services()
+    if isinstance(also, str):
+        raise AutoModeError.of(where, "also", f"needs a list, got the text '{also}'", f"write ['{also}']")
+    for position, name in enumerate(also):
+        if name not in known:
+            raise AutoModeError.of(
+                where,
+                f"also[{position}]",
+                f"'{name}' is not known",
+                f"{did_you_mean(name, known)}; make an endpoint of another service with ec2.InterfaceVpcEndpoint and "
+                "security_groups=[endpoints.security_group]",
+            )
+    needed: list[Literal["nodes", "kubectl"]] = ["nodes", "kubectl"] if kubectl else ["nodes"]
+    names = [*(name for name, service in known.items() if service.need in needed), *also]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise AutoModeError.of(where, "also", f"'{twice}' is there already", "name only those that are not")
+    services = [known[name] for name in names]
+    for service in services:
+        if region in service.missing_regions:
+            raise AutoModeError.of(
+                where,
+                "kubectl" if service.need == "kubectl" else "also",
+                f"region '{region}' has no endpoint '{service.name}', and {service.why}",
+                "set kubectl=False here and on the cluster, and deliver charts by GitOps"
+                if service.need == "kubectl"
+                else "leave it out",
+            )
+    return services
+
+
+def _names(service: EndpointService, partition: str, *, fips: bool) -> list[str]:
+    """The plain endpoint, which not every caller can do without, and the FIPS one."""
+    return [service.name, *([service.fips] if fips and service.fips and partition in service.fips_partitions else [])]
+
+
+def _cidrs(where: str, network: AutoModeNetwork | ExistingNetwork) -> list[str]:
+    try:
+        blocks = [subnet.ipv4_cidr_block for subnet in [*network.node_subnets, *network.pod_subnets]]
+    except RuntimeError:  # An imported subnet without a block raises when it is asked for one.
+        blocks = list(network.cidrs)
+    if not blocks:
+        raise AutoModeError.of(
+            where,
+            "network",
+            "says nothing of its addresses, so that no security group can admit them",
+            "give ExistingNetwork the blocks of the VPC: cidrs=['10.0.0.0/16']",
+        )
+    return list(dict.fromkeys(blocks))
+
+
+def _one_each_zone(subnets: Sequence[ec2.ISubnet]) -> list[ec2.ISubnet]:
+    """An endpoint takes one subnet of a zone."""
+    return list({known_zone(subnet) or subnet.node.path: subnet for subnet in reversed(subnets)}.values())[::-1]
+
+
+def _our_principals() -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid="PrincipalsOfThisAccount",
+        principals=[iam.AnyPrincipal()],
+        actions=["*"],
+        resources=["*"],
+        conditions={"StringEquals": {"aws:PrincipalAccount": Aws.ACCOUNT_ID}},
+    )
+
+
+def _our_web_identities() -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid="WebIdentitiesForRolesOfThisAccount",
+        principals=[iam.AnyPrincipal()],
+        actions=["sts:AssumeRoleWithWebIdentity"],
+        resources=[f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/*"],
+    )
+
+
+def _s3_statements() -> list[iam.PolicyStatement]:
+    bucket = f"arn:{Aws.PARTITION}:s3:::"
+    undashed = Fn.join("", Fn.split("-", Aws.REGION))
+    return [
+        _our_principals(),
+        # Both are reached by addresses that someone else has signed: the caller is not of this account.
+        iam.PolicyStatement(
+            sid="LayersOfImages",
+            principals=[iam.AnyPrincipal()],
+            actions=["s3:GetObject"],
+            resources=[f"{bucket}prod-{Aws.REGION}-starport-layer-bucket/*"],
+        ),
+        iam.PolicyStatement(
+            sid="AnswersToCloudFormation",
+            principals=[iam.AnyPrincipal()],
+            actions=["s3:PutObject"],
+            resources=[
+                f"{bucket}cloudformation-custom-resource-response-{undashed}*/*",
+                f"{bucket}cloudformation-waitcondition-{Aws.REGION}*/*",
+            ],
+        ),
+    ]

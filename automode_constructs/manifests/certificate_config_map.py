@@ -1,0 +1,71 @@
+"""The cluster's certificate authorities for workloads: a ConfigMap to be mounted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from constructs import Construct
+
+from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.errors import AutoModeError
+from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.tokens import is_token
+
+__all__ = ["CertificateConfigMap"]
+
+_FILE = "certificates.pem"
+
+
+class CertificateConfigMap(KubernetesObject):
+    """A ConfigMap with the authorities that the cluster's nodes trust, for pods that mount it.
+
+    Creates an object of kind ``ConfigMap`` with one file, ``certificates.pem``. A pod trusts what is in its image,
+    until its program is told of this file: ``NODE_EXTRA_CA_CERTS`` adds it; ``SSL_CERT_FILE``, ``AWS_CA_BUNDLE`` and
+    ``REQUESTS_CA_BUNDLE`` put it in place of the public authorities, which does where all traffic takes the proxy.
+
+    Args:
+        scope: the cdk8s chart, or a construct in one; its namespace is the pods'.
+        id: the construct's id.
+        values: what the cluster knows, with ``node_defaults.certificate_bundles``.
+        name: the object's name. Default: the construct's id; we decide.
+
+    Raises:
+        AutoModeError: when the cluster has no bundles, or one that is known only after deployment.
+
+    Source: Kubernetes, "ConfigMaps".
+    """
+
+    def __init__(self, scope: Construct, id: str, *, values: ClusterValues, name: str | None = None) -> None:
+        # Late, for it loads what looks into certificates.
+        from automode_constructs.certificates import pem_text
+
+        where = f"{scope.node.path}/{id}".removeprefix("/")
+        bundles = (values.node_defaults.certificate_bundles if values.node_defaults is not None else None) or ()
+        if not bundles:
+            raise AutoModeError.of(
+                where,
+                "values",
+                "the cluster has no certificate bundles",
+                "give it NodeDefaults(certificate_bundles=[CertificateBundle.from_pem(...)])",
+            )
+        if any(is_token(bundle.data) for bundle in bundles):
+            raise AutoModeError.of(
+                where, "values", "a certificate bundle is known only after deployment", "give its PEM text at synth"
+            )
+        super().__init__(
+            scope,
+            id,
+            api_version="v1",
+            kind="ConfigMap",
+            name=name,
+            cluster_scoped=False,
+            body={"data": {_FILE: "".join(pem_text(bundle) for bundle in bundles)}},
+        )
+
+    def volume(self, name: str = "certificates") -> dict[str, Any]:
+        """The entry for ``volumes`` of a pod."""
+        return {"name": name, "configMap": {"name": self.name}}
+
+    def volume_mount(self, path: str, name: str = "certificates") -> dict[str, Any]:
+        """The entry for ``volumeMounts`` of a container; the file is ``certificates.pem`` in that folder."""
+        return {"name": name, "mountPath": path, "readOnly": True}

@@ -1,0 +1,138 @@
+"""A NodeClass and a NodePool that launch into one capacity reservation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import cdk8s
+from constructs import Construct
+
+from automode_constructs.errors import AutoModeError
+from automode_constructs.facts.versions import as_of_default
+from automode_constructs.manifests.kubernetes_object import WARNING_METADATA, note_warning
+from automode_constructs.manifests.node_class import NodeClass
+from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.specs.capacity_reservation import CapacityReservation, Fallback
+from automode_constructs.specs.node_class import NodeClassSpec
+from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
+from automode_constructs.specs.requirement import Requirement
+
+__all__ = ["DAYS_OF_WARNING", "ReservedCapacity"]
+
+DAYS_OF_WARNING = 7
+"""How many days before a reservation's last one a warning begins. We chose it: a working week in which to extend the
+reservation or to move the work."""
+
+_OPEN_MATCHING = "automode:OpenMatchingEnds"
+
+
+class ReservedCapacity(Construct):
+    """A NodeClass that selects a capacity reservation, and a NodePool that launches into it.
+
+    Creates both under one name. The pool is tied to the reservation's zone and instance type and admits the capacity
+    type ``reserved``; nodes get the labels ``eks.amazonaws.com/capacity-reservation-id``, ``-type`` and
+    ``-interruptible``.
+
+    One NodeClass that selects reservations ends the open matching of On-Demand Capacity Reservations for every
+    NodeClass of the cluster: hence the warning ``automode:OpenMatchingEnds``, once a chart. From seven days before a
+    reservation's last one there is a warning ``automode:ReservationEnds``, after it an error. EC2 begins to end the
+    instances of a Capacity Block half an hour before the block's own end; open-source Karpenter drains ten minutes
+    earlier, and that Auto Mode does so too is not documented (?).
+
+    Args:
+        scope: the cdk8s chart, or a construct in one.
+        id: the construct's id.
+        reservation: the reservation.
+        node_class_spec: what the nodes get besides; ``ClusterValues.node_class_spec`` makes one that fits the cluster.
+        spec: the pool, without what the reservation says: taints, limits, lifetime, further requirements.
+            Default: nothing more than the reservation says.
+        name: the name of the NodeClass and of the NodePool. Default: the construct's id; we decide.
+        fallback: capacity types to take when the reservation is full. Default: none; we decide, so that nothing is
+            paid besides what is reserved.
+        as_of: the day the reservation's end is held against. Default: the day the library's calendar was last checked.
+
+    Raises:
+        AutoModeError: for a reservation that has ended; for a ``node_class_spec`` that selects reservations itself;
+            for a ``spec`` that contradicts the reservation, or names another NodeClass.
+
+    Source: EKS User Guide, "Control deployment of workloads into Capacity Reservations with EKS Auto Mode".
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        reservation: CapacityReservation,
+        node_class_spec: NodeClassSpec,
+        spec: NodePoolSpec | None = None,
+        name: str | None = None,
+        fallback: Sequence[Fallback] = (),
+        as_of: date | None = None,
+    ) -> None:
+        where = f"{scope.node.path}/{id}".removeprefix("/")
+        day = as_of or as_of_default()
+        if reservation.ends is not None and reservation.ends < day:
+            raise AutoModeError.of(
+                where,
+                "reservation.ends",
+                f"the reservation ended on {reservation.ends}, and today counts as {day}",
+                "remove the pool, or give the day to which the reservation was extended",
+            )
+        if node_class_spec.capacity_reservation_selector_terms:
+            raise AutoModeError.of(
+                where,
+                "node_class_spec.capacity_reservation_selector_terms",
+                "selects reservations already, and 'reservation' writes them",
+                "leave it out",
+            )
+        try:
+            required = reservation.requirements(fallback=fallback)
+            pool_spec = _with(required, spec)
+        except AutoModeError as error:
+            raise error.at(where) from None
+        super().__init__(scope, id)
+        terms = (reservation.selector_term(),)
+        self.reservation = reservation
+        self.node_class = NodeClass(
+            self,
+            "class",
+            name=name or id,
+            spec=node_class_spec.model_copy(update={"capacity_reservation_selector_terms": terms}),
+        )
+        self.pool = NodePool(self, "pool", name=name or id, node_class=self.node_class, spec=pool_spec)
+        _tell_of_open_matching(cdk8s.Chart.of(self), name or id)
+        if reservation.ends is not None and (reservation.ends - day).days <= DAYS_OF_WARNING:
+            note_warning(
+                self.pool,
+                "automode:ReservationEnds",
+                f"reservation.ends: the reservation ends on {reservation.ends}, and today counts as {day}; its nodes "
+                "go with it: extend it, or move the work before",
+            )
+
+
+def _tell_of_open_matching(chart: cdk8s.Chart, node_class: str) -> None:
+    # It is about the cluster: once a chart is enough.
+    told = [entry.data["rule"] for entry in chart.node.metadata if entry.type == WARNING_METADATA]
+    if _OPEN_MATCHING not in told:
+        note_warning(
+            chart,
+            _OPEN_MATCHING,
+            f"NodeClass '{node_class}' selects reservations, upon which Auto Mode launches no node of any NodeClass of "
+            "the cluster into an open reservation by itself any more; select every reservation that is to be used",
+        )
+
+
+def _with(required: Sequence[Requirement], spec: NodePoolSpec | None) -> NodePoolSpec:
+    """The pool with the reservation's requirements before its own, judged as a whole."""
+    if spec is None:
+        return NodePoolSpec(template=NodeClaimTemplate(spec=NodeClaimSpec(requirements=required)))
+    nodes = spec.template.spec
+    own = {field: getattr(nodes, field) for field in NodeClaimSpec.model_fields}
+    try:
+        judged = NodeClaimSpec(**(own | {"requirements": [*required, *nodes.requirements]}))
+        template = NodeClaimTemplate(metadata=spec.template.metadata, spec=judged)
+    except AutoModeError as error:
+        raise error.at("", "spec.template.spec") from None
+    return spec.model_copy(update={"template": template})

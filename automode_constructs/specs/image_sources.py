@@ -1,0 +1,119 @@
+"""Where container images come from, and whether nodes without a way to the internet can pull them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.rule import Severity
+from automode_constructs.tokens import is_token
+
+__all__ = ["image_source_problems", "uses_proxy"]
+
+_LISTS = ("containers", "initContainers", "ephemeralContainers")
+
+_PRIVATE_ECR = re.compile(
+    r"[^/]+\.dkr(?:\.ecr(?:-fips)?|-ecr)\.[^/]+\.(?:amazonaws\.com(?:\.cn)?|on\.aws|on\.amazonwebservices\.com\.cn)"
+)
+
+_DOCKER_HUB = "docker.io"
+_PUBLIC = frozenset(
+    {
+        "cgr.dev",
+        _DOCKER_HUB,
+        "gcr.io",
+        "ghcr.io",
+        "index.docker.io",
+        "k8s.gcr.io",
+        "mcr.microsoft.com",
+        "nvcr.io",
+        "public.ecr.aws",
+        "quay.io",
+        "registry-1.docker.io",
+        "registry.gitlab.com",
+        "registry.k8s.io",
+        "xpkg.upbound.io",
+    }
+)
+_PUBLIC_SUFFIXES = (".gcr.io", ".pkg.dev", ".azurecr.io")
+
+
+def image_source_problems(manifest: Mapping[str, Any]) -> Iterator[tuple[Severity, Problem]]:
+    """The images of an object that nodes without a way to the internet cannot pull.
+
+    Images of a private ECR registry are fine, whosever it is: ECR's own endpoints lead to them. One of a public
+    registry is an error, one of another host a warning, since it may stand in the VPC. An image known only after
+    deployment is not judged.
+
+    Source: EKS User Guide, "Deploy private clusters with limited internet access".
+    """
+    for field, name, image in _images(manifest):
+        registry = _registry_of(image)
+        if registry is None or _PRIVATE_ECR.fullmatch(registry):
+            continue
+        public = registry in _PUBLIC or registry.endswith(_PUBLIC_SUFFIXES)
+        told = f"{name}: the image {shown(image)} comes from '{registry}', "
+        if public:
+            yield (
+                "error",
+                Problem(
+                    field=field,
+                    message=f"{told}which a network without internet never reaches",
+                    cure="copy it into a private ECR repository; the first pull through a PullThroughCache needs a way "
+                    "to the internet too",
+                ),
+            )
+        else:
+            yield (
+                "warning",
+                Problem(
+                    field=field,
+                    message=f"{told}and the network has no way to the internet",
+                    cure="see to it that this registry is reached from the VPC, or copy the image into a private ECR "
+                    "repository",
+                ),
+            )
+
+
+def uses_proxy(manifests: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a NodeClass has a proxy, through which its nodes pull what the network alone does not reach."""
+    return any(
+        manifest.get("kind") == "NodeClass" and mapping_at(manifest, "spec", "advancedNetworking").get("httpsProxy")
+        for manifest in manifests
+    )
+
+
+def _registry_of(image: str) -> str | None:
+    """The host an image comes from, or ``None`` where only the deployment knows it."""
+    host, slash, _ = image.partition("/")
+    if is_token(host) if slash else image.startswith("${Token["):
+        return None
+    return host if slash and ("." in host or ":" in host or host == "localhost") else _DOCKER_HUB
+
+
+def _images(value: object, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """Field, container and image of every container in an object of whatever kind, and of every image volume."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            at = f"{path}.{key}" if path else str(key)
+            if key in _LISTS and isinstance(inner, Sequence) and not isinstance(inner, str):
+                yield from _named(inner, at, "image", "container")
+            elif key == "volumes" and isinstance(inner, Sequence) and not isinstance(inner, str):
+                yield from _named(inner, at, "image.reference", "volume")
+            else:
+                yield from _images(inner, at)
+    elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        for index, inner in enumerate(value):
+            yield from _images(inner, f"{path}[{index}]")
+
+
+def _named(items: Sequence[object], path: str, field: str, what: str) -> Iterator[tuple[str, str, str]]:
+    *outer, last = field.split(".")
+    for index, item in enumerate(items):
+        if isinstance(item, Mapping):
+            image = mapping_at(item, *outer).get(last)
+            if isinstance(image, str) and image:
+                yield f"{path}[{index}].{field}", f"{what} '{item.get('name')}'", image

@@ -1,0 +1,70 @@
+"""A fixed number of nodes of a few instance types, for work that must not wait for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cdk8s
+from constructs import Construct
+
+from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.manifests.node_class import NodeClass
+from automode_constructs.manifests.static_node_pools import StaticNodePools
+from automode_constructs.specs import labels
+from automode_constructs.specs.node_pool import (
+    NodeClaimSpec,
+    NodeClaimTemplate,
+    NodeMetadata,
+    NodePoolSpec,
+    Taint,
+)
+
+__all__ = ["LABEL", "StaticPoolsChart"]
+
+LABEL = "automode-constructs/static-pool"
+"""The label and the taint of the nodes; its value is the pools' name."""
+
+
+class StaticPoolsChart(cdk8s.Chart):
+    """A NodeClass and static NodePools of on-demand nodes, which only pods that ask for them use.
+
+    Nodes have the label and the taint ``automode-constructs/static-pool=<name>``: without the taint, any pod could
+    take the room that is kept. A new image makes all of them drift: a tenth of a pool is replaced at a time. No node
+    lives longer than two weeks; see docs/node-lifetime.md.
+
+    Args:
+        scope: the cdk8s app.
+        id: the chart's id.
+        values: what the cluster knows.
+        instance_types: the instance types to choose from; more of them find capacity more easily.
+        replicas: nodes of all pools together.
+        zones: zones to spread the nodes over, one pool each. Default: one pool, spread as Auto Mode decides.
+        name: the name of the NodeClass, and what the pools' names begin with. Default: ``static``; we decide.
+
+    Raises:
+        AutoModeError: as ``StaticNodePools`` does.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        values: ClusterValues,
+        instance_types: Sequence[str],
+        replicas: int,
+        zones: Sequence[str] = (),
+        name: str = "static",
+    ) -> None:
+        super().__init__(scope, id)
+        nodes = NodeClaimSpec(
+            requirements=[labels.CAPACITY_TYPE.is_in("on-demand"), labels.INSTANCE_TYPE.is_in(*instance_types)],
+            taints=[Taint(key=LABEL, value=name, effect="NoSchedule")],
+        )
+        spec = NodePoolSpec(
+            template=NodeClaimTemplate(metadata=NodeMetadata(labels={LABEL: name}), spec=nodes),
+        )
+        self.node_class = NodeClass(self, "node-class", name=name, spec=values.node_class_spec())
+        self.pools = StaticNodePools(
+            self, name, node_class=self.node_class, spec=spec, replicas=replicas, zones=zones
+        ).pools

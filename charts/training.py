@@ -1,0 +1,178 @@
+"""A pool for training on several nodes at once: EFA on every network card, side by side in one zone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import cdk8s
+from constructs import Construct
+
+from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.facts.efa import EfaCards
+from automode_constructs.manifests.kubernetes_object import note_warning
+from automode_constructs.manifests.node_class import NodeClass
+from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.manifests.reserved_capacity import ReservedCapacity
+from automode_constructs.specs import labels
+from automode_constructs.specs.advanced_compute import AdvancedCompute
+from automode_constructs.specs.capacity import PlacementGroupSelector
+from automode_constructs.specs.capacity_reservation import CapacityReservation
+from automode_constructs.specs.efa import EFA_RESOURCE, with_efa
+from automode_constructs.specs.node_class import SecurityGroupSelectorTerm
+from automode_constructs.specs.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
+from automode_constructs.specs.requirement import Requirement
+from charts.accelerator_taint import accelerator_taint
+
+__all__ = ["TrainingChart"]
+
+_EFA_TAINT = Taint(key="aws.amazon.com/efa", effect="NoSchedule")
+"""For types without an accelerator; the EFA device plugin tolerates it by itself."""
+
+
+class TrainingChart(cdk8s.Chart):
+    """A NodeClass and a NodePool of one instance type in one zone, with EFA on every network card that takes it.
+
+    Pods request ``vpc.amazonaws.com/efa`` beside ``nvidia.com/gpu`` or ``aws.amazon.com/neuron``, and tolerate the
+    taint of the latter (``aws.amazon.com/efa`` on types without accelerators). The EFA device plugin is not inside
+    Auto Mode's AMI: until you say that it is installed, there is a warning ``automode:EfaDevicePlugin``.
+
+    Nodes live as long as Auto Mode lets them, 20 days and one to drain: a longer job must write checkpoints; see
+    docs/node-lifetime.md. A dynamic pool launches nodes for waiting pods; AWS's notes say that EFA works so, and one
+    public report got nodes from static pools only (?).
+
+    Args:
+        scope: the cdk8s app.
+        id: the chart's id.
+        values: what the cluster knows.
+        instance_type: the instance type, such as ``p5.48xlarge``; it must have EFA.
+        zone: the availability zone of all nodes. A cluster placement group stays in the zone of its first instance.
+        nodes: how many nodes there are at most, or with ``static`` always.
+        static: whether the nodes are there without pods too; a further one may come while one is replaced. Cannot
+            be changed later. Default: False; we decide, because idle accelerators cost money.
+        placement_group: the placement group of all nodes. Leave it out with a Capacity Block, whose instances EC2
+            puts side by side itself. Default: none.
+        security_groups: security groups besides the cluster's, such as that of an ``EfaSecurityGroup``. Default: none;
+            the cluster's own admits EFA as EKS makes it.
+        reservation: a reservation to launch into; instance type and zone must be its own. Default: none, on-demand.
+        pod_prefixes: prefixes of 16 addresses for the pods of a node, those of DaemonSets counted in. Default: 1; we
+            decide.
+        advanced_compute: what the nodes' operating system is told. Static hugepages exclude EFA. Default: what the
+            cluster's node defaults say.
+        cards: the network cards of an instance type that is newer than our list. Default: those of our list.
+        efa_device_plugin: whether the EFA device plugin is installed, with a toleration of the pool's taint.
+            Default: False, with a warning; we decide.
+        name: the name of the NodeClass and of the NodePool. Default: ``training``; we decide.
+        as_of: the day the reservation's end is held against. Default: the day the library's calendar was last checked.
+
+    Raises:
+        AutoModeError: for an instance type without EFA; for what excludes EFA; for a reservation of another instance
+            type or zone, or one that has ended.
+
+    Source: EKS User Guide, "Manage EFA devices on Amazon EKS" and "Create a Node Class for Amazon EKS"; Amazon EC2 User
+    Guide, "Placement groups".
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        values: ClusterValues,
+        instance_type: str,
+        zone: str,
+        nodes: int,
+        static: bool = False,
+        placement_group: PlacementGroupSelector | None = None,
+        security_groups: Sequence[SecurityGroupSelectorTerm] = (),
+        reservation: CapacityReservation | None = None,
+        pod_prefixes: int = 1,
+        advanced_compute: AdvancedCompute | None = None,
+        cards: EfaCards | None = None,
+        efa_device_plugin: bool = False,
+        name: str = "training",
+        as_of: date | None = None,
+    ) -> None:
+        where = f"{scope.node.path}/{id}".removeprefix("/")
+        _check(where, instance_type, zone, nodes, reservation)
+        node_class_spec = values.node_class_spec()
+        changes: dict[str, object] = {
+            "security_group_selector_terms": (*node_class_spec.security_group_selector_terms, *security_groups)
+        }
+        if placement_group is not None:
+            changes["placement_group_selector"] = placement_group
+        if advanced_compute is not None:
+            changes["advanced_compute"] = advanced_compute
+        try:
+            with_interfaces = with_efa(
+                node_class_spec.model_copy(update=changes), instance_type, pod_prefixes=pod_prefixes, cards=cards
+            )
+        except AutoModeError as error:
+            raise error.at(where) from None
+        taint = accelerator_taint(instance_type) or _EFA_TAINT
+        super().__init__(scope, id)
+        if reservation is not None:
+            reserved = ReservedCapacity(
+                self,
+                name,
+                reservation=reservation,
+                node_class_spec=with_interfaces,
+                spec=_pool((), taint, nodes, static=static),
+                as_of=as_of,
+            )
+            self.node_class, self.pool = reserved.node_class, reserved.pool
+        else:
+            requirements = [
+                labels.CAPACITY_TYPE.is_in("on-demand"),
+                labels.ZONE.is_in(zone),
+                labels.INSTANCE_TYPE.is_in(instance_type),
+            ]
+            self.node_class = NodeClass(self, "class", name=name, spec=with_interfaces)
+            self.pool = NodePool(
+                self,
+                "pool",
+                name=name,
+                node_class=self.node_class,
+                spec=_pool(requirements, taint, nodes, static=static),
+            )
+        if not efa_device_plugin:
+            note_warning(
+                self.node_class,
+                "automode:EfaDevicePlugin",
+                f"pods get {EFA_RESOURCE} only where the EFA device plugin runs, which is not inside Auto Mode's AMI; "
+                f"install the Helm chart aws-efa-k8s-device-plugin of aws/eks-charts with a toleration of {taint.key}, "
+                "and say efa_device_plugin=True",
+            )
+
+
+def _check(where: str, instance_type: str, zone: str, nodes: int, reservation: CapacityReservation | None) -> None:
+    problems: list[Problem] = []
+    if isinstance(nodes, bool) or not isinstance(nodes, int) or nodes < 1:
+        problems.append(Problem(field="nodes", message=f"needs a whole number of at least 1, got {shown(nodes)}"))
+    for field, given in (("instance_type", instance_type), ("zone", zone)):
+        reserved = given if reservation is None else getattr(reservation, field)
+        if reserved != given:
+            problems.append(
+                Problem(field=field, message=f"is {shown(given)}, but the reservation's is {shown(reserved)}")
+            )
+    if problems:
+        raise AutoModeError(where, problems)
+
+
+def _pool(requirements: Sequence[Requirement], taint: Taint, nodes: int, *, static: bool) -> NodePoolSpec:
+    claim = NodeClaimSpec(
+        requirements=requirements,
+        taints=[taint],
+        # The longest life that Auto Mode allows: 504 hours in all.
+        expire_after="480h",
+        termination_grace_period="24h",
+    )
+    template = NodeClaimTemplate(spec=claim)
+    if static:
+        return NodePoolSpec(template=template, replicas=nodes, limits={"nodes": nodes + 1})
+    return NodePoolSpec(
+        template=template,
+        limits={"nodes": nodes},
+        disruption=Disruption(consolidation_policy="WhenEmpty", consolidate_after="10m"),
+    )

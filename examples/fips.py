@@ -1,0 +1,25 @@
+"""FIPS 140 validated modules on every node, in a commercial region of the United States or Canada.
+
+EKS's built-in pools cannot have them, so pools of ours take their place. kubectl's Lambdas use the FIPS endpoints of
+EKS and Lambda where the region has them. A region without FIPS images is a warning.
+"""
+
+import aws_cdk as cdk
+
+from automode_constructs import NodeDefaults
+from stacks.cluster_stack import ClusterStack
+from stacks.platform_stack import PlatformStack
+
+app = cdk.App()
+env = cdk.Environment(region="us-east-1")
+cluster = ClusterStack(
+    app,
+    "Fips",
+    cluster_name="fips",
+    admin_role_arns=[f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"],
+    hardened_pools=True,
+    node_defaults=NodeDefaults(fips=True),
+    env=env,
+)
+PlatformStack(app, "FipsPlatform", cluster=cluster.cluster, env=env)
+app.synth()

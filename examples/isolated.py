@@ -1,0 +1,25 @@
+"""A cluster that nothing leads out of: AWS is reached through VPC endpoints, images come from ECR alone.
+
+In place of three NAT gateways there are endpoints for seven services in three zones, each at an hourly fee: about 150
+US dollars a month in us-east-1, where the gateways are about 100. An image of a public registry in a chart is an error.
+"""
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from automode_constructs import AutoModeNetwork, VpcEndpoints
+from stacks.cluster_stack import ClusterStack
+from stacks.platform_stack import PlatformStack
+
+
+def isolated_network(stack: Construct) -> AutoModeNetwork:
+    network = AutoModeNetwork(stack, "Network", isolated=True)
+    VpcEndpoints(stack, "Endpoints", network=network, also=["logs"])
+    return network
+
+
+app = cdk.App()
+env = cdk.Environment(region="eu-central-1")
+stack = ClusterStack(app, "Isolated", cluster_name="isolated", network=isolated_network, env=env)
+PlatformStack(app, "IsolatedPlatform", cluster=stack.cluster, env=env)
+app.synth()

@@ -1,0 +1,28 @@
+"""Keys that you bring: for Kubernetes secrets, and for the root and data volumes of nodes and the volumes of pods.
+
+The secrets key is imported by its ARN, the volume key by an alias that stands for a multi-Region key. We change no
+policy of an imported key: the warnings automode:KeyPolicyNotOurs say what it must hold. A cluster's secrets key cannot
+change. EKS's built-in pools use the account's EBS key, so pools of ours take their place.
+"""
+
+import aws_cdk as cdk
+from aws_cdk import aws_kms as kms
+
+from stacks.cluster_stack import ClusterStack
+from stacks.platform_stack import PlatformStack
+
+app = cdk.App()
+env = cdk.Environment(region="eu-central-1")
+KEY = f"arn:{cdk.Aws.PARTITION}:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
+cluster = ClusterStack(
+    app,
+    "OwnKeys",
+    cluster_name="own-keys",
+    admin_role_arns=[f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"],
+    hardened_pools=True,
+    secrets_key=lambda stack: kms.Key.from_key_arn(stack, "SecretsKey", KEY),
+    volume_key=lambda stack: kms.Alias.from_alias_name(stack, "VolumeKey", "alias/volumes"),
+    env=env,
+)
+PlatformStack(app, "OwnKeysPlatform", cluster=cluster.cluster, env=env)
+app.synth()

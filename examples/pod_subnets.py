@@ -1,0 +1,31 @@
+"""Pods in subnets of their own, on 100.64.0.0/16, with a security group of their own.
+
+Nodes keep scarce company addresses, pods take none of them. What pods send out of the VPC leaves under the nodes'
+addresses; ``NodeDefaults(snat_policy="Disabled")`` would show the pods' own, to which company networks have no route.
+The second block and its subnets cost nothing; a node holds fewer pods, as its first interface carries none.
+"""
+
+import aws_cdk as cdk
+import cdk8s
+
+from automode_constructs import AutoModeNetwork, ChartDelivery, PodSecurityGroup
+from automode_constructs.aws.network import DEFAULT_POD_CIDR
+from charts import platform_charts
+from stacks.cluster_stack import ClusterStack
+
+app = cdk.App()
+env = cdk.Environment(region="eu-central-1")
+stack = ClusterStack(
+    app,
+    "PodSubnets",
+    cluster_name="pod-subnets",
+    network=lambda stack: AutoModeNetwork(stack, "Network", pod_cidr=DEFAULT_POD_CIDR),
+    hardened_pools=True,  # EKS's own pools know no pod subnets
+    env=env,
+)
+pods = PodSecurityGroup(stack, "PodSecurityGroup", cluster=stack.cluster)
+
+platform = cdk.Stack(app, "PodSubnetsPlatform", env=env)
+for chart in platform_charts(cdk8s.App(), pods.values):
+    ChartDelivery(platform, chart.node.id, cluster=stack.cluster, chart=chart)
+app.synth()

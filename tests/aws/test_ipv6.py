@@ -1,0 +1,98 @@
+"""IPv6 clusters: the family is written, the service range is EKS's, and what does not go together is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+
+from automode_constructs import AutoModeCluster, AutoModeNetwork, ExistingNetwork, NodeDefaults
+from tests.refusal import refusal
+from tests.support import only, synthesised, text_of
+from tests.template_checks import template_findings
+
+
+def _network(stack: cdk.Stack) -> ExistingNetwork:
+    vpc = ec2.Vpc(stack, "Vpc", max_azs=2, ip_protocol=ec2.IpProtocol.DUAL_STACK)
+    network = ExistingNetwork(vpc=vpc, node_subnets=vpc.private_subnets, cidrs=["10.0.0.0/16"])
+    vars(network)["ipv6"] = True
+    return network
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    app = cdk.App()
+    stack = cdk.Stack(app, "Dev", env=cdk.Environment(region="eu-west-1"))
+    AutoModeCluster(
+        stack,
+        "Cluster",
+        cluster_name="dev",
+        network=_network(stack),
+        ip_family="ipv6",
+        endpoint_cidrs=["2001:db8::/64", "203.0.113.7/32"],
+        built_in_pools=[],
+        node_defaults=NodeDefaults(https_proxy="http://[2001:db8::4]:3128", enable_v4_egress=False),
+    )
+    return synthesised(app)["Dev"]
+
+
+def test_the_family_is_written_and_the_service_range_left_to_eks(template: dict[str, Any]) -> None:
+    properties = only(template, "AWS::EKS::Cluster")["Properties"]
+    assert properties["KubernetesNetworkConfig"] == {"ElasticLoadBalancing": {"Enabled": True}, "IpFamily": "ipv6"}
+    assert properties["ResourcesVpcConfig"]["PublicAccessCidrs"] == ["2001:db8::/64", "203.0.113.7/32"]
+    assert [finding for finding in template_findings(template) if "service range" in finding] == []
+
+
+def test_services_and_vpc_go_past_the_proxy_by_their_ipv6_blocks(template: dict[str, Any]) -> None:
+    (handler,) = [
+        body["Properties"]
+        for name, body in template["Resources"].items()
+        if body["Type"] == "AWS::Lambda::Function" and "KubectlProviderHandler" in name
+    ]
+    entries = text_of(handler["Environment"]["Variables"]["NO_PROXY"])
+    assert ".eks-cluster.eu-west-1.api.aws," in entries
+    assert "KubernetesNetworkConfig.ServiceIpv6Cidr" in entries
+    assert "Ipv6CidrBlocks" in entries
+    assert "172.20.0.0/16" not in entries
+
+
+def test_nodes_of_the_class_have_the_settings_of_ipv6() -> None:
+    stack = cdk.Stack(cdk.App(), "Dev")
+    cluster = AutoModeCluster(
+        stack,
+        "Cluster",
+        network=_network(stack),
+        ip_family="ipv6",
+        built_in_pools=[],
+        kubectl=False,
+        node_defaults=NodeDefaults(enable_v4_egress=False),
+    )
+    assert cluster.values.node_class_spec().to_manifest()["advancedNetworking"] == {"enableV4Egress": False}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"ip_family": "ipv6", "service_ipv4_cidr": "172.20.0.0/16"},
+            "service_ipv4_cidr: '172.20.0.0/16' is for IPv4 clusters; EKS chooses the services' IPv6 block itself; "
+            "leave it out beside ip_family='ipv6'",
+        ),
+        (
+            {"ip_family": "ipv6"},
+            "ip_family: is 'ipv6', but the network has no IPv6 blocks; give network=AutoModeNetwork(..., ipv6=True)",
+        ),
+        ({"ip_family": "IPv6"}, "ip_family: 'IPv6' is not known; did you mean 'ipv6'? Use one of 'ipv4', 'ipv6'"),
+        (
+            {"endpoint_cidrs": ["2001:db8::/64"]},
+            "endpoint_cidrs[0]: '2001:db8::/64' is IPv6, which an IPv4 cluster refuses; give an IPv4 CIDR",
+        ),
+    ],
+    ids=["service range", "network", "name", "endpoint"],
+)
+def test_what_does_not_go_together_is_refused(arguments: dict[str, Any], message: str) -> None:
+    stack = cdk.Stack(cdk.App(), "Dev")
+    network = AutoModeNetwork(stack, "Network")
+    assert refusal(lambda: AutoModeCluster(stack, "Cluster", network=network, **arguments)) == f"Dev/Cluster: {message}"
