@@ -45,7 +45,7 @@ class Settings:
     endpoint_cidrs: tuple[str, ...] = ()
     availability_zones: tuple[str, ...] = ()
     ephemeral: bool = False
-    hardened_pools: bool = False
+    hardened_pools: bool | None = None
     demos: tuple[str, ...] = DEMOS
     retail_store_replicas: int = 1
     gpt_oss_replicas: int = 1
@@ -133,7 +133,7 @@ def _list(given: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-_READERS = {"str": _text, "str | None": _text, "bool": _switch, "int": _count, "tuple[str, ...]": _list}
+_READERS = {"str": _text, "str | None": _text, "bool": _switch, "bool | None": _switch, "int": _count, "tuple[str, ...]": _list}
 
 
 def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> None:
