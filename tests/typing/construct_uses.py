@@ -8,8 +8,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
 from automode_constructs import (
+    GPT_OSS_20B,
     AutoModeCluster,
     AutoModeNetwork,
+    CapacityReservation,
     ChartDelivery,
     ClusterRole,
     ClusterValues,
@@ -17,10 +19,16 @@ from automode_constructs import (
     GatewayClass,
     GatewayClassSpec,
     KubernetesObject,
+    ModelBucket,
+    ModelServer,
     NodeClass,
     NodePool,
     NodePoolSpec,
     NodeRole,
+    PodIdentityRole,
+    ReservedCapacity,
+    S3Weights,
+    SecretKey,
     ServiceReference,
     TargetGroupBinding,
     TargetGroupBindingSpec,
@@ -29,6 +37,7 @@ from automode_constructs import (
     VolumeAttributesClassSpec,
     VolumeSnapshotClass,
     VolumeSnapshotClassSpec,
+    WeightStaging,
 )
 
 
@@ -68,6 +77,33 @@ def classes(chart: cdk8s.Chart, target_group: str) -> list[KubernetesObject]:
         VolumeSnapshotClass(chart, "snapshots", spec=snapshots, default_class=True),
         TargetGroupBinding(chart, "web", spec=binding),
     ]
+
+
+def model(stack: cdk.Stack, chart: cdk8s.Chart, target: AutoModeCluster, pool: NodePool) -> ModelServer:
+    bucket = ModelBucket(stack, "Weights")
+    identity = PodIdentityRole(stack, "Server", cluster=target, namespace="models", service_account="gpt-oss-20b")
+    bucket.grant_read(identity.role, "gpt-oss-20b")
+    weights = S3Weights(bucket=bucket.bucket_name, prefix="gpt-oss-20b")
+    names: list[str] = [one.name for one in pool.instance_types() if one.gpu is not None]
+    server = ModelServer(
+        chart,
+        "gpt-oss-20b",
+        model=GPT_OSS_20B,
+        image="vllm/vllm-openai:v0.33.0",
+        weights=weights,
+        staging=WeightStaging(chart, "stage", model=GPT_OSS_20B, weights=weights),
+        node_pool=pool,
+        api_key=SecretKey(name="api", key="key"),
+        arguments=["--seed=1"],
+        environment={"TYPES": ",".join(names)},
+    )
+    server.deployment.add_override("spec.minReadySeconds", 10)
+    return server
+
+
+def reserved(chart: cdk8s.Chart, target: AutoModeCluster) -> NodePool:
+    reservation = CapacityReservation(id="cr-0aaaaaaaaaaaaaaaa", instance_type="m8i.4xlarge", zone="us-east-1a")
+    return ReservedCapacity(chart, "web", reservation=reservation, node_class_spec=target.values.node_class_spec()).pool
 
 
 def escape_hatches(target: AutoModeCluster, stack: cdk.Stack) -> None:
