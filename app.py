@@ -133,7 +133,14 @@ def _list(given: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-_READERS = {"str": _text, "str | None": _text, "bool": _switch, "bool | None": _switch, "int": _count, "tuple[str, ...]": _list}
+_READERS = {
+    "str": _text,
+    "str | None": _text,
+    "bool": _switch,
+    "bool | None": _switch,
+    "int": _count,
+    "tuple[str, ...]": _list,
+}
 
 
 def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> None:

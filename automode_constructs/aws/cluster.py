@@ -175,6 +175,7 @@ class AutoModeCluster(ChartTarget):
                 "instance_profile": instance_profile,
                 "volume_key": volume_key is not None and not isinstance(volume_key, str),
                 "network.pod_subnets": network is not None and bool(network.pod_subnets),
+                "network.node_security_groups": network is not None and bool(network.node_security_groups),
                 **{f"node_defaults.{name}": True for name in defaults.asked_for()},
             },
         )
@@ -185,6 +186,12 @@ class AutoModeCluster(ChartTarget):
             network if network is not None else AutoModeNetwork(self, "Network", removal_policy=removal_policy)
         )
         """Where the cluster lives."""
+        if isinstance(network, ExistingNetwork) and (commands := network.tag_commands()):
+            Annotations.of(self).add_warning_v2(
+                "automode:SubnetTags",
+                "network: load balancers find subnets by their tags, which cannot be seen here; pass tagged=True where "
+                f"they are, else run: {'; '.join(commands)}",
+            )
         if network is None and service_cidr is not None:
             arguments.check_service_cidr(where, service_cidr, self.network.cidrs)
         arguments.check_ip_family(where, ip_family, self.network, service_ipv4_cidr)
@@ -285,6 +292,7 @@ class AutoModeCluster(ChartTarget):
     def values(self) -> ClusterValues:
         """What charts need to know of the cluster, as tokens."""
         security_groups = [SecurityGroupSelectorTerm(id=self.cluster.cluster_security_group_id)]
+        own = [SecurityGroupSelectorTerm(id=group.security_group_id) for group in self.network.node_security_groups]
         pod_subnets = self.network.pod_subnet_selector_terms()
         profile = self.node_role.instance_profile_name
         return ClusterValues(
@@ -293,7 +301,7 @@ class AutoModeCluster(ChartTarget):
             node_role=None if profile else self.node_role.role_name,
             instance_profile=profile,
             node_subnets=self.network.node_subnet_selector_terms(),
-            node_security_groups=security_groups,
+            node_security_groups=[*security_groups, *own],
             pod_subnets=pod_subnets or None,
             pod_security_groups=security_groups if pod_subnets else None,
             volume_key_arn=self.volume_key.key_arn if self.volume_key is not None else None,

@@ -213,7 +213,7 @@ def check_ip_family(where: str, ip_family: str, network: AutoModeNetwork | Exist
             f"'{cidr}' is for IPv4 clusters; EKS chooses the services' IPv6 block itself",
             "leave it out beside ip_family='ipv6'",
         )
-    if not getattr(network, "ipv6", False):
+    if not network.ipv6:
         raise AutoModeError.of(
             where,
             "ip_family",

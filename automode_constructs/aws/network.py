@@ -83,6 +83,9 @@ class AutoModeNetwork(Construct):
             Default: one per zone, chosen by us: a zone's failure must not cut the others off. 1 is the cheap choice.
         isolated: whether nothing leads in or out: no public subnets, no internet gateway, no NAT gateway. Default:
             false, chosen by us.
+        ipv6: whether every subnet has IPv6 addresses beside IPv4, of a block that Amazon provides, for a cluster with
+            ``ip_family="ipv6"``; node subnets leave through an egress-only internet gateway, unless isolated.
+            Create-only in effect. Default: False; we decide.
         pod_cidr: a second IPv4 block for pods, /16 to /24, a quarter for each zone; AWS advises ``100.64.0.0/16``
             (``DEFAULT_POD_CIDR``). Default: no pod subnets, pods take addresses of the node subnets (Auto Mode's way).
         flow_logs: whether to log the traffic of the VPC. Default: true, chosen by us.
@@ -115,6 +118,7 @@ class AutoModeNetwork(Construct):
         zone_count: int = 3,
         nat_gateways: int | None = None,
         isolated: bool = False,
+        ipv6: bool = False,
         pod_cidr: str | None = None,
         flow_logs: bool = True,
         flow_log_retention: logs.RetentionDays = logs.RetentionDays.THREE_MONTHS,
@@ -134,6 +138,13 @@ class AutoModeNetwork(Construct):
                 "nat_gateways",
                 f"an isolated network has no NAT gateways, got {nat_gateways}",
                 "leave out one of the two: with isolated=True nothing leads to the internet",
+            )
+        if ipv6 and pod_cidr is not None:
+            raise AutoModeError.of(
+                where,
+                "pod_cidr",
+                f"'{pod_cidr}' is for IPv4 pods; beside ipv6=True pods have IPv6 addresses of the node subnets",
+                "leave out one of the two",
             )
         gateways = 0 if isolated else len(zones) if nat_gateways is None else nat_gateways
         if gateways not in (0, 1, len(zones)):
@@ -155,6 +166,7 @@ class AutoModeNetwork(Construct):
                     # A load balancer wants a /27 at least.
                     cidr_mask=min(block.prefixlen + 8, 27),
                     map_public_ip_on_launch=False,
+                    ipv6_assign_address_on_creation=False if ipv6 else None,
                 )
             )
         self.vpc: Final = ec2.Vpc(
@@ -170,7 +182,10 @@ class AutoModeNetwork(Construct):
             enable_dns_hostnames=True,
             restrict_default_security_group=True,
             subnet_configuration=groups,
+            ip_protocol=ec2.IpProtocol.DUAL_STACK if ipv6 else None,
         )
+        self.ipv6: Final = ipv6
+        self.node_security_groups: Final[tuple[ec2.ISecurityGroup, ...]] = ()
         self.has_egress: Final = gateways > 0
         self.internet: bool | None = self.has_egress
         self.node_subnets: Final[list[ec2.ISubnet]] = [*self.vpc.private_subnets, *self.vpc.isolated_subnets]
@@ -237,8 +252,15 @@ class ExistingNetwork:
             node subnets (Auto Mode's way).
         cidrs: the IPv4 blocks of the VPC, by which overlaps with the cluster's service range are found.
             Default: the VPC's first block, where the CDK knows it.
+        ipv6: whether VPC and subnets have IPv6 blocks, and the subnets assign addresses of them, for a cluster with
+            ``ip_family="ipv6"``. Default: False; we decide.
         internet: whether nodes reach the internet; without it images of public registries are refused. Default:
             not known, as transit gateways and proxies are not seen here.
+        node_security_groups: more security groups of the nodes, beside the cluster's own, without which none joins.
+            Default: none.
+        tagged: whether the subnets are known to carry the tags that load balancers look for; without it a cluster in
+            them warns, with the command that writes the tags. Default: False; we decide, for tags of imported subnets
+            cannot be seen.
 
     Raises:
         AutoModeError: fewer than two node subnets or zones; a node subnet that is public or in a Local Zone; a pod
@@ -258,6 +280,9 @@ class ExistingNetwork:
         pod_subnets: Sequence[ec2.ISubnet] = (),
         cidrs: Sequence[str] | None = None,
         internet: bool | None = None,
+        ipv6: bool = False,
+        node_security_groups: Sequence[ec2.ISecurityGroup] = (),
+        tagged: bool = False,
     ) -> None:
         for index, cidr in enumerate(cidrs or ()):
             if not is_token(cidr):
@@ -268,13 +293,26 @@ class ExistingNetwork:
             _check_subnets(vpc, node_subnets, pod_subnets)
 
         self.vpc: Final = vpc
+        self.ipv6: Final = ipv6
         self.node_subnets: Final[list[ec2.ISubnet]] = list(node_subnets)
         self.public_subnets: Final[list[ec2.ISubnet]] = vpc.public_subnets
         self.pod_subnets: Final[list[ec2.ISubnet]] = list(pod_subnets)
         self.cidrs: Final[tuple[str, ...]] = _known_cidrs(vpc) if cidrs is None else tuple(cidrs)
         isolated = {subnet.subnet_id for subnet in vpc.isolated_subnets}
         self.internet: bool | None = internet
+        self.node_security_groups: Final = tuple(node_security_groups)
+        self._tags_unknown = not tagged and not awaits_lookup
         self.has_egress: Final = awaits_lookup or any(subnet.subnet_id not in isolated for subnet in node_subnets)
+
+    def tag_commands(self) -> list[str]:
+        """What writes the tags that load balancers look for, on subnets whose tags cannot be seen here."""
+        if not self._tags_unknown:
+            return []
+        return [
+            f"aws ec2 create-tags --resources {' '.join(ids)} --tags Key=kubernetes.io/role/{role},Value=1"
+            for role, subnets in (("internal-elb", self.node_subnets), ("elb", self.public_subnets))
+            if (ids := [_shown_id(subnet) for subnet in subnets if not isinstance(subnet, ec2.Subnet)])
+        ]
 
     def node_subnet_selector_terms(self) -> list[SubnetSelectorTerm]:
         """The terms by which a NodeClass selects the node subnets: their ids."""
@@ -481,6 +519,10 @@ def _known_cidrs(vpc: ec2.IVpc) -> tuple[str, ...]:
     except RuntimeError:  # An imported VPC without a block raises when it is asked for one.
         return ()
     return () if is_token(cidr) or vpc.vpc_id == _CDK_DUMMY_VPC_ID else (cidr,)
+
+
+def _shown_id(subnet: ec2.ISubnet) -> str:
+    return f"<id of {subnet.node.path}>" if is_token(subnet.subnet_id) else subnet.subnet_id
 
 
 def _tag(subnets: Iterable[ec2.ISubnet], key: str, value: str) -> None:

@@ -10,15 +10,13 @@ from aws_cdk import aws_ec2 as ec2
 
 from automode_constructs import AutoModeCluster, AutoModeNetwork, ExistingNetwork, NodeDefaults
 from tests.refusal import refusal
-from tests.support import only, synthesised, text_of
+from tests.support import of_type, only, synthesised, text_of
 from tests.template_checks import template_findings
 
 
 def _network(stack: cdk.Stack) -> ExistingNetwork:
     vpc = ec2.Vpc(stack, "Vpc", max_azs=2, ip_protocol=ec2.IpProtocol.DUAL_STACK)
-    network = ExistingNetwork(vpc=vpc, node_subnets=vpc.private_subnets, cidrs=["10.0.0.0/16"])
-    vars(network)["ipv6"] = True
-    return network
+    return ExistingNetwork(vpc=vpc, node_subnets=vpc.private_subnets, cidrs=["10.0.0.0/16"], ipv6=True)
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +94,40 @@ def test_what_does_not_go_together_is_refused(arguments: dict[str, Any], message
     stack = cdk.Stack(cdk.App(), "Dev")
     network = AutoModeNetwork(stack, "Network")
     assert refusal(lambda: AutoModeCluster(stack, "Cluster", network=network, **arguments)) == f"Dev/Cluster: {message}"
+
+
+@pytest.fixture(scope="module")
+def network() -> dict[str, Any]:
+    app = cdk.App()
+    AutoModeNetwork(cdk.Stack(app, "Six"), "Network", ipv6=True)
+    AutoModeNetwork(cdk.Stack(app, "Closed"), "Network", ipv6=True, isolated=True)
+    return synthesised(app)
+
+
+class TestNetwork:
+    def test_every_subnet_has_a_block_and_node_subnets_hand_addresses_out(self, network: dict[str, Any]) -> None:
+        subnets = of_type(network["Six"], "AWS::EC2::Subnet")
+        assert len(subnets) == 6
+        assert all("Ipv6CidrBlock" in subnet["Properties"] for subnet in subnets.values())
+        handed = {name for name, body in subnets.items() if body["Properties"].get("AssignIpv6AddressOnCreation")}
+        assert {"Public" in name for name in handed} == {False}
+        assert len(handed) == 3
+
+    def test_nodes_leave_by_a_gateway_that_lets_nobody_in(self, network: dict[str, Any]) -> None:
+        (gateway,) = of_type(network["Six"], "AWS::EC2::EgressOnlyInternetGateway")
+        routes = [
+            body["Properties"]
+            for name, body in of_type(network["Six"], "AWS::EC2::Route").items()
+            if "NodeSubnet" in name and "DestinationIpv6CidrBlock" in body["Properties"]
+        ]
+        assert [route["EgressOnlyInternetGatewayId"] for route in routes] == [{"Ref": gateway}] * 3
+
+    def test_an_isolated_one_has_no_route_out(self, network: dict[str, Any]) -> None:
+        assert of_type(network["Closed"], "AWS::EC2::Route") == {}
+
+    def test_pod_subnets_are_for_ipv4(self) -> None:
+        stack = cdk.Stack(None, "Dev")
+        assert refusal(lambda: AutoModeNetwork(stack, "Network", ipv6=True, pod_cidr="100.64.0.0/16")) == (
+            "Dev/Network: pod_cidr: '100.64.0.0/16' is for IPv4 pods; beside ipv6=True pods have IPv6 addresses of the "
+            "node subnets; leave out one of the two"
+        )

@@ -1,0 +1,43 @@
+"""A cluster in a VPC that exists, in its subnets, with a security group of the company's on every node.
+
+Nothing of the VPC is changed. Tags of imported subnets cannot be seen at synthesis: without tagged=True there is a
+warning with the exact command that writes them. NodeClasses select the subnets by their ids.
+"""
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
+
+from automode_constructs import ExistingNetwork
+from stacks.cluster_stack import ClusterStack
+from stacks.platform_stack import PlatformStack
+
+
+def company_network(stack: Construct) -> ExistingNetwork:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id="vpc-0123456789abcdef0",
+        vpc_cidr_block="10.20.0.0/16",
+        availability_zones=["eu-central-1a", "eu-central-1b"],
+        private_subnet_ids=["subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"],
+    )
+    inspected = ec2.SecurityGroup.from_security_group_id(stack, "Inspected", "sg-0123456789abcdef0")
+    return ExistingNetwork(
+        vpc=vpc, node_subnets=vpc.private_subnets, node_security_groups=[inspected], internet=True, tagged=True
+    )
+
+
+app = cdk.App()
+env = cdk.Environment(region="eu-central-1")
+cluster = ClusterStack(
+    app,
+    "Company",
+    cluster_name="company",
+    admin_role_arns=[f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"],
+    network=company_network,
+    hardened_pools=True,  # EKS's own pools know no further security group
+    env=env,
+).cluster
+PlatformStack(app, "CompanyPlatform", cluster=cluster, env=env)
+app.synth()

@@ -1,0 +1,27 @@
+"""A cluster whose pods and services have IPv6 addresses, so that the VPC's IPv4 blocks cannot run out.
+
+The family is for the cluster's life, and EKS chooses the block of the services. Pods could still leave over IPv4, which
+network policies do not cover: enable_v4_egress=False takes that way, and needs pools of ours.
+"""
+
+import aws_cdk as cdk
+
+from automode_constructs import AutoModeNetwork, NodeDefaults
+from stacks.cluster_stack import ClusterStack
+from stacks.platform_stack import PlatformStack
+
+app = cdk.App()
+env = cdk.Environment(region="eu-central-1")
+cluster = ClusterStack(
+    app,
+    "Six",
+    cluster_name="six",
+    admin_role_arns=[f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"],
+    network=lambda stack: AutoModeNetwork(stack, "Network", ipv6=True),
+    ip_family="ipv6",
+    hardened_pools=True,
+    node_defaults=NodeDefaults(enable_v4_egress=False),
+    env=env,
+)
+PlatformStack(app, "SixPlatform", cluster=cluster.cluster, env=env)
+app.synth()
