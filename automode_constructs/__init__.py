@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
+    from automode_constructs.aws.local_zone import LocalZoneSubnets as LocalZoneSubnets
     from automode_constructs.aws.model_bucket import ModelBucket as ModelBucket
     from automode_constructs.aws.network import AutoModeNetwork as AutoModeNetwork
     from automode_constructs.aws.network import ExistingNetwork as ExistingNetwork
@@ -128,6 +129,7 @@ else:
         "Kubelet": "specs.kubelet",
         "KubeletLogging": "specs.kubelet",
         "KubernetesObject": "manifests.kubernetes_object",
+        "LocalZoneSubnets": "aws.local_zone",
         "ModelBucket": "aws.model_bucket",
         "ModelPreset": "inference.model_preset",
         "ModelServer": "inference.model_server",

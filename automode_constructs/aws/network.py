@@ -156,6 +156,7 @@ class AutoModeNetwork(Construct):
             )
 
         nat = ec2.NatProvider.gateway()
+        self._nat: Final = nat
         node_type = ec2.SubnetType.PRIVATE_WITH_EGRESS if gateways else ec2.SubnetType.PRIVATE_ISOLATED
         groups = [ec2.SubnetConfiguration(name="Node", subnet_type=node_type, cidr_mask=block.prefixlen + 3)]
         if not isolated:
@@ -229,6 +230,10 @@ class AutoModeNetwork(Construct):
                 nat.configure_subnet(subnet)
             subnets.append(subnet)
         return subnets
+
+    def route_to_nat(self, subnet: ec2.PrivateSubnet) -> None:
+        """Routes a subnet made apart to a NAT gateway: that of its zone, or any where its zone has none."""
+        self._nat.configure_subnet(subnet)
 
     def node_subnet_selector_terms(self) -> list[SubnetSelectorTerm]:
         """The terms by which a NodeClass selects the node subnets: their tag, so no subnet id is exported."""
@@ -439,7 +444,7 @@ def _check_zone(where: str, field: str, zone: str, region: str) -> None:
             where,
             field,
             f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
-            "name availability zones here; subnets in a Local Zone are made apart, with ec2.Subnet",
+            "name availability zones here; subnets in a Local Zone are made apart, with LocalZoneSubnets",
         )
     if kind == "unknown" and not _CDK_DUMMY_ZONE.fullmatch(zone):
         raise AutoModeError.of(

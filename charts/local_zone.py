@@ -1,0 +1,110 @@
+"""Pools in Local Zones, each on a NodeClass of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import cdk8s
+from constructs import Construct
+
+from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.facts.regions import zone_kind
+from automode_constructs.manifests.kubernetes_object import note_warning
+from automode_constructs.manifests.node_class import NodeClass
+from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.specs import labels
+from automode_constructs.specs.node_class import SubnetSelectorTerm
+from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
+
+__all__ = ["TAINT", "LocalZoneChart"]
+
+TAINT = Taint(key="aws.amazon.com/local-zone", value="true", effect="NoSchedule")
+"""What keeps pods away that did not ask to be near somebody."""
+
+_CATEGORIES = ("c", "m", "r")
+
+
+class LocalZoneChart(cdk8s.Chart):
+    """A NodeClass and a NodePool for each Local Zone, both named after it.
+
+    The NodeClass is pinned to the zone's subnet by id, the pool to the zone, with the taint
+    ``aws.amazon.com/local-zone=true:NoSchedule``: pods go there that tolerate it and select the zone by
+    ``topology.kubernetes.io/zone``. Pods take addresses of the zone's subnet, also where the cluster has pod subnets.
+
+    What a Local Zone offers differs: few instance families, and gp3 volumes not everywhere. Without
+    ``instance_families`` the pool asks for categories c, m and r, and a warning ``automode:LocalZoneOffer`` says how to
+    look it up.
+
+    Args:
+        scope: the cdk8s app.
+        id: the chart's id.
+        values: what the cluster knows.
+        subnet_ids: the id of the subnet in each Local Zone.
+        instance_families: the families that each zone offers, as you have looked up. Default: not known.
+
+    Raises:
+        AutoModeError: for a zone that is no Local Zone, or families for one without a subnet.
+
+    Source: EKS User Guide, "Deploy EKS Auto Mode nodes onto Local Zones".
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        values: ClusterValues,
+        subnet_ids: Mapping[str, str],
+        instance_families: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        families = instance_families or {}
+        problems = [
+            Problem(field=f"subnet_ids[{shown(zone)}]", message="is not the name of a Local Zone")
+            for zone in subnet_ids
+            if zone_kind(zone) != "local-zone"
+        ] + [
+            Problem(
+                field=f"instance_families[{shown(zone)}]", message="has no subnet", cure="name it in subnet_ids too"
+            )
+            for zone in families
+            if zone not in subnet_ids
+        ]
+        if problems:
+            raise AutoModeError(self.node.path, problems)
+        self.pools: dict[str, NodePool] = {}
+        for zone, subnet_id in subnet_ids.items():
+            spec = values.node_class_spec().model_copy(
+                update={
+                    "subnet_selector_terms": (SubnetSelectorTerm(id=subnet_id),),
+                    "pod_subnet_selector_terms": None,
+                    "pod_security_group_selector_terms": None,
+                }
+            )
+            offered = families.get(zone)
+            nodes = NodeClaimSpec(
+                requirements=[
+                    labels.CAPACITY_TYPE.is_in("on-demand"),
+                    labels.ZONE.is_in(zone),
+                    labels.INSTANCE_CATEGORY.is_in(*_CATEGORIES)
+                    if offered is None
+                    else labels.INSTANCE_FAMILY.is_in(*offered),
+                ],
+                taints=[TAINT],
+            )
+            node_class = NodeClass(self, f"{zone}-class", name=zone, spec=spec)
+            self.pools[zone] = NodePool(
+                self,
+                zone,
+                node_class=node_class,
+                spec=NodePoolSpec(template=NodeClaimTemplate(spec=nodes)),
+            )
+            if offered is None:
+                note_warning(
+                    self.pools[zone],
+                    "automode:LocalZoneOffer",
+                    f"instance_families: what '{zone}' offers is not known here, nor whether it has gp3 volumes; look "
+                    "it up and pass it: aws ec2 describe-instance-type-offerings --location-type availability-zone "
+                    f"--filters Name=location,Values={zone}",
+                )
