@@ -129,3 +129,19 @@ def test_the_demo_uses_context_keys_and_stacks_that_exist(templates: dict[str, d
     known = {field.name for field in fields(Settings)}
     assert set(re.findall(r"-c ([a-z_]+)=", text)) <= known
     assert set(re.findall(r"automode-(?:cluster|platform|retail-store|gpt-oss)", text)) == set(templates)
+
+
+def test_the_readme_has_a_row_for_every_variant() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    rows = "\n".join(line for line in text.splitlines() if line.startswith("| ["))
+    named = set(re.findall(r"\(examples/([a-z0-9_]+)\.py\)", rows))
+    assert {example.stem for example in EXAMPLES} - named == {"minimal", "model_server"}
+    assert named <= {example.stem for example in EXAMPLES}
+    for name in re.findall(r"\]\(([a-z0-9_/.-]+\.(?:py|md|yaml))\)", text):
+        assert (ROOT / name).is_file(), name
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_a_variant_is_a_page(example: Path) -> None:
+    code = [line for line in example.read_text("utf-8").splitlines() if line.strip()]
+    assert len(code) <= 55 or example.stem == "model_server", len(code)

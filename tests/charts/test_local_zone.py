@@ -55,8 +55,8 @@ def test_what_a_zone_offers_is_asked_for_once() -> None:
     (note,) = render(made()).notes
     assert (note.rule, note.message) == (
         "automode:LocalZoneOffer",
-        f"instance_families: what '{LAX}' offers is not known here, nor whether it has gp3 volumes; look it up and pass "
-        "it: aws ec2 describe-instance-type-offerings --location-type availability-zone --filters "
+        f"instance_families: what '{LAX}' offers is not known here, nor whether it has gp3 volumes; look it up and "
+        "pass it: aws ec2 describe-instance-type-offerings --location-type availability-zone --filters "
         f"Name=location,Values={LAX}",
     )
     assert render(made(instance_families={LAX: ["c5"]})).notes == []
