@@ -257,7 +257,7 @@ LATE_BOUND: Mapping[type[KubeModel], Mapping[str, Any]] = {
     LoadBalancerAttribute: {"value": TEXT},
     LoadBalancerTag: {"value": f"{TEXT}{'x' * 256}"},
     NodeClassSpec: {"role": f"{TEXT}/nodes", "instance_profile": TEXT, "tags": {TEXT: TEXT}},
-    NodeDefaults: {"https_proxy": TEXT, "no_proxy": LIST},
+    NodeDefaults: {"https_proxy": TEXT, "no_proxy": [TEXT]},
     NodeMetadata: {"labels": {"a": f"{TEXT} b"}, "annotations": {"a": TEXT}},
     Requirement: {"values": LIST},
     SecurityGroupSelectorTerm: {"id": TEXT, "name": TEXT, "tags": {f"kubernetes.io/cluster/{TEXT}": "owned"}},
