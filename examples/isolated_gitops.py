@@ -31,4 +31,4 @@ outputs = Path("outputs.json")
 if outputs.exists():
     values = ClusterValues.from_outputs(json.loads(outputs.read_text("utf-8")), where=str(outputs))
     charts = platform_charts(cdk8s.App(), values)
-    write_yaml_folder(charts, Path("manifests"), default_node_class=values.built_in_pools)
+    write_yaml_folder(charts, Path("manifests"), default_node_class=values.built_in_pools, internet=False)

@@ -11,6 +11,7 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from automode_constructs.aws.network import AutoModeNetwork
+from automode_constructs.aws.vpc_endpoints import VpcEndpoints
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.regions import region_of_zone, zone_kind
 from automode_constructs.specs.node_class import SubnetSelectorTerm
@@ -34,6 +35,8 @@ class LocalZoneSubnets(Construct):
         id: the construct's id.
         network: the network of the cluster.
         cidrs: the IPv4 block of the subnet in each Local Zone, a free part of the VPC's first block, /16 to /28.
+        endpoints: the ``VpcEndpoints`` of the network, which these nodes reach by the same private names: their
+            security group admits these subnets then. Default: none.
         default_route: whether a route leads to a NAT gateway of the network. Without it routes are yours to add, to a
             carrier or gateway of your own: ``subnets[zone].add_route(...)``. Default: True; we decide.
 
@@ -51,6 +54,7 @@ class LocalZoneSubnets(Construct):
         *,
         network: AutoModeNetwork,
         cidrs: Mapping[str, str],
+        endpoints: VpcEndpoints | None = None,
         default_route: bool = True,
     ) -> None:
         where = f"{scope.node.path}/{id}"
@@ -86,6 +90,8 @@ class LocalZoneSubnets(Construct):
             )
             if default_route:
                 network.route_to_nat(subnet)
+            if endpoints is not None:
+                endpoints.security_group.add_ingress_rule(ec2.Peer.ipv4(cidr), ec2.Port.tcp(443), zone)
             self.subnets[zone] = subnet
         groups = dict.fromkeys(zone[:-1] for zone in cidrs)
         opt_in = "; ".join(

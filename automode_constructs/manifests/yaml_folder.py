@@ -17,6 +17,7 @@ import yaml
 from automode_constructs.errors import AutoModeError, Problem
 from automode_constructs.manifests.order import in_order, prerequisites
 from automode_constructs.manifests.rendering import render
+from automode_constructs.specs.image_sources import image_source_problems, uses_proxy
 from automode_constructs.specs.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.tokens import token_paths
 
@@ -67,6 +68,7 @@ def write_yaml_folder(
     *,
     default_node_class: bool,
     built_in_pools: Collection[str] | None = None,
+    internet: bool | None = None,
 ) -> list[Path]:
     """Writes one file a chart, its objects in the order in which they must be applied.
 
@@ -78,6 +80,8 @@ def write_yaml_folder(
         default_node_class: whether the cluster has EKS's NodeClass ``default``.
         built_in_pools: EKS's own pools that are on (``system``, ``general-purpose``). Default: not known; both count
             as on where the cluster has the NodeClass ``default``.
+        internet: whether the cluster's nodes reach the internet; where they do not, images of public registries are
+            errors. Default: not known, and images are not judged.
 
     Returns:
         The files written.
@@ -127,6 +131,14 @@ def write_yaml_folder(
             continue
         name = f"{number:0{max(2, len(str(len(charts) - 1)))}}-{chart.node.id}.yaml"
         streams[name] = HEADER + to_yaml([rendering.objects[index].manifest for index in order])
+    if internet is False and not uses_proxy(each.manifest for each in everything):
+        for each in everything:
+            for severity, problem in image_source_problems(each.manifest):
+                text = f"{each.where}: {object_key(each.manifest)}: {problem}"
+                if severity == "error":
+                    problems.append(Problem(field="", message=text))
+                else:
+                    risks.append(f"{text} [automode:ImageSource]")
     findings = judge_tree(everything, default_node_class=default_node_class, whole=True, built_in_pools=built_in_pools)
     problems += [Problem(field="", message=str(finding)) for finding in findings if finding.severity == "error"]
     if problems:

@@ -8,7 +8,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 
-from automode_constructs import AutoModeCluster, AutoModeNetwork, LocalZoneSubnets
+from automode_constructs import AutoModeCluster, AutoModeNetwork, LocalZoneSubnets, VpcEndpoints
 from tests.refusal import refusal
 from tests.support import of_type, only, synthesised
 
@@ -87,6 +87,22 @@ def test_routes_may_be_left_to_a_carrier_of_one_s_own() -> None:
     app = stack.node.root
     assert isinstance(app, cdk.App)
     assert _edge(synthesised(app)["Dev"], "AWS::EC2::Route") == {}
+
+
+def test_endpoints_of_the_vpc_admit_them() -> None:
+    stack = _stack()
+    network = _network(stack)
+    endpoints = VpcEndpoints(stack, "Endpoints", network=network)
+    LocalZoneSubnets(stack, "Edge", network=network, cidrs=CIDRS, endpoints=endpoints)
+    app = stack.node.root
+    assert isinstance(app, cdk.App)
+    (group,) = [
+        body["Properties"]
+        for name, body in of_type(synthesised(app)["Dev"], "AWS::EC2::SecurityGroup").items()
+        if name.startswith("Endpoints")
+    ]
+    admitted = {(rule["CidrIp"], rule["FromPort"], rule["ToPort"]) for rule in group["SecurityGroupIngress"]}
+    assert {(cidr, 443, 443) for cidr in CIDRS.values()} <= admitted
 
 
 @pytest.mark.parametrize(

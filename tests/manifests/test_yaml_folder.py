@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automode_constructs.manifests import yaml_folder
-from automode_constructs.manifests.kubernetes_object import note_warning
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.manifests.yaml_folder import HEADER, ChartWarning, to_yaml, write_yaml_folder
@@ -355,3 +355,19 @@ def test_a_workload_may_fit_eks_own_pools_that_are_on(tmp_path: Path, built_in: 
             "spec.template.spec.nodeSelector: Deployment 'work' fits no pool: no pool makes nodes with "
             "karpenter.sh/nodepool=system; correct the nodeSelector, or set these labels or requirements in a pool"
         )
+
+
+def test_images_are_judged_where_nodes_do_not_reach_the_internet(tmp_path: Path) -> None:
+    def written(image: str, internet: bool | None) -> None:
+        chart = cdk8s.Chart(cdk8s.App(), "jobs")
+        body = {"spec": {"containers": [{"name": "main", "image": image}]}}
+        KubernetesObject(chart, "once", api_version="v1", kind="Pod", cluster_scoped=False, body=body)
+        write_yaml_folder([chart], tmp_path / "out", default_node_class=True, internet=internet)
+
+    said = refusal(lambda: written("docker.io/library/nginx:1.29", False))
+    where = f"{tmp_path / 'out'}: jobs/once: Pod 'once': spec.containers[0].image: "
+    assert said.startswith(f"{where}container 'main': the image 'docker.io/library/nginx:1.29' comes from 'docker.io'")
+    written("docker.io/library/nginx:1.29", None)
+    written("111122223333.dkr.ecr.eu-central-1.amazonaws.com/nginx:1.29", False)
+    with pytest.warns(ChartWarning, match=r"\[automode:ImageSource\]"):
+        written("registry.corp.example/nginx:1.29", False)
