@@ -28,7 +28,7 @@ class LocalZoneSubnets(Construct):
     must opt in to a Local Zone before anything can be made there: an info tells the command.
 
     A Local Zone has Application Load Balancers, whose IngressClassParams name these subnets, and no Network Load
-    Balancers.
+    Balancers: ``automode:NlbInLocalZone`` warns of a Service that wants one.
 
     Args:
         scope: the stack of the network, or a construct in it.

@@ -10,9 +10,12 @@ from operator import itemgetter
 from typing import Any
 
 from automode_constructs.errors import Problem
+from automode_constructs.facts.regions import zone_kind
 from automode_constructs.specs.admission import admits_nothing
 from automode_constructs.specs.device_plugin import DEVICE_PLUGIN, device_plugin_problems
-from automode_constructs.specs.labels import CAPACITY_TYPE
+from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.labels import CAPACITY_TYPE, ZONE
+from automode_constructs.specs.network_load_balancer import is_network_load_balancer
 from automode_constructs.specs.placement import BUILT_IN_POOLS, Asked, Pods, Pool, is_near, pods_of, pool_of, tolerates
 from automode_constructs.specs.rule import Rule, Severity, rule
 from automode_constructs.tokens import is_token
@@ -77,6 +80,13 @@ EQUAL_WEIGHTS = rule(
     severity="warning",
     sentence="Pools that could launch the same node and have weights have different ones.",
     source="Karpenter, 'NodePools', spec.weight",
+)
+NLB_IN_LOCAL_ZONE = rule(
+    "automode:NlbInLocalZone",
+    "Service",
+    severity="warning",
+    sentence="Pods in a Local Zone are reached by an Application Load Balancer: Network Load Balancers are not there.",
+    source="AWS Local Zones, 'Features'",
 )
 RESERVED_NOT_ADMITTED = rule(
     "automode:ReservedNotAdmitted",
@@ -212,6 +222,7 @@ def judge_tree(
     findings = [*_duplicates(objects, keys), *_pools_without_class(objects, keys, known, whole=whole)]
     findings += _equal_policy_names(objects, keys)
     findings += _device_plugins(objects)
+    findings += _network_load_balancers_in_local_zones(objects, keys)
     if whole:
         findings += _unknown_namespaces(objects, keys)
     if built_in_pools is None:
@@ -282,6 +293,35 @@ def _device_plugins(objects: Sequence[TreeObject]) -> Iterator[TreeFinding]:
     for index, item in enumerate(objects):
         for problem in device_plugin_problems(item.manifest):
             yield _finding(DEVICE_PLUGIN, objects, index, problem.field, problem.message, problem.cure)
+
+
+def _network_load_balancers_in_local_zones(
+    objects: Sequence[TreeObject], keys: Sequence[ObjectKey]
+) -> Iterator[TreeFinding]:
+    local: list[tuple[ObjectKey, Mapping[str, Any], str]] = []
+    for item, key in zip(objects, keys, strict=True):
+        pods = pods_of(key.group, item.manifest)
+        zones = [] if pods is None else [demand[1][0] for label, demand in pods.selector if label == ZONE]
+        if pods is not None and zones and zone_kind(zones[0]) == "local-zone":
+            *template, _ = pods.field.split(".")
+            local.append((key, mapping_at(item.manifest, *template, "metadata", "labels"), zones[0]))
+    if not local:
+        return
+    for index, (item, key) in enumerate(zip(objects, keys, strict=True)):
+        if (key.group, key.kind) != ("", "Service") or not is_network_load_balancer(item.manifest):
+            continue
+        selector = mapping_at(item.manifest, "spec", "selector")
+        for workload, pod_labels, zone in local:
+            same = workload.namespace == key.namespace and selector
+            if same and all(pod_labels.get(label) == value for label, value in selector.items()):
+                yield _finding(
+                    NLB_IN_LOCAL_ZONE,
+                    objects,
+                    index,
+                    "spec.type",
+                    f"{workload} is in the Local Zone '{zone}', which has no Network Load Balancers",
+                    "use an Ingress of an IngressClass whose IngressClassParams name the zone's subnet",
+                )
 
 
 def _stranded(

@@ -588,3 +588,31 @@ def test_two_kinds_of_policy_do_not_share_a_name() -> None:
         "error automode:PolicyNames chart/web: metadata.name: a NetworkPolicy is called 'web' too, so that neither "
         "holds; give one of them another name"
     ]
+
+
+@pytest.mark.parametrize(
+    ("zone", "labels", "namespace", "type", "warned"),
+    [
+        ("us-west-2-lax-1a", {"app": "web", "more": "x"}, "edge", "LoadBalancer", True),
+        ("us-west-2a", {"app": "web"}, "edge", "LoadBalancer", False),
+        ("us-west-2-lax-1a", {"app": "other"}, "edge", "LoadBalancer", False),
+        ("us-west-2-lax-1a", {"app": "web"}, "elsewhere", "LoadBalancer", False),
+        ("us-west-2-lax-1a", {"app": "web"}, "edge", "ClusterIP", False),
+    ],
+)
+def test_a_network_load_balancer_does_not_reach_a_local_zone(
+    zone: str, labels: dict[str, str], namespace: str, type: str, warned: bool
+) -> None:
+    pod = {"metadata": {"labels": labels}, "spec": {"nodeSelector": {"topology.kubernetes.io/zone": zone}}}
+    workload = thing("Deployment", "web", api_version="apps/v1", namespace="edge", spec={"template": pod})
+    service = thing("Service", "web", namespace=namespace, spec={"type": type, "selector": {"app": "web"}})
+    said = [line for line in judged(workload, service) if "NlbInLocalZone" in line]
+    assert said == (
+        [
+            "warning automode:NlbInLocalZone chart/web: spec.type: Deployment 'web' in namespace 'edge' is in the Local "
+            "Zone 'us-west-2-lax-1a', which has no Network Load Balancers; use an Ingress of an IngressClass whose "
+            "IngressClassParams name the zone's subnet"
+        ]
+        if warned
+        else []
+    )
