@@ -610,8 +610,8 @@ def test_a_network_load_balancer_does_not_reach_a_local_zone(
     assert said == (
         [
             "warning automode:NlbInLocalZone chart/web: spec.type: Deployment 'web' in namespace 'edge' is in the "
-            "Local Zone 'us-west-2-lax-1a', which has no Network Load Balancers; use an Ingress of an IngressClass whose "
-            "IngressClassParams name the zone's subnet"
+            "Local Zone 'us-west-2-lax-1a', which has no Network Load Balancers; use an Ingress of an IngressClass "
+            "whose IngressClassParams name the zone's subnet"
         ]
         if warned
         else []
