@@ -6,23 +6,16 @@ type is without EFA, where one is, no answer tells: such a type is left out, but
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Sequence
-from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tools.instance_types import is_kept
+from tools.instance_types import is_kept, recorded_types, recording
 
 __all__ = ["document", "main"]
 
 _WRITTEN = Path(__file__).parent.parent / "automode_constructs" / "facts" / "efa.json"
-
-_RECORDED_BY = "5.2.5"
-_RECORDED_ON = "2026-10-27"
-"""The version of moto whose recording is read, and the day of that recording."""
 
 _NO_EFA_ON_CARD_0 = frozenset({"p6-b300.48xlarge"})
 """Types whose first card takes no EFA. Source: Amazon EC2 User Guide, "Maximize network bandwidth on Amazon EC2
@@ -35,23 +28,17 @@ def document() -> str:
     Raises:
         SystemExit: for another version of moto than the one whose recording has a day here.
     """
-    if version("moto") != _RECORDED_BY:
-        raise SystemExit(
-            f"moto is {version('moto')}, and the day of its recording is known for {_RECORDED_BY} only: "
-            "set _RECORDED_BY and _RECORDED_ON"
-        )
-    packed = files("moto").joinpath("ec2", "resources", "instance_types.json.gz").read_bytes()
-    recorded = {name: {**info, "InstanceType": name} for name, info in json.loads(gzip.decompress(packed)).items()}
     with_efa = {
         name: info["NetworkInfo"]
-        for name, info in sorted(recorded.items())
+        for name, info in sorted(recorded_types().items())
         if info.get("NetworkInfo", {}).get("EfaSupported") and is_kept(info)
     }
     rows = {name: _row(name, network) for name, network in with_efa.items()}
+    source, day = recording()
     head = {
-        "source": f"EC2's DescribeInstanceTypes as moto {_RECORDED_BY} recorded it; Amazon EC2 User Guide, 'Maximize "
-        "network bandwidth on Amazon EC2 instances with multiple network cards'",
-        "date": _RECORDED_ON,
+        "source": f"{source}; Amazon EC2 User Guide, 'Maximize network bandwidth on Amazon EC2 instances with multiple "
+        "network cards'",
+        "date": day,
         "columns": ["network_cards", "first_efa_card", "interfaces_of_first_card", "ipv4_of_interface"],
         "unclear": [name for name, row in rows.items() if row is None],
     }

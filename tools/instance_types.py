@@ -21,7 +21,17 @@ from typing import Any
 
 from automode_constructs.specs.instances import FAMILIES, NEVER_LAUNCHED_SIZES, family_of, size_of
 
-__all__ = ["Prices", "document", "from_account", "from_recordings", "main"]
+__all__ = [
+    "Prices",
+    "document",
+    "from_account",
+    "from_recordings",
+    "is_kept",
+    "main",
+    "recorded_prices",
+    "recorded_types",
+    "recording",
+]
 
 _HERE = Path(__file__).parent
 _WRITTEN = _HERE.parent / "automode_constructs" / "facts" / "instance_types.json"
@@ -134,8 +144,13 @@ def recorded_prices() -> Prices:
     return Prices(source=told["source"], date=told["date"], region=told["region"], by_type=by_type)
 
 
-def from_recordings() -> str:
-    """The data file as it is without an account.
+def recording() -> tuple[str, str]:
+    """Where the recorded types are from, and the day of the recording."""
+    return f"EC2's DescribeInstanceTypes as moto {_RECORDED_BY} recorded it", _RECORDED_ON
+
+
+def recorded_types() -> dict[str, dict[str, Any]]:
+    """What moto has recorded of DescribeInstanceTypes, by the type's name.
 
     Raises:
         SystemExit: for another version of moto than the one whose recording has a day here.
@@ -146,14 +161,24 @@ def from_recordings() -> str:
             "set _RECORDED_BY and _RECORDED_ON"
         )
     packed = files("moto").joinpath("ec2", "resources", "instance_types.json.gz").read_bytes()
-    recorded = {name: {**info, "InstanceType": name} for name, info in json.loads(gzip.decompress(packed)).items()}
+    return {name: {**info, "InstanceType": name} for name, info in json.loads(gzip.decompress(packed)).items()}
+
+
+def from_recordings() -> str:
+    """The data file as it is without an account.
+
+    Raises:
+        SystemExit: for another version of moto than the one whose recording has a day here.
+    """
+    recorded = recorded_types()
+    source, day = recording()
     supplement = json.loads((_HERE / "instance_types_supplement.json").read_text("utf-8"))
     for info in supplement["types"]:
         recorded.setdefault(info["InstanceType"], info)
     return document(
         recorded.values(),
-        source=f"EC2's DescribeInstanceTypes as moto {_RECORDED_BY} recorded it; tools/instance_types_supplement.json",
-        date=_RECORDED_ON,
+        source=f"{source}; tools/instance_types_supplement.json",
+        date=day,
         prices=recorded_prices(),
     )
 

@@ -19,7 +19,7 @@ def test_the_stored_file_is_what_the_tool_writes() -> None:
 
 
 def test_another_recording_than_the_dated_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.efa._RECORDED_BY", "1.2.3")
+    monkeypatch.setattr("tools.instance_types._RECORDED_BY", "1.2.3")
     with pytest.raises(SystemExit) as stopped:
         document()
     assert str(stopped.value) == (
