@@ -13,6 +13,7 @@ from automode_constructs.inference.model_preset import GIB, ModelPreset
 from automode_constructs.specs.instance_types import allocatable, names_unknown_types
 from automode_constructs.specs.node_class import NodeClassSpec
 from automode_constructs.specs.node_pool import NodePoolSpec
+from automode_constructs.specs.placement import tolerates
 from automode_constructs.specs.quantity import number
 
 __all__ = ["ServerNeeds", "hosts", "misfits"]
@@ -41,9 +42,13 @@ class ServerNeeds:
 
 def hosts(needs: ServerNeeds, spec: NodePoolSpec) -> tuple[InstanceType, ...]:
     """The known instance types of a pool on which a replica would be placed, whether it can work there or not."""
+    return _hosts(needs, spec.instance_types())
+
+
+def _hosts(needs: ServerNeeds, known: Iterable[InstanceType]) -> tuple[InstanceType, ...]:
     return tuple(
         instance_type
-        for instance_type in spec.instance_types()
+        for instance_type in known
         if instance_type.architecture == needs.architecture
         and _gpus(instance_type) >= needs.gpus
         and _has_room(instance_type, needs)
@@ -67,7 +72,7 @@ def misfits(needs: ServerNeeds, name: str, spec: NodePoolSpec, node_class: NodeC
     known = spec.instance_types()
     if not known:
         return
-    landing = hosts(needs, spec)
+    landing = _hosts(needs, known)
     if not landing:
         if not names_unknown_types(spec.template.spec.requirements):
             yield _no_host(needs, name, known)
@@ -79,12 +84,8 @@ def misfits(needs: ServerNeeds, name: str, spec: NodePoolSpec, node_class: NodeC
 
 def _taints(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Problem]:
     for taint in spec.template.spec.taints or ():
-        if taint.effect != "PreferNoSchedule" and not any(
-            toleration.get("effect") in (None, taint.effect)
-            and toleration.get("key") in (None, taint.key)
-            and (toleration.get("operator") == "Exists" or toleration.get("value", "") == (taint.value or ""))
-            for toleration in needs.tolerations
-        ):
+        written = taint.to_manifest()
+        if taint.effect != "PreferNoSchedule" and not any(tolerates(each, written) for each in needs.tolerations):
             told = f"{taint.key}={taint.value}" if taint.value else taint.key
             yield Problem(
                 field="tolerations",
