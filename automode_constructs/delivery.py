@@ -16,7 +16,7 @@ from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.rendering import place_of
 from automode_constructs.specs.whole_tree import ObjectKey
 
-__all__ = ["ChartDelivery", "ChartTarget"]
+__all__ = ["ChartDelivery", "ChartTarget", "check_is_target"]
 
 _REMOVAL_POLICIES = (
     cdk.RemovalPolicy.DESTROY,
@@ -63,9 +63,8 @@ class ChartTarget(Construct):
 
     @property
     def internet(self) -> bool | None:
-        """Whether nodes reach the internet, or ``None`` where that is not known; its network says it."""
-        internet: bool | None = getattr(getattr(self, "network", None), "internet", None)
-        return internet
+        """Whether nodes reach the internet, or ``None`` where that is not known."""
+        return None
 
     @property
     def charts_are_all_known(self) -> bool:
@@ -77,6 +76,17 @@ class ChartTarget(Construct):
         """What must be there before the first object is made, and stay until the last one is deleted."""
         return ()
 
+    def check_environment(self, where: str, scope: Construct, reason: str) -> None:
+        """Refuses a stack of another account or region, where nothing could be made for this cluster."""
+        stack, home = cdk.Stack.of(scope), cdk.Stack.of(self)
+        if stack.environment != home.environment:
+            raise AutoModeError.of(
+                where,
+                "cluster",
+                f"'{self.node.path}' is in {home.environment}, this stack in {stack.environment}",
+                f"give both stacks the same env: {reason}",
+            )
+
     def check_deliverable(self, where: str) -> None:
         """Refuses a delivery that could never arrive; called when one is made."""
 
@@ -85,6 +95,17 @@ class ChartTarget(Construct):
         if not self._attached:
             self._attached = True
             attach(self, self.deliveries)
+
+
+def check_is_target(where: str, cluster: object) -> None:
+    """Refuses what is no cluster of ours, such as one of the CDK's own."""
+    if not isinstance(cluster, ChartTarget):
+        raise AutoModeError.of(
+            where,
+            "cluster",
+            "is neither an AutoModeCluster nor an ImportedCluster",
+            "pass one of these; ImportedCluster is for clusters made elsewhere",
+        )
 
 
 class ChartDelivery(Construct):
@@ -183,17 +204,10 @@ def _check(
 ) -> str:
     """Refuses what cannot be delivered, else tells the chart's place."""
     where = f"{scope.node.path}/{id}"
-    if not isinstance(cluster, ChartTarget):
-        raise AutoModeError.of(
-            where,
-            "cluster",
-            "is neither an AutoModeCluster nor an ImportedCluster",
-            "pass one of these; ImportedCluster is for clusters made elsewhere",
-        )
+    check_is_target(where, cluster)
     if not isinstance(chart, cdk8s.Chart):
         raise AutoModeError.of(where, "chart", f"is no cdk8s chart but {type(chart).__name__}", "pass a cdk8s.Chart")
     cluster.check_deliverable(where)
-    stack, home = cdk.Stack.of(scope), cdk.Stack.of(cluster)
     if cdk.Stage.of(scope) is not cdk.Stage.of(cluster):
         raise AutoModeError.of(
             where,
@@ -201,13 +215,7 @@ def _check(
             f"'{cluster.node.path}' is in another stage",
             "deliver in the cluster's stage, or use ImportedCluster",
         )
-    if stack.environment != home.environment:
-        raise AutoModeError.of(
-            where,
-            "cluster",
-            f"'{cluster.node.path}' is in {home.environment}, this stack in {stack.environment}",
-            "give both stacks the same env: a kubectl provider works in its own account and region only",
-        )
+    cluster.check_environment(where, scope, "a kubectl provider works in its own account and region only")
     if re.match("[A-Za-z]", id) is None:
         raise AutoModeError.of(where, "id", f"'{id}' begins with no letter, as logical ids must", "choose another id")
     if removal_policy not in _REMOVAL_POLICIES:
@@ -221,6 +229,7 @@ def _check(
                 f"'{chart.node.path}' is delivered already, by '{earlier.node.path}'",
                 "deliver a chart once to a cluster; the charts nested in it go with it",
             )
+    stack = cdk.Stack.of(scope)
     for other in stack.node.find_all():
         if (
             isinstance(other, ChartDelivery)

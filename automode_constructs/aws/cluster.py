@@ -311,6 +311,11 @@ class AutoModeCluster(ChartTarget):
         )
 
     @property
+    def internet(self) -> bool | None:
+        """Whether nodes reach the internet, as the network says it."""
+        return self.network.internet
+
+    @property
     def default_node_class(self) -> bool:
         """Whether EKS makes the NodeClass ``default``: it does beside a built-in pool."""
         return bool(self._built_in_pools)

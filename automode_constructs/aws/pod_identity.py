@@ -9,7 +9,7 @@ from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from automode_constructs.delivery import ChartTarget
+from automode_constructs.delivery import ChartTarget, check_is_target
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.tokens import is_resolvable, is_token
 
@@ -72,7 +72,8 @@ class PodIdentityRole(Construct):
         role_name: str | None = None,
     ) -> None:
         where = f"{scope.node.path}/{id}"
-        _check_cluster(where, scope, cluster)
+        check_is_target(where, cluster)
+        cluster.check_environment(where, scope, "a cluster's associations are made in its own account and region")
         problems = [
             *_name_problems("namespace", namespace, _NAMESPACE, "1 to 63 lower-case letters, digits and '-'"),
             *_name_problems(
@@ -124,24 +125,6 @@ class PodIdentityRole(Construct):
         )
         # The role's policies are resources of their own, and a pod that starts before them is refused.
         self.association.node.add_dependency(self.role)
-
-
-def _check_cluster(where: str, scope: Construct, cluster: ChartTarget) -> None:
-    if not isinstance(cluster, ChartTarget):
-        raise AutoModeError.of(
-            where,
-            "cluster",
-            "is neither an AutoModeCluster nor an ImportedCluster",
-            "pass one of these; ImportedCluster is for clusters made elsewhere",
-        )
-    stack, home = Stack.of(scope), Stack.of(cluster)
-    if stack.environment != home.environment:
-        raise AutoModeError.of(
-            where,
-            "cluster",
-            f"'{cluster.node.path}' is in {home.environment}, this stack in {stack.environment}",
-            "give both stacks the same env: a cluster's associations are made in its own account and region",
-        )
 
 
 def _name_problems(field: str, name: str, form: re.Pattern[str], allowed: str) -> list[Problem]:
