@@ -23,14 +23,12 @@ from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean
 from automode_constructs.facts.regions import known_regions, partition_of
+from charts import DEMOS
 from stacks.cluster_stack import ClusterStack
 from stacks.platform_stack import PlatformStack
 
 CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
 """Context keys of the CDK's own that have neither ':' nor '@' in them."""
-
-DEMOS = ("retail-store", "gpt-oss")
-"""The demos: a shop, and a model on a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,10 @@ from automode_constructs.cluster_values import ClusterValues
 from charts.node_pools import NodePoolsChart
 from charts.platform import PlatformChart
 
-__all__ = ["platform_charts"]
+__all__ = ["DEMOS", "platform_charts"]
+
+DEMOS = ("retail-store", "gpt-oss")
+"""The demos: a shop, and a model on a GPU."""
 
 
 def platform_charts(app: cdk8s.App, values: ClusterValues) -> list[cdk8s.Chart]:

@@ -14,11 +14,10 @@ from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError
 from automode_constructs.inference.weights import S3Weights
 from automode_constructs.manifests.yaml_folder import ChartWarning, write_yaml_folder
-from charts import platform_charts
+from charts import DEMOS, platform_charts
 
 __all__ = ["main"]
 
-DEMOS = ("retail-store", "gpt-oss")
 EXAMPLE_OUTPUTS = Path(__file__).parent.parent / "examples" / "outputs.json"
 """Fictional outputs, so that the command shows what it does without a deployment."""
 
