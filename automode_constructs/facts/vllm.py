@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-__all__ = ["VllmFlag", "flags_of", "pairs_enable_with_disable", "vllm_versions"]
+__all__ = ["VllmFlag", "VllmSpelling", "flags_of", "pairs_enable_with_disable", "spellings_of", "vllm_versions"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +45,14 @@ class VllmFlag:
     removal: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VllmSpelling:
+    """One way to write a flag; ``on`` is whether it turns the flag on (``--no-x`` does not)."""
+
+    flag: VllmFlag
+    on: bool = True
+
+
 @cache
 def _data() -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads(files(__package__).joinpath("vllm.json").read_text("utf-8"))
@@ -75,3 +83,19 @@ def flags_of(version: str) -> Mapping[str, VllmFlag]:
 def pairs_enable_with_disable(version: str) -> bool:
     """Whether ``--disable-x`` is the opposite of every ``--enable-x`` in a version that was read, and the reverse."""
     return version in _data()["enable_disable_pairs"]
+
+
+@cache
+def spellings_of(version: str) -> Mapping[str, VllmSpelling]:
+    """Every way to write each flag of a version that was read, but for abbreviations."""
+    found: dict[str, VllmSpelling] = {}
+    for flag in flags_of(version).values():
+        for name in (flag.name, *flag.aliases):
+            found[name] = VllmSpelling(flag=flag)
+            if flag.kind != "bool" or not name.startswith("--"):
+                continue
+            found[f"--no-{name[2:]}"] = VllmSpelling(flag=flag, on=False)
+            for one, other in (("--enable-", "--disable-"), ("--disable-", "--enable-")):
+                if name.startswith(one) and pairs_enable_with_disable(version):
+                    found[other + name.removeprefix(one)] = VllmSpelling(flag=flag, on=False)
+    return found

@@ -7,17 +7,16 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.facts.vllm import VllmFlag, flags_of, pairs_enable_with_disable, vllm_versions
+from automode_constructs.facts.vllm import VllmFlag, flags_of, spellings_of, vllm_versions
+from automode_constructs.specs.vllm_command import WrittenFlag, is_flag, written_flag
 from automode_constructs.tokens import is_token
 
 __all__ = ["ArgumentFindings", "check_arguments"]
 
 _VERSION = re.compile(r"v?([0-9]+)\.([0-9]+)(?![0-9]).*")
-_NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 _SIZE = re.compile(r"\d+(\.\d+)?[kmgt]|\d+[KMGT]")
 _SIZE_IN_JSON = re.compile(r"(\"(?:[^\"\\]|\\.)*\")|\b(?:(\d+)[kKmMgGtT]|(\d+\.\d+)[kmgt])\b")
 _JSON_OBJECT = re.compile(r"\s*{.*}\s*", re.DOTALL)
@@ -130,28 +129,6 @@ class _Finding:
     warning: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Spelling:
-    flag: VllmFlag
-    on: bool = True
-
-
-@cache
-def _spellings(version: str) -> dict[str, _Spelling]:
-    """Every way to write a flag of a version."""
-    found: dict[str, _Spelling] = {}
-    for flag in flags_of(version).values():
-        for name in (flag.name, *flag.aliases):
-            found[name] = _Spelling(flag=flag)
-            if flag.kind != "bool" or not name.startswith("--"):
-                continue
-            found[f"--no-{name[2:]}"] = _Spelling(flag=flag, on=False)
-            for one, other in (("--enable-", "--disable-"), ("--disable-", "--enable-")):
-                if name.startswith(one) and pairs_enable_with_disable(version):
-                    found[other + name.removeprefix(one)] = _Spelling(flag=flag, on=False)
-    return found
-
-
 def _judged(arguments: Sequence[str], version: str) -> list[_Finding]:
     return list(_Reading(version=version, arguments=list(arguments)).findings())
 
@@ -167,12 +144,12 @@ class _Reading:
     on: dict[str, bool] = field(default_factory=dict)
 
     def findings(self) -> Iterator[_Finding]:
-        if self.arguments and not _is_flag(self.arguments[0]):
+        if self.arguments and not is_flag(self.arguments[0]):
             self.at = 1
         while self.at < len(self.arguments):
             text = self.arguments[self.at]
             self.at += 1
-            if _is_flag(text):
+            if is_flag(text):
                 yield from self.flag(text)
             elif not is_token(text):
                 cure = "values follow their flag, and flags that turn something on take none"
@@ -182,36 +159,31 @@ class _Reading:
         yield from self.together()
 
     def flag(self, text: str) -> Iterator[_Finding]:
-        name, equals, value = text.partition("=")
-        name, dot, keys = name.partition(".")
-        name = name if not name.startswith("--") else name.replace("_", "-")
-        if name.startswith("-O"):  # -O3, -O=3 and -O 3
-            value = f"{name[2:]}{dot}{keys}" or value
-            name, equals, dot = "--optimization-level", "=" if value else "", ""
-        spelling = _spellings(self.version).get(name)
-        if spelling is None:
-            longer = [each for each in _spellings(self.version) if name.startswith("--") and each.startswith(name)]
-            if len(longer) != 1:
-                yield self.unknown(name)
-                self.take("+" if not equals else 0)
-                return
+        written = written_flag(text)
+        name, value = written.name, written.value
+        names = written.named(self.version)
+        if len(names) != 1:
+            yield self.unknown(name)
+            self.take("+" if value is None else 0)
+            return
+        if names[0] != name:
             cure = "write it in full: a newer version may have two that begin so"
-            yield _found("short", name, f"'{name}' is short for '{longer[0]}'", cure, warning=True)
-            spelling = _spellings(self.version)[longer[0]]
+            yield _found("short", name, f"'{name}' is short for '{names[0]}'", cure, warning=True)
+        spelling = spellings_of(self.version)[names[0]]
         flag = spelling.flag
-        if dot:
-            yield from self.dotted(flag, f"{name}.{keys}", equals)
+        if written.keys:
+            yield from self.dotted(flag, name, written)
             return
         yield from self.judged_before(flag, name)
         self.on[flag.name] = spelling.on
         if flag.kind in ("switch", "bool"):
             self.given.setdefault(flag.name, [])
-            if equals:
+            if value is not None:
                 off = f"'--no-{flag.name[2:]}'" if flag.kind == "bool" else "leave it out"
                 cure = f"write '{flag.name}' or {off}"
                 yield _found("valued", flag.name, f"'{name}' takes no value, got {shown(value)}", cure)
             return
-        values = [value] if equals else self.take(flag.values)
+        values = [value] if value is not None else self.take(flag.values)
         self.given[flag.name] = values
         wanted = flag.values if isinstance(flag.values, int) else 1 if flag.values == "+" else 0
         if len(values) < wanted:
@@ -223,24 +195,25 @@ class _Reading:
         """The values that follow, up to the next flag."""
         limit = {"+": len(self.arguments), "?": 1}.get(str(count), count)
         start = self.at
-        while self.at < len(self.arguments) and self.at - start < int(limit) and not _is_flag(self.arguments[self.at]):
+        while self.at < len(self.arguments) and self.at - start < int(limit) and not is_flag(self.arguments[self.at]):
             self.at += 1
         return self.arguments[start : self.at]
 
-    def dotted(self, flag: VllmFlag, written: str, equals: str) -> Iterator[_Finding]:
+    def dotted(self, flag: VllmFlag, name: str, written: WrittenFlag) -> Iterator[_Finding]:
         """``--flag.key value``: vLLM takes the next argument for the value whatever it looks like."""
         self.given.setdefault(flag.name, [])
+        told = ".".join((name, *written.keys))
         if flag.kind not in ("json", "json-or-text", "object"):
-            yield _found("dotted", flag.name, f"'{written}': '{flag.name}' takes no keys", f"write '{flag.name}'")
-        yield from _key_findings(flag, written.partition(".")[0], [written.split(".")[1].removesuffix("+")])
-        if equals:
+            yield _found("dotted", flag.name, f"'{told}': '{flag.name}' takes no keys", f"write '{flag.name}'")
+        yield from _key_findings(flag, name, [written.keys[0].removesuffix("+")])
+        if written.value is not None:
             return
         if self.at == len(self.arguments):
-            yield _found("bare", written, f"'{written}' needs a value")
+            yield _found("bare", told, f"'{told}' needs a value")
         self.at += 1
 
     def unknown(self, name: str) -> _Finding:
-        versions = [each for each in vllm_versions() if name in _spellings(each)]
+        versions = [each for each in vllm_versions() if name in spellings_of(each)]
         position = vllm_versions().index(self.version)
         later = [each for each in versions if vllm_versions().index(each) > position]
         if later:
@@ -251,7 +224,7 @@ class _Reading:
             message = f"'{name}' is no longer in vLLM {self.version}; the last known to take it is {versions[-1]}"
             return _found("unknown", name, message, "leave it out", dated=True)
         message = f"{shown(name)} is no flag of vLLM {self.version}"
-        return _found("unknown", name, message, _near(name, _spellings(self.version)), dated=True)
+        return _found("unknown", name, message, _near(name, spellings_of(self.version)), dated=True)
 
     def judged_before(self, flag: VllmFlag, name: str) -> Iterator[_Finding]:
         """What a good value does not mend."""
@@ -293,13 +266,6 @@ def _found(
 ) -> _Finding:
     problem = Problem(field="arguments", message=message, cure=cure)
     return _Finding(key=(what, name), problem=problem, dated=dated, warning=warning)
-
-
-def _is_flag(text: str) -> bool:
-    """Whether argparse takes a text for a flag: ``-1`` and what has a space before any ``=`` are values."""
-    if not text.startswith("-") or text == "-" or _NEGATIVE_NUMBER.fullmatch(text):
-        return False
-    return " " not in text.partition("=")[0]
 
 
 def _near(name: str, known: Iterable[str]) -> str:

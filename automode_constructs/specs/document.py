@@ -42,6 +42,7 @@ from automode_constructs.specs.volume_attributes_class import (
     has_modifier_annotations,
 )
 from automode_constructs.specs.volume_snapshot_class import VolumeSnapshotClassSpec
+from automode_constructs.specs.weight_streaming import streaming_problems
 
 __all__ = ["KINDS", "Finding", "Kind", "Manifest", "judge_document", "kind_of"]
 
@@ -308,6 +309,7 @@ def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Prob
 def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     yield from other_controller_problems(document)
     yield from device_plugin_problems(document)
+    yield from streaming_problems(document)
     group = str(document.get("apiVersion", "")).rpartition("/")[0]
     if group == "karpenter.k8s.aws":
         yield OPEN_SOURCE_KARPENTER.problem(

@@ -17,7 +17,8 @@ from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.labels import CAPACITY_TYPE, ZONE
 from automode_constructs.specs.network_load_balancer import is_network_load_balancer
 from automode_constructs.specs.placement import BUILT_IN_POOLS, Asked, Pods, Pool, is_near, pods_of, pool_of, tolerates
-from automode_constructs.specs.rule import Rule, Severity, rule
+from automode_constructs.specs.rule import RULES, Rule, Severity, rule
+from automode_constructs.specs.weight_streaming import streaming_problems
 from automode_constructs.tokens import is_token
 
 __all__ = ["ObjectKey", "TreeFinding", "TreeObject", "judge_tree", "node_class_of", "object_key"]
@@ -222,6 +223,7 @@ def judge_tree(
     findings = [*_duplicates(objects, keys), *_pools_without_class(objects, keys, known, whole=whole)]
     findings += _equal_policy_names(objects, keys)
     findings += _device_plugins(objects)
+    findings += _streamers(objects)
     findings += _network_load_balancers_in_local_zones(objects, keys)
     if whole:
         findings += _unknown_namespaces(objects, keys)
@@ -293,6 +295,12 @@ def _device_plugins(objects: Sequence[TreeObject]) -> Iterator[TreeFinding]:
     for index, item in enumerate(objects):
         for problem in device_plugin_problems(item.manifest):
             yield _finding(DEVICE_PLUGIN, objects, index, problem.field, problem.message, problem.cure)
+
+
+def _streamers(objects: Sequence[TreeObject]) -> Iterator[TreeFinding]:
+    for index, item in enumerate(objects):
+        for problem in streaming_problems(item.manifest):
+            yield _finding(RULES[problem.rule], objects, index, problem.field, problem.message, problem.cure)
 
 
 def _network_load_balancers_in_local_zones(
