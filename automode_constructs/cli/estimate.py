@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from automode_constructs.cli.lint import files_in, first_placeholder, objects_of, read_text
 from automode_constructs.cli.reading import UnreadableError
-from automode_constructs.cli.vllm_server import Server, server_of, value_of
+from automode_constructs.cli.vllm_server import Server, server_of
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.inference.cold_start import ColdStart, estimate_cold_start
@@ -239,26 +239,30 @@ def _architectures(types: Sequence[InstanceType]) -> Sequence[Literal["amd64", "
 
 
 def _needs(server: Server, preset: ModelPreset, architecture: Literal["amd64", "arm64"]) -> ServerNeeds:
-    words = server.arguments
-    length = _SIZE.fullmatch(value_of(words, "--max-model-len") or "")
-    utilization = number(value_of(words, "--gpu-memory-utilization") or "0.92")
+    told = server.command.value
+    length = _SIZE.fullmatch(told("--max-model-len") or "")
+    utilization = number(told("--gpu-memory-utilization") or "0.92")
     return ServerNeeds(
         model=preset,
         gpus=server.gpus,
         cpu=str(server.cpu),
         memory=f"{server.memory / 1024**2:.0f}Mi",
+        host_memory=server.host_memory,
+        memory_limit=server.memory_limit,
         # "auto" takes what there is room for.
-        max_model_len=int(float(length[1]) * _SCALES[length[2]]) if length else _open_length(words, preset),
+        max_model_len=int(float(length[1]) * _SCALES[length[2]])
+        if length
+        else _open_length(told("--max-model-len"), preset),
         gpu_memory_utilization=float(utilization or 0.92),
-        fp8_kv_cache=(value_of(words, "--kv-cache-dtype") or "").startswith("fp8"),
+        fp8_kv_cache=(told("--kv-cache-dtype") or "").startswith("fp8"),
         architecture=architecture,
         replicas=server.replicas,
         tolerations=server.pods.tolerations,
     )
 
 
-def _open_length(words: Sequence[str], preset: ModelPreset) -> int:
-    return 1 if value_of(words, "--max-model-len") in ("auto", "-1") else preset.max_context
+def _open_length(told: str | None, preset: ModelPreset) -> int:
+    return 1 if told in ("auto", "-1") else preset.max_context
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

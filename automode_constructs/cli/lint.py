@@ -22,6 +22,8 @@ from automode_constructs.cli.reading import (
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.change import judge_change
 from automode_constructs.specs.document import judge_document
+from automode_constructs.specs.placement import BUILT_IN_POOLS
+from automode_constructs.specs.rollout import rollout_problems
 from automode_constructs.specs.rule import RULES, Severity, rule
 from automode_constructs.specs.whole_tree import DUPLICATE_OBJECT, ObjectKey, object_key
 
@@ -127,6 +129,7 @@ def lint(paths: Sequence[str], *, before: Sequence[str] = ()) -> LintRun:
     run = LintRun()
     objects = _read_paths(paths, run, judging=True)
     run.findings += _duplicates(objects)
+    run.findings += _rollouts(objects)
     if before:
         earlier = LintRun()
         run.findings += _changes(_read_paths(before, earlier, judging=False), objects)
@@ -327,6 +330,14 @@ def _duplicates(objects: Sequence[_Object]) -> Iterator[LintFinding]:
                 "give one of them another name, or deliver it once",
             )
             yield item.finding(item.place(problem.field), problem, "warning")
+
+
+def _rollouts(objects: Sequence[_Object]) -> Iterator[LintFinding]:
+    """What shows in an update only, and in more than one object."""
+    named = [item for item in objects if _is_named(item.data)]
+    found = rollout_problems([item.data for item in named], built_in_pools=BUILT_IN_POOLS, whole=False)
+    for index, problem in found:
+        yield named[index].finding(named[index].place(problem.field), problem, RULES[problem.rule].severity)
 
 
 def _changes(before: Sequence[_Object], objects: Sequence[_Object]) -> Iterator[LintFinding]:

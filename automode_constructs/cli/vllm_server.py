@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any, Literal
 
 from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.facts.models import ModelSize
 from automode_constructs.inference.model_preset import GPT_OSS_20B, ModelPreset
 from automode_constructs.specs.placement import Pods, pods_of
-from automode_constructs.specs.quantity import number
+from automode_constructs.specs.rollout import pod_requests
+from automode_constructs.specs.vllm_command import VllmCommand, command_of
+from automode_constructs.specs.weight_streaming import HostMemory, containers_of, memory_limit_of, streaming_of
 
-__all__ = ["Server", "server_of", "value_of"]
+__all__ = ["Server", "server_of"]
 
 _PRESETS = (GPT_OSS_20B,)
 
 _GPU = "nvidia.com/gpu"
 _NO_MATTER = frozenset({_GPU, "vpc.amazonaws.com/efa"})
-_MOST = Decimal(2**63 - 1)
-"""The largest quantity that Kubernetes knows."""
-
-_VLLM_IMAGE = re.compile(r"(?:.*/)?vllm(?:-openai)?(?:[:@].*)?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +40,11 @@ class Server:
     cpu: Decimal
     memory: Decimal
     """Bytes."""
-    arguments: Sequence[str]
+    host_memory: HostMemory | None
+    """What loading takes of its node's memory, where the weights are streamed."""
+    memory_limit: int | str | None
+    """What the container may use of it."""
+    command: VllmCommand
     pods: Pods
 
 
@@ -61,21 +61,21 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
     """
     pods = pods_of(str(data.get("apiVersion", "")).rpartition("/")[0], data)
     spec = _at(data, *(pods.field.split(".") if pods is not None else ("spec", "template", "spec")))
-    container = next((each for each in _mappings(spec.get("containers")) if _is_vllm(each)), None)
-    if container is None:
+    servers = [(each, command_of(each)) for _, each in containers_of(data)]
+    container, command = next(((each, told) for each, told in servers if told is not None), ({}, None))
+    if command is None:
         return None
     kind, name = str(data.get("kind")), str(_at(data, "metadata").get("name"))
     if pods is None:
         return f"{kind} {name}: its manifest does not tell which pool its pods are for"
-    asked = _requests(spec)
+    asked = pod_requests(spec)
     others = sorted(key for key in asked if "/" in key and key not in _NO_MATTER)
     gpus = int(asked.get(_GPU, Decimal(0)))
     if others or not gpus:
         told = f"asks for {', '.join(others)}" if others else f"asks for no {_GPU}"
         return f"{kind} {name} {told}, and only NVIDIA GPUs are known here"
-    words = _words(container)
-    model = _model(words)
-    names = f"{model} {value_of(words, '--served-model-name') or ''}".lower()
+    model = command.model
+    names = f"{model} {command.value('--served-model-name') or ''}".lower()
     preset = next((each for each in _PRESETS if each.name.rpartition("/")[2] in names), None)
     size = preset.weight_bytes if preset is not None else weight_bytes
     if size is None:
@@ -85,6 +85,10 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
             f"nothing is known of the model {shown(model)}" if model else "its arguments name no model",
             "say how large its weights are with --weight-gb",
         )
+    streaming = streaming_of(command)
+    known = ModelSize(
+        name=model, weight_bytes=size, largest_tensor_bytes=0 if preset is None else preset.largest_tensor_bytes
+    )
     return Server(
         kind=kind,
         name=name,
@@ -92,51 +96,16 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
         preset=preset,
         weight_bytes=size,
         weights=_way(model, container),
-        enforce_eager="--enforce-eager" in words,
+        enforce_eager=command.has("--enforce-eager"),
         replicas=_replicas(data),
         gpus=gpus,
         cpu=asked.get("cpu", Decimal(0)),
         memory=asked.get("memory", Decimal(0)),
-        arguments=words,
+        host_memory=None if streaming is None else streaming.host_memory(known),
+        memory_limit=memory_limit_of(data, container),
+        command=command,
         pods=pods,
     )
-
-
-def _words(container: Mapping[str, Any]) -> list[str]:
-    """The words of command and arguments, those in a shell's script too."""
-    words: list[str] = []
-    for text in [*_texts(container.get("command")), *_texts(container.get("args"))]:
-        try:
-            words += shlex.split(text) if re.search(r"\s", text) and not text.startswith(("-", "{")) else [text]
-        except ValueError:
-            words += text.split()
-    return words
-
-
-def _is_vllm(container: Mapping[str, Any]) -> bool:
-    words = _words(container)
-    serves = any(one.rpartition("/")[2] == "vllm" and two == "serve" for one, two in pairwise(words))
-    if serves or any(word.startswith("vllm.entrypoints") for word in words):
-        return True
-    return not container.get("command") and _VLLM_IMAGE.fullmatch(str(container.get("image"))) is not None
-
-
-def _model(words: Sequence[str]) -> str:
-    named = value_of(words, "--model")
-    if named is not None:
-        return named
-    start = words.index("serve") + 1 if "serve" in words else 0
-    first = next(iter(words[start:]), "-")
-    return "" if first.startswith("-") else first
-
-
-def value_of(words: Sequence[str], flag: str) -> str | None:
-    """What a flag is given, as ``--flag=value`` or ``--flag value``; ``None`` where it is not there."""
-    for one, two in pairwise([*words, ""]):
-        name, equals, value = one.partition("=")
-        if name.replace("_", "-") == flag:
-            return value if equals else two
-    return None
 
 
 def _way(model: str, container: Mapping[str, Any]) -> Literal["s3", "image", "hub"] | None:
@@ -146,25 +115,6 @@ def _way(model: str, container: Mapping[str, Any]) -> Literal["s3", "image", "hu
         return "hub" if model else None
     mounts = [str(each.get("mountPath")).rstrip("/") for each in _mappings(container.get("volumeMounts"))]
     return None if any(f"{model}/".startswith(f"{mount}/") for mount in mounts) else "image"
-
-
-def _requests(spec: Mapping[str, Any]) -> dict[str, Decimal]:
-    """What a pod requests in all."""
-    asked: dict[str, Decimal] = {}
-    for container in _mappings(spec.get("containers")):
-        for key, value in _requests_of(container).items():
-            asked[key] = asked.get(key, Decimal(0)) + value
-    for container in _mappings(spec.get("initContainers")):
-        for key, value in _requests_of(container).items():
-            asked[key] = max(asked.get(key, Decimal(0)), value)
-    return asked
-
-
-def _requests_of(container: Mapping[str, Any]) -> dict[str, Decimal]:
-    # A limit without a request is a request, as Kubernetes decides.
-    told = {**_at(container, "resources", "limits"), **_at(container, "resources", "requests")}
-    numbers = {str(key): number(value) for key, value in told.items() if isinstance(value, (int, str))}
-    return {key: min(value, _MOST) for key, value in numbers.items() if value is not None and value.is_finite()}
 
 
 def _replicas(data: Mapping[str, Any]) -> int:
@@ -181,7 +131,3 @@ def _at(data: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
 
 def _mappings(value: object) -> list[Mapping[str, Any]]:
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
-
-
-def _texts(value: object) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["GPU_MODELS", "GPU_MODELS_AS_OF", "GpuModel", "gpu_named"]
+__all__ = ["FRACTIONAL_GPU_FAMILIES", "GPU_MODELS", "GPU_MODELS_AS_OF", "GpuModel", "gpu_named"]
 
 GPU_MODELS_AS_OF = "23 Nov 2026"
 """The day of the table below."""
@@ -63,6 +63,15 @@ GPU_MODELS: Mapping[str, GpuModel] = MappingProxyType(
 
 Source: NVIDIA, "CUDA GPUs" (compute capability); NVIDIA's and AMD's data sheets (bandwidth), from memory where no copy
 could be read, so that they are good for estimates only.
+"""
+
+
+FRACTIONAL_GPU_FAMILIES: Mapping[str, str] = MappingProxyType(
+    {"g6f": "an eighth to a half of an L4 (3 to 12 GB)", "gr6f": "a half of an L4 (12 GB)"}
+)
+"""Families whose instances have a part of a GPU, and which; Auto Mode does not list them.
+
+Source: Amazon EC2, "Specifications for accelerated computing instances".
 """
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from automode_constructs.errors import Problem
-from automode_constructs.facts.gpus import gpu_named
+from automode_constructs.facts.gpus import FRACTIONAL_GPU_FAMILIES, gpu_named
 from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.inference.model_preset import GIB, ModelPreset
 from automode_constructs.specs.instance_types import allocatable, names_unknown_types
@@ -15,8 +15,22 @@ from automode_constructs.specs.node_class import NodeClassSpec
 from automode_constructs.specs.node_pool import NodePoolSpec
 from automode_constructs.specs.placement import tolerates
 from automode_constructs.specs.quantity import number
+from automode_constructs.specs.rule import rule
+from automode_constructs.specs.weight_streaming import HostMemory
 
-__all__ = ["ServerNeeds", "hosts", "misfits"]
+__all__ = ["ServerNeeds", "doubts", "hosts", "memory_problems", "misfits"]
+
+UNKNOWN_INSTANCE_TYPES = rule(
+    "automode:UnknownInstanceTypes",
+    "Deployment",
+    severity="warning",
+    sentence=(
+        "The instance types that a model server's pool admits are in the catalogue, so that the server can be held "
+        "against their GPUs and memory."
+    ),
+    source="EKS User Guide, 'Instance types supported by EKS Auto Mode'; EC2, 'Specifications for accelerated "
+    "computing instances' (g6f and gr6f have a fraction of a GPU)",
+)
 
 _FP8_KV_CACHE = (8, 9)
 """The first compute capability whose attention kernels read an 8-bit KV cache. Source: vLLM 0.33.0."""
@@ -32,6 +46,10 @@ class ServerNeeds:
     gpus: int
     cpu: int | str
     memory: int | str
+    host_memory: HostMemory | None = None
+    """What loading takes of the host's memory. Default: nothing is known of it."""
+    memory_limit: int | str | None = None
+    """What the container may use of it. Default: what its node has."""
     max_model_len: int
     gpu_memory_utilization: float
     fp8_kv_cache: bool
@@ -67,6 +85,7 @@ def misfits(needs: ServerNeeds, name: str, spec: NodePoolSpec, node_class: NodeC
         spec: the pool.
         node_class: the pool's NodeClass, or ``None`` where this app does not make it.
     """
+    yield from memory_problems(needs)
     yield from _taints(needs, name, spec)
     yield from _limits(needs, name, spec)
     known = spec.instance_types()
@@ -78,8 +97,68 @@ def misfits(needs: ServerNeeds, name: str, spec: NodePoolSpec, node_class: NodeC
             yield _no_host(needs, name, known)
         return
     yield from _gpu_problems(needs, name, landing)
+    yield from _nodes_too_small(needs, name, landing)
     if node_class is not None:
         yield from _lost_nvme(node_class, landing)
+
+
+def memory_problems(needs: ServerNeeds) -> Iterator[Problem]:
+    """What loading the weights takes of the host's memory, where the container may not use that much."""
+    host, limit = needs.host_memory, needs.memory_limit
+    allowed = None if limit is None else number(limit)
+    if host is None or allowed is None or host.total <= allowed:
+        return
+    room = (int(allowed) - host.overhead) // host.processes
+    smaller = room >= needs.model.largest_tensor_bytes
+    yield Problem(
+        field="memory",
+        message=f"loading {needs.model.name} takes {host}, and the container may use {limit}",
+        cure=f"set memory to {host.least}" + (f", or the weights' memory_limit to {room}" if smaller else ""),
+    )
+
+
+def doubts(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Problem]:
+    """What nobody can say of a server on a pool, because instance types of the pool are not known here.
+
+    Args:
+        needs: the server.
+        name: the pool's name.
+        spec: the pool.
+    """
+    requirements = spec.template.spec.requirements
+    unknown = names_unknown_types(requirements)
+    if not unknown:
+        return
+    fractions = sorted(
+        family for family in FRACTIONAL_GPU_FAMILIES if family in {one.partition(".")[0] for one in unknown}
+    )
+    need = needs.model.gpu_memory(tokens=needs.max_model_len, gpus=needs.gpus, fp8_kv_cache=needs.fp8_kv_cache)
+    if fractions:
+        told = "; ".join(f"{family} has {FRACTIONAL_GPU_FAMILIES[family]}" for family in fractions)
+        message = f"pool '{name}' asks for {', '.join(unknown)}: {told}, and {needs.model.name} {need}"
+        cure = "require a family with whole GPUs, such as labels.INSTANCE_FAMILY.is_in('g6')"
+    else:
+        message = f"pool '{name}' asks for {', '.join(unknown)}, which is not known here: {needs.model.name} {need}"
+        cure = "see to it that its GPUs have that much, or require types that automode estimate lists"
+    yield UNKNOWN_INSTANCE_TYPES.problem("node_pool", message, cure)
+
+
+def _nodes_too_small(needs: ServerNeeds, name: str, landing: Sequence[InstanceType]) -> Iterator[Problem]:
+    """Nodes whose memory ends while the weights are loaded, for a container without a limit of its own."""
+    host = needs.host_memory
+    if host is None or needs.memory_limit is not None:
+        return
+    small = [one for one in landing if allocatable(one).memory_mib * 2**20 < host.total]
+    if small:
+        least = min(small, key=lambda one: allocatable(one).memory_mib)
+        yield Problem(
+            field="memory",
+            message=(
+                f"pool '{name}' admits {_names(small)}: loading {needs.model.name} takes {host}, and {least.name} "
+                f"leaves pods {allocatable(least).memory_mib:,}Mi"
+            ),
+            cure=f"""request memory {host.least}, or set "memory_limit" in --model-loader-extra-config""",
+        )
 
 
 def _taints(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Problem]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["GIB", "GPT_OSS_20B", "GpuMemoryNeed", "ModelPreset"]
+from automode_constructs.facts.models import MODEL_SIZES, ModelSize
+from automode_constructs.specs.weight_streaming import GIB, HostMemory, Streaming
 
-GIB = 1024**3
-"""Bytes in a GiB."""
+__all__ = ["GIB", "GPT_OSS_20B", "GpuMemoryNeed", "ModelPreset"]
 
 _BATCHED_TOKENS = 2048
 """What one step may add beyond a sliding window: vLLM's ``--max-num-batched-tokens`` while it serves, by default."""
@@ -45,6 +45,7 @@ class ModelPreset:
         files: the patterns of the files that a server needs.
         parameters: number of parameters.
         weight_bytes: bytes of those files.
+        largest_tensor_bytes: bytes of the largest tensor in them, which a server that streams them holds in one piece.
         weights_in_gpu_gib: GiB that the weights take in GPU memory, all GPUs together.
         overhead_gib: GiB beside weights and KV cache, on each GPU.
         max_context: the longest context, in tokens.
@@ -64,6 +65,7 @@ class ModelPreset:
     files: tuple[str, ...]
     parameters: int
     weight_bytes: int
+    largest_tensor_bytes: int
     weights_in_gpu_gib: float
     overhead_gib: float
     max_context: int
@@ -91,20 +93,34 @@ class ModelPreset:
             tokens=tokens,
         )
 
+    def host_memory(self, *, memory_limit: int | None = None, processes: int = 1) -> HostMemory:
+        """What a pod must have of its node's memory while its server streams the weights.
+
+        Args:
+            memory_limit: bytes that the streamer may buffer in each process. Default: none; the streamer decides for
+                40 GB.
+            processes: processes that load, one for each GPU of the pod.
+        """
+        size = ModelSize(name=self.name, weight_bytes=self.weight_bytes, largest_tensor_bytes=self.largest_tensor_bytes)
+        return Streaming(limit=memory_limit, processes=processes).host_memory(size)
+
     def tokens_in(self, free_gib: float, *, fp8_kv_cache: bool = False) -> int:
         """How many tokens of context fit into the memory that weights and overhead leave."""
         window = self.kv_window_tokens * self.kv_window_bytes_per_token
         return max(0, int((free_gib * GIB * (2 if fp8_kv_cache else 1) - window) // self.kv_bytes_per_token))
 
 
+_SIZE = MODEL_SIZES["openai/gpt-oss-20b"]
+
 GPT_OSS_20B = ModelPreset(
-    name="openai/gpt-oss-20b",
-    repository="openai/gpt-oss-20b",
+    name=_SIZE.name,
+    repository=_SIZE.name,
     revision="6cee5e81ee83917806bbde320786a8fb61efebee",
     # The repository also holds the weights in two other forms, below original/ and metal/.
     files=("*.safetensors", "*.json", "*.jinja"),
     parameters=20_910_000_000,
-    weight_bytes=13_760_000_000,
+    weight_bytes=_SIZE.weight_bytes,
+    largest_tensor_bytes=_SIZE.largest_tensor_bytes,
     # The Marlin kernels pad the experts from 2880 x 2880 to 3072 x 2944.
     weights_in_gpu_gib=13.67,
     # A guess that no GPU has confirmed: CUDA context, graphs and activations.

@@ -9,13 +9,14 @@ from typing import Any, Literal
 from constructs import Construct
 
 from automode_constructs.errors import AutoModeError, shown
-from automode_constructs.inference.fit import ServerNeeds
+from automode_constructs.inference.fit import ServerNeeds, doubts
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import GIB, ModelPreset
 from automode_constructs.inference.model_server_checks import (
     argument_problems,
     drain_problems,
-    flag_of,
+    environment_problems,
+    given_flags,
     host_path_problems,
     model_problems,
     number_problems,
@@ -23,6 +24,7 @@ from automode_constructs.inference.model_server_checks import (
     quantity_problems,
     share_problems,
     staging_problems,
+    streamer_problems,
 )
 from automode_constructs.inference.vllm_arguments import check_arguments
 from automode_constructs.inference.weight_staging import WeightStaging
@@ -32,6 +34,7 @@ from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.specs import labels
 from automode_constructs.specs.model import kubernetes_name
 from automode_constructs.specs.node_pool import NodePoolSpec
+from automode_constructs.specs.rollout import surge_problems
 from automode_constructs.tokens import is_token
 
 __all__ = ["GPU_TOLERATION", "ModelServer"]
@@ -60,6 +63,9 @@ class ModelServer(Construct):
     without rights on a read-only file system, take requests when vLLM has loaded the model, and finish the requests
     under way when their node goes. Nothing scales by itself.
 
+    Weights from S3 pass through a buffer in the pod's memory, which is limited (``S3Weights(memory_limit=...)``): that
+    limit, once for each GPU, and about 6 GiB for vLLM must fit ``memory``.
+
     Args:
         scope: the cdk8s chart, or a construct in one.
         id: the construct's id.
@@ -71,7 +77,9 @@ class ModelServer(Construct):
         node_pool: the pool the pods are for; the server is held against it. Default: any GPU node of Auto Mode, and
             nothing is checked; Karpenter decides.
         name: name of all objects, at most 63 characters. Default: the construct's id; we decide.
-        replicas: number of pods, 0 or more. Default: 1; we decide.
+        replicas: number of pods, 0 or more. ``None`` leaves the number out of the manifest, for a server that a
+            HorizontalPodAutoscaler or KEDA scales: what is written comes back at each update. Kubernetes starts with 1,
+            and goes to 1 once when a number that was written before is left out. Default: 1; we decide.
         served_model_names: the names that requests may use, the first in replies. Default: the model's; we decide.
         max_model_len: longest request in tokens, prompt and answer together. Default: 32,768 or the model's own limit,
             whichever is less, which a GPU of 24 GB holds; we decide.
@@ -80,7 +88,8 @@ class ModelServer(Construct):
         kv_cache_dtype: ``auto`` or an 8-bit type such as ``fp8``. Default: ``auto``, the model's own; vLLM decides.
         gpus: GPUs of a replica, 1 or more; they share the model. Default: 1; we decide.
         cpu: vCPU that a pod requests. Default: 3, which fits every type with 4 vCPU; we decide.
-        memory: memory that a pod requests and may use. Default: 12Gi, which fits every type with 16 GiB; we decide.
+        memory: memory that a pod requests and may use. Default: 12Gi, which fits every type with 16 GiB, and 4Gi more
+            for each GPU after the first; we decide.
         arguments: more flags of vLLM, ``--flag=value`` each. Default: none.
         environment: more environment variables of the container, as text. Default: none.
         api_key: the Secret with the key that requests must bring. ``/health`` and ``/metrics`` stay open.
@@ -111,10 +120,11 @@ class ModelServer(Construct):
 
     Raises:
         AutoModeError: for each of these, with the arithmetic: an image without tag, weights without bucket, times that
-            do not add up, flags that vLLM does not have, and whatever does not fit the pool: taints, GPU limit, GPU
-            memory and generation, CPU, memory, architecture, an ephemeral volume that loses the local NVMe.
+            do not add up, flags that vLLM does not have, a buffer that does not hold the largest tensor
+            or does not fit the memory, and whatever does not fit the pool: taints, GPU limit, GPU memory and
+            generation, CPU, memory, architecture, an ephemeral volume that loses the local NVMe.
 
-    Source: vLLM 0.33.0; EKS User Guide, "Machine learning on EKS".
+    Source: vLLM 0.33.0; EKS User Guide, "Machine learning on EKS"; Kubernetes, "Horizontal Pod Autoscaling".
     """
 
     def __init__(
@@ -128,7 +138,7 @@ class ModelServer(Construct):
         staging: WeightStaging | None = None,
         node_pool: NodePool | None = None,
         name: str | None = None,
-        replicas: int = 1,
+        replicas: int | None = 1,
         served_model_names: Sequence[str] | None = None,
         max_model_len: int | None = None,
         max_num_seqs: int = 32,
@@ -136,7 +146,7 @@ class ModelServer(Construct):
         kv_cache_dtype: str = "auto",
         gpus: int = 1,
         cpu: int | str = "3",
-        memory: int | str = "12Gi",
+        memory: int | str | None = None,
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         api_key: SecretKey | None = None,
@@ -163,7 +173,7 @@ class ModelServer(Construct):
         length = min(32_768, model.max_context) if max_model_len is None else max_model_len
         problems = [
             *number_problems(
-                replicas=(replicas, 0),
+                replicas=(0 if replicas is None else replicas, 0),
                 max_num_seqs=(max_num_seqs, 1),
                 max_model_len=(length, 1),
                 gpus=(gpus, 1),
@@ -172,23 +182,30 @@ class ModelServer(Construct):
                 termination_grace_period=(termination_grace_period, 1),
                 startup_timeout=(startup_timeout, 10),
             ),
-            *quantity_problems(cpu=cpu, memory=memory),
+            *quantity_problems(cpu=cpu, memory=1 if memory is None else memory),
             *share_problems(gpu_memory_utilization=gpu_memory_utilization),
         ]
         if problems:
             raise AutoModeError(where, problems)  # what follows calculates with them
 
         version = vllm_version or reference.vllm_version
+        memory = f"{8 + 4 * gpus}Gi" if memory is None else memory
         self.needs = ServerNeeds(
             model=model,
             gpus=gpus,
             cpu=cpu,
             memory=memory,
+            host_memory=(
+                model.host_memory(memory_limit=weights.buffer_bytes(model), processes=gpus)
+                if isinstance(weights, S3Weights)
+                else None
+            ),
+            memory_limit=memory,
             max_model_len=length,
             gpu_memory_utilization=gpu_memory_utilization,
             fp8_kv_cache=kv_cache_dtype.startswith("fp8"),
             architecture=architecture,
-            replicas=replicas,
+            replicas=1 if replicas is None else replicas,
             tolerations=tolerations,
         )
         flags = [
@@ -209,10 +226,12 @@ class ModelServer(Construct):
         findings = check_arguments(flags, version=version)
         problems = [
             *staging_problems(staging, weights),
+            *streamer_problems(model, weights),
             *model_problems(model, length, image, version),
             *drain_problems(pre_stop_delay, shutdown_timeout, termination_grace_period),
             *host_path_problems(compile_cache_host_path, restricted=restricted),
             *argument_problems(arguments),
+            *environment_problems(environment or {}, weights),
             *findings.errors,
             *pool_problems(self.needs, node_pool),
         ]
@@ -295,7 +314,7 @@ class ModelServer(Construct):
             "Deployment",
             {
                 "spec": {
-                    "replicas": replicas,
+                    **({} if replicas is None else {"replicas": replicas}),
                     # A node, its image and the model come before the first reply; the default counts ten minutes.
                     "progressDeadlineSeconds": 900 + startup_timeout,
                     "revisionHistoryLimit": 3,
@@ -328,7 +347,15 @@ class ModelServer(Construct):
                 "automode:ImageTag",
                 f"image: {shown(image)} is named by a tag, which its maker may move; pin '@sha256:<digest>'",
             )
-        if node_pool is not None and termination_grace_period > SPOT_NOTICE_SECONDS and _admits_spot(node_pool.spec):
+        if node_pool is None:
+            return
+        for problem in doubts(self.needs, node_pool.name, node_pool.spec):
+            note_warning(self, problem.rule, str(problem))
+        limits = node_pool.spec.limits or {}
+        for problem in surge_problems(self.deployment.to_json(), pool=node_pool.name, limits=limits):
+            # In the words of the whole-tree check, which the CDK shows once then.
+            note_warning(self.deployment, problem.rule, str(problem))
+        if termination_grace_period > SPOT_NOTICE_SECONDS and _admits_spot(node_pool.spec):
             note_warning(
                 self,
                 "automode:DrainLongerThanSpotNotice",
@@ -412,7 +439,7 @@ def _volumes(bytes_on_disk: int, gpus: int, compile_cache_host_path: str | None)
 
 def _unless_given(arguments: Sequence[str], model: ModelPreset, max_num_seqs: int) -> list[str]:
     """Flags of ours that a user may replace by the same flag."""
-    given = {flag_of(argument) for argument in arguments}
+    given = given_flags(arguments)
     flags = []
     if "--disable-access-log-for-endpoints" not in given:
         flags.append("--disable-access-log-for-endpoints=/health")

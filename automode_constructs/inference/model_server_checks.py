@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from automode_constructs.errors import Problem, shown
-from automode_constructs.inference.fit import ServerNeeds, misfits
+from automode_constructs.facts.vllm import spellings_of, vllm_versions
+from automode_constructs.inference.fit import ServerNeeds, memory_problems, misfits
 from automode_constructs.inference.model_preset import ModelPreset
 from automode_constructs.inference.weight_staging import WeightStaging
-from automode_constructs.inference.weights import Weights
+from automode_constructs.inference.weights import S3Weights, Weights
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.specs.quantity import number
+from automode_constructs.specs.vllm_command import is_flag, written_flag
+from automode_constructs.specs.weight_streaming import LIMIT_VARIABLE
 
 __all__ = [
     "STOP_MARGIN_SECONDS",
     "argument_problems",
     "drain_problems",
-    "flag_of",
+    "environment_problems",
+    "given_flags",
     "host_path_problems",
     "model_problems",
     "number_problems",
@@ -25,6 +29,7 @@ __all__ = [
     "quantity_problems",
     "share_problems",
     "staging_problems",
+    "streamer_problems",
 ]
 
 STOP_MARGIN_SECONDS = 20
@@ -40,6 +45,11 @@ _OURS = {
     "--gpu-memory-utilization": "gpu_memory_utilization",
     "--kv-cache-dtype": "kv_cache_dtype",
     "--tensor-parallel-size": "gpus",
+    "--pipeline-parallel-size": "gpus",
+    "--prefill-context-parallel-size": "gpus",
+    "--data-parallel-size": "replicas",
+    "--data-parallel-size-local": "replicas",
+    "--nnodes": "gpus",
     "--shutdown-timeout": "shutdown_timeout",
     "--load-format": "weights",
     "--model-loader-extra-config": "weights",
@@ -57,6 +67,19 @@ def staging_problems(staging: WeightStaging | None, weights: Weights) -> Iterato
             field="staging",
             message=f"'{staging.node.path}' fills another place than the server's weights are in",
             cure="give both the same S3Weights",
+        )
+
+
+def streamer_problems(model: ModelPreset, weights: Weights) -> Iterator[Problem]:
+    """A buffer of the streamer that does not hold the largest tensor."""
+    if not isinstance(weights, S3Weights):
+        return
+    limit, least = weights.buffer_bytes(model), model.largest_tensor_bytes
+    if limit < least:
+        yield Problem(
+            field="weights.memory_limit",
+            message=f"{shown(weights.memory_limit)} does not hold the {least:,} bytes of {model.name}'s largest tensor",
+            cure=f"set it to {least} or more, or leave it out",
         )
 
 
@@ -101,20 +124,55 @@ def host_path_problems(path: str | None, *, restricted: bool) -> Iterator[Proble
 
 
 def argument_problems(arguments: Sequence[str]) -> Iterator[Problem]:
-    """Flags that another argument writes."""
+    """Flags that another argument writes, however they are spelled."""
     for index, argument in enumerate(arguments):
-        if flag_of(argument) in _OURS:
-            told = _OURS[flag_of(argument)]
+        for flag in sorted(_flags_of(argument) & _OURS.keys()):
+            told = _OURS[flag]
             yield Problem(
                 field=f"arguments[{index}]",
-                message=f"'{flag_of(argument)}' is written by this construct",
+                message=f"{_spelling(argument, flag)} is written by this construct",
                 cure=f"use {told}" if told else "leave it out: the Service and the probes rest on it",
             )
 
 
+def _spelling(argument: str, flag: str) -> str:
+    name = written_flag(argument).name
+    return f"'{flag}'" if name == flag else f"'{name}', which is '{flag}',"
+
+
+def _flags_of(argument: object) -> set[str]:
+    """The flags that some version of vLLM takes an argument for: by alias and abbreviation too."""
+    if not isinstance(argument, str) or not is_flag(argument):
+        return set()
+    written = written_flag(argument)
+    found = {written.name}
+    for version in vllm_versions():
+        names = written.named(version)
+        if len(names) == 1:
+            found.add(spellings_of(version)[names[0]].flag.name)
+    return found
+
+
+def given_flags(arguments: Sequence[str]) -> set[str]:
+    """The flags among arguments, as vLLM calls them in full."""
+    return {flag for argument in arguments for flag in _flags_of(argument)}
+
+
+def environment_problems(environment: Mapping[str, str], weights: Weights) -> Iterator[Problem]:
+    """A variable that vLLM writes over."""
+    if LIMIT_VARIABLE in environment and isinstance(weights, S3Weights):
+        yield Problem(
+            field=f"environment['{LIMIT_VARIABLE}']",
+            message="is what the weights' memory_limit sets",
+            cure=f"use S3Weights(..., memory_limit={shown(environment[LIMIT_VARIABLE])})",
+        )
+
+
 def pool_problems(needs: ServerNeeds, node_pool: NodePool | None) -> Iterator[Problem]:
-    """What does not fit the pool."""
-    if node_pool is not None:
+    """What does not fit the pool, or any node."""
+    if node_pool is None:
+        yield from memory_problems(needs)
+    else:
         node_class = node_pool.node_class
         spec = node_class.spec if isinstance(node_class, NodeClass) else None
         yield from misfits(needs, node_pool.name, node_pool.spec, spec)
@@ -134,7 +192,7 @@ def quantity_problems(**quantities: object) -> list[Problem]:
     return [
         Problem(field=field, message=f"{shown(value)} is not a quantity such as 3, '500m' or '12Gi'")
         for field, value in quantities.items()
-        if isinstance(value, bool) or not isinstance(value, int | str) or (number(value) or 0) <= 0
+        if not _is_amount(value)
     ]
 
 
@@ -147,10 +205,10 @@ def share_problems(**shares: object) -> list[Problem]:
     ]
 
 
+def _is_amount(value: object) -> bool:
+    known = number(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    return known is not None and known.is_finite() and known > 0
+
+
 def _parts(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
-
-
-def flag_of(argument: str) -> str:
-    """The flag of an argument, as vLLM spells it."""
-    return argument.partition("=")[0].replace("_", "-")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.model_preset import ModelPreset
+from automode_constructs.specs.quantity import number
+from automode_constructs.specs.weight_streaming import DEFAULT_MEMORY_LIMIT
 from automode_constructs.tokens import is_token
 
 __all__ = ["HubWeights", "ImageWeights", "S3Weights", "SecretKey", "Weights"]
@@ -47,12 +50,16 @@ class S3Weights:
     Args:
         bucket: name of the bucket; a token too.
         prefix: where in it the files lie, without a slash at either end.
+        memory_limit: what the streamer may buffer in the host's memory, in bytes or as a quantity such as ``4Gi``; at
+            least the model's largest tensor. Each GPU of a pod has a process with such a buffer.
+            Default: 4Gi, or the largest tensor where that is more; we decide, the streamer's own limit is 40 GB.
 
     Source: EKS User Guide, "Load and serve a model"; run-ai/runai-model-streamer.
     """
 
     bucket: str
     prefix: str
+    memory_limit: int | str | None = field(default=None, compare=False)
 
     def check(self, where: str) -> None:
         """Refuses a bucket or prefix that cannot be."""
@@ -70,6 +77,17 @@ class S3Weights:
                 f"{shown(self.prefix)} is no prefix of S3 objects",
                 "write it without a slash at either end, such as 'gpt-oss-20b/<revision>'",
             )
+        limit = self.memory_limit
+        if limit is not None and _bytes(limit) is None:
+            raise AutoModeError.of(
+                where, "weights.memory_limit", f"{shown(limit)} is no number of bytes", "write 4294967296, or '4Gi'"
+            )
+
+    def buffer_bytes(self, preset: ModelPreset) -> int:
+        """Bytes that the streamer may buffer in each process."""
+        if self.memory_limit is None:
+            return max(DEFAULT_MEMORY_LIMIT, preset.largest_tensor_bytes)
+        return _bytes(self.memory_limit) or DEFAULT_MEMORY_LIMIT
 
     def model(self, preset: ModelPreset) -> str:  # noqa: ARG002 - one shape for all kinds
         """What the server is told to load."""
@@ -78,7 +96,11 @@ class S3Weights:
     def arguments(self, preset: ModelPreset) -> Sequence[str]:
         """The flags of vLLM that go with it."""
         streams = max(1, math.ceil(preset.weight_bytes / _BYTES_PER_STREAM))
-        return ["--load-format=runai_streamer", f'--model-loader-extra-config={{"concurrency":{streams}}}']
+        config = {"concurrency": streams, "memory_limit": self.buffer_bytes(preset)}
+        return [
+            "--load-format=runai_streamer",
+            f"--model-loader-extra-config={json.dumps(config, separators=(',', ':'))}",
+        ]
 
     def environment(self) -> Sequence[Mapping[str, Any]]:
         """The environment that goes with it."""
@@ -175,6 +197,14 @@ class HubWeights:
     def bytes_on_disk(self, preset: ModelPreset) -> int:
         """Bytes that a pod writes to its node's disk."""
         return preset.weight_bytes
+
+
+def _bytes(quantity: object) -> int | None:
+    """The whole bytes of a quantity, ``None`` where it is none, or more than a server can have."""
+    if isinstance(quantity, bool) or not isinstance(quantity, int | str):
+        return None
+    known = number(quantity)
+    return int(known) if known is not None and known.is_finite() and 1 <= known < 2**63 else None
 
 
 Weights = S3Weights | ImageWeights | HubWeights

@@ -146,9 +146,10 @@ def read_command(arguments: Sequence[str], *, environment: Mapping[str, str] | N
         if written.value is not None:
             values[flag.name] = [written.value]
         else:
-            values[flag.name] = following = []
+            following: list[str] = []
             while waiting and len(following) < int(most) and not is_flag(waiting[0]):
                 following.append(waiting.popleft())
+            values[flag.name] = following
         (off.discard if spelling.on else off.add)(flag.name)
     return VllmCommand(
         model=next(iter(values.get("--model", ())), model),

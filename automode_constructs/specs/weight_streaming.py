@@ -178,7 +178,7 @@ def streaming_problems(document: Mapping[str, Any], *, weight_bytes: int | None 
         yield from (problem.under(path) for problem in _limit_problems(command, streaming, size))
         limit = memory_limit_of(document, container)
         bytes_allowed = None if limit is None else number(limit)
-        if limit is None or bytes_allowed is None:
+        if bytes_allowed is None or not bytes_allowed.is_finite():
             continue
         host = streaming.host_memory(size)
         if host.total > bytes_allowed:
@@ -226,14 +226,12 @@ def _cure(streaming: Streaming, size: ModelSize | None, allowed: int) -> str:
 
 def _limit_problems(command: VllmCommand, streaming: Streaming, size: ModelSize | None) -> Iterator[Problem]:
     config = command.mapping(_CONFIG) or {}
-    text = command.environment.get(LIMIT_VARIABLE)
+    text = None if isinstance(config.get(_KEY), int) else command.environment.get(LIMIT_VARIABLE)
     cure = "write bytes, such as 4294967296 for 4 GiB"
     if isinstance(config.get(_KEY), bool):
         yield STREAMER_LIMIT.problem("args", f"memory_limit: {shown(config[_KEY])} is no number of bytes", cure)
-    elif not isinstance(config.get(_KEY), int) and text is not None and not is_token(text):
-        # An empty variable counts as set.
-        if _whole_number(text) is None:
-            yield STREAMER_LIMIT.problem("env", f"{LIMIT_VARIABLE}: {shown(text)} is no number of bytes", cure)
+    elif text is not None and not is_token(text) and _whole_number(text) is None:  # an empty text too
+        yield STREAMER_LIMIT.problem("env", f"{LIMIT_VARIABLE}: {shown(text)} is no number of bytes", cure)
     limit = streaming.limit
     if limit is None or limit in (0, -1):
         return
@@ -244,8 +242,8 @@ def _limit_problems(command: VllmCommand, streaming: Streaming, size: ModelSize 
     elif limit < least and size is not None:
         yield STREAMER_LIMIT.problem(
             field,
-            f"the streamer's memory limit of {limit:,} bytes does not hold the largest tensor of {size.name}, {least:,} "
-            "bytes, and the server ends with an error",
+            f"the streamer's memory limit of {limit:,} bytes does not hold the largest tensor of {size.name}, "
+            f"{least:,} bytes, so that the server ends with an error",
             f"set memory_limit to {max(DEFAULT_MEMORY_LIMIT, least)}, or to 0 for just the largest tensor",
         )
 

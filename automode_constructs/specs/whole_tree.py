@@ -17,6 +17,7 @@ from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.labels import CAPACITY_TYPE, ZONE
 from automode_constructs.specs.network_load_balancer import is_network_load_balancer
 from automode_constructs.specs.placement import BUILT_IN_POOLS, Asked, Pods, Pool, is_near, pods_of, pool_of, tolerates
+from automode_constructs.specs.rollout import rollout_problems
 from automode_constructs.specs.rule import RULES, Rule, Severity, rule
 from automode_constructs.specs.weight_streaming import streaming_problems
 from automode_constructs.tokens import is_token
@@ -237,6 +238,7 @@ def judge_tree(
     read = [(index, pool) for index, pool in pools if pool is not None]
     findings += _reservations_without_pool(objects, read, whole=whole)
     findings += _equal_weights(objects, read)
+    findings += _rollouts(objects, built_in_pools, whole=whole)
     if len(read) < len(pools):
         return findings  # What the others launch is not known.
     work = [
@@ -301,6 +303,12 @@ def _streamers(objects: Sequence[TreeObject]) -> Iterator[TreeFinding]:
     for index, item in enumerate(objects):
         for problem in streaming_problems(item.manifest):
             yield _finding(RULES[problem.rule], objects, index, problem.field, problem.message, problem.cure)
+
+
+def _rollouts(objects: Sequence[TreeObject], built_in_pools: Collection[str], *, whole: bool) -> Iterator[TreeFinding]:
+    manifests = [item.manifest for item in objects]
+    for index, problem in rollout_problems(manifests, built_in_pools=built_in_pools, whole=whole):
+        yield _finding(RULES[problem.rule], objects, index, problem.field, problem.message, problem.cure)
 
 
 def _network_load_balancers_in_local_zones(
