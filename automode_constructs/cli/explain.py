@@ -9,13 +9,13 @@ from collections.abc import Iterable
 # Each of these files lists its rules when it is imported.
 from automode_constructs.cli import lint, reading
 from automode_constructs.errors import shown
-from automode_constructs.inference import fit
+from automode_constructs.inference import fit, weights
 from automode_constructs.specs import document, whole_tree
 from automode_constructs.specs.rule import RULES, Rule
 
 __all__ = ["explain", "rules_page"]
 
-_HOMES = (document, fit, lint, reading, whole_tree)
+_HOMES = (document, fit, lint, reading, weights, whole_tree)
 
 
 def explain(id: str) -> tuple[str, bool]:

@@ -334,7 +334,7 @@ def _duplicates(objects: Sequence[_Object]) -> Iterator[LintFinding]:
 
 def _rollouts(objects: Sequence[_Object]) -> Iterator[LintFinding]:
     """What shows in an update only, and in more than one object."""
-    named = [item for item in objects if _is_named(item.data)]
+    named = [item for item in objects if _is_named(item.data) and first_placeholder(item.data) is None]
     found = rollout_problems([item.data for item in named], built_in_pools=BUILT_IN_POOLS, whole=False)
     for index, problem in found:
         yield named[index].finding(named[index].place(problem.field), problem, RULES[problem.rule].severity)

@@ -5,12 +5,13 @@ Python holds; nothing is installed at start, and no disk is written. The image o
 on an ordinary node; the one of the AWS CLI has no Python that a program can use, and a shell that resumes and checks
 digests is more to get wrong than this.
 
-``copy`` streams each file through memory into a multipart upload and hashes it on the way. What does not have the
-hub's size and digest never becomes an object, so an object that carries the digest in its metadata is right and is not
-copied again. The marker ``.ready.json`` comes last. ``check`` tells whether marker and objects are there.
+``copy`` streams one file after another through memory into a multipart upload and hashes it on the way. What does not
+have the hub's size and digest never becomes an object, so an object that carries the digest in its metadata is right
+and is not copied again: a copy that is cut off goes on with the file that it was at. The marker ``.ready.json`` comes
+last. ``check`` tells whether marker and objects are there. The last line says why it failed.
 
 Exit codes: 0 all is there; 1 it may work another time (network, permissions that are not yet in force); 2 it never
-will with these settings.
+will with these settings; 143 it was told to end.
 
 Environment: ``HF_ENDPOINT`` (a mirror of the hub), ``HF_TOKEN``, ``HTTPS_PROXY``, ``NO_PROXY``, and boto3's own.
 
@@ -29,7 +30,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from http.client import HTTPException
@@ -54,10 +54,10 @@ DIGEST = "source-digest"
 """The metadata in which an object keeps the hub's digest."""
 
 PART_BYTES = 16 * 1024 * 1024
-"""Bytes of a part of a multipart upload; S3 takes 10,000 parts, so a file above 150 GB gets larger ones."""
+"""Bytes of a part of a multipart upload; S3 takes 10,000 parts, so a file above 150 GB gets larger ones.
 
-FILES_AT_A_TIME = 3
-"""Each keeps up to about 14 parts in memory: ten that wait, four on their way."""
+About 14 of them are in memory: ten that wait, four on their way.
+"""
 
 ATTEMPTS = 6
 """How often a request is made before it counts as failed, with 1, 2, 4 ... seconds in between."""
@@ -397,21 +397,36 @@ def _some_of(paths: set[str]) -> str:
 
 
 def _copy_all(hub: Hub, bucket: Bucket, files: Sequence[SourceFile]) -> None:
-    failures: list[SettingsError | TransferError] = []
-    with ThreadPoolExecutor(max_workers=FILES_AT_A_TIME) as pool:
-        # The largest first, so that none of them is left over alone.
-        ordered = sorted(files, key=lambda file: file.size, reverse=True)
-        for future in as_completed([pool.submit(_copy_one, hub, bucket, file) for file in ordered]):
-            try:
-                future.result()
-            except (SettingsError, TransferError, BotoCoreError, ClientError) as error:
-                failures.append(_in_words(error, bucket))
-                log.error("%s", failures[-1])
+    """Copies one file after another, so that a run that is cut off leaves all but one of those it began whole."""
+    failures: list[TransferError] = []
+    # The smallest first: what is wrong with the settings shows at once.
+    for number, file in enumerate(sorted(files, key=lambda file: (file.size, file.path)), 1):
+        _under_way[:] = [f"copying file {number} of {len(files)}, {file.path}"]
+        try:
+            _copy_one(hub, bucket, file)
+        except (SettingsError, TransferError, BotoCoreError, ClientError) as error:
+            told = _in_words(error, bucket)
+            log.error("%s", told)
+            if isinstance(told, SettingsError):
+                raise told from None
+            failures.append(told)
     if failures:
-        hopeless = next((failure for failure in failures if isinstance(failure, SettingsError)), None)
-        raise hopeless or TransferError(
-            f"{len(failures)} of {len(files)} files failed; the next run copies what is not there"
+        raise TransferError(
+            f"{len(failures)} of {len(files)} files failed, the last of them: {failures[-1]}; the next run copies "
+            "what is not there"
         )
+
+
+_under_way: list[str] = []
+"""What a run that is told to end was at."""
+
+
+def _end(*_: object) -> None:
+    """Says in the last line what was under way, and that nothing is lost."""
+    told = f"error: told to end while {_under_way[0] if _under_way else 'beginning'}; files copied whole stay, and the "
+    # Past the log, whose lock may be held.
+    os.write(1, f"{told}next run goes on there\n".encode())
+    os._exit(143)
 
 
 def _copy_one(hub: Hub, bucket: Bucket, file: SourceFile) -> None:
@@ -486,5 +501,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     # As a container's first process Python would ignore SIGTERM, and threads would keep it from ending.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main())

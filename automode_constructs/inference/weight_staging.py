@@ -14,8 +14,8 @@ from constructs import Construct
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import ModelPreset
-from automode_constructs.inference.weights import S3Weights, SecretKey
-from automode_constructs.manifests.kubernetes_object import KubernetesObject, wait_for
+from automode_constructs.inference.weights import LONGEST_AWAITED_SECONDS, STAGING_DEADLINE, S3Weights, SecretKey
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning, wait_for
 from automode_constructs.specs import labels
 from automode_constructs.specs.model import kubernetes_name
 from automode_constructs.specs.quantity import number
@@ -63,8 +63,12 @@ class WeightStaging(Construct):
     ``s3:AbortMultipartUpload`` below the prefix, and ``kms:GenerateDataKey`` and ``kms:Decrypt`` on the bucket's own
     KMS key. The pods must reach the hub and S3 by HTTPS; 169.254.170.23 belongs into a ``NO_PROXY``.
 
-    A deployment by CloudFormation waits for the Job before it makes what depends on this construct, at most 14 minutes:
-    a copy that takes longer fails that deployment, and the next one goes on where it ended.
+    A deployment by CloudFormation waits for the Job before it makes what depends on this construct, for at most 14
+    minutes; the Job gives up before that. A copy that fails or takes longer fails the deployment, and CloudFormation
+    takes the Job away again. One file is copied after another, and those copied whole stay in the bucket, so that the
+    next deployment goes on with the file that this one was at: as long as it finds the same bucket. Make the bucket in
+    a stack of its own. In the stack that fails it goes too, or, where it is retained, it stays behind and the next
+    deployment makes another one.
 
     The Job is never deleted by itself: CloudFormation would not notice, and GitOps would make it anew.
 
@@ -82,11 +86,12 @@ class WeightStaging(Construct):
         environment: more variables of the container and of the init container, as text, such as ``HTTPS_PROXY``.
             Default: none.
         cpu: vCPU that the pod requests. Default: 1, which fits the smallest ordinary types; we decide.
-        memory: memory that the pod requests and may use; three files under way take up to 0.7 GiB.
+        memory: memory that the pod requests and may use; a file under way takes up to 0.3 GiB.
             Default: 1Gi; we decide.
-        retries: pods that may fail before the Job does, 0 to 20; the first ones may start before their permissions are
-            in force. Default: 6; Kubernetes decides the same.
-        deadline: seconds after which the Job fails, at least 60. Default: 3600; we decide.
+        retries: pods that may fail before the Job does, 0 to 20, with 10, 20, 40 ... seconds between them; the first
+            ones may start before their permissions are in force. Default: 3, about two minutes; we decide.
+        deadline: seconds after which the Job fails, at least 60. More than 780 are for copies that no deployment by
+            CloudFormation waits for. Default: 780, which ends before such a deployment stops waiting; we decide.
         run: count it up to run again with the same settings, for example into a new bucket. Default: 1; we decide.
 
     Raises:
@@ -111,8 +116,8 @@ class WeightStaging(Construct):
         environment: Mapping[str, str] | None = None,
         cpu: int | str = 1,
         memory: int | str = "1Gi",
-        retries: int = 6,
-        deadline: int = 3600,
+        retries: int = 3,
+        deadline: int = LONGEST_AWAITED_SECONDS,
         run: int = 1,
     ) -> None:
         where = f"{scope.node.path}/{id}".removeprefix("/")
@@ -182,6 +187,13 @@ class WeightStaging(Construct):
             body={"spec": spec},
         )
         wait_for(self.job, ".status.succeeded")
+        if deadline > LONGEST_AWAITED_SECONDS:
+            problem = STAGING_DEADLINE.problem(
+                "deadline",
+                f"the Job may take {deadline} s, a deployment by CloudFormation fails after 840 s and never tells why",
+                f"set it to {LONGEST_AWAITED_SECONDS} or less, and deploy again where a copy takes longer: it goes on",
+            )
+            note_warning(self.job, problem.rule, str(problem))
 
     def init_container(self, *, image: str | None = None) -> dict[str, Any]:
         """The first init container of a server: it fails, and says why, where the weights are not all there.

@@ -12,10 +12,30 @@ from typing import Any
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.model_preset import ModelPreset
 from automode_constructs.specs.quantity import number
+from automode_constructs.specs.rule import rule
 from automode_constructs.specs.weight_streaming import DEFAULT_MEMORY_LIMIT
 from automode_constructs.tokens import is_token
 
-__all__ = ["HubWeights", "ImageWeights", "S3Weights", "SecretKey", "Weights"]
+__all__ = [
+    "LONGEST_AWAITED_SECONDS",
+    "STAGING_DEADLINE",
+    "HubWeights",
+    "ImageWeights",
+    "S3Weights",
+    "SecretKey",
+    "Weights",
+]
+
+LONGEST_AWAITED_SECONDS = 780
+"""One minute less than a deployment waits for an object to get ready, so that the Job's own reason is known by then."""
+
+STAGING_DEADLINE = rule(
+    "automode:StagingDeadline",
+    "Job",
+    severity="warning",
+    sentence="A Job that a deployment waits for fails by itself before the deployment stops waiting, after 14 minutes.",
+    source="aws-cdk, kubectl-provider (its Lambda functions run for 15 minutes at most)",
+)
 
 _BYTES_PER_STREAM = 4_000_000_000
 _COMMIT = re.compile(r"[0-9a-f]{40}")

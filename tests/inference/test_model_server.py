@@ -117,7 +117,7 @@ class TestCommand:
             "--tensor-parallel-size=1",
             "--shutdown-timeout=90",
             "--load-format=runai_streamer",
-            '--model-loader-extra-config={"concurrency":4}',
+            '--model-loader-extra-config={"concurrency":4,"memory_limit":4294967296}',
             "--disable-access-log-for-endpoints=/health",
             "--tool-call-parser=openai",
             "--enable-auto-tool-choice",

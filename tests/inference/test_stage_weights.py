@@ -297,7 +297,10 @@ class TestFaults:
         assert pauses == [1, 2, 4, 8, 16]
         out = capsys.readouterr().out
         assert f"{self.SHARD}: the connection ended at byte {6 * MIB} of {12 * MIB}, 6 times" in out
-        assert out.endswith("error: 1 of 5 files failed; the next run copies what is not there\n")
+        assert out.endswith(
+            f"error: 1 of 5 files failed, the last of them: {self.SHARD}: the connection ended at byte {6 * MIB} of "
+            f"{12 * MIB}, 6 times; the next run copies what is not there\n"
+        )
         assert f"{PREFIX}/.ready.json" not in store.objects()
 
     def test_the_next_run_copies_only_what_is_not_there(self, hub: Hub, store: Store, pauses: list[float]) -> None:
