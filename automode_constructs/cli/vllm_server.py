@@ -86,9 +86,7 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
             "say how large its weights are with --weight-gb",
         )
     streaming = streaming_of(command)
-    known = ModelSize(
-        name=model, weight_bytes=size, largest_tensor_bytes=0 if preset is None else preset.largest_tensor_bytes
-    )
+    known = ModelSize(name=model, weight_bytes=size, largest_tensor_bytes=(preset and preset.largest_tensor_bytes) or 0)
     return Server(
         kind=kind,
         name=name,

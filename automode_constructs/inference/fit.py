@@ -109,7 +109,7 @@ def memory_problems(needs: ServerNeeds) -> Iterator[Problem]:
     if host is None or allowed is None or host.total <= allowed:
         return
     room = (int(allowed) - host.overhead) // host.processes
-    smaller = room >= needs.model.largest_tensor_bytes
+    smaller = room >= (needs.model.largest_tensor_bytes or GIB)
     yield Problem(
         field="memory",
         message=f"loading {needs.model.name} takes {host}, and the container may use {limit}",

@@ -46,6 +46,7 @@ class ModelPreset:
         parameters: number of parameters.
         weight_bytes: bytes of those files.
         largest_tensor_bytes: bytes of the largest tensor in them, which a server that streams them holds in one piece.
+            Default: not known, which a warning says where it matters.
         weights_in_gpu_gib: GiB that the weights take in GPU memory, all GPUs together.
         overhead_gib: GiB beside weights and KV cache, on each GPU.
         max_context: the longest context, in tokens.
@@ -65,7 +66,7 @@ class ModelPreset:
     files: tuple[str, ...]
     parameters: int
     weight_bytes: int
-    largest_tensor_bytes: int
+    largest_tensor_bytes: int | None = None
     weights_in_gpu_gib: float
     overhead_gib: float
     max_context: int
@@ -101,7 +102,9 @@ class ModelPreset:
                 40 GB.
             processes: processes that load, one for each GPU of the pod.
         """
-        size = ModelSize(name=self.name, weight_bytes=self.weight_bytes, largest_tensor_bytes=self.largest_tensor_bytes)
+        size = ModelSize(
+            name=self.name, weight_bytes=self.weight_bytes, largest_tensor_bytes=self.largest_tensor_bytes or 0
+        )
         return Streaming(limit=memory_limit, processes=processes).host_memory(size)
 
     def tokens_in(self, free_gib: float, *, fp8_kv_cache: bool = False) -> int:

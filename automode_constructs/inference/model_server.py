@@ -24,6 +24,7 @@ from automode_constructs.inference.model_server_checks import (
     quantity_problems,
     share_problems,
     staging_problems,
+    streamer_doubts,
     streamer_problems,
 )
 from automode_constructs.inference.vllm_arguments import check_arguments
@@ -336,6 +337,8 @@ class ModelServer(Construct):
             self._make("networking.k8s.io/v1", "NetworkPolicy", {"spec": self._traffic(clients)})
         for finding in findings.warnings:
             note_warning(self, "automode:VllmArgument", str(finding))
+        for problem in streamer_doubts(model, weights):
+            note_warning(self, problem.rule, str(problem))
         self._warn(image, reference, node_pool, termination_grace_period)
 
     def _warn(

@@ -14,7 +14,7 @@ from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.vllm_command import is_flag, written_flag
-from automode_constructs.specs.weight_streaming import LIMIT_VARIABLE
+from automode_constructs.specs.weight_streaming import LIMIT_VARIABLE, STREAMER_LIMIT
 
 __all__ = [
     "STOP_MARGIN_SECONDS",
@@ -29,6 +29,7 @@ __all__ = [
     "quantity_problems",
     "share_problems",
     "staging_problems",
+    "streamer_doubts",
     "streamer_problems",
 ]
 
@@ -72,14 +73,25 @@ def staging_problems(staging: WeightStaging | None, weights: Weights) -> Iterato
 
 def streamer_problems(model: ModelPreset, weights: Weights) -> Iterator[Problem]:
     """A buffer of the streamer that does not hold the largest tensor."""
-    if not isinstance(weights, S3Weights):
+    least = model.largest_tensor_bytes
+    if isinstance(weights, S3Weights) and least is not None and weights.buffer_bytes(model) < least:
+        yield STREAMER_LIMIT.problem(
+            "weights.memory_limit",
+            f"{shown(weights.memory_limit)} does not hold the {least:,} bytes of {model.name}'s largest tensor",
+            f"set it to {least} or more, or leave it out",
+        )
+
+
+def streamer_doubts(model: ModelPreset, weights: Weights) -> Iterator[Problem]:
+    """A buffer of the streamer that may not hold the largest tensor, since nobody says how large that is."""
+    if not isinstance(weights, S3Weights) or model.largest_tensor_bytes is not None:
         return
-    limit, least = weights.buffer_bytes(model), model.largest_tensor_bytes
-    if limit < least:
-        yield Problem(
-            field="weights.memory_limit",
-            message=f"{shown(weights.memory_limit)} does not hold the {least:,} bytes of {model.name}'s largest tensor",
-            cure=f"set it to {least} or more, or leave it out",
+    limit = weights.buffer_bytes(model)
+    if limit < model.weight_bytes:
+        yield STREAMER_LIMIT.problem(
+            "model.largest_tensor_bytes",
+            f"is not known, so that nobody can tell whether the streamer's {limit:,} bytes hold that tensor",
+            "say it in the ModelPreset",
         )
 
 

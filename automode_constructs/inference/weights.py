@@ -106,7 +106,7 @@ class S3Weights:
     def buffer_bytes(self, preset: ModelPreset) -> int:
         """Bytes that the streamer may buffer in each process."""
         if self.memory_limit is None:
-            return max(DEFAULT_MEMORY_LIMIT, preset.largest_tensor_bytes)
+            return max(DEFAULT_MEMORY_LIMIT, preset.largest_tensor_bytes or 0)
         return _bytes(self.memory_limit) or DEFAULT_MEMORY_LIMIT
 
     def model(self, preset: ModelPreset) -> str:  # noqa: ARG002 - one shape for all kinds

@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_MEMORY_LIMIT",
     "GIB",
     "LIMIT_VARIABLE",
+    "STREAMER_LIMIT",
     "HostMemory",
     "Streaming",
     "containers_of",
@@ -75,6 +76,7 @@ STREAMER_LIMIT = rule(
         "(or 0 for just that, or -1 for all weights)."
     ),
     source=_SOURCE,
+    warning_where="nothing is known of that tensor",
 )
 
 
