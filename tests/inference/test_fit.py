@@ -174,6 +174,28 @@ def test_types_newer_than_our_list_never_fail(requirement: Requirement) -> None:
     assert told(pool(requirement), node_class("500Gi"), cpu=1000) == []
 
 
+def test_a_buffer_that_does_not_fit_the_container_is_refused() -> None:
+    host = GPT_OSS_20B.host_memory()
+    assert str(host) == "18.8 GiB (the streamer's buffer 12.8, vLLM about 6)"
+    assert told(pool(*TALK), host_memory=host, memory_limit="12Gi") == [
+        "memory: loading openai/gpt-oss-20b takes 18.8 GiB (the streamer's buffer 12.8, vLLM about 6), and the "
+        "container may use 12Gi; set memory to 19Gi, or the weights' memory_limit to 6442450944"
+    ]
+    limited = GPT_OSS_20B.host_memory(memory_limit=4 * 1024**3)
+    assert told(pool(*TALK), host_memory=limited, memory_limit="12Gi") == []
+    assert told(pool(*TALK), host_memory=limited, memory_limit="9Gi") != []
+
+
+def test_a_buffer_that_does_not_fit_the_node_is_refused_where_the_container_has_no_limit() -> None:
+    small = pool(labels.INSTANCE_TYPE.is_in("g6.xlarge", "g6.2xlarge"))
+    assert told(small, host_memory=GPT_OSS_20B.host_memory()) == [
+        "memory: pool 'gpu' admits g6.xlarge: loading openai/gpt-oss-20b takes 18.8 GiB (the streamer's buffer 12.8, "
+        'vLLM about 6), and g6.xlarge leaves pods 14,162Mi; request memory 19Gi, or set "memory_limit" in '
+        "--model-loader-extra-config"
+    ]
+    assert told(small, host_memory=GPT_OSS_20B.host_memory(memory_limit=4 * 1024**3)) == []
+
+
 def test_everything_wrong_is_told_at_once() -> None:
     small = pool(*TALK, taints=[Taint(key="a", effect="NoSchedule")], limits={"nvidia.com/gpu": 1})
     fields = [said.partition(":")[0] for said in told(small, node_class("900Gi"), replicas=2, fp8_kv_cache=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import aws_cdk as cdk
@@ -19,6 +20,7 @@ from automode_constructs.manifests.rendering import render
 from automode_constructs.specs import labels
 from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 from automode_constructs.specs.requirement import Requirement
+from automode_constructs.specs.whole_tree import judge_tree
 from tests.refusal import refusal
 
 IMAGE = f"public.ecr.aws/deep-learning-containers/vllm@sha256:{'0a' * 32}"
@@ -147,6 +149,38 @@ class TestCommand:
             "  arguments[1]: '--port' is written by this construct; leave it out: the Service and the probes rest on it"
         )
 
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["-tp", "2"], "'-tp', which is '--tensor-parallel-size', is written by this construct; use gpus"),
+            (["-tp=2"], "'-tp', which is '--tensor-parallel-size', is written by this construct; use gpus"),
+            (["-t", "2"], "'-t', which is '--tensor-parallel-size', is written by this construct; use gpus"),
+            (["--tensor_parallel_size=2"], "'--tensor-parallel-size' is written by this construct; use gpus"),
+            (["--tensor-par=2"], "'--tensor-par', which is '--tensor-parallel-size', is written by this"),
+            (["-pp", "2"], "'-pp', which is '--pipeline-parallel-size', is written by this construct; use gpus"),
+            (["-pcp=2"], "'-pcp', which is '--prefill-context-parallel-size', is written by this construct; use gpus"),
+            (["--data-parallel-size", "2"], "'--data-parallel-size' is written by this construct; use replicas"),
+            (
+                ["-dpl", "2"],
+                "'-dpl', which is '--data-parallel-size-local', is written by this construct; use replicas",
+            ),
+            (
+                ["--model-loader-extra-config.concurrency=8"],
+                "'--model-loader-extra-config' is written by this construct; use weights",
+            ),
+            (["--load-f=auto"], "'--load-f', which is '--load-format', is written by this construct; use weights"),
+        ],
+    )
+    def test_by_no_spelling_either(self, arguments: list[str], message: str) -> None:
+        assert message in refusal(lambda: server(arguments=arguments))
+
+    def test_what_shares_the_gpus_it_has_is_the_users(self) -> None:
+        assert container_of(made(gpus=4, arguments=["-dcp", "2"]))["args"][-2:] == ["-dcp", "2"]
+
+    def test_a_flag_of_ours_gives_way_to_its_short_form(self) -> None:
+        args = container_of(made(arguments=["--tool-call-p", "hermes"]))["args"]
+        assert not [flag for flag in args if flag.startswith("--tool-call-parser")]
+
 
 class TestWeights:
     def test_the_image_holds_them(self) -> None:
@@ -164,6 +198,57 @@ class TestWeights:
         assert environment_of(objects)["HF_TOKEN"] == {"secretKeyRef": {"name": "hub", "key": "token"}}
         sizes = {volume["name"]: volume["emptyDir"]["sizeLimit"] for volume in pod_of(objects)["volumes"]}
         assert sizes == {"cache": "16Gi", "tmp": "1Gi", "shm": "1Gi"}
+
+    def test_the_streamer_gets_a_limit_that_holds_the_largest_tensor(self) -> None:
+        def config(weights: S3Weights, model: ModelPreset = GPT_OSS_20B) -> str:
+            (flag,) = [flag for flag in weights.arguments(model) if "extra-config" in flag]
+            return flag.partition("=")[2]
+
+        assert config(S3) == '{"concurrency":4,"memory_limit":4294967296}'
+        larger = replace(GPT_OSS_20B, largest_tensor_bytes=6 * 10**9)
+        assert config(S3, larger) == '{"concurrency":4,"memory_limit":6000000000}'
+        assert config(replace(S3, memory_limit="2Gi")) == '{"concurrency":4,"memory_limit":2147483648}'
+        assert config(replace(S3, memory_limit=3 * 10**9)) == '{"concurrency":4,"memory_limit":3000000000}'
+
+    def test_a_limit_is_no_other_place(self) -> None:
+        assert replace(S3, memory_limit="2Gi") == S3
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (
+                {"weights": replace(S3, memory_limit="8Gi")},
+                "memory: loading openai/gpt-oss-20b takes 14.0 GiB (the streamer's buffer 8.0, vLLM about 6), and the "
+                "container may use 12Gi; set memory to 14Gi, or the weights' memory_limit to 6442450944",
+            ),
+            (
+                {"memory": "7Gi"},
+                "memory: loading openai/gpt-oss-20b takes 10.0 GiB (the streamer's buffer 4.0, vLLM about 6), and the "
+                "container may use 7Gi; set memory to 10Gi",
+            ),
+            (
+                {"gpus": 2, "memory": "12Gi"},
+                "memory: loading openai/gpt-oss-20b takes 14.0 GiB (the streamer's buffer of 2 processes 8.0, vLLM "
+                "about 6), and the container may use 12Gi; set memory to 14Gi, or the weights' memory_limit to "
+                "3221225472",
+            ),
+            (
+                {"weights": replace(S3, memory_limit="1Gi")},
+                "weights.memory_limit: '1Gi' does not hold the 1,158,266,880 bytes of openai/gpt-oss-20b's largest "
+                "tensor; set it to 1158266880 or more, or leave it out",
+            ),
+            (
+                {"environment": {"RUNAI_STREAMER_MEMORY_LIMIT": "-1"}},
+                "environment['RUNAI_STREAMER_MEMORY_LIMIT']: is what the weights' memory_limit sets; "
+                "use S3Weights(..., memory_limit='-1')",
+            ),
+        ],
+    )
+    def test_a_buffer_that_does_not_fit(self, arguments: Any, message: str) -> None:
+        assert refusal(lambda: server(**arguments)) == f"models/gpt-oss-20b: {message}"
+
+    def test_weights_that_are_not_streamed_need_no_buffer(self) -> None:
+        made(weights=ImageWeights(path="/models/x"), memory="7Gi", environment={"RUNAI_STREAMER_MEMORY_LIMIT": "1"})
 
     def test_a_bucket_of_the_app_is_known_late(self) -> None:
         bucket = cdk.Token.as_string({"Ref": "Bucket"})
@@ -186,6 +271,13 @@ class TestWeights:
                 S3Weights(bucket="models", prefix="/a/"),
                 "weights.prefix: '/a/' is no prefix of S3 objects; "
                 "write it without a slash at either end, such as 'gpt-oss-20b/<revision>'",
+            ),
+            *(
+                (
+                    S3Weights(bucket="models", prefix="a", memory_limit=limit),  # type: ignore[arg-type]
+                    f"weights.memory_limit: {limit!r} is no number of bytes; write 4294967296, or '4Gi'",
+                )
+                for limit in ("much", 0, -1, True, "NaN", "1e99", 4.5)
             ),
             (
                 ImageWeights(path="models"),
@@ -300,7 +392,7 @@ class TestPod:
     def test_gpus_are_shared_by_the_model(self) -> None:
         objects = made(gpus=4)
         assert "--tensor-parallel-size=4" in container_of(objects)["args"]
-        assert container_of(objects)["resources"]["limits"]["nvidia.com/gpu"] == 4
+        assert container_of(objects)["resources"]["limits"] == {"memory": "24Gi", "nvidia.com/gpu": 4}
         assert pod_of(objects)["volumes"][-1]["emptyDir"] == {"medium": "Memory", "sizeLimit": "4Gi"}
 
 
@@ -362,6 +454,7 @@ class TestRefusals:
             ),
             ({"replicas": -1}, "replicas: needs a whole number of at least 0, got -1"),
             ({"replicas": True}, "replicas: needs a whole number of at least 0, got True"),
+            ({"memory": "NaN"}, "memory: 'NaN' is not a quantity such as 3, '500m' or '12Gi'"),
             ({"memory": "12 GB"}, "memory: '12 GB' is not a quantity such as 3, '500m' or '12Gi'"),
             ({"gpu_memory_utilization": 92}, "gpu_memory_utilization: needs a share above 0 and up to 1, got 92"),
             (
@@ -406,7 +499,8 @@ class TestWarnings:
     def warnings(self, **arguments: Any) -> list[str]:
         chart = new_chart()
         capacity = arguments.pop("capacity", ("spot", "on-demand"))
-        server(chart, node_pool=gpu_pool(chart, *TALK, capacity=capacity), **arguments)
+        requirements = arguments.pop("requirements", TALK)
+        server(chart, node_pool=gpu_pool(chart, *requirements, capacity=capacity), **arguments)
         return [f"{note.rule}: {note.message}" for note in render(chart).notes]
 
     def test_silence_by_default(self) -> None:
@@ -420,11 +514,56 @@ class TestWarnings:
         ]
         assert self.warnings(**longer, capacity=("on-demand",)) == []
 
+    def test_replicas_that_leave_no_room_for_an_update(self) -> None:
+        assert self.warnings(replicas=3) == self.warnings(replicas=4, strategy="Recreate") == []
+        assert self.warnings(replicas=4) == [
+            "automode:SurgeExceedsLimit: spec.replicas: its 4 replicas and 1 more during a rolling update need 5 "
+            "nvidia.com/gpu, NodePool 'gpu' is limited to 4: no update ever ends; raise its limits['nvidia.com/gpu'] "
+            "to 5 or more, or set maxSurge 0 and maxUnavailable 1 (of a ModelServer: strategy='Recreate')"
+        ]
+
+    def test_a_fraction_of_a_gpu(self) -> None:
+        _, said = self.warnings(requirements=[labels.INSTANCE_FAMILY.is_in("g6f")])  # the first is the pool's own
+        assert said == (
+            "automode:UnknownInstanceTypes: node_pool: pool 'gpu' asks for g6f: g6f has an eighth to a half of an L4 "
+            "(3 to 12 GB), and openai/gpt-oss-20b needs 16.5 GiB (weights 13.7, overhead 2.0, KV cache of one request "
+            "of 32,768 tokens 0.8); require a family with whole GPUs, such as labels.INSTANCE_FAMILY.is_in('g6')"
+        )
+
+    def test_types_that_are_not_known(self) -> None:
+        _, said = self.warnings(requirements=[labels.INSTANCE_TYPE.is_in("g9.xlarge", "g6.xlarge")])
+        assert said.startswith(
+            "automode:UnknownInstanceTypes: node_pool: pool 'gpu' asks for g9.xlarge, which is not known here: "
+            "openai/gpt-oss-20b needs 16.5 GiB"
+        )
+
+    def test_a_largest_tensor_that_nobody_knows(self) -> None:
+        model = replace(GPT_OSS_20B, largest_tensor_bytes=None)
+        assert self.warnings(model=model) == [
+            "automode:StreamerLimit: model.largest_tensor_bytes: is not known, so that nobody can tell whether the "
+            "streamer's 4,294,967,296 bytes hold that tensor; say it in the ModelPreset"
+        ]
+        assert self.warnings(model=replace(model, weight_bytes=4 * 10**9)) == []
+
     def test_a_flag_that_only_a_newer_vllm_may_know(self) -> None:
         (said,) = self.warnings(vllm_version="9.9.0", arguments=["--brand-new=1"])
         assert said.startswith(
             "automode:VllmArgument: arguments: '--brand-new' is no flag of vLLM 0.33.0; nothing is known of"
         )
+
+
+def test_an_autoscaled_server_has_no_replicas() -> None:
+    assert made()["Deployment"]["spec"]["replicas"] == 1
+    assert "replicas" not in made(replicas=None)["Deployment"]["spec"]
+
+
+def test_the_cdk_shows_once_what_server_and_tree_say() -> None:
+    chart = new_chart()
+    server(chart, node_pool=gpu_pool(chart), replicas=4)
+    rendering = render(chart)
+    (note,) = rendering.notes
+    found = judge_tree([item.in_tree() for item in rendering.objects], default_node_class=True, whole=True)
+    assert [str(finding) for finding in found if finding.rule == note.rule] == [f"{note.where}: {note.message}"]
 
 
 def test_a_model_of_ones_own_is_a_preset_of_ones_own() -> None:

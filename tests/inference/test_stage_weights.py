@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, HeadersDict
 from moto import mock_aws
 
 from automode_constructs.inference import stage_weights
@@ -53,6 +55,10 @@ class Hub:
     """What the store has in place of what the hub lists."""
     statuses: dict[str, list[int]] = field(default_factory=dict)
     """By path: the statuses of the next answers."""
+    held: dict[str, int] = field(default_factory=dict)
+    """By path: the byte at which an answer stops until it is released."""
+    holding: threading.Event = field(default_factory=threading.Event)
+    release: threading.Event = field(default_factory=threading.Event)
     retry_after: str = ""
     ranges: bool = True
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -106,6 +112,15 @@ class Handler(BaseHTTPRequestHandler):
         begin = int(match[1]) if match and self.hub.ranges else 0
         if match and begin >= len(content):
             self._answer(416, b"", {})
+            return
+        if name in self.hub.held:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: self.hub.held[name]])
+            self.hub.holding.set()
+            self.hub.release.wait(60)
+            self.close_connection = True
             return
         end = self.hub.cuts[name].pop(0) if self.hub.cuts.get(name) else len(content)
         answered = {"Content-Range": f"bytes {begin}-{len(content) - 1}/{len(content)}"} if begin else {}
@@ -373,6 +388,22 @@ class TestFaults:
         assert pauses == [1, 2, 4, 8, 16]
         assert last_line(capsys).endswith("Connection refused>, 6 times")
 
+    def test_files_come_one_after_another(self, hub: Hub, store: Store) -> None:
+        assert copy() == 0
+        ended = [key for name, key in store.calls if name in {"PutObject", "CompleteMultipartUpload"}]
+        begun = [key for name, key in store.calls if name in {"PutObject", "CreateMultipartUpload"}]
+        assert [key.removesuffix("?uploads") for key in begun] == ended
+        sizes = [len({**LARGE, **SMALL}[key.removeprefix(f"{PREFIX}/")]) for key in ended[:-1]]
+        assert sizes == sorted(sizes)
+
+    def test_what_can_never_work_ends_the_run_at_once(
+        self, hub: Hub, store: Store, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        hub.statuses["config.json"] = [404]
+        assert copy() == 2
+        assert "the hub answers HTTP 404" in last_line(capsys)
+        assert f"/store/{self.SHARD}" not in hub.paths()
+
 
 class TestSettings:
     def test_a_branch_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -495,6 +526,110 @@ class TestCheck:
         assert last_line(capsys) == (
             f"error: s3://weights/{PREFIX}/ holds {REPOSITORY} at {REVISION}, not {REPOSITORY} at {OTHER_REVISION}; "
             "use another prefix"
+        )
+
+
+@pytest.fixture
+def s3(store: Store) -> Iterator[str]:
+    """The address of moto's S3, for programs of their own process."""
+    from moto.core.models import botocore_stubber
+
+    class Gateway(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+        def handle_one_request(self) -> None:
+            with contextlib.suppress(ConnectionError):
+                super().handle_one_request()
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            address = f"https://s3.us-west-2.amazonaws.com{self.path}"
+            asked = AWSPreparedRequest(self.command, address, HeadersDict(self.headers.items()), body, False)
+            answered = botocore_stubber.process_request(asked)
+            assert answered is not None
+            status, headers, content = answered
+            content = content.encode() if isinstance(content, str) else content
+            self.send_response(status)
+            for name, value in headers.items():
+                if name.lower() not in {"content-length", "transfer-encoding"}:
+                    self.send_header(name, str(value))
+            length = headers.get("content-length") if self.command == "HEAD" else len(content)
+            self.send_header("Content-Length", str(length or 0))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 - the server's names
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class TestCutOff:
+    """The program as a process of its own, ended while it copies its last file, and run again."""
+
+    LAST = "model-00000-of-00001.safetensors"
+
+    @pytest.mark.parametrize(("ending", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+    def test_whole_files_are_not_copied_again(
+        self, ending: signal.Signals, code: int, hub: Hub, store: Store, s3: str, tmp_path: Path
+    ) -> None:
+        hub.held[self.LAST] = 6 * MIB
+        first = self.run(s3, hub, tmp_path)
+        assert hub.holding.wait(30), first.communicate(timeout=10)[0]
+        first.send_signal(ending)
+        out, _ = first.communicate(timeout=60)
+        hub.release.set()
+        assert first.returncode == code
+        if ending == signal.SIGTERM:
+            assert out.splitlines()[-1] == (
+                f"error: told to end while copying file 5 of 5, {self.LAST}; files copied whole stay, and the next run "
+                "goes on there"
+            )
+        others = [path for path in (*LARGE, *SMALL) if path != self.LAST]
+        assert set(store.objects()) == keys(others)
+        hub.held.clear()
+        hub.seen.clear()
+        second = self.run(s3, hub, tmp_path)
+        out, _ = second.communicate(timeout=60)
+        assert second.returncode == 0, out
+        assert [path for path in hub.paths() if path.startswith("/store/")] == [f"/store/{self.LAST}"]
+        assert {key: body for key, body in store.objects().items() if not key.endswith(".ready.json")} == {
+            f"{PREFIX}/{path}": content for path, content in {**LARGE, **SMALL}.items()
+        }
+        assert store.uploads() == []
+
+    def run(self, s3: str, hub: Hub, home: Path) -> subprocess.Popen[str]:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "HF_ENDPOINT": hub.address,
+            "AWS_ENDPOINT_URL_S3": s3,
+            "AWS_REGION": "us-west-2",
+            "AWS_DEFAULT_REGION": "us-west-2",
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+        }
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-B", stage_weights.__file__, "copy", "--repository", REPOSITORY),
+                *("--revision", REVISION, "--bucket", "weights", "--prefix", PREFIX, "--exclude", "*/*"),
+                *("--include", "*.safetensors", "--include", "*.json", "--include", "*.jinja"),
+            ],
+            cwd=home,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
 

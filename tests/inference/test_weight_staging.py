@@ -15,11 +15,12 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from automode_constructs.delivery_attachment import MAX_MANIFEST_BYTES
+from automode_constructs.delivery_attachment import MAX_MANIFEST_BYTES, WAIT_TIMEOUT
 from automode_constructs.inference import stage_weights, weight_staging
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE, WeightStaging
 from automode_constructs.inference.weights import HubWeights, S3Weights, SecretKey
+from automode_constructs.manifests.rendering import render
 from automode_constructs.manifests.yaml_folder import to_yaml
 from automode_constructs.specs.placement import BUILT_IN_POOLS, pods_of, pool_of
 from tests.refusal import refusal
@@ -202,6 +203,7 @@ class TestName:
             {"weights": S3Weights(bucket="another-bucket", prefix=PREFIX)},
             {"model": replace(GPT_OSS_20B, files=("*.safetensors",))},
             {"deadline": 600},
+            {"retries": 2},
             {"service_account": "writer"},
         ],
         ids=lambda changed: next(iter(changed)),
@@ -222,6 +224,23 @@ class TestName:
             names.append(made.name)
             assert f"--bucket={bucket}" in json.dumps(cdk8s.Chart.of(made).to_json())
         assert names[0] == names[1]
+
+
+class TestDeadline:
+    def test_the_job_ends_before_a_deployment_stops_waiting(self, objects: dict[str, dict[str, Any]]) -> None:
+        spec = objects["Job"]["spec"]
+        assert (spec["activeDeadlineSeconds"], spec["backoffLimit"]) == (780, 3)
+        assert spec["activeDeadlineSeconds"] < WAIT_TIMEOUT.to_seconds() < 900
+        # Kubernetes waits 10, 20, 40 ... seconds between two pods.
+        assert sum(10 * 2**number for number in range(spec["backoffLimit"])) < 120
+
+    def test_a_longer_one_is_for_copies_that_nothing_waits_for(self) -> None:
+        made = staging(deadline=3600)
+        assert [f"{note.rule}: {note.message}" for note in render(cdk8s.Chart.of(made)).notes] == [
+            "automode:StagingDeadline: deadline: the Job may take 3600 s, a deployment by CloudFormation fails after "
+            "840 s and never tells why; set it to 780 or less, and deploy again where a copy takes longer: it goes on"
+        ]
+        assert render(cdk8s.Chart.of(staging())).notes == []
 
 
 class TestRefusals:
