@@ -196,7 +196,7 @@ def _table(each: _NodePool, server: Server | None, node_class: NodeClassSpec | N
         )
         for known in types
     ]
-    problems: list[str] = []
+    problems = [] if server is None else [str(replace(problem, field="")) for problem in server.problems]
     if server is not None and server.preset is not None and len(narrowed) == 1:
         # Which of them the image is for is not told, so that each is held against its own.
         for architecture in _architectures(types):
@@ -248,7 +248,6 @@ def _needs(server: Server, preset: ModelPreset, architecture: Literal["amd64", "
         cpu=str(server.cpu),
         memory=f"{server.memory / 1024**2:.0f}Mi",
         host_memory=server.host_memory,
-        memory_limit=server.memory_limit,
         # "auto" takes what there is room for.
         max_model_len=int(float(length[1]) * _SCALES[length[2]])
         if length

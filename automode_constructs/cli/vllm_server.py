@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.models import ModelSize
 from automode_constructs.inference.model_preset import GPT_OSS_20B, ModelPreset
 from automode_constructs.specs.placement import Pods, pods_of
 from automode_constructs.specs.rollout import pod_requests
 from automode_constructs.specs.vllm_command import VllmCommand, command_of
-from automode_constructs.specs.weight_streaming import HostMemory, containers_of, memory_limit_of, streaming_of
+from automode_constructs.specs.weight_streaming import (
+    HostMemory,
+    containers_of,
+    memory_limit_of,
+    streaming_of,
+    streaming_problems,
+)
 
 __all__ = ["Server", "server_of"]
 
@@ -41,9 +47,9 @@ class Server:
     memory: Decimal
     """Bytes."""
     host_memory: HostMemory | None
-    """What loading takes of its node's memory, where the weights are streamed."""
-    memory_limit: int | str | None
-    """What the container may use of it."""
+    """What loading takes of its node's memory, where the weights are streamed and the container has no limit."""
+    problems: Sequence[Problem]
+    """What is wrong with the memory that its container has for loading."""
     command: VllmCommand
     pods: Pods
 
@@ -99,8 +105,11 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
         gpus=gpus,
         cpu=asked.get("cpu", Decimal(0)),
         memory=asked.get("memory", Decimal(0)),
-        host_memory=None if streaming is None else streaming.host_memory(known),
-        memory_limit=memory_limit_of(data, container),
+        # What the container may use is held against it below, else it is what the node has.
+        host_memory=(
+            None if streaming is None or memory_limit_of(data, container) is not None else streaming.host_memory(known)
+        ),
+        problems=list(streaming_problems(data, weight_bytes=size)),
         command=command,
         pods=pods,
     )

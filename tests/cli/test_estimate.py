@@ -72,6 +72,7 @@ spec:
           image: registry.example/vllm:0.27.1
           command: [vllm, serve]
           args: ["s3://models/gpt-oss-20b/", "--max-model-len=32768"]
+          env: [{name: RUNAI_STREAMER_MEMORY_LIMIT, value: "4294967296"}]
           resources: {requests: {cpu: "3", memory: 12Gi, nvidia.com/gpu: 1}, limits: {nvidia.com/gpu: 1}}
 """
 ARGS = 'args: ["s3://models/gpt-oss-20b/", "--max-model-len=32768"]'
@@ -282,6 +283,44 @@ def test_sizes_can_be_given(run: Any) -> None:
     assert server_of(run, other, ("--weight-gb", "16.4"))["weight_bytes"] == 16_400_000_000
     # A model that is known keeps its own size.
     assert server_of(run, SERVER, ("--weight-gb", "16.4"))["weight_bytes"] == 13_760_000_000
+
+
+def warnings_of(run: Any, server: str, options: tuple[str, ...] = ()) -> list[str]:
+    (table,) = data(run, NODE_CLASS, GPU_POOL, server, options=options)["tables"]
+    return [*table["warnings"]]
+
+
+UNLIMITED = SERVER.replace('          env: [{name: RUNAI_STREAMER_MEMORY_LIMIT, value: "4294967296"}]\n', "")
+
+
+def test_a_streamer_without_a_limit_is_held_against_the_container_or_its_node(run: Any) -> None:
+    assert warnings_of(run, UNLIMITED) == [
+        "pool 'gpu-inference' admits g6.xlarge, g5.xlarge: loading openai/gpt-oss-20b takes 18.8 GiB (the streamer's "
+        'buffer 12.8, vLLM about 6), and g6.xlarge leaves pods 14,162Mi; request memory 19Gi, or set "memory_limit" in '
+        "--model-loader-extra-config"
+    ]
+    limited = UNLIMITED.replace("limits: {", "limits: {memory: 12Gi, ")
+    assert warnings_of(run, limited) == [
+        "the weight streamer buffers up to 40 GB in a pod of 12Gi (its model has 13.8 GB): loading takes 18.8 GiB (the "
+        'streamer\'s buffer 12.8, vLLM about 6), and the container is killed before it ends; set "memory_limit": '
+        "4294967296 in --model-loader-extra-config, or the container's memory limit to 19Gi"
+    ]
+    assert warnings_of(run, SERVER.replace("limits: {", "limits: {memory: 12Gi, ")) == []
+
+
+def test_the_size_that_is_given_counts_for_a_model_that_is_not_known(run: Any) -> None:
+    other = (
+        SERVER.replace(ARGS, STREAMED).replace("gpt-oss-20b/", "small/").replace("limits: {", "limits: {memory: 9Gi, ")
+    )
+    assert warnings_of(run, other, ("--weight-gb", "3")) == []
+    (said,) = warnings_of(run, other, ("--weight-gb", "16"))
+    assert "in a pod of 9Gi (its model has 16.0 GB): loading takes 20.9 GiB" in said
+
+
+def test_the_flags_count_by_every_spelling(run: Any) -> None:
+    short = SERVER.replace("--max-model-len=32768", "--max_model_le=200k")
+    (said,) = [one for one in warnings_of(run, short) if "g6" in one]
+    assert "KV cache of one request of 200,000 tokens" in said
 
 
 def test_eager_mode_compiles_nothing(run: Any) -> None:
