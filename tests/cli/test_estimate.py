@@ -309,9 +309,7 @@ def test_a_streamer_without_a_limit_is_held_against_the_container_or_its_node(ru
 
 
 def test_the_size_that_is_given_counts_for_a_model_that_is_not_known(run: Any) -> None:
-    other = (
-        SERVER.replace(ARGS, STREAMED).replace("gpt-oss-20b/", "small/").replace("limits: {", "limits: {memory: 9Gi, ")
-    )
+    other = UNLIMITED.replace("gpt-oss-20b/", "small/").replace("limits: {", "limits: {memory: 9Gi, ")
     assert warnings_of(run, other, ("--weight-gb", "3")) == []
     (said,) = warnings_of(run, other, ("--weight-gb", "16"))
     assert "in a pod of 9Gi (its model has 16.0 GB): loading takes 20.9 GiB" in said
