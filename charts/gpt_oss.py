@@ -61,8 +61,10 @@ class GptOssChart(cdk8s.Chart):
             be there. Nodes without a way to the internet need ``hub_endpoint``, or a copy made elsewhere with
             ``python -m automode_constructs.inference.stage_weights`` (it needs boto3). Default: True; we decide.
         hub_endpoint: address of a mirror of the Hugging Face hub. Default: the hub itself; we decide.
-        replicas: pods of the server, 0 or more. Default: 1; we decide.
-        gpu_limit: GPUs that the pool may hold at once, 1 or more. Default: 4; we decide.
+        replicas: pods of the server, 0 or more; ``None`` for a server that an autoscaler scales, see ``ModelServer``.
+            Default: 1; we decide.
+        gpu_limit: GPUs that the pool may hold at once, 1 or more; no update of the server ever ends where it is not
+            more than ``replicas``. Default: 4; we decide.
         min_vcpu: vCPUs that a node has at least: images come faster to more of them, at a price.
             Default: Karpenter decides by price, which is 4 with these requests.
         bare_pool: whether the pool has the talk's four requirements and nothing else, on EKS's NodeClass ``default``.
@@ -85,7 +87,7 @@ class GptOssChart(cdk8s.Chart):
         staging_image: str = STAGING_IMAGE,
         stage_weights: bool = True,
         hub_endpoint: str | None = None,
-        replicas: int = 1,
+        replicas: int | None = 1,
         gpu_limit: int = 4,
         min_vcpu: int | None = None,
         bare_pool: bool = False,

@@ -161,6 +161,19 @@ class TestServer:
     def test_may_be_scaled_to_zero(self) -> None:
         assert of_kind(chart(replicas=0).to_json(), "Deployment")["spec"]["replicas"] == 0
 
+    def test_may_be_scaled_by_something_else(self) -> None:
+        assert "replicas" not in of_kind(chart(replicas=None).to_json(), "Deployment")["spec"]
+
+    def test_as_many_replicas_as_gpus_leave_no_room_for_an_update(self) -> None:
+        def told(**arguments: Any) -> list[str]:
+            return [
+                note.message for note in render(chart(**arguments)).notes if note.rule == "automode:SurgeExceedsLimit"
+            ]
+
+        assert told() == told(replicas=3) == told(replicas=4, gpu_limit=5) == told(replicas=4, bare_pool=True) == []
+        (said,) = told(replicas=4)
+        assert "need 5 nvidia.com/gpu, NodePool 'gpu' is limited to 4: no update ever ends" in said
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),

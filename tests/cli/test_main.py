@@ -283,6 +283,62 @@ def test_the_linter_loads_neither_node_nor_the_cdk() -> None:
     assert ran.stdout.split() == []
 
 
+SERVER = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: server}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: server}}
+  template:
+    metadata: {labels: {app: server}}
+    spec:
+      nodeSelector: {karpenter.sh/nodepool: batch}
+      containers:
+      - {name: server, image: "registry.example/server:1", resources: {requests: {cpu: 4}}}
+"""
+SCALER = """\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: server}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: server}
+"""
+
+
+def test_what_shows_in_two_objects_is_found_at_the_one_to_change(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("pool.yaml").write_text(f"{POOL}  limits: {{cpu: 8}}\n", "utf-8")
+    Path("server.yaml").write_text(f"{SERVER}---\n{SCALER}", "utf-8")
+    code, out, _ = lint(capsys, "--strict", ".")
+    assert code == 1
+    assert out.splitlines() == [
+        "server.yaml:5:3 automode:ScaledReplicas warning: spec.replicas: HorizontalPodAutoscaler 'server' scales "
+        "Deployment 'server', and every update of this manifest sets 2 again; leave spec.replicas out (of a "
+        "ModelServer: replicas=None)",
+        "server.yaml:5:3 automode:SurgeExceedsLimit warning: spec.replicas: its 2 replicas and 1 more during a rolling "
+        "update need 12 cpu, NodePool 'batch' is limited to 8: no update ever ends; raise its limits['cpu'] to 12 or "
+        "more, or set maxSurge 0 and maxUnavailable 1 (of a ModelServer: strategy='Recreate')",
+    ]
+    Path("server.yaml").write_text(SERVER.replace("  replicas: 2\n", ""), "utf-8")
+    assert lint(capsys, "--strict", ".")[:2] == (0, "")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "ScaledReplicas",
+        "StagingDeadline",
+        "StreamerLimit",
+        "StreamerMemory",
+        "SurgeExceedsLimit",
+        "UnknownInstanceTypes",
+    ],
+)
+def test_what_is_said_of_servers_is_explained(rule: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", f"automode:{rule}"]) == 0
+    assert "Source:" in capsys.readouterr().out
+
+
 def test_a_rule_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "UnknownField"]) == 0
     said = capsys.readouterr().out
