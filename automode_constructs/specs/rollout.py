@@ -10,7 +10,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from automode_constructs.errors import AutoModeError, Problem
+from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.instance_types import admitted, names_unknown_types
 from automode_constructs.specs.placement import BUILT_IN_POOLS, Pods, Pool, pods_of, pool_of
@@ -95,7 +95,7 @@ def _scaled_replicas(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[i
                 index,
                 SCALED_REPLICAS.problem(
                     "spec.replicas",
-                    f"{scaler} scales {kind} '{name}', and every update of this manifest sets {replicas} again",
+                    f"{scaler} scales {kind} '{name}', and every update of this manifest sets {shown(replicas)} again",
                     "leave spec.replicas out (of a ModelServer: replicas=None)",
                 ),
             )
@@ -135,14 +135,18 @@ def _surges(
         elif (pods := pods_of(_group(manifest), manifest)) is not None and manifest.get("kind") != "CronJob":
             requests = pod_requests(mapping_at(manifest, *pods.field.split(".")))
             work.append(_Workload(index=index, manifest=manifest, pods=pods, requests=requests))
-    if not any(limits.values()):
-        return
+    limited = {resource for each in limits.values() for resource in each}
     pools += [BUILT_IN_POOLS[name] for name in BUILT_IN_POOLS if name in built_in_pools]
     bound: dict[str, list[_Workload]] = {}
+    accelerators: dict[str, set[str]] = {}
     for item in work:
+        if limited.isdisjoint(item.requests):
+            continue
         if not whole and not item.pods.selector and not any(item.pods.terms) and not item.special:
             continue  # A pool without taints is likely to be among those that we do not see.
-        fitting = _fitting(item, pools)
+        if item.special & _ACCELERATORS and not accelerators:
+            accelerators = {pool.name: _accelerators(pool) for pool in pools}
+        fitting = _fitting(item, pools, accelerators)
         if len(fitting) == 1:
             bound.setdefault(fitting[0].name, []).append(item)
     for name, items in bound.items():
@@ -155,7 +159,7 @@ def _surges(
                 yield item.index, problem
 
 
-def _fitting(item: _Workload, pools: Iterable[Pool]) -> list[Pool]:
+def _fitting(item: _Workload, pools: Iterable[Pool], accelerators: Mapping[str, set[str]]) -> list[Pool]:
     """The pools that take the pods of a workload."""
     return [
         pool
@@ -163,7 +167,7 @@ def _fitting(item: _Workload, pools: Iterable[Pool]) -> list[Pool]:
         if item.pods.select(pool)
         # EKS has the API server tolerate a taint that is named like a resource the pod asks for.
         and item.special.issuperset(item.pods.repelled_by(pool))
-        and (not item.special & _ACCELERATORS or item.special & _ACCELERATORS <= _accelerators(pool))
+        and item.special & _ACCELERATORS <= accelerators.get(pool.name, _ACCELERATORS)
     ]
 
 
