@@ -22,6 +22,9 @@ from automode_constructs.cli.reading import (
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.change import judge_change
 from automode_constructs.specs.document import judge_document
+from automode_constructs.specs.node_pool import BUILT_IN_POOL_NAMES
+from automode_constructs.specs.placement import pool_of
+from automode_constructs.specs.pool_order import ACCELERATED_POOL_FIRST, accelerated_first_problems
 from automode_constructs.specs.rule import RULES, Severity, rule
 from automode_constructs.specs.whole_tree import DUPLICATE_OBJECT, ObjectKey, object_key
 
@@ -127,6 +130,7 @@ def lint(paths: Sequence[str], *, before: Sequence[str] = ()) -> LintRun:
     run = LintRun()
     objects = _read_paths(paths, run, judging=True)
     run.findings += _duplicates(objects)
+    run.findings += _accelerated_first(objects)
     if before:
         earlier = LintRun()
         run.findings += _changes(_read_paths(before, earlier, judging=False), objects)
@@ -327,6 +331,20 @@ def _duplicates(objects: Sequence[_Object]) -> Iterator[LintFinding]:
                 "give one of them another name, or deliver it once",
             )
             yield item.finding(item.place(problem.field), problem, "warning")
+
+
+def _accelerated_first(objects: Sequence[_Object]) -> Iterator[LintFinding]:
+    """Accelerated pools that take ordinary pods, of those in the files and, as on most clusters, EKS's own."""
+    pools = [
+        (number, pool)
+        for number, item in enumerate(objects)
+        if (item.data.get("kind"), str(item.data.get("apiVersion")).partition("/")[0]) == ("NodePool", "karpenter.sh")
+        and first_placeholder(item.data) is None
+        and (pool := pool_of(item.data)) is not None
+    ]
+    for number, problem in accelerated_first_problems(pools, BUILT_IN_POOL_NAMES):
+        item = objects[number]
+        yield item.finding(item.place(problem.field), problem, ACCELERATED_POOL_FIRST.severity)
 
 
 def _changes(before: Sequence[_Object], objects: Sequence[_Object]) -> Iterator[LintFinding]:
