@@ -44,6 +44,8 @@ UNRENDERED_TEMPLATE = rule(
 _ENDINGS = (".yaml", ".yml", ".json")
 # Bounded, so that a long line of braces costs no more than its length.
 _PLACEHOLDER = re.compile(r"\$\{[^{}\n]{0,300}\}|\{\{[^{\n]{0,300}?\}\}")
+# A CDK token, and how the examples of this repository show what CloudFormation fills in.
+_OF_THE_CDK = re.compile(r"\$\{Token\[|\{\{'(Ref|Fn::)")
 _BRACES = re.compile(r"\{\{[^{\n]{0,300}?\}\}|\{%[^{\n]{0,300}?%\}")
 # What the driver itself fills in. Source: kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md.
 _TAG_PARAMETER = re.compile(r"parameters\.tagSpecification_\w+")
@@ -272,6 +274,13 @@ def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _unrendered(path: str, text: str) -> Problem:
+    if _OF_THE_CDK.match(text):
+        return UNRENDERED_TEMPLATE.problem(
+            path,
+            f"{shown(text)} stands for a value that only a deployment knows",
+            "deliver the chart by its CDK app, or write it with the values of a deployment "
+            "(python -m charts --outputs outputs.json)",
+        )
     return UNRENDERED_TEMPLATE.problem(
         path,
         f"the placeholder {shown(text)} is not filled in",

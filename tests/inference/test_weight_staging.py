@@ -20,6 +20,7 @@ from automode_constructs.inference import stage_weights, weight_staging
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE, WeightStaging
 from automode_constructs.inference.weights import HubWeights, S3Weights, SecretKey
+from automode_constructs.manifests.rendering import render
 from automode_constructs.manifests.yaml_folder import to_yaml
 from automode_constructs.specs.placement import BUILT_IN_POOLS, pods_of, pool_of
 from tests.refusal import refusal
@@ -50,7 +51,7 @@ def made() -> WeightStaging:
 
 @pytest.fixture(scope="module")
 def objects(made: WeightStaging) -> dict[str, dict[str, Any]]:
-    return {item["kind"]: item for item in cdk8s.Chart.of(made).to_json()}
+    return {item.manifest["kind"]: item.manifest for item in render(cdk8s.Chart.of(made)).objects}
 
 
 def pod(objects: dict[str, dict[str, Any]]) -> dict[str, Any]:
