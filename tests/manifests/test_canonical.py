@@ -43,7 +43,7 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
     program.chmod(0o755)
 
     def read_and_written(workload: Mapping[str, Any]) -> dict[str, Any]:
-        command = [program, "set", "serviceaccount", "--filename=-", "some", "--local", "--output=json"]
+        command = [str(program), "set", "serviceaccount", "--filename=-", "some", "--local", "--output=json"]
         ran = subprocess.run(command, input=json.dumps(workload), capture_output=True, text=True, check=True, env={})
         written: dict[str, Any] = json.loads(ran.stdout)
         pods = written["spec"]["template"]["spec"]
