@@ -26,15 +26,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Writes the folder; 0, or 1 with one line on standard error for each problem."""
     parser = argparse.ArgumentParser(prog="python -m charts", description=__doc__)
     parser.add_argument("--outputs", type=Path, default=EXAMPLE_OUTPUTS, help="what 'cdk deploy --outputs-file' wrote")
-    parser.add_argument("--demos", nargs="*", choices=DEMOS, default=[], help="demos to write too")
+    parser.add_argument("--demos", nargs="*", choices=DEMOS, help=f"demos to write too: {', '.join(DEMOS)}")
     parser.add_argument("--weights-bucket", help="bucket of the demo gpt-oss, whose pods need a role that may use it")
     parser.add_argument("--out", type=Path, default=Path("manifests"), help="the folder to write")
     options = parser.parse_args(arguments)
+    if options.demos == []:
+        parser.error(f"argument --demos: name at least one of {', '.join(DEMOS)}")
     try:
         values = ClusterValues.from_outputs(_read(options.outputs), where=str(options.outputs))
         app = cdk8s.App()
         charts = platform_charts(app, values)
-        charts += [_demo(app, demo, values, options.weights_bucket) for demo in options.demos]
+        charts += [_demo(app, demo, values, options.weights_bucket) for demo in options.demos or ()]
         with warnings.catch_warnings(record=True) as risks:
             warnings.simplefilter("always", ChartWarning)
             files = write_yaml_folder(charts, options.out, default_node_class=values.built_in_pools)

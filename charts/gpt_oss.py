@@ -68,6 +68,8 @@ class GptOssChart(cdk8s.Chart):
         min_vcpu: vCPUs that a node has at least: images come faster to more of them, at a price.
             Default: Karpenter decides by price, which is 4 with these requests.
         bare_pool: whether the pool has the talk's four requirements and nothing else, on EKS's NodeClass ``default``.
+            Without a taint it takes ordinary pods, too: Karpenter tries ``gpu`` before ``general`` and
+            ``general-purpose``, and no weight is below theirs. The warning ``automode:AcceleratedPoolFirst`` says so.
             Default: False; we decide.
 
     Raises:

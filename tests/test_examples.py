@@ -50,9 +50,21 @@ def test_example(example: Path, tmp_path: Path) -> None:
     }
     delivered = sorted((item for template in templates for item in manifests(template)), key=_key)
     stored = example.with_suffix(".yaml")
+    heading = _heading(example, delivered)
     if os.environ.get("AUTOMODE_REGENERATE"):
-        stored.write_text(to_yaml(delivered), "utf-8")
-    assert sorted(yaml.safe_load_all(stored.read_text("utf-8")), key=_key) == delivered
+        stored.write_text(heading + to_yaml(delivered), "utf-8")
+    text = stored.read_text("utf-8")
+    assert text.startswith(heading)
+    assert sorted(yaml.safe_load_all(text), key=_key) == delivered
+
+
+def _heading(example: Path, delivered: list[dict[str, Any]]) -> str:
+    if "{{'" not in json.dumps(delivered):
+        return f"# What examples/{example.name} delivers.\n"
+    return (
+        f"# What examples/{example.name} delivers; not to be applied as it stands: {{{{...}}}} is a value that only a "
+        "deployment knows.\n"
+    )
 
 
 def _stacks(out: Path) -> Iterator[tuple[str, dict[str, Any], str]]:

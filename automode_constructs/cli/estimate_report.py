@@ -10,7 +10,12 @@ from typing import Any
 from automode_constructs.cli.estimate import Estimate, Row, Table
 from automode_constructs.facts.instance_types import as_of
 from automode_constructs.inference.cold_start import ColdStart, Seconds
-from automode_constructs.inference.prices import AUTO_MODE_FEE, CONTROL_PLANE_USD_PER_HOUR, auto_mode_fee_usd
+from automode_constructs.inference.prices import (
+    AUTO_MODE_FEE,
+    CONTROL_PLANE_USD_PER_HOUR,
+    auto_mode_fee,
+    auto_mode_fee_usd,
+)
 
 __all__ = ["as_json", "as_text"]
 
@@ -51,7 +56,8 @@ def _section(table: Table, *, all_types: bool) -> str:
     prices = [row.instance_type.on_demand_price_usd for row in table.rows]
     fees = [auto_mode_fee_usd(row.instance_type) for row in table.rows]
     lines.append(f"One node:      {_price_range(prices)} on-demand{'; Spot: varies' if table.spot else ''}")
-    lines.append(f"Auto Mode fee: {_price_range(fees)} on top, about {AUTO_MODE_FEE:.0%} of on-demand")
+    shares = " or ".join(f"{share:.3g}%" for share in sorted({_fee_percent(row) for row in table.rows}))
+    lines.append(f"Auto Mode fee: {_price_range(fees)} on top, about {shares} of on-demand")
     lines += [f"Warning: {warning}" for warning in table.warnings]
     return _written(lines)
 
@@ -82,6 +88,10 @@ def _cells(row: Row) -> list[str]:
     if start is not None:
         cells += [_told(start.pull), _told(start.weights), _minutes(start.total)]
     return [*cells, _price(known.on_demand_price_usd)]
+
+
+def _fee_percent(row: Row) -> float:
+    return auto_mode_fee(row.instance_type.name) * 100
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -151,7 +161,7 @@ def as_json(run: Estimate) -> str:
             "region": data.price_region,
             "date": data.prices.isoformat(),
             "source": data.price_source,
-            "auto_mode_fee_share": AUTO_MODE_FEE,
+            "auto_mode_fee_share": dict(AUTO_MODE_FEE),
             "control_plane_usd_per_hour": CONTROL_PLANE_USD_PER_HOUR,
             "note": "estimates, not a quote",
         },

@@ -22,7 +22,9 @@ from automode_constructs.cli.reading import (
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.change import judge_change
 from automode_constructs.specs.document import judge_document
-from automode_constructs.specs.placement import BUILT_IN_POOLS
+from automode_constructs.specs.node_pool import BUILT_IN_POOL_NAMES
+from automode_constructs.specs.placement import BUILT_IN_POOLS, pool_of
+from automode_constructs.specs.pool_order import ACCELERATED_POOL_FIRST, accelerated_first_problems
 from automode_constructs.specs.rollout import rollout_problems
 from automode_constructs.specs.rule import RULES, Severity, rule
 from automode_constructs.specs.whole_tree import DUPLICATE_OBJECT, ObjectKey, object_key
@@ -43,6 +45,8 @@ UNRENDERED_TEMPLATE = rule(
 _ENDINGS = (".yaml", ".yml", ".json")
 # Bounded, so that a long line of braces costs no more than its length.
 _PLACEHOLDER = re.compile(r"\$\{[^{}\n]{0,300}\}|\{\{[^{\n]{0,300}?\}\}")
+# A CDK token, and how the examples of this repository show what CloudFormation fills in.
+_OF_THE_CDK = re.compile(r"\$\{Token\[|\{\{'(Ref|Fn::)")
 _BRACES = re.compile(r"\{\{[^{\n]{0,300}?\}\}|\{%[^{\n]{0,300}?%\}")
 # What the driver itself fills in. Source: kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md.
 _TAG_PARAMETER = re.compile(r"parameters\.tagSpecification_\w+")
@@ -130,6 +134,7 @@ def lint(paths: Sequence[str], *, before: Sequence[str] = ()) -> LintRun:
     objects = _read_paths(paths, run, judging=True)
     run.findings += _duplicates(objects)
     run.findings += _rollouts(objects)
+    run.findings += _accelerated_first(objects)
     if before:
         earlier = LintRun()
         run.findings += _changes(_read_paths(before, earlier, judging=False), objects)
@@ -271,6 +276,13 @@ def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _unrendered(path: str, text: str) -> Problem:
+    if _OF_THE_CDK.match(text):
+        return UNRENDERED_TEMPLATE.problem(
+            path,
+            f"{shown(text)} stands for a value that only a deployment knows",
+            "deliver the chart by its CDK app, or write it with the values of a deployment "
+            "(python -m charts --outputs outputs.json)",
+        )
     return UNRENDERED_TEMPLATE.problem(
         path,
         f"the placeholder {shown(text)} is not filled in",
@@ -338,6 +350,20 @@ def _rollouts(objects: Sequence[_Object]) -> Iterator[LintFinding]:
     found = rollout_problems([item.data for item in named], built_in_pools=BUILT_IN_POOLS, whole=False)
     for index, problem in found:
         yield named[index].finding(named[index].place(problem.field), problem, RULES[problem.rule].severity)
+
+
+def _accelerated_first(objects: Sequence[_Object]) -> Iterator[LintFinding]:
+    """Accelerated pools that take ordinary pods, of those in the files and, as on most clusters, EKS's own."""
+    pools = [
+        (number, pool)
+        for number, item in enumerate(objects)
+        if (item.data.get("kind"), str(item.data.get("apiVersion")).partition("/")[0]) == ("NodePool", "karpenter.sh")
+        and first_placeholder(item.data) is None
+        and (pool := pool_of(item.data)) is not None
+    ]
+    for number, problem in accelerated_first_problems(pools, BUILT_IN_POOL_NAMES):
+        item = objects[number]
+        yield item.finding(item.place(problem.field), problem, ACCELERATED_POOL_FIRST.severity)
 
 
 def _changes(before: Sequence[_Object], objects: Sequence[_Object]) -> Iterator[LintFinding]:

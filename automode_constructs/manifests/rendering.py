@@ -12,6 +12,7 @@ import cdk8s
 from constructs import IConstruct, Node
 
 from automode_constructs.errors import Problem
+from automode_constructs.manifests.canonical import in_kubernetes_form
 from automode_constructs.manifests.kubernetes_object import WAIT_METADATA, WARNING_METADATA
 from automode_constructs.manifests.node_pool import EXTERNAL_CLASS_METADATA
 from automode_constructs.specs.whole_tree import TreeObject
@@ -139,7 +140,10 @@ def places_around(place: str) -> tuple[str, ...]:
 
 
 def render(chart: cdk8s.Chart) -> Rendering:
-    """Renders a chart, nested charts included; an object that is none (no kind, no name) becomes an error note."""
+    """Renders a chart, nested charts included, each object as the API server will give it back.
+
+    An object that is none (no kind, no name) becomes an error note.
+    """
     external: dict[str, str] = {}
     waits: dict[str, str] = {}
     notes: list[ChartNote] = []
@@ -220,4 +224,4 @@ def _manifest(construct: cdk8s.ApiObject) -> dict[str, Any] | Problem:
             message=f"{kind} holds a CDK object, which cdk8s cannot write",
             cure="pass the text that stands for it, for example with Token.as_string(...)",
         )
-    return manifest
+    return in_kubernetes_form(manifest)

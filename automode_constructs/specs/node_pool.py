@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.accelerated import GPU_KEYS, only_accelerated
 from automode_constructs.specs.admission import Demand, admits_nothing
 from automode_constructs.specs.instances import ACCELERATED_CATEGORIES
 from automode_constructs.specs.labels import (
+    ARCH,
     CAPACITY_RESERVATION_ID,
     CAPACITY_RESERVATION_INTERRUPTIBLE,
     CAPACITY_RESERVATION_TYPE,
     CAPACITY_TYPE,
     INSTANCE_CATEGORY,
     INSTANCE_FAMILY,
-    INSTANCE_GPU_COUNT,
-    INSTANCE_GPU_MANUFACTURER,
-    INSTANCE_GPU_MEMORY,
-    INSTANCE_GPU_NAME,
     INSTANCE_TYPE,
     ON_EVERY_NODE,
     PLACEMENT_GROUP_ID,
@@ -157,6 +155,13 @@ ACCELERATED_BY_ACCIDENT = rule(
     severity="warning",
     sentence="A pool that wants no accelerator leaves their categories out: they are used when all else fails.",
     source="EKS User Guide, 'Cost optimization' of EKS Auto Mode",
+)
+GRAVITON_BY_ACCIDENT = rule(
+    "automode:GravitonByAccident",
+    "NodePool",
+    severity="warning",
+    sentence="A pool of accelerated instances that admits both amd64 and arm64 types says so by kubernetes.io/arch.",
+    source="EC2's DescribeInstanceTypes: g5g is Graviton, and the cheapest with a GPU",
 )
 STATIC_POOL = rule(
     "automode:StaticPool",
@@ -475,16 +480,43 @@ class NodeClaimTemplate(KubeModel):
                 f"admit accelerated instances ({', '.join(admitted)}), which are used when all else fails",
                 f"require {INSTANCE_CATEGORY} In the categories that are wanted, for example 'c', 'm', 'r'",
             )
+        if ARCH not in demands and only_accelerated(demands):
+            yield from self._graviton_problems()
+
+    def _graviton_problems(self) -> Iterator[Problem]:
+        types = self.instance_types()
+        arm, others = (
+            [known.name for known in types if (known.architecture == "arm64") is wanted] for wanted in (True, False)
+        )
+        if arm and others:
+            yield GRAVITON_BY_ACCIDENT.problem(
+                "spec.requirements",
+                f"leave {ARCH} open and admit accelerated types of both, {', '.join(arm[:3])} (arm64) beside "
+                f"{', '.join(others[:3])} (amd64), between which the price decides: an image for one of them alone "
+                "ends in an exec format error on the other",
+                f"require {ARCH} In 'amd64', or In both where the images are for both",
+            )
+
+    def instance_types(self) -> tuple[InstanceType, ...]:
+        """The instance types that the template admits, of those we know: cheapest first, then by name."""
+        # Late: the list takes time to load, and most documents do without it.
+        from automode_constructs.specs.instance_types import admitted
+
+        node_labels = {} if self.metadata is None else self.metadata.labels or {}
+        # Judged already, where they stand.
+        own = [
+            Requirement.model_construct(key=key, operator="In", values=(value,)) for key, value in node_labels.items()
+        ]
+        return admitted([*self.spec.requirements, *own])
 
 
 _ACCELERATOR_TAINTS = frozenset({"nvidia.com/gpu", "aws.amazon.com/neuron"})
-_GPU_KEYS = frozenset({INSTANCE_GPU_COUNT, INSTANCE_GPU_MANUFACTURER, INSTANCE_GPU_MEMORY, INSTANCE_GPU_NAME})
 
 
 def _accelerated(demands: Mapping[str, Sequence[Demand]]) -> list[str]:
     """The categories of accelerated instances that nobody asked for and nothing rules out."""
     chosen = {INSTANCE_CATEGORY, INSTANCE_FAMILY, INSTANCE_TYPE, CAPACITY_RESERVATION_ID, PLACEMENT_GROUP_ID}
-    if _GPU_KEYS & demands.keys() or any(
+    if GPU_KEYS & demands.keys() or any(
         operator == "In" for key in chosen & demands.keys() for operator, _ in demands[key]
     ):
         return []
@@ -529,13 +561,7 @@ class NodePoolSpec(KubeModel):
 
         EC2 grows: a pool may admit types that are newer than our list, whose day ``facts.instance_types.as_of`` tells.
         """
-        # Late: the list takes time to load, and the linter does without it.
-        from automode_constructs.specs.instance_types import admitted
-
-        nodes = self.template
-        node_labels = {} if nodes.metadata is None else nodes.metadata.labels or {}
-        own = [Requirement(key=key, operator="In", values=[value]) for key, value in node_labels.items()]
-        return admitted([*nodes.spec.requirements, *own])
+        return self.template.instance_types()
 
     def _broken_rules(self) -> Iterator[Problem]:
         if self.replicas is None:

@@ -60,6 +60,8 @@ class Pool:
     """What is demanded of each label, by its present key."""
     taints: tuple[Mapping[str, Any], ...] = ()
     """The taints that keep pods away; ``PreferNoSchedule`` does not."""
+    reluctant: bool = False
+    """Whether a ``PreferNoSchedule`` taint has Karpenter try other pools first."""
     weight: int | None = None
     static: bool = False
     node_class: str | None = None
@@ -154,6 +156,7 @@ def pool_of(manifest: Mapping[str, Any]) -> Pool | None:
         name=name,
         demands=demands,
         taints=tuple(taint for taint in taints if taint.get("effect") != "PreferNoSchedule"),
+        reluctant=any(taint.get("effect") == "PreferNoSchedule" for taint in taints),
         weight=weight if isinstance(weight, int) else None,
         static=replicas is not None,
         node_class=reference if isinstance(reference, str) else None,

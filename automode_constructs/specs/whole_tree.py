@@ -17,6 +17,7 @@ from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.labels import CAPACITY_TYPE, ZONE
 from automode_constructs.specs.network_load_balancer import is_network_load_balancer
 from automode_constructs.specs.placement import BUILT_IN_POOLS, Asked, Pods, Pool, is_near, pods_of, pool_of, tolerates
+from automode_constructs.specs.pool_order import ACCELERATED_POOL_FIRST, accelerated_first_problems
 from automode_constructs.specs.rollout import rollout_problems
 from automode_constructs.specs.rule import RULES, Rule, Severity, rule
 from automode_constructs.specs.weight_streaming import streaming_problems
@@ -239,6 +240,7 @@ def judge_tree(
     findings += _reservations_without_pool(objects, read, whole=whole)
     findings += _equal_weights(objects, read)
     findings += _rollouts(objects, built_in_pools, whole=whole)
+    findings += _accelerated_first(objects, read, built_in_pools)
     if len(read) < len(pools):
         return findings  # What the others launch is not known.
     work = [
@@ -452,9 +454,16 @@ def _equal_weights(objects: Sequence[TreeObject], pools: Sequence[tuple[int, Poo
             index,
             "spec.weight",
             f"NodePools '{pool.name}' and '{other.name}' have weight {pool.weight} and could launch the same "
-            "node, so that neither comes first",
+            "node, so that their names decide which comes first",
             "give them different weights, or none",
         )
+
+
+def _accelerated_first(
+    objects: Sequence[TreeObject], pools: Sequence[tuple[int, Pool]], built_in_pools: Collection[str]
+) -> Iterator[TreeFinding]:
+    for index, problem in accelerated_first_problems(pools, built_in_pools):
+        yield _finding(ACCELERATED_POOL_FIRST, objects, index, problem.field, problem.message, problem.cure)
 
 
 def _rivals(pools: Sequence[tuple[int, Pool]]) -> Iterator[tuple[int, Pool, Pool]]:

@@ -171,6 +171,15 @@ class TestYamlFolder:
             written = {item["kind"]: item for item in yaml.safe_load_all(file.read_text("utf-8"))}
             assert written == {item["kind"]: item for item in yaml.safe_load_all(stored.read_text("utf-8"))}
 
+    def test_demos_without_a_name_are_an_error_that_names_them(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit) as stopped:
+            main(["--out", str(tmp_path / "manifests"), "--demos"])
+        assert stopped.value.code == 2
+        assert "error: argument --demos: name at least one of retail-store, gpt-oss" in capsys.readouterr().err
+        assert not (tmp_path / "manifests").exists()
+
     def test_the_model_needs_a_bucket(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["--demos", "gpt-oss", "--out", str(tmp_path / "manifests")]) == 1
         assert capsys.readouterr().err == (

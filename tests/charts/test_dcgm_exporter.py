@@ -32,7 +32,8 @@ Objects = dict[str, Any]
 
 def made(id: str = "gpu-metrics", **arguments: Any) -> Objects:
     """The chart's objects by kind."""
-    return {item["kind"]: item for item in DcgmExporterChart(cdk8s.App(), id, **arguments).to_json()}
+    chart = DcgmExporterChart(cdk8s.App(), id, **arguments)
+    return {item.manifest["kind"]: item.manifest for item in render(chart).objects}
 
 
 def pod_of(objects: Objects) -> dict[str, Any]:

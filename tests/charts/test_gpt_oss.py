@@ -23,7 +23,9 @@ from automode_constructs.manifests.rendering import render
 from automode_constructs.manifests.yaml_folder import to_yaml
 from automode_constructs.specs.node_class import NodeClassSpec
 from automode_constructs.specs.node_pool import NodePoolSpec
+from automode_constructs.specs.whole_tree import judge_tree
 from charts.gpt_oss import WEIGHTS_PREFIX, GptOssChart
+from charts.node_pools import NodePoolsChart
 from tests.refusal import refusal
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -39,6 +41,10 @@ def chart(id: str = "gpt-oss", **arguments: Any) -> GptOssChart:
     return GptOssChart(cdk8s.App(), id, **given)
 
 
+def written(chart: cdk8s.Chart) -> Objects:
+    return [item.manifest for item in render(chart).objects]
+
+
 def of_kind(objects: Objects, kind: str) -> dict[str, Any]:
     (found,) = [item for item in objects if item["kind"] == kind]
     return found
@@ -51,8 +57,7 @@ def requirements(objects: Objects) -> dict[tuple[str, str], list[str]]:
 
 @pytest.fixture(scope="module")
 def objects() -> Objects:
-    rendered: Objects = chart().to_json()
-    return rendered
+    return written(chart())
 
 
 def test_holds_the_stored_objects(objects: Objects) -> None:
@@ -62,7 +67,7 @@ def test_holds_the_stored_objects(objects: Objects) -> None:
 
 
 def test_nothing_comes_from_the_place_in_the_code(objects: Objects) -> None:
-    assert chart("elsewhere").to_json() == objects
+    assert written(chart("elsewhere")) == objects
 
 
 @pytest.mark.parametrize("version", ["1.36", "1.37"])
@@ -132,6 +137,14 @@ class TestPool:
         assert "taints" not in pool["template"]["spec"]
         assert "limits" not in pool
         assert "NodeClass" not in {item["kind"] for item in bare}
+
+    @pytest.mark.parametrize(("bare", "found"), [(True, ["automode:AcceleratedPoolFirst"]), (False, [])])
+    def test_the_purist_is_told_who_else_lands_there(self, bare: bool, found: list[str]) -> None:
+        pools = NodePoolsChart(cdk8s.App(), "pools", values=VALUES, pools=["critical", "general", "spot", "graviton"])
+        tree = [item.in_tree() for one in (chart(bare_pool=bare), pools) for item in render(one).objects]
+        for built_in in ((), ("general-purpose", "system")):
+            judged = judge_tree(tree, default_node_class=True, whole=True, built_in_pools=built_in)
+            assert [finding.rule for finding in judged] == found
 
 
 class TestServer:

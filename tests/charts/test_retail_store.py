@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from automode_constructs.cli.main import main
+from automode_constructs.manifests.rendering import render
 from automode_constructs.manifests.yaml_folder import to_yaml
 from charts.retail_store import IMAGE, RetailStoreChart
 from tests.refusal import refusal
@@ -29,7 +30,8 @@ Objects = dict[str, Any]
 
 def made(id: str = "retail-store", **arguments: Any) -> Objects:
     """The chart's objects by kind."""
-    return {item["kind"]: item for item in RetailStoreChart(cdk8s.App(), id, **arguments).to_json()}
+    chart = RetailStoreChart(cdk8s.App(), id, **arguments)
+    return {item.manifest["kind"]: item.manifest for item in render(chart).objects}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +110,7 @@ class TestPod:
         assert context["runAsNonRoot"] is True and context["runAsUser"] == 1000
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}
         assert context["readOnlyRootFilesystem"] is True
-        assert pod["hostNetwork"] is False
+        assert not pod.get("hostNetwork")
         assert [set(volume) for volume in pod["volumes"]] == [{"name", "emptyDir"}]
 
     def test_learns_nothing_of_the_cluster(self, pod: dict[str, Any]) -> None:
@@ -129,8 +131,8 @@ class TestPod:
 
     def test_requests_and_limits(self, pod: dict[str, Any]) -> None:
         assert pod["containers"][0]["resources"] == {
-            "requests": {"cpu": "250m", "memory": "1024Mi"},
-            "limits": {"memory": "1024Mi"},
+            "requests": {"cpu": "250m", "memory": "1Gi"},
+            "limits": {"memory": "1Gi"},
         }
 
     def test_spreads_over_zones_and_leaves_in_peace(self, objects: Objects, pod: dict[str, Any]) -> None:

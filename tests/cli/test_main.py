@@ -383,3 +383,54 @@ def test_a_key_that_stands_twice_in_an_item_of_a_list_is_found(capsys: pytest.Ca
     Path("a.yaml").write_text(f"apiVersion: v1\nkind: List\nitems:\n{item}\n", "utf-8")
     code, out, _ = lint(capsys, "a.yaml")
     assert (code, out) == (1, "a.yaml:16:5 automode:DuplicateKey error: the key 'kind' stands twice; take one away\n")
+
+
+GPU_POOL = POOL.replace("[c]", "[g]").replace("name: batch", "name: gpu")
+
+
+def test_an_accelerated_pool_that_takes_ordinary_pods_is_found_as_are_its_graviton_types(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("a.yaml").write_text(GPU_POOL, "utf-8")
+    code, out, err = lint(capsys, "a.yaml")
+    first, second = out.splitlines()
+    assert first.startswith(
+        "a.yaml:7:5 automode:AcceleratedPoolFirst warning: spec.template.spec.taints: NodePool 'gpu' has accelerated "
+        "instances and no taint, and Karpenter tries it before EKS's 'general-purpose' ("
+    )
+    assert second.startswith("a.yaml:9:7 automode:GravitonByAccident warning: spec.template.spec.requirements: ")
+    assert (code, err) == (0, "1 document judged, 0 of other kinds passed by: 0 errors, 2 warnings\n")
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        # What kubectl gives of a cluster: EKS's own pool is there, and not counted twice.
+        POOL.replace("batch", "general-purpose"),
+        POOL.replace("batch", "zoo"),
+        POOL.replace("batch", "light")
+        + "---\n"
+        + POOL.replace("batch", "heavy").replace("spec:\n", "spec:\n  weight: 9\n", 1),
+        SERVICE,
+    ],
+)
+def test_pools_in_other_files_come_before_or_after(capsys: pytest.CaptureFixture[str], others: str) -> None:
+    Path("a.yaml").write_text(GPU_POOL, "utf-8")
+    Path("b.yaml").write_text(others, "utf-8")
+    _, out, _ = lint(capsys, "a.yaml", "b.yaml")
+    found = out.count("automode:AcceleratedPoolFirst")
+    assert found == (0 if "zoo" in others or "heavy" in others else 1)
+
+
+@pytest.mark.parametrize("text", ["${Token[Role.1]}", "{{'Fn::ImportValue': 'A:B'}}", "{{'Ref': 'Role'}}"])
+def test_a_value_of_a_deployment_is_no_template_that_somebody_renders(
+    capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    Path("a.yaml").write_text(POOL.replace("name: standard", f'name: "{text}"'), "utf-8")
+    code, out, _ = lint(capsys, "a.yaml")
+    assert code == 1
+    assert "automode:UnrenderedTemplate error: spec.template.spec.nodeClassRef.name: " in out
+    assert out.endswith(
+        "stands for a value that only a deployment knows; deliver the chart by its CDK app, or write it with the "
+        "values of a deployment (python -m charts --outputs outputs.json)\n"
+    )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from automode_constructs.facts.instance_types import InstanceType, instance_types
 from automode_constructs.inference.cold_start import ColdStart, Seconds, estimate_cold_start
 from automode_constructs.inference.model_preset import GPT_OSS_20B
-from automode_constructs.inference.prices import auto_mode_fee_usd
+from automode_constructs.inference.prices import AUTO_MODE_FEE, auto_mode_fee, auto_mode_fee_usd
 from automode_constructs.specs.node_class import EphemeralStorage
 from tests.refusal import refusal
 
@@ -164,8 +165,22 @@ def test_what_makes_no_sense_is_refused(changed: dict[str, Any], text: str) -> N
 
 def test_the_fee_is_a_share_of_the_on_demand_price() -> None:
     known = instance_types()["g6.xlarge"]
-    assert auto_mode_fee_usd(known) == pytest.approx(0.8048 * 0.12)
+    assert auto_mode_fee_usd(known) == pytest.approx(0.8048 * 0.078)
+    assert auto_mode_fee_usd(known, as_of=date(2026, 6, 30)) == pytest.approx(0.8048 * 0.12)
     assert auto_mode_fee_usd(replace(known, on_demand_price_usd=None)) is None
+
+
+def test_the_fee_of_accelerators_is_lower_since_july_2026() -> None:
+    before, after = date(2026, 6, 30), date(2026, 7, 1)
+    families = ["g6", "gr6", "g4dn", "p5", "p6-b200", "trn2", "inf2", "m7i", "c6g", "x2gd"]
+    assert [auto_mode_fee(family, as_of=before) for family in families] == [0.12] * 10
+    lower = [0.078, 0.078, 0.078, 0.048, 0.048, 0.048, 0.12, 0.12, 0.12, 0.12]
+    assert [auto_mode_fee(f"{family}.xlarge", as_of=after) for family in families] == lower
+    assert [auto_mode_fee(family) for family in families] == lower
+    assert AUTO_MODE_FEE == {"g": 0.078, "gr": 0.078, "p": 0.048, "trn": 0.048, "others": 0.12}
+    # Lines of AWS's price list: the fee of g6.xlarge in Seoul and Tokyo, of g5.xlarge in Seoul.
+    for fee, price in ((0.07719, 0.9896), (0.09104, 1.1672), (0.09649, 1.237)):
+        assert auto_mode_fee("g6.xlarge") * price == pytest.approx(fee, rel=1e-4)
 
 
 def test_no_node_process_is_started() -> None:

@@ -51,7 +51,7 @@ def made() -> WeightStaging:
 
 @pytest.fixture(scope="module")
 def objects(made: WeightStaging) -> dict[str, dict[str, Any]]:
-    return {item["kind"]: item for item in cdk8s.Chart.of(made).to_json()}
+    return {item.manifest["kind"]: item.manifest for item in render(cdk8s.Chart.of(made)).objects}
 
 
 def pod(objects: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def test_takes_a_name_and_a_fallback() -> None:
 
 
 def test_the_tree_finds_the_reservation_admitted() -> None:
-    objects = [TreeObject(where="", manifest=manifest) for manifest in reserved()[1].to_json()]
+    objects = [TreeObject(where="", manifest=manifest) for manifest in reserved(spec=pool())[1].to_json()]
     assert judge_tree(objects, default_node_class=True, whole=True) == []
 
 

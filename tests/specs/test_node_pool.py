@@ -493,7 +493,7 @@ def test_a_pool_that_admits_accelerators_by_accident_is_a_warning(pool: NodeClai
         template(labels.INSTANCE_FAMILY.is_in("m7i")),
         template(labels.INSTANCE_TYPE.is_in("g6e.xlarge")),
         template(labels.INSTANCE_GPU_COUNT.does_not_exist()),
-        template(labels.INSTANCE_GPU_NAME.exists()),
+        template(labels.INSTANCE_GPU_NAME.is_in("l4")),
         template(labels.CAPACITY_TYPE.is_in("reserved")),
         template(labels.ARCH.is_in("amd64"), category="m"),
         NodeClaimTemplate(
@@ -505,6 +505,42 @@ def test_a_pool_that_admits_accelerators_by_accident_is_a_warning(pool: NodeClai
 )
 def test_a_pool_that_says_what_it_wants_is_not_warned_of_accelerators(pool: NodeClaimTemplate) -> None:
     assert warned(pool) == []
+
+
+def test_an_accelerated_pool_that_admits_graviton_by_accident_is_a_warning() -> None:
+    pool = template(labels.INSTANCE_CATEGORY.is_in("g"), labels.INSTANCE_GENERATION.greater_than(4))
+    assert pool.instance_types()[0].name == "g5g.xlarge"
+    assert warned(pool) == [
+        "automode:GravitonByAccident spec.requirements: leave kubernetes.io/arch open and admit accelerated types of "
+        "both, g5g.xlarge, g5g.2xlarge, g5g.4xlarge (arm64) beside g6.xlarge, g6.2xlarge, g5.xlarge (amd64), between "
+        "which the price decides: an image for one of them alone ends in an exec format error on the other; require "
+        "kubernetes.io/arch In 'amd64', or In both where the images are for both"
+    ]
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        # Said, or not open: both may be meant.
+        template(labels.INSTANCE_CATEGORY.is_in("g"), labels.ARCH.is_in("amd64")),
+        template(labels.INSTANCE_CATEGORY.is_in("g"), labels.ARCH.is_in("amd64", "arm64")),
+        template(labels.INSTANCE_CATEGORY.is_in("g"), labels.ARCH.is_not_in("arm64")),
+        template(labels.INSTANCE_CATEGORY.is_in("g"), Requirement(key="beta.kubernetes.io/arch", operator="Exists")),
+        template(labels.INSTANCE_CATEGORY.is_in("g"), arch="amd64"),
+        template(labels.INSTANCE_CATEGORY.is_in("g"), labels.INSTANCE_CPU_MANUFACTURER.is_in("intel", "amd")),
+        template(labels.INSTANCE_CATEGORY.is_in("g"), labels.INSTANCE_GPU_MEMORY.greater_than(20_000)),
+        template(labels.INSTANCE_FAMILY.is_in("g5", "g6")),
+        template(labels.INSTANCE_FAMILY.is_in("g5g")),
+        template(labels.INSTANCE_CATEGORY.is_in("p", "inf", "trn")),
+        # Types of which nobody knows anything.
+        template(labels.INSTANCE_GPU_NAME.is_in("gb200")),
+        template(labels.INSTANCE_CATEGORY.is_in("${Token[TOKEN.1]}")),
+        # Ordinary pools of both architectures are common.
+        template(labels.INSTANCE_CATEGORY.is_in("c", "m", "r")),
+    ],
+)
+def test_an_accelerated_pool_of_one_architecture_or_with_a_word_on_it_is_not_warned(pool: NodeClaimTemplate) -> None:
+    assert [told for told in warned(pool) if "Graviton" in told] == []
 
 
 def test_a_pool_without_requirements_is_one_warning() -> None:

@@ -440,7 +440,7 @@ def test_pools_that_could_launch_the_same_node_have_different_weights() -> None:
     first = nodes("first", (GENERAL, "In", ["c", "m"]), weight=10)
     assert found(first, nodes("second", (GENERAL, "In", ["m", "r"]), weight=10)) == [
         "warning automode:EqualWeights chart/second: spec.weight: NodePools 'second' and 'first' have weight 10 and "
-        "could launch the same node, so that neither comes first; give them different weights, or none"
+        "could launch the same node, so that their names decide which comes first; give them different weights, or none"
     ]
     for other in (
         nodes("other", (GENERAL, "In", ["r"]), weight=10),

@@ -9,6 +9,7 @@ import cdk8s
 import pytest
 
 from automode_constructs import AutoModeCluster, ImportedCluster
+from automode_constructs.manifests.rendering import render
 from charts.retail_store import RetailStoreChart
 from stacks.retail_store_stack import RetailStoreStack
 from tests.refusal import refusal
@@ -42,7 +43,8 @@ def test_the_chart_arrives_whole_on_both_clusters(templates: dict[str, dict[str,
     def by_kind(objects: Any) -> dict[str, Any]:
         return {item["kind"]: item for item in objects}
 
-    whole = by_kind(RetailStoreChart(cdk8s.App(), "retail-store").to_json())
+    chart = RetailStoreChart(cdk8s.App(), "retail-store")
+    whole = by_kind(item.manifest for item in render(chart).objects)
     assert by_kind(manifests(templates["Shop"])) == whole
     plain = by_kind(manifests(templates["PlainShop"]))
     assert set(whole) - set(plain) == {"Ingress"}
