@@ -21,7 +21,7 @@ from automode_constructs.aws.zones import (
     known_zone,
     zones_of_region,
 )
-from automode_constructs.errors import AutoModeError
+from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.specs.node_class import SubnetSelectorTerm
 from automode_constructs.tokens import is_token
 
@@ -110,8 +110,9 @@ class AutoModeNetwork(Construct):
 
     Attributes:
         has_egress: whether NAT gateways lead to the internet.
-        internet: whether nodes reach the internet: false without NAT gateways, so that images of public registries
-            are refused. Set it to ``None`` (not known) where routes of your own lead out.
+        internet: whether nodes reach the internet: false without NAT gateways, so that a cluster asks for VPC endpoints
+            and images of public registries are refused. Set it to ``None`` (not known) where routes of your own lead
+            out.
 
     See:
         https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
@@ -463,12 +464,12 @@ def _check_services(where: str, services: Sequence[str]) -> None:
             where, "endpoint_services", f"needs a list, got the text '{services}'", f"write ['{services}']"
         )
     for index, service in enumerate(services):
-        if service.startswith("com.amazonaws."):
+        if not isinstance(service, str) or service.startswith("com.amazonaws."):
             raise AutoModeError.of(
                 where,
                 f"endpoint_services[{index}]",
-                f"is the last part of a service's name, got '{service}'",
-                f"write '{service.split('.', 3)[-1]}'",
+                f"must be the last part of a service's name, got {shown(service)}",
+                f"write '{service.split('.', 3)[-1]}'" if isinstance(service, str) else "write it like 'ecr.api'",
             )
 
 

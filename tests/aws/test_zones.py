@@ -271,6 +271,7 @@ def test_as_many_zones_as_the_region_has(region: str | None) -> None:
             None,
             ": are of more than one region, got ['eu-west-1a', 'us-west-2a']; a network has one region",
         ),
+        ([1, 2], "us-east-1", "[0]: must be a text, got 1; write it like 'us-west-2a' or 'usw2-az1'"),
         (
             ["use1az1", "use1az2"],
             "us-east-1",
@@ -279,7 +280,7 @@ def test_as_many_zones_as_the_region_has(region: str | None) -> None:
         ),
     ],
 )
-def test_given_zones_that_cannot_be(zones: Sequence[str], region: str | None, message: str) -> None:
+def test_given_zones_that_cannot_be(zones: Sequence[Any], region: str | None, message: str) -> None:
     stack = _stack(region)
     said = refusal(lambda: AutoModeNetwork(stack, "Network", availability_zones=zones))
     assert said == f"Dev/Network: availability_zones{message}"
