@@ -23,6 +23,8 @@ from automode_constructs.aws.fips import fips_endpoints, with_fips
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
 from automode_constructs.aws.partition_types import refuse_missing_types
 from automode_constructs.aws.roles import CLUSTER_POLICIES, BuiltInNodeRole, ClusterRole, NodeRole
+from automode_constructs.aws.vpc_endpoints import endpoint_services_of
+from automode_constructs.aws.zones import warn_of_refused_zones
 from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
@@ -92,7 +94,7 @@ class AutoModeCluster(ChartTarget):
         node_tags: AWS tags of every node made through a NodeClass of this cluster. Default: none.
         node_defaults: further settings of every node made through a NodeClass of this cluster: FIPS, proxy,
             authorities, public addresses, network policy. The kubectl handler takes proxy and authorities too. VPC
-            endpoints that are in the stack by now go past the proxy. Default: as EKS decides, but FIPS in GovCloud.
+            endpoints that the app has made by now go past the proxy. Default: as EKS decides, but FIPS in GovCloud.
         instance_profile: whether NodeClasses name an instance profile made here in place of a role. Default: False.
         kubectl: whether charts can be delivered, by a Lambda in the node subnets. Default: True; we decide.
         kubectl_layer: the kubectl of that Lambda. Default: the installed layer nearest to ``version``.
@@ -179,13 +181,15 @@ class AutoModeCluster(ChartTarget):
                 **{f"node_defaults.{name}": True for name in defaults.asked_for()},
             },
         )
-        if kubectl and isinstance(network, AutoModeNetwork):
-            arguments.check_egress(where, network)
+        # A proxy is a way out, for nodes and for the Lambdas.
+        if network is not None and defaults.https_proxy is None:
+            arguments.check_egress(self, network, kubectl=kubectl)
 
         self.network = (
             network if network is not None else AutoModeNetwork(self, "Network", removal_policy=removal_policy)
         )
         """Where the cluster lives."""
+        warn_of_refused_zones(self, self.network.node_subnets)
         if isinstance(network, ExistingNetwork) and (commands := network.tag_commands()):
             Annotations.of(self).add_warning_v2(
                 "automode:SubnetTags",
@@ -360,7 +364,7 @@ class AutoModeCluster(ChartTarget):
         # Late, for it loads what looks into certificates.
         from automode_constructs.aws.corporate_egress import complete_no_proxy, configure_handler
 
-        services = arguments.endpoint_services(Stack.of(self))
+        services = endpoint_services_of(self.network)
         if defaults.https_proxy is not None:
             resource = cast(eks.CfnCluster, self.cluster.node.default_child)
             defaults = complete_no_proxy(

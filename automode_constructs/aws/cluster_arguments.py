@@ -6,13 +6,16 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Stack
+from aws_cdk import Annotations
 from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
 
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
 from automode_constructs.aws.roles import check_role_arn
+from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.facts.regions import partition_of
+from automode_constructs.facts.vpc_endpoints import endpoint_services
 from automode_constructs.specs.node_class import RESERVED_TAG_KEYS
 from automode_constructs.tokens import is_token
 
@@ -29,11 +32,12 @@ __all__ = [
     "check_node_tags",
     "check_region",
     "check_service_cidr",
-    "endpoint_services",
 ]
 
 DEFAULT_SERVICE_IPV4_CIDR = "172.20.0.0/16"
 """Addresses of Kubernetes services. Always written: it cannot be changed later, and no attribute returns it."""
+
+_S3 = "nodes fetch the layers of images, and the CDK's Lambdas answer to CloudFormation"
 
 _PRIVATE_RANGES = [
     ipaddress.IPv4Network(block)
@@ -173,32 +177,55 @@ def check_built_in_pools_suffice(where: str, built_in_pools: Sequence[str], aske
         )
 
 
-def check_egress(where: str, network: AutoModeNetwork) -> None:
-    """Refuses a network through which kubectl reaches nothing."""
-    if network.has_egress:
+def check_egress(
+    scope: Construct, network: AutoModeNetwork | ExistingNetwork, *, nodes: bool = True, kubectl: bool = True
+) -> None:
+    """Refuses a network that nothing leads out of and that lacks VPC endpoints, by the names of their services.
+
+    There is a warning ``automode:VpcEndpoints`` in place of the error where the VPC may have endpoints that are not
+    seen here, and where those that are missing matter to pods with an IAM role only.
+
+    Args:
+        scope: the cluster.
+        network: the network.
+        nodes: whether nodes run in it.
+        kubectl: whether the kubectl Lambda runs in it.
+    """
+    if network.internet is not False:
         return
-    services = endpoint_services(Stack.of(network))
-    missing = [service for service in ("eks", "lambda") if service not in services]
-    if missing:
-        raise AutoModeError.of(
-            where,
-            "network",
-            "has no NAT gateway and no endpoint for " + " and ".join(missing) + ", so that kubectl reaches nothing",
-            "give the network nat_gateways=1, or add those interface endpoints (and the ones your nodes need: ecr.api, "
-            "ecr.dkr, eks-auth, sts) to network.vpc before the cluster, or set kubectl=False",
-        )
-
-
-def endpoint_services(stack: Stack) -> frozenset[str]:
-    """The services that VPC endpoints of a stack lead to, as ``ecr.api`` of ``com.amazonaws.<region>.ecr.api``."""
-    names: set[str] = set()
-    for construct in stack.node.find_all():
-        if isinstance(construct, ec2.CfnVPCEndpoint):
-            resolved = stack.resolve(construct.service_name)
-            parts = resolved["Fn::Join"][1] if isinstance(resolved, dict) and "Fn::Join" in resolved else [resolved]
-            whole = "".join(part if isinstance(part, str) else "region" for part in parts)
-            names.add(whole.split(".", 3)[-1])
-    return frozenset(names)
+    there = endpoint_services_of(network)
+    wanted = {need for need, runs in (("nodes", nodes), ("pods", nodes), ("kubectl", kubectl)) if runs}
+    missing = {
+        name: service for name, service in endpoint_services().items() if service.need in wanted and name not in there
+    }
+    texts = [f"'{name}' ({service.why})" for name, service in missing.items()]
+    vital = any(service.need != "pods" for service in missing.values())
+    if "s3" not in there and (nodes or kubectl):
+        texts, vital = [f"'s3' ({_S3})", *texts], True
+    if not texts:
+        return
+    message = f"nothing leads out of it, and it has no VPC endpoint for {', '.join(texts)}"
+    if isinstance(network, AutoModeNetwork):
+        known = True
+        cures = [
+            "make VpcEndpoints(stack, 'Endpoints', network=network) before the cluster",
+            "give the network nat_gateways=1",
+            "set network.internet = None where a route of your own leads out",
+        ]
+    else:
+        known = network.endpoint_services is not None or isinstance(network.vpc, ec2.Vpc)
+        cures = [
+            "make them before the cluster, with VpcEndpoints(stack, 'Endpoints', network=network)"
+            + (" and vpc.add_gateway_endpoint for 's3'" if "s3" not in there else ""),
+            "name those that are there: ExistingNetwork(endpoint_services=[...])",
+            "say internet=True where another way leads out",
+        ]
+    if any(service.need == "kubectl" for service in missing.values()) and nodes:
+        cures.append("deliver by GitOps, with kubectl=False")
+    cure = ", or ".join(cures)
+    if known and vital:
+        raise AutoModeError.of(scope.node.path, "network", message, cure)
+    Annotations.of(scope).add_warning_v2("automode:VpcEndpoints", f"network: {message}; {cure}")
 
 
 def check_ip_family(where: str, ip_family: str, network: AutoModeNetwork | ExistingNetwork, cidr: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -37,6 +37,18 @@ set -e
 cat /opt/awscli/botocore/cacert.pem /opt/automode/certificates.pem >/tmp/automode-certificates.pem
 export AWS_CA_BUNDLE=/tmp/automode-certificates.pem
 exec "$@"
+"""
+
+_PROXIED_AGENTS = """'use strict';
+// NODE_USE_ENV_PROXY gives the proxy to the agent that Node shares. The AWS SDK makes agents of its own: give it to
+// every one. What NO_PROXY names goes past it still.
+const https = require('node:https');
+const proxied = (options) => ({ proxyEnv: process.env, ...options });
+https.Agent = new Proxy(https.Agent, {
+  construct: (agent, [options], made) => Reflect.construct(agent, [proxied(options)], made),
+  apply: (agent, self, [options]) => Reflect.apply(agent, self, [proxied(options)]),
+});
+require('node:module').syncBuiltinESMExports();
 """
 
 
@@ -97,14 +109,16 @@ def configure_handler(
 ) -> None:
     """Gives the Lambda that runs kubectl, and the framework that calls it, the proxy and the authorities of the nodes.
 
-    Creates a Lambda layer with the certificates where there are any. kubectl itself speaks to the cluster's private
-    endpoint, past the proxy; what takes it are the AWS CLI (``eks:DescribeCluster``), and in the framework the call
-    of the Lambda API and the answer to CloudFormation. The framework honours the proxy through a switch of Node 24
-    (``NODE_USE_ENV_PROXY``), which was not tried in Lambda. A VPC endpoint of ``lambda`` spares the call the proxy; the
-    answer may go to a host of S3's older form (``s3-<region>``), which takes it.
+    Creates a Lambda layer with the certificates where there are any, and one for the framework where there is a proxy.
+    kubectl itself speaks to the cluster's private endpoint, past the proxy. What takes the proxy are the AWS CLI
+    (``eks:DescribeCluster``) and, in the framework, the answer to CloudFormation and the call of the Lambda API. Node
+    24 gives it to the answer by a switch (``NODE_USE_ENV_PROXY``), and to the call only because the layer changes
+    ``https.Agent`` before the AWS SDK makes agents of its own. Tried with the framework, the SDK and Node 24, not in
+    Lambda. A VPC endpoint of ``lambda`` spares the call the proxy; the answer may go to a host of S3's older form
+    (``s3-<region>``), which takes it.
 
     Args:
-        scope: where the layer is made.
+        scope: where the layers are made.
         provider: the two Lambdas.
         defaults: the completed node defaults.
         fips: whether handler and framework use FIPS endpoints.
@@ -118,6 +132,15 @@ def configure_handler(
             function.add_environment("AWS_USE_FIPS_ENDPOINT", "true")
     if defaults.https_proxy is not None:
         framework.add_environment("NODE_USE_ENV_PROXY", "1")
+        framework.add_environment("NODE_OPTIONS", "--require /opt/automode/proxied-agents.cjs")
+        framework.add_layers(
+            _layer(
+                scope,
+                "ProxyLayer",
+                {"proxied-agents.cjs": (_PROXIED_AGENTS, 0o644)},
+                description="The proxy for the AWS SDK in the CDK's provider framework",
+            )
+        )
     bundles = defaults.certificate_bundles or ()
     known = [bundle for bundle in bundles if not is_token(bundle.data)]
     if len(known) < len(bundles):
@@ -127,29 +150,31 @@ def configure_handler(
             "kubectl handler; give it endpoints of eks, lambda and S3, or the certificates as text",
         )
     if known:
-        layer = _certificate_layer(scope, [pem_text(bundle) for bundle in known])
+        layer = _layer(
+            scope,
+            "CertificateLayer",
+            {"certificates.pem": ("".join(pem_text(bundle) for bundle in known), 0o644), "trust": (_TRUST, 0o755)},
+            description="Certificate authorities for the AWS CLI and the CDK's provider framework",
+        )
         handler.add_layers(layer)
         handler.add_environment("AWS_LAMBDA_EXEC_WRAPPER", "/opt/automode/trust")
         framework.add_layers(layer)
         framework.add_environment("NODE_EXTRA_CA_CERTS", "/opt/automode/certificates.pem")
 
 
-def _certificate_layer(scope: Construct, certificates: Sequence[str]) -> lambda_.LayerVersion:
+def _layer(
+    scope: Construct, id: str, contents: Mapping[str, tuple[str, int]], *, description: str
+) -> lambda_.LayerVersion:
+    """A layer with files in ``/opt/automode``: text and mode by name."""
     with TemporaryDirectory() as folder:
         inner = Path(folder, "automode")
         inner.mkdir()
-        pem, trust = inner / "certificates.pem", inner / "trust"
-        pem.write_text("".join(certificates), "utf-8")
-        trust.write_text(_TRUST, "utf-8")
-        for path, mode in ((inner, 0o755), (pem, 0o644), (trust, 0o755)):
-            path.chmod(mode)
+        inner.chmod(0o755)
+        for name, (text, mode) in contents.items():
+            inner.joinpath(name).write_text(text, "utf-8")
+            inner.joinpath(name).chmod(mode)
         # The CDK copies the folder into the cloud assembly here and now.
-        return lambda_.LayerVersion(
-            scope,
-            "CertificateLayer",
-            code=lambda_.Code.from_asset(folder),
-            description="Certificate authorities for the AWS CLI and the CDK's provider framework",
-        )
+        return lambda_.LayerVersion(scope, id, code=lambda_.Code.from_asset(folder), description=description)
 
 
 def _domains(service: str, region: str, suffix: str) -> Sequence[str]:

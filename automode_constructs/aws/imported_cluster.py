@@ -47,7 +47,8 @@ class ImportedCluster(ChartTarget):
 
     Raises:
         AutoModeError: for a cluster name or version that is none; when ``network`` comes without
-            ``cluster_security_group_id``; when no kubectl layer fits.
+            ``cluster_security_group_id``, or nothing leads out of it and a VPC endpoint is missing; when no kubectl
+            layer fits.
 
     Source: EKS User Guide, "Grant IAM users access to Kubernetes with EKS access entries".
     """
@@ -82,6 +83,9 @@ class ImportedCluster(ChartTarget):
                 "take it from: aws eks describe-cluster --name NAME "
                 "--query cluster.resourcesVpcConfig.clusterSecurityGroupId",
             )
+        # A proxy is a way out.
+        if network is not None and (values is None or not values.proxy_environment()):
+            arguments.check_egress(self, network, nodes=False)
         vpc = None if network is None else network.vpc
         # A provider needs a cluster, and a cluster takes manifests only with a provider: import it twice.
         bare = eks.Cluster.from_cluster_attributes(

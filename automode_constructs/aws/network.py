@@ -7,13 +7,21 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network
 from typing import Final
 
-from aws_cdk import Fn, RemovalPolicy, Stack, Tags
+from aws_cdk import RemovalPolicy, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from automode_constructs.errors import AutoModeError
-from automode_constructs.facts.regions import region_of_zone, two_zone_regions, zone_kind
+from automode_constructs.aws.zones import (
+    MAX_ZONES,
+    ZoneNames,
+    check_subnet_zone,
+    given_zones,
+    is_zone_id,
+    known_zone,
+    zones_of_region,
+)
+from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.specs.node_class import SubnetSelectorTerm
 from automode_constructs.tokens import is_token
 
@@ -24,7 +32,6 @@ __all__ = [
     "AutoModeNetwork",
     "ExistingNetwork",
     "Network",
-    "known_zone",
 ]
 
 DEFAULT_POD_CIDR = "100.64.0.0/16"
@@ -36,9 +43,7 @@ NODE_SUBNET_TAG = "automode-constructs/node-subnet"
 POD_SUBNET_TAG = "automode-constructs/pod-subnet"
 """The tag on the pod subnets of an ``AutoModeNetwork``; its value is the VPC's id."""
 
-_MAX_ZONES = 4
 _CIDR = re.compile(r"[0-9.]+/[1-9]?[0-9]")
-_CDK_DUMMY_ZONE = re.compile(r"dummy1[a-z]")
 _CDK_DUMMY_VPC_ID = "vpc-12345"
 """The id of the VPC that ``Vpc.from_lookup`` returns until the CDK CLI has answered the look-up."""
 
@@ -67,17 +72,22 @@ class AutoModeNetwork(Construct):
 
     The subnets of a zone keep their CIDR blocks when a zone is added: there is always room for four zones.
 
-    Zones are ``Fn::GetAZs`` tokens in every environment, so a template with a region differs from one without in
-    nothing but the region, and no Local Zone can slip in. In a stack with both an account and a region the CDK's
-    ``Vpc`` asks ``Stack.availability_zones`` all the same, which makes the CDK CLI look zones up with credentials:
-    override that property in your stack class to keep synth offline.
+    Zones are ``Fn::GetAZs`` tokens, so a template with a region differs from one without in nothing but the region, and
+    no Local Zone can slip in. Not so in us-east-1 and ca-central-1, where EKS refuses a zone whose letter differs from
+    account to account: there subnets are placed by zone id, right in every account. A subnet's ``availability_zone``
+    is then a token of the zone's name.
+
+    In a stack with both an account and a region the CDK's ``Vpc`` asks ``Stack.availability_zones`` all the same, which
+    makes the CDK CLI look zones up with credentials: override that property in your stack class to keep synth offline.
 
     Args:
         cidr: the VPC's first IPv4 block, /16 to /24; create-only. An eighth of it goes to the node subnet of each zone.
             Default: ``10.0.0.0/16``, chosen by us.
-        availability_zones: two to four names of availability zones (or tokens) of the stack's region; ``zone_count``
-            then does not count. Default: the first ``zone_count`` zones of the region, chosen by EC2 at deployment.
-        zone_count: how many zones to use, 2 to 4. Default: 3, chosen by us.
+        availability_zones: two to four availability zones of the stack's region, by name (``us-west-2a``, or a token of
+            one) or by id (``usw2-az1``), not both; ``zone_count`` then does not count. Create-only: a change replaces
+            the subnets. Default: the first ``zone_count`` zones of the region, chosen by EC2 at deployment; in
+            us-east-1 and ca-central-1 ids chosen by us; none in us-west-1, where some accounts have two zones only.
+        zone_count: how many zones to use, 2 to 4, as far as the region has them. Default: 3, chosen by us.
         nat_gateways: 0, 1 or the number of zones. With 1 the failure of its zone cuts all zones off from the
             internet, and traffic between zones costs money; with 0 nodes reach only what VPC endpoints offer.
             Default: one per zone, chosen by us: a zone's failure must not cut the others off. 1 is the cheap choice.
@@ -95,12 +105,14 @@ class AutoModeNetwork(Construct):
 
     Raises:
         AutoModeError: a block is malformed, of the wrong size, or cannot join the VPC; a zone is not an availability
-            zone of the stack's region; a count is out of bounds; an isolated network is to have NAT gateways.
+            zone of the stack's region, or EKS refuses it; zones must be named; a count is out of bounds; an isolated
+            network is to have NAT gateways.
 
     Attributes:
         has_egress: whether NAT gateways lead to the internet.
-        internet: whether nodes reach the internet: false without NAT gateways, so that images of public registries
-            are refused. Set it to ``None`` (not known) where routes of your own lead out.
+        internet: whether nodes reach the internet: false without NAT gateways, so that a cluster asks for VPC endpoints
+            and images of public registries are refused. Set it to ``None`` (not known) where routes of your own lead
+            out.
 
     See:
         https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
@@ -129,9 +141,10 @@ class AutoModeNetwork(Construct):
         block = _sized_block(where, "cidr", cidr)
         pod_block = None if pod_cidr is None else _pod_block(where, pod_cidr, block)
         if availability_zones is None:
-            zones = _zones_of_region(where, Stack.of(self), zone_count)
+            zones = zones_of_region(where, Stack.of(self).region, zone_count)
         else:
-            zones = _given_zones(where, Stack.of(self), availability_zones)
+            zones = given_zones(where, Stack.of(self), availability_zones)
+        names = ZoneNames(zones)
         if isolated and nat_gateways:
             raise AutoModeError.of(
                 where,
@@ -174,9 +187,9 @@ class AutoModeNetwork(Construct):
             self,
             "Vpc",
             ip_addresses=ec2.IpAddresses.cidr(cidr),
-            availability_zones=zones,
+            availability_zones=names.texts,
             # A subnet's CIDR block is create-only: the address plan is the same for two, three and four zones.
-            reserved_azs=_MAX_ZONES - len(zones),
+            reserved_azs=MAX_ZONES - len(zones),
             nat_gateways=gateways,
             nat_gateway_provider=nat,
             enable_dns_support=True,
@@ -192,8 +205,9 @@ class AutoModeNetwork(Construct):
         self.node_subnets: Final[list[ec2.ISubnet]] = [*self.vpc.private_subnets, *self.vpc.isolated_subnets]
         self.public_subnets: Final[list[ec2.ISubnet]] = self.vpc.public_subnets
         self.pod_subnets: Final[list[ec2.ISubnet]] = (
-            [] if pod_block is None else self._make_pod_subnets(pod_block, zones, nat)
+            [] if pod_block is None else self._make_pod_subnets(pod_block, names.texts, nat)
         )
+        names.place(self.node_subnets, self.public_subnets, self.pod_subnets)
         self.cidrs: Final[tuple[str, ...]] = (cidr,) if pod_cidr is None else (cidr, pod_cidr)
 
         _tag(self.node_subnets, "kubernetes.io/role/internal-elb", "1")
@@ -259,8 +273,12 @@ class ExistingNetwork:
             Default: the VPC's first block, where the CDK knows it.
         ipv6: whether VPC and subnets have IPv6 blocks, and the subnets assign addresses of them, for a cluster with
             ``ip_family="ipv6"``. Default: False; we decide.
-        internet: whether nodes reach the internet; without it images of public registries are refused. Default:
-            not known, as transit gateways and proxies are not seen here.
+        internet: whether nodes reach the internet; without it a cluster asks for VPC endpoints, and images of public
+            registries are refused. Default: False where a node subnet is isolated as far as the CDK knows, else not
+            known, as transit gateways and proxies are not seen here.
+        endpoint_services: the services to which VPC endpoints made elsewhere lead, as ``ecr.api`` of
+            ``com.amazonaws.<region>.ecr.api``; those of this app are seen. With it, what is missing is an error where
+            it was a warning. Default: not known.
         node_security_groups: more security groups of the nodes, beside the cluster's own, without which none joins.
             Default: none.
         tagged: whether the subnets are known to carry the tags that load balancers look for; without it a cluster in
@@ -268,9 +286,13 @@ class ExistingNetwork:
             cannot be seen.
 
     Raises:
-        AutoModeError: fewer than two node subnets or zones; a node subnet that is public or in a Local Zone; a pod
-            subnet that is a node subnet too or in a zone without one; a malformed block. A zone that the CDK does not
-            know at synth is not judged.
+        AutoModeError: fewer than two node subnets or zones; a node subnet that is public, in a Local Zone or in a zone
+            that EKS refuses; a zone id in the place of a name; a pod subnet that is a node subnet too or in a zone
+            without one; a malformed block. A zone that the CDK does not know at synth is not judged.
+
+    Attributes:
+        has_egress: whether a way out is known or may be there.
+        internet: the argument, or what the subnets say.
 
     See:
         https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
@@ -285,6 +307,7 @@ class ExistingNetwork:
         pod_subnets: Sequence[ec2.ISubnet] = (),
         cidrs: Sequence[str] | None = None,
         internet: bool | None = None,
+        endpoint_services: Sequence[str] | None = None,
         ipv6: bool = False,
         node_security_groups: Sequence[ec2.ISecurityGroup] = (),
         tagged: bool = False,
@@ -292,6 +315,7 @@ class ExistingNetwork:
         for index, cidr in enumerate(cidrs or ()):
             if not is_token(cidr):
                 _block(vpc.node.path, f"cidrs[{index}]", cidr)
+        _check_services(vpc.node.path, endpoint_services or ())
         # Until a look-up is answered every subnet is a stand-in, and an error would keep the CDK CLI from asking.
         awaits_lookup = vpc.vpc_id == _CDK_DUMMY_VPC_ID
         if not awaits_lookup:
@@ -303,11 +327,14 @@ class ExistingNetwork:
         self.public_subnets: Final[list[ec2.ISubnet]] = vpc.public_subnets
         self.pod_subnets: Final[list[ec2.ISubnet]] = list(pod_subnets)
         self.cidrs: Final[tuple[str, ...]] = _known_cidrs(vpc) if cidrs is None else tuple(cidrs)
-        isolated = {subnet.subnet_id for subnet in vpc.isolated_subnets}
+        isolated = set() if awaits_lookup else {subnet.subnet_id for subnet in vpc.isolated_subnets}
+        if internet is None and any(subnet.subnet_id in isolated for subnet in node_subnets):
+            internet = False
         self.internet: bool | None = internet
+        self.has_egress: Final = internet is not False
+        self.endpoint_services: Final = None if endpoint_services is None else tuple(endpoint_services)
         self.node_security_groups: Final = tuple(node_security_groups)
         self._tags_unknown = not tagged and not awaits_lookup
-        self.has_egress: Final = awaits_lookup or any(subnet.subnet_id not in isolated for subnet in node_subnets)
 
     def tag_commands(self) -> list[str]:
         """What writes the tags that load balancers look for, on subnets whose tags cannot be seen here."""
@@ -383,80 +410,6 @@ def _pod_block(where: str, pod_cidr: str, vpc_block: IPv4Network) -> IPv4Network
     return block
 
 
-def _zones_of_region(where: str, stack: Stack, zone_count: int) -> list[str]:
-    if zone_count not in (2, 3, 4):
-        raise AutoModeError.of(
-            where,
-            "zone_count",
-            f"must be 2, 3 or 4, got {zone_count}",
-            "EKS needs two zones, and the address plan has room for four",
-        )
-    if zone_count > 2 and stack.region in two_zone_regions():
-        raise AutoModeError.of(
-            where,
-            "zone_count",
-            f"an account may have only two availability zones in '{stack.region}', got {zone_count}",
-            "set zone_count=2, or name the zones with availability_zones",
-        )
-    return [Fn.select(index, Fn.get_azs()) for index in range(zone_count)]
-
-
-def _given_zones(where: str, stack: Stack, given: Sequence[str]) -> list[str]:
-    if isinstance(given, str) or is_token(given):
-        raise AutoModeError.of(
-            where,
-            "availability_zones",
-            "must be a list of zones, got " + ("a token for the whole list" if is_token(given) else f"'{given}'"),
-            "give each zone by itself, such as 'us-west-2a' or Fn.select(0, Fn.get_azs())",
-        )
-    zones = list(given)
-    for index, zone in enumerate(zones):
-        if not is_token(zone):
-            _check_zone(where, f"availability_zones[{index}]", zone, stack.region)
-    if len(set(zones)) < len(zones):
-        raise AutoModeError.of(
-            where, "availability_zones", f"a zone is given twice, got {zones}", "name each zone once"
-        )
-    if not 2 <= len(zones) <= _MAX_ZONES:
-        raise AutoModeError.of(
-            where,
-            "availability_zones",
-            f"must be two to four zones, got {zones}",
-            "EKS needs two zones, and the address plan has room for four",
-        )
-    # The Vpc makes the same check and fails inside jsii.
-    known = [zone for zone in stack.availability_zones if not is_token(zone) and not _CDK_DUMMY_ZONE.fullmatch(zone)]
-    strange = [zone for zone in zones if not is_token(zone) and zone not in known]
-    if known and strange:
-        raise AutoModeError.of(
-            where,
-            "availability_zones",
-            f"{strange} are not among the stack's availability zones {known}",
-            "use zones of the stack's account and region; old answers of the CDK CLI are in cdk.context.json",
-        )
-    return zones
-
-
-def _check_zone(where: str, field: str, zone: str, region: str) -> None:
-    kind = zone_kind(zone)
-    if kind in ("local-zone", "wavelength-zone"):
-        raise AutoModeError.of(
-            where,
-            field,
-            f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
-            "name availability zones here; subnets in a Local Zone are made apart, with LocalZoneSubnets",
-        )
-    if kind == "unknown" and not _CDK_DUMMY_ZONE.fullmatch(zone):
-        raise AutoModeError.of(
-            where, field, f"must be the name of an availability zone, got '{zone}'", "write it like 'us-west-2a'"
-        )
-    home = region_of_zone(zone)
-    if home and not is_token(region) and home != region:
-        raise AutoModeError.of(
-            where, field, f"'{zone}' is a zone of '{home}', the stack is in '{region}'", f"use zones of '{region}'"
-        )
-
-
 def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subnets: Sequence[ec2.ISubnet]) -> None:
     where = vpc.node.path
     node_ids = {subnet.subnet_id for subnet in node_subnets}
@@ -469,7 +422,7 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
         )
     public_ids = {subnet.subnet_id for subnet in vpc.public_subnets}
     zones = [known_zone(subnet) for subnet in node_subnets]
-    for index, (subnet, zone) in enumerate(zip(node_subnets, zones, strict=True)):
+    for index, subnet in enumerate(node_subnets):
         if subnet.subnet_id in public_ids:
             raise AutoModeError.of(
                 where,
@@ -477,13 +430,7 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
                 f"'{subnet.node.path}' is a public subnet, so nodes would be public",
                 "give private subnets",
             )
-        if zone and zone_kind(zone) in ("local-zone", "wavelength-zone"):
-            raise AutoModeError.of(
-                where,
-                f"node_subnets[{index}]",
-                f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
-                "leave it out here; give a NodeClass of its own that subnet's id",
-            )
+        check_subnet_zone(where, f"node_subnets[{index}]", subnet, region=Stack.of(vpc).region, control_plane=True)
     if None not in zones and len(set(zones)) == 1:
         raise AutoModeError.of(
             where,
@@ -499,8 +446,10 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
                 f"'{subnet.node.path}' is a node subnet too",
                 "leave pod_subnets out, and pods take addresses of the node subnets",
             )
+        check_subnet_zone(where, f"pod_subnets[{index}]", subnet, region=Stack.of(vpc).region, control_plane=False)
         zone = known_zone(subnet)
-        if zone and None not in zones and zone not in zones:
+        # A name and an id may mean the same zone.
+        if zone and zone not in zones and all(other and is_zone_id(other) == is_zone_id(zone) for other in zones):
             raise AutoModeError.of(
                 where,
                 f"pod_subnets[{index}]",
@@ -509,13 +458,19 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
             )
 
 
-def known_zone(subnet: ec2.ISubnet) -> str | None:
-    """The zone of a subnet, or ``None`` where the CDK does not know it at synth."""
-    try:
-        zone = subnet.availability_zone
-    except RuntimeError:  # An imported subnet without a zone raises when it is asked for one.
-        return None
-    return None if is_token(zone) else zone
+def _check_services(where: str, services: Sequence[str]) -> None:
+    if isinstance(services, str):
+        raise AutoModeError.of(
+            where, "endpoint_services", f"needs a list, got the text '{services}'", f"write ['{services}']"
+        )
+    for index, service in enumerate(services):
+        if not isinstance(service, str) or service.startswith("com.amazonaws."):
+            raise AutoModeError.of(
+                where,
+                f"endpoint_services[{index}]",
+                f"must be the last part of a service's name, got {shown(service)}",
+                f"write '{service.split('.', 3)[-1]}'" if isinstance(service, str) else "write it like 'ecr.api'",
+            )
 
 
 def _known_cidrs(vpc: ec2.IVpc) -> tuple[str, ...]:

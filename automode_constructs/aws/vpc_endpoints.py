@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from aws_cdk import Aws, Fn, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork, known_zone
+from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
+from automode_constructs.aws.zones import known_zone
 from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.facts.regions import partition_of
 from automode_constructs.facts.vpc_endpoints import EndpointService, endpoint_services
 from automode_constructs.tokens import is_token
 
-__all__ = ["VpcEndpoints"]
+__all__ = ["VpcEndpoints", "endpoint_services_of"]
 
 
 class VpcEndpoints(Construct):
     """Interface endpoints in the node subnets, so that nodes, pods and kubectl reach AWS without the internet.
 
-    Creates one interface endpoint with private DNS for each service, in each zone of the node subnets, and one
-    security group, which admits TCP 443 from the node and pod subnets and nothing else. Nodes need ``ecr.api`` and
-    ``ecr.dkr`` (image pulls), ``eks-auth`` (Pod Identity) and ``sts``; kubectl needs ``eks`` and ``lambda``. Each
-    endpoint costs an hourly fee in each zone, besides its traffic.
+    Creates one interface endpoint with private DNS for each service that the VPC has none for, in each zone of the node
+    subnets, and one security group, which admits TCP 443 from the node and pod subnets and nothing else. Nodes need
+    ``ecr.api`` and ``ecr.dkr`` (image pulls), their pods ``eks-auth`` (Pod Identity) and ``sts``; kubectl needs ``eks``
+    and ``lambda``. Each endpoint costs an hourly fee in each zone, besides its traffic. The S3 gateway endpoint comes
+    with an ``AutoModeNetwork``; for an ``ExistingNetwork`` it is yours to make.
 
     The endpoints' policies admit the principals of this account only; that of ``sts`` also those who come with a web
     identity for a role of this account, as they have no account yet. Where the network is an ``AutoModeNetwork``
@@ -68,7 +70,7 @@ class VpcEndpoints(Construct):
         fips: bool | None = None,
     ) -> None:
         where, region = f"{scope.node.path}/{id}", Stack.of(scope).region
-        services = _services(where, region, also, kubectl=kubectl)
+        services = _services(where, region, also, kubectl=kubectl, there=endpoint_services_of(network))
         cidrs = _cidrs(where, network)
         super().__init__(scope, id)
         partition = "aws" if is_token(region) else partition_of(region).name
@@ -111,7 +113,24 @@ class VpcEndpoints(Construct):
         return endpoint
 
 
-def _services(where: str, region: str, also: Sequence[str], *, kubectl: bool) -> list[EndpointService]:
+def endpoint_services_of(network: AutoModeNetwork | ExistingNetwork) -> frozenset[str]:
+    """The services that VPC endpoints of a network lead to, as ``ecr.api`` of ``com.amazonaws.<region>.ecr.api``.
+
+    Those that the app has made by now, in whichever stack, and those that an ``ExistingNetwork`` is said to have.
+    """
+    names = set(network.endpoint_services or ()) if isinstance(network, ExistingNetwork) else set()
+    for construct in network.vpc.node.root.node.find_all():
+        if isinstance(construct, ec2.CfnVPCEndpoint) and construct.vpc_id == network.vpc.vpc_id:
+            resolved = Stack.of(construct).resolve(construct.service_name)
+            parts = resolved["Fn::Join"][1] if isinstance(resolved, dict) and "Fn::Join" in resolved else [resolved]
+            whole = "".join(part if isinstance(part, str) else "region" for part in parts)
+            names.add(whole.split(".", 3)[-1])
+    return frozenset(names)
+
+
+def _services(
+    where: str, region: str, also: Sequence[str], *, kubectl: bool, there: frozenset[str]
+) -> list[EndpointService]:
     known = endpoint_services()
     if isinstance(also, str):
         raise AutoModeError.of(where, "also", f"needs a list, got the text '{also}'", f"write ['{also}']")
@@ -124,9 +143,9 @@ def _services(where: str, region: str, also: Sequence[str], *, kubectl: bool) ->
                 f"{did_you_mean(name, known)}; make an endpoint of another service with ec2.InterfaceVpcEndpoint and "
                 "security_groups=[endpoints.security_group]",
             )
-    needed: list[Literal["nodes", "kubectl"]] = ["nodes", "kubectl"] if kubectl else ["nodes"]
-    names = [*(name for name, service in known.items() if service.need in needed), *also]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    needed = {"nodes", "pods", "kubectl"} if kubectl else {"nodes", "pods"}
+    names = [*(name for name, service in known.items() if service.need in needed and name not in there), *also]
+    twice = next((name for name in names if names.count(name) > 1 or name in there), None)
     if twice is not None:
         raise AutoModeError.of(where, "also", f"'{twice}' is there already", "name only those that are not")
     services = [known[name] for name in names]

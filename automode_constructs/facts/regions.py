@@ -16,7 +16,6 @@ __all__ = [
     "known_regions",
     "partition_of",
     "region_of_zone",
-    "two_zone_regions",
     "types_govcloud_lacks",
     "zone_kind",
 ]
@@ -55,12 +54,6 @@ def partition_of(region: str) -> Partition:
 def known_regions() -> tuple[str, ...]:
     """The regions that had EKS Auto Mode on the data file's date."""
     return tuple(str(region) for region in _data()["regions"])
-
-
-@cache
-def two_zone_regions() -> frozenset[str]:
-    """Regions in which an account may have just two availability zones."""
-    return frozenset(str(region) for region in _data()["regions_with_two_zones"])
 
 
 @cache

@@ -18,8 +18,8 @@ class EndpointService:
 
     name: str
     """The last part of the service's name: ``ecr.api`` of ``com.amazonaws.<region>.ecr.api``."""
-    need: Literal["nodes", "kubectl", "workloads"]
-    """Who needs it: every node, the kubectl Lambda, or some workloads."""
+    need: Literal["nodes", "pods", "kubectl", "workloads"]
+    """Who needs it: every node, pods with an IAM role, the kubectl Lambda, or some workloads."""
     why: str
     """What they need it for."""
     policy: bool = True

@@ -356,8 +356,10 @@ class TestWarnings:
             "/Dev/Cluster", Match.string_like_regexp("version: '1.38' is newer than the 1.37 this library knows of")
         )
 
-    def test_no_warning_on_a_complete_cluster(self, stack: cdk.Stack, make: MakeCluster) -> None:
-        make(cluster_name="dev", admin_role_arns=[ADMIN])
+    @pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "ca-central-1"])
+    def test_no_warning_on_a_complete_cluster(self, region: str) -> None:
+        stack = cdk.Stack(cdk.App(), "Dev", env=cdk.Environment(region=region))
+        AutoModeCluster(stack, "Cluster", cluster_name="dev", admin_role_arns=[ADMIN])
         assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
@@ -426,20 +428,6 @@ class TestRefusals:
         stack = cdk.Stack(cdk.App(), "Dev", env=cdk.Environment(region="us-gov-west-1"))
         with pytest.raises(AutoModeError, match=r"admin_role_arns\[0\]: .*aws-us-gov"):
             AutoModeCluster(stack, "Cluster", admin_role_arns=[ADMIN])
-
-    def test_no_way_out_and_no_endpoint(self, stack: cdk.Stack) -> None:
-        network = AutoModeNetwork(stack, "Net", nat_gateways=0)
-        with pytest.raises(
-            AutoModeError,
-            match="network: has no NAT gateway and no endpoint for eks and lambda, so that kubectl reaches",
-        ):
-            AutoModeCluster(stack, "Cluster", network=network)
-
-    def test_endpoints_are_a_way_out(self, stack: cdk.Stack) -> None:
-        network = AutoModeNetwork(stack, "Net", nat_gateways=0)
-        network.vpc.add_interface_endpoint("Eks", service=ec2.InterfaceVpcEndpointAwsService.EKS)
-        network.vpc.add_interface_endpoint("Lambda", service=ec2.InterfaceVpcEndpointAwsService.LAMBDA_)
-        AutoModeCluster(stack, "Cluster", network=network)
 
     def test_service_range_over_pod_subnets(self, stack: cdk.Stack) -> None:
         network = AutoModeNetwork(stack, "Net", cidr="192.168.0.0/16", pod_cidr="100.64.0.0/16")

@@ -62,8 +62,8 @@ def _synthesised() -> Iterator[Any]:
     imported = ImportedCluster(cdk.Stack(app, "Theirs"), "Cluster", cluster_name="dev", values=cluster.values)
     assert imported.values is not None
     yield synthesised(app)
-    (layer,) = Path(app.outdir).glob("asset.*/automode")
-    yield layer
+    (certificates,) = Path(app.outdir).glob("asset.*/automode/certificates.pem")
+    yield certificates.parent
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +136,9 @@ class TestKubectl:
     def test_handler_and_framework_take_the_proxy_and_trust_its_authority(self, egress: Egress, stack: str) -> None:
         handler, framework = _lambdas(egress[1][stack])
         (layer,) = [name for name in of_type(egress[1][stack], "AWS::Lambda::LayerVersion") if "Certificate" in name]
+        (proxy,) = [name for name in of_type(egress[1][stack], "AWS::Lambda::LayerVersion") if "ProxyLayer" in name]
+        assert framework["Layers"] == [{"Ref": proxy}, {"Ref": layer}]
+        assert {"Ref": proxy} not in handler["Layers"]
         for function in (handler, framework):
             variables = function["Environment"]["Variables"]
             assert variables["HTTPS_PROXY"] == PROXY
@@ -144,6 +147,7 @@ class TestKubectl:
         assert handler["Environment"]["Variables"]["AWS_LAMBDA_EXEC_WRAPPER"] == "/opt/automode/trust"
         variables = framework["Environment"]["Variables"]
         assert variables["NODE_USE_ENV_PROXY"] == "1"
+        assert variables["NODE_OPTIONS"] == "--require /opt/automode/proxied-agents.cjs"
         assert variables["NODE_EXTRA_CA_CERTS"] == "/opt/automode/certificates.pem"
 
     def test_the_layer_holds_the_certificates_and_a_wrapper_that_adds_them(

@@ -117,7 +117,9 @@ class TestTemplate:
         assert templates["Pods"] != regional
         assert with_region(templates["Pods"], REGION) == with_region(regional, REGION)
 
-    def test_zones_are_tokens_even_where_the_region_is_known(self, templates: dict[str, dict[str, Any]]) -> None:
+    def test_zones_are_tokens_where_the_region_is_known_and_eks_takes_all(
+        self, templates: dict[str, dict[str, Any]]
+    ) -> None:
         for kind in ("Node", "Public", "Pod"):
             zones = [subnet["AvailabilityZone"] for subnet in subnets(templates["Regional"], kind)]
             assert zones == [{"Fn::Select": [index, {"Fn::GetAZs": ""}]} for index in range(3)]
@@ -380,8 +382,9 @@ def test_an_auto_mode_network_shows_its_blocks_and_subnets(networks: dict[str, A
             r"availability_zones\[0\]: control-plane subnets cannot be in a Local Zone or Wavelength Zone, got 'us-",
         ),
         (
-            {"availability_zones": ["use1-az1", "use1-az2"]},
-            r"availability_zones\[0\]: must be the name of an availability zone, got 'use1-az1'; write it like",
+            {"availability_zones": ["us-east-1", "us-east-1b"]},
+            r"availability_zones\[0\]: must be the name or the id of an availability zone, got 'us-east-1'; write it "
+            "like 'us-west-2a' or 'usw2-az1'$",
         ),
     ],
 )
@@ -397,17 +400,6 @@ def test_a_zone_of_another_region_is_an_error() -> None:
         match=r"availability_zones\[1\]: 'us-west-2a' is a zone of 'us-west-2', the stack is in 'eu-west-1'; use zones",
     ):
         AutoModeNetwork(stack, "Network", availability_zones=["eu-west-1a", "us-west-2a"])
-
-
-def test_three_zones_in_a_region_with_two_are_an_error() -> None:
-    stack = Stack(App(), "Stack", env=Environment(region="us-west-1"))
-    with pytest.raises(
-        AutoModeError,
-        match="zone_count: an account may have only two availability zones in 'us-west-1', got 3; set zone_count=2",
-    ):
-        AutoModeNetwork(stack, "Network")
-    AutoModeNetwork(stack, "TwoZones", zone_count=2)
-    AutoModeNetwork(stack, "NamedZones", availability_zones=["us-west-1a", "us-west-1b", "us-west-1c"])
 
 
 def test_a_zone_the_stack_does_not_have_is_an_error() -> None:

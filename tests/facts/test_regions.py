@@ -15,7 +15,6 @@ from automode_constructs.facts.regions import (
     known_regions,
     partition_of,
     region_of_zone,
-    two_zone_regions,
     types_govcloud_lacks,
     zone_kind,
 )
@@ -68,7 +67,6 @@ def test_regions_are_named_once_and_have_auto_mode() -> None:
     assert len(set(regions)) == len(regions)
     assert all(partition_of(region).auto_mode for region in regions)
     assert all(zone_kind(f"{region}a") == "availability-zone" for region in regions)
-    assert two_zone_regions() <= set(regions)
 
 
 @pytest.mark.parametrize("name", ["regions.json", "versions.json"])

@@ -8,7 +8,8 @@ from automode_constructs.facts.vpc_endpoints import endpoint_services
 
 def test_what_nodes_and_kubectl_need_is_known() -> None:
     needed = {need: [name for name, item in endpoint_services().items() if item.need == need] for need in needs()}
-    assert needed["nodes"] == ["ecr.api", "ecr.dkr", "eks-auth", "sts"]
+    assert needed["nodes"] == ["ecr.api", "ecr.dkr"]
+    assert needed["pods"] == ["eks-auth", "sts"]
     assert needed["kubectl"] == ["eks", "lambda"]
     assert {"ec2", "elasticloadbalancing", "kms", "logs"} <= {*needed["workloads"]}
 
@@ -18,7 +19,7 @@ def needs() -> set[str]:
 
 
 def test_every_service_says_what_it_is_for() -> None:
-    assert needs() == {"nodes", "kubectl", "workloads"}
+    assert needs() == {"nodes", "pods", "kubectl", "workloads"}
     assert all(item.why and item.name == name for name, item in endpoint_services().items())
 
 

@@ -1,0 +1,323 @@
+"""Zones of subnets: by name or by id, held against what EKS refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final, cast
+
+import jsii
+from aws_cdk import Annotations, Fn, IStableStringProducer, Lazy, Stack
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
+
+from automode_constructs.errors import AutoModeError, did_you_mean, shown
+from automode_constructs.facts.regions import region_of_zone, zone_kind
+from automode_constructs.facts.zone_ids import (
+    default_zone_ids,
+    refused_zone_ids,
+    region_of_zone_id,
+    regions_with_refused_zones,
+    zone_id_kind,
+    zone_ids,
+)
+from automode_constructs.tokens import is_token
+
+__all__ = [
+    "MAX_ZONES",
+    "ZoneNames",
+    "check_subnet_zone",
+    "given_zones",
+    "is_zone_id",
+    "known_zone",
+    "warn_of_refused_zones",
+    "zones_of_region",
+]
+
+MAX_ZONES = 4
+"""How many zones the address plan of a network has room for."""
+
+_CDK_DUMMY_ZONE = re.compile(r"dummy1[a-z]")
+
+
+def is_zone_id(zone: str) -> bool:
+    """Whether it is the id of a zone (``usw2-az1``), not its name (``us-west-2a``) or a token."""
+    return zone_id_kind(zone) != "unknown"
+
+
+def zones_of_region(where: str, region: str, zone_count: int) -> list[str]:
+    """The zones of a network that names none: the region's first ones, or ids where EKS refuses one of the region.
+
+    Raises:
+        AutoModeError: for a count that is out of bounds, or where the zones must be named.
+    """
+    if zone_count not in (2, 3, 4):
+        raise AutoModeError.of(
+            where,
+            "zone_count",
+            f"must be 2, 3 or 4, got {zone_count}",
+            "EKS needs two zones, and the address plan has room for four",
+        )
+    by_id = region in regions_with_refused_zones()
+    zones = default_zone_ids(region) if by_id else zone_ids(region)
+    if by_id and not zones:
+        raise AutoModeError.of(
+            where,
+            "availability_zones",
+            f"must be given in '{region}': EKS refuses {_listed(refused_zone_ids(region))} there, and an account may "
+            "have only two zones",
+            f"write availability_zones={list(_usable_zone_ids(region))}, or two names that this prints: "
+            f"{_command(region)}",
+        )
+    if zones and zone_count > len(zones):
+        raise AutoModeError.of(
+            where,
+            "zone_count",
+            f"must be at most {len(zones)}, the zones that a cluster can have in '{region}', got {zone_count}",
+            f"set zone_count={len(zones)}",
+        )
+    return list(zones[:zone_count]) if by_id else [Fn.select(index, Fn.get_azs()) for index in range(zone_count)]
+
+
+def given_zones(where: str, stack: Stack, given: Sequence[str]) -> list[str]:
+    """The zones that a network is given, by name or by id.
+
+    Raises:
+        AutoModeError: for what is no availability zone of the stack's region, and for names beside ids.
+    """
+    if isinstance(given, str) or is_token(given):
+        raise AutoModeError.of(
+            where,
+            "availability_zones",
+            "must be a list of zones, got " + ("a token for the whole list" if is_token(given) else f"'{given}'"),
+            "give each zone by itself, such as 'us-west-2a', 'usw2-az1' or Fn.select(0, Fn.get_azs())",
+        )
+    zones = list(given)
+    for index, zone in enumerate(zones):
+        if not isinstance(zone, str) or not is_token(zone):
+            _check_zone(where, f"availability_zones[{index}]", zone, stack.region)
+    homes = {home for zone in zones if (home := _region_of(zone))}
+    if len(homes) > 1:
+        raise AutoModeError.of(
+            where, "availability_zones", f"are of more than one region, got {zones}", "a network has one region"
+        )
+    if len(set(zones)) < len(zones):
+        raise AutoModeError.of(
+            where, "availability_zones", f"a zone is given twice, got {zones}", "name each zone once"
+        )
+    if not 2 <= len(zones) <= MAX_ZONES:
+        raise AutoModeError.of(
+            where,
+            "availability_zones",
+            f"must be two to four zones, got {zones}",
+            "EKS needs two zones, and the address plan has room for four",
+        )
+    names = [zone for zone in zones if not is_zone_id(zone)]
+    if len(names) < len(zones):
+        if names:
+            raise AutoModeError.of(
+                where,
+                "availability_zones",
+                f"must be all names or all ids, got {zones}",
+                "a name and an id may mean one zone; a token counts as a name",
+            )
+        return zones
+    # The Vpc makes the same check and fails inside jsii.
+    known = [zone for zone in stack.availability_zones if not is_token(zone) and not _CDK_DUMMY_ZONE.fullmatch(zone)]
+    strange = [zone for zone in zones if not is_token(zone) and zone not in known]
+    if known and strange:
+        raise AutoModeError.of(
+            where,
+            "availability_zones",
+            f"{strange} are not among the stack's availability zones {known}",
+            "use zones of the stack's account and region; old answers of the CDK CLI are in cdk.context.json",
+        )
+    return zones
+
+
+class ZoneNames:
+    """The names of a network's zones, for the constructs of the CDK that know no zone ids.
+
+    Args:
+        zones: the zones, all by name or all by id.
+
+    Attributes:
+        texts: the names as they are; for ids tokens of the names, which only the deployment knows.
+    """
+
+    def __init__(self, zones: Sequence[str]) -> None:
+        self._ids: Final = [zone for zone in zones if is_zone_id(zone)]
+        self._producers: Final = [_ZoneName() for _ in self._ids]
+        self.texts: Final = [Lazy.string(name) for name in self._producers] or list(zones)
+
+    def place(self, *groups: Sequence[ec2.ISubnet]) -> None:
+        """Places subnets by id where the zones are ids, and takes the names of the zones from the first group.
+
+        Args:
+            groups: subnets of a kind, one for each zone or none.
+        """
+        for subnets in groups if self._ids else ():
+            for subnet, zone in zip(subnets, self._ids, strict=False):
+                resource = _resource(subnet)
+                resource.availability_zone = None
+                resource.availability_zone_id = zone
+        for name, subnet in zip(self._producers, groups[0], strict=False):
+            name.subnet = _resource(subnet)
+
+
+@jsii.implements(IStableStringProducer)
+class _ZoneName:
+    """The name of a subnet's zone, for whoever reads ``availability_zone`` of a subnet that is placed by id."""
+
+    subnet: ec2.CfnSubnet
+
+    def produce(self) -> str:
+        return self.subnet.attr_availability_zone
+
+
+def _resource(subnet: ec2.ISubnet) -> ec2.CfnSubnet:
+    return cast(ec2.CfnSubnet, subnet.node.default_child)
+
+
+def known_zone(subnet: ec2.ISubnet) -> str | None:
+    """The name or the id of a subnet's zone, or ``None`` where the CDK does not know it at synth."""
+    resource = subnet.node.default_child
+    zone = resource.availability_zone_id if isinstance(resource, ec2.CfnSubnet) else None
+    if zone is None:
+        try:
+            zone = subnet.availability_zone
+        except RuntimeError:  # An imported subnet without a zone raises when it is asked for one.
+            return None
+    return None if is_token(zone) else zone
+
+
+def check_subnet_zone(where: str, field: str, subnet: ec2.ISubnet, *, region: str, control_plane: bool) -> None:
+    """Refuses a subnet made elsewhere for its zone, as far as the CDK knows it.
+
+    Args:
+        where: the construct path for the error.
+        field: the field for the error.
+        subnet: the subnet.
+        region: the region it must be in, or its token.
+        control_plane: whether the control plane gets an interface in it.
+
+    Raises:
+        AutoModeError: for a zone where EKS has no control plane; for a zone id that is written as a name.
+    """
+    zone, resource = known_zone(subnet), subnet.node.default_child
+    if zone is None:
+        return
+    if isinstance(resource, ec2.CfnSubnet) and resource.availability_zone == zone and is_zone_id(zone):
+        raise AutoModeError.of(
+            where,
+            field,
+            f"'{subnet.node.path}' has '{zone}', the id of a zone, as the name of its zone, which EC2 refuses",
+            "give the Vpc names, or on the CfnSubnet (subnet.node.default_child) set availability_zone = None and "
+            f"availability_zone_id = '{zone}'",
+        )
+    if not control_plane:
+        return
+    kind = zone_id_kind(zone) if is_zone_id(zone) else zone_kind(zone)
+    if kind in ("local-zone", "wavelength-zone"):
+        raise AutoModeError.of(
+            where,
+            field,
+            f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
+            "leave it out here; give a NodeClass of its own that subnet's id",
+        )
+    if is_zone_id(zone):
+        _check_zone(where, field, zone, region)
+
+
+def warn_of_refused_zones(scope: Construct, subnets: Sequence[ec2.ISubnet]) -> None:
+    """Warns where a control-plane subnet may be in a zone that EKS refuses: a name does not tell.
+
+    Args:
+        scope: the cluster.
+        subnets: the subnets of the control plane.
+    """
+    zones = [known_zone(subnet) for subnet in subnets]
+    if all(zone is not None and is_zone_id(zone) for zone in zones):
+        return
+    region = Stack.of(scope).region
+    named = next((home for zone in zones if zone and (home := region_of_zone(zone))), region)
+    if is_token(named):
+        at_risk = regions_with_refused_zones()
+        cure = (
+            "set the region of the stack, or give the network availability_zones by id; with subnets of your own see "
+            "where they are"
+        )
+    else:
+        at_risk = tuple(each for each in regions_with_refused_zones() if each == named)
+        cure = "" if not at_risk else f"give ids, or see that all are among those that this prints: {_command(named)}"
+    if at_risk:
+        refused = _listed(zone for each in at_risk for zone in refused_zone_ids(each))
+        Annotations.of(scope).add_warning_v2(
+            "automode:RefusedZone",
+            f"network: EKS takes no subnet of a cluster in {refused} ({', '.join(at_risk)}), whose letter differs from "
+            f"account to account; {cure}",
+        )
+
+
+def _check_zone(where: str, field: str, zone: str, region: str) -> None:
+    """Refuses what is neither the name nor the id of an availability zone of the region, and what EKS refuses."""
+    if not isinstance(zone, str):
+        raise AutoModeError.of(
+            where, field, f"must be a text, got {shown(zone)}", "write it like 'us-west-2a' or 'usw2-az1'"
+        )
+    by_id = is_zone_id(zone)
+    kind = zone_id_kind(zone) if by_id else zone_kind(zone)
+    if kind in ("local-zone", "wavelength-zone"):
+        raise AutoModeError.of(
+            where,
+            field,
+            f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
+            "name availability zones here; subnets in a Local Zone are made apart, with LocalZoneSubnets",
+        )
+    if kind == "unknown" and not _CDK_DUMMY_ZONE.fullmatch(zone):
+        raise AutoModeError.of(
+            where,
+            field,
+            f"must be the name or the id of an availability zone, got '{zone}'",
+            "write it like 'us-west-2a' or 'usw2-az1'",
+        )
+    home = _region_of(zone)
+    if home and not is_token(region) and home != region:
+        raise AutoModeError.of(
+            where, field, f"'{zone}' is a zone of '{home}', the stack is in '{region}'", f"use zones of '{region}'"
+        )
+    if not by_id:
+        return
+    usable = _usable_zone_ids(home or region)
+    if zone in refused_zone_ids(home or region):
+        raise AutoModeError.of(
+            where, field, f"EKS takes no subnet of a cluster in '{zone}'", f"use one of {_listed(usable)}"
+        )
+    if zone not in usable and (usable or is_token(region)):
+        raise AutoModeError.of(
+            where,
+            field,
+            f"'{zone}' is not a zone that is known" + (f" in '{home or region}'" if usable else ""),
+            did_you_mean(zone, usable) if usable else "write it like 'usw2-az1', or its name like 'us-west-2a'",
+        )
+
+
+def _region_of(zone: str) -> str | None:
+    return region_of_zone_id(zone) or region_of_zone(zone)
+
+
+def _usable_zone_ids(region: str) -> tuple[str, ...]:
+    return tuple(zone for zone in zone_ids(region) if zone not in refused_zone_ids(region))
+
+
+def _command(region: str) -> str:
+    """What prints the zones of an account that EKS takes, by id and name."""
+    refused = " && ".join(f"ZoneId!='{zone}'" for zone in refused_zone_ids(region))
+    return (
+        f"aws ec2 describe-availability-zones --region {region} --output text "
+        f'--query "AvailabilityZones[?{refused}].[ZoneId,ZoneName]"'
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
