@@ -25,6 +25,7 @@ import celpy
 import yaml
 from celpy.adapter import json_to_cel
 from celpy.celtypes import StringType
+from celpy.evaluation import CELEvalError
 from jsonschema import Draft202012Validator
 
 from tests.specs.crds import STORED, closed, places_in, with_value
@@ -152,7 +153,7 @@ def _cel_holds(rule: str, new: str, old: str | None = None) -> bool:
     variables = {"self": new} if old is None else {"self": new, "oldSelf": old}
     try:
         return bool(_cel(rule).evaluate({name: json_to_cel(json.loads(value)) for name, value in variables.items()}))
-    except celpy.CELEvalError:  # the API server refuses what a rule cannot be worked out for
+    except CELEvalError:  # the API server refuses what a rule cannot be worked out for
         return False
 
 
@@ -191,8 +192,9 @@ class Trials:
         self.least = {path: self._least(path) for path in dict.fromkeys(name.partition("#")[0] for name in raw.rules)}
         self.tried = {name: self._try(name, rule) for name, rule in raw.rules.items()}
 
-    def _least(self, path: str) -> Mapping[str, Any]:
-        spec, number = copy.deepcopy(self._whole), 0
+    def _least(self, path: str) -> dict[str, Any]:
+        spec: dict[str, Any] = copy.deepcopy(self._whole)
+        number = 0
         if not self._is_sound(spec, path):
             raise SystemExit(f"{path}: the document in tests/specs/documents.py does not hold it as the CRD asks")
         while number < len(list(places_of(spec))):

@@ -158,11 +158,13 @@ def _validator(name: str) -> Draft202012Validator:
 
 
 def complaints(name: str, document: Mapping[str, Any]) -> list[str]:
-    """What a CRD's schema, and then its CEL rules, have against a new ``spec``, once its defaults are written."""
+    """What a CRD has against a new ``spec``, once its defaults are written: its schema's first word, or CEL rules."""
     validator = _validator(name)
     whole = _with_defaults(validator.schema, document)
-    misfits = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(whole)]
-    return misfits or [rule for rule in crds()[name].rules if not holds(name, rule, whole)]
+    misfit = next(validator.iter_errors(whole), None)
+    if misfit is not None:
+        return [f"{misfit.json_path}: {misfit.message}"]
+    return [rule for rule in crds()[name].rules if not holds(name, rule, whole)]
 
 
 def _with_defaults(schema: Mapping[str, Any], value: Any) -> Any:
@@ -179,12 +181,12 @@ def holds(name: str, rule: str, document: Mapping[str, Any], old: Mapping[str, A
     """Whether a document keeps a CEL rule wherever the rule applies."""
     path, _, number = rule.partition("#")
     judge = RULES[name][path][int(number)]
-    values = [(value,) for value in places_in({"spec": document}, path)]
-    if old is not None:
-        # A rule about changes says nothing of what is new or gone.
-        values = list(zip(places_in({"spec": document}, path), places_in({"spec": old}, path), strict=False))
+    values = places_in({"spec": document}, path)
     try:
-        return all(judge(*value) for value in values)
+        if old is None:
+            return all(judge(value) for value in values)
+        # A rule about changes says nothing of what is new or gone.
+        return all(judge(*pair) for pair in zip(values, places_in({"spec": old}, path), strict=False))
     except (KeyError, ValueError):  # to the API server, a rule that cannot be worked out is broken
         return False
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hypothesis import strategies as st
@@ -588,19 +588,22 @@ WHOLE: dict[str, dict[str, Any]] = {
 """A document for each CRD."""
 
 
-def with_one_fault(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The document with each of its parts in turn replaced by something else, left out, or written many times."""
-    for number in range(len(list(places_of(whole)))):
-        for fault in (*_JUNK, "left out", "many times"):
-            document = copy.deepcopy(whole)
-            at, key = list(places_of(document))[number]
-            if fault == "left out":
-                del at[key]
-            elif fault != "many times":
-                at[key] = copy.deepcopy(fault)
-            elif isinstance(at[key], list):
-                at[key] *= 101
-            yield document
+def with_one_fault(whole: Any) -> Iterator[Any]:
+    """The document with each of its parts in turn replaced by something else, left out, or written many times.
+
+    What has no fault is the document's own: none of these may be changed.
+    """
+    for key, part in list(whole.items() if isinstance(whole, dict) else enumerate(whole)):
+        left_out = whole.copy()
+        del left_out[key]
+        yield left_out
+        faults: Iterable[Any] = [*_JUNK, *([part * 101] if isinstance(part, list) else [])]
+        if isinstance(part, (dict, list)):
+            faults = itertools.chain(faults, with_one_fault(part))
+        for fault in faults:
+            faulty = whole.copy()
+            faulty[key] = fault
+            yield faulty
 
 
 # Anything that a YAML file may hold.
