@@ -9,7 +9,7 @@ import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, get_args
 
 import pytest
@@ -239,16 +239,29 @@ _WHOLE: dict[str, tuple[type[KubeModel], dict[str, Any], Callable[[Mapping[str, 
 }
 
 
+@cache
+def _faulty(kind: str) -> list[tuple[dict[str, Any], KubeModel | AutoModeError]]:
+    """The documents of a kind with a fault, and what our spec makes of each."""
+    model, whole, _ = _WHOLE[kind]
+    return [(document, _spec_or_error(model, document)) for document in with_one_fault(whole)]
+
+
+def _spec_or_error(model: type[KubeModel], document: Any) -> KubeModel | AutoModeError:
+    try:
+        return model.from_manifest(document, where="a.yaml")
+    except AutoModeError as error:
+        return error
+
+
 @pytest.mark.parametrize("kind", _WHOLE)
 def test_the_crd_accepts_what_is_accepted_of_a_document_with_a_fault(kind: str) -> None:
     model, whole, judge = _WHOLE[kind]
     assert model.from_manifest(whole).to_manifest() == whole
     refused: dict[str, list[str]] = {}
-    for document in with_one_fault(whole):
-        try:
-            accepted = model.from_manifest(document).to_manifest()
-        except AutoModeError:
+    for document, made in _faulty(kind):
+        if isinstance(made, AutoModeError):
             continue
+        accepted = made.to_manifest()
         if "${Token[" in str(accepted):  # a token's text has no form
             continue
         # The NodePool construct writes these two.
@@ -265,10 +278,10 @@ def test_the_crd_accepts_what_is_accepted_of_a_document_with_a_fault(kind: str) 
     [("dynamic pool", {"disruption.budgets[0].nodes: is required"}), ("static pool", set())],
 )
 def test_a_pool_that_only_we_refuse_breaks_a_rule_that_says_why(kind: str, only: set[str]) -> None:
-    model, whole, judge = _WHOLE[kind]
+    *_, judge = _WHOLE[kind]
     unexplained: dict[str, list[str]] = {}
-    for document in with_one_fault(whole):
-        problems = _problems(model, document)
+    for document, made in _faulty(kind):
+        problems = _problems(made)
         # Forms, such as that of a label's key, are Kubernetes' own.
         forms = {"automode:Value", "automode:ValueKnownLate"}
         if any(RULES[problem.rule].stricter or problem.rule in forms for problem in problems):
@@ -343,7 +356,7 @@ def test_what_a_rule_of_a_crd_refuses_breaks_ours_and_what_it_accepts_is_accepte
     broken: dict[bool, list[list[Problem]]] = {True: [], False: []}
     for example in crds()[name].examples:
         if example.rule == rule:
-            broken[example.accepted].append(_problems(_MODEL[name], example.new))
+            broken[example.accepted].append(_problems(_spec_or_error(_MODEL[name], example.new)))
     assert all(broken[False])
     assert ours in {problem.rule for problems in broken[False] for problem in problems}
     assert {problem.rule for problems in broken[False] for problem in problems} <= {ours, "automode:Value"}
@@ -351,12 +364,8 @@ def test_what_a_rule_of_a_crd_refuses_breaks_ours_and_what_it_accepts_is_accepte
     assert [str(problem) for problems in broken[True] for problem in problems if not _is_explained(problem, name)] == []
 
 
-def _problems(model: type[KubeModel], document: Mapping[str, Any]) -> list[Problem]:
-    try:
-        model.from_manifest(document)
-    except AutoModeError as error:
-        return list(error.problems)
-    return []
+def _problems(made: KubeModel | AutoModeError) -> list[Problem]:
+    return list(made.problems) if isinstance(made, AutoModeError) else []
 
 
 def _is_explained(problem: Problem, name: str) -> bool:
@@ -419,22 +428,19 @@ _STRICTER_ELSEWHERE = {
     ["params", "params with subnet ids", "binding", "diagnostic", "application policy", "cluster policy"],
 )
 def test_the_other_kinds_are_refused_where_the_crds_refuse_them_or_a_reason_is_written(kind: str) -> None:
-    model, whole, judge = _WHOLE[kind]
+    *_, judge = _WHOLE[kind]
     newer = {path[0] for paths in NEWER.values() for path in paths}
     unexplained: dict[str, str] = {}
-    for document in with_one_fault(whole):
-        if r"\ud800" in repr(document) or "${Token[" in repr(document):  # no JSON holds the one, no CRD sees the other
+    for document, made in _faulty(kind):
+        problems = _problems(made)
+        # No JSON holds the one, no CRD sees the other.
+        if not problems or r"\ud800" in repr(document) or "${Token[" in repr(document) or judge(document):
             continue
-        try:
-            model.from_manifest(document)
-        except AutoModeError as error:
-            if judge(document):
-                continue
-            for problem in error.problems:
-                form = re.sub(r"\[.*?\]", "", problem.field)
-                reasons = [reason for field, reason in _STRICTER_ELSEWHERE.items() if form.startswith(field)]
-                if not reasons and not RULES[problem.rule].stricter and form.partition(".")[0] not in newer:
-                    unexplained[json.dumps(document)] = str(problem)
+        for problem in problems:
+            form = re.sub(r"\[.*?\]", "", problem.field)
+            reasons = [reason for field, reason in _STRICTER_ELSEWHERE.items() if form.startswith(field)]
+            if not reasons and not RULES[problem.rule].stricter and form.partition(".")[0] not in newer:
+                unexplained[json.dumps(document)] = str(problem)
     assert unexplained == {}
 
 
@@ -546,17 +552,13 @@ def _model_of(model: type[KubeModel], field: str) -> type[KubeModel] | None:
 # No input gives anything but a model or an AutoModeError that can be printed.
 
 
-def _model_or_words(model: type[KubeModel], document: Any) -> None:
-    try:
-        model.from_manifest(document, where="a.yaml")
-    except AutoModeError as refused:
-        error = refused
-    else:
+def _is_model_or_words(made: KubeModel | AutoModeError) -> None:
+    if isinstance(made, KubeModel):
         return
-    lines = str(error).encode("utf-8").decode().splitlines()
-    assert lines == str(error).split("\n")
-    assert len(lines) == (1 if len(error.problems) == 1 else 1 + len(error.problems))
-    assert all(problem.message for problem in error.problems)
+    lines = str(made).encode("utf-8").decode().splitlines()
+    assert lines == str(made).split("\n")
+    assert len(lines) == (1 if len(made.problems) == 1 else 1 + len(made.problems))
+    assert all(problem.message for problem in made.problems)
 
 
 _MODELS: list[type[KubeModel]] = [
@@ -585,16 +587,15 @@ def test_any_document_gives_a_model_or_an_error_in_words(model: type[KubeModel])
     @settings(steady, max_examples=100)
     @given(any_documents)
     def check(document: Any) -> None:
-        _model_or_words(model, document)
+        _is_model_or_words(_spec_or_error(model, document))
 
     check()
 
 
 @pytest.mark.parametrize("kind", _WHOLE)
 def test_any_fault_in_a_document_gives_a_model_or_an_error_in_words(kind: str) -> None:
-    model, whole, _ = _WHOLE[kind]
-    for document in with_one_fault(whole):
-        _model_or_words(model, document)
+    for _, made in _faulty(kind):
+        _is_model_or_words(made)
 
 
 def test_a_document_that_holds_itself_gives_an_error_in_words() -> None:
