@@ -90,7 +90,7 @@ def _raw(path: Path) -> RawCrd:
         (stored,) = [version for version in loaded["spec"]["versions"] if version["storage"]]
         loaded = stored["schema"]["openAPIV3Schema"]
     if "x-kubernetes-validations" in loaded:
-        raise SystemExit(f"{path}: has a rule about the whole object; {_HERE.name}/crds.py knows those of spec only")
+        raise SystemExit(f"{path}: has a rule about the whole object; tools/crds.py knows those of spec only")
     schemas = dict(_schemas(loaded["properties"]["spec"]))
     return RawCrd(
         sha256=hashlib.sha256(text).hexdigest(),
@@ -244,10 +244,10 @@ class Trials:
             return list(schema["enum"])
         if schema.get("x-kubernetes-int-or-string"):
             return [1]
-        match schema["type"]:
+        match schema.get("type"):
             case "string":
                 return self._texts(schema, rule, known)
-            case "integer":
+            case "integer" | "number":
                 least = schema.get("minimum", 0)
                 return [least, least + 1, schema.get("maximum", least + 2)]
             case "boolean":

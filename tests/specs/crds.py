@@ -147,7 +147,9 @@ def closed(schema: Any) -> Any:
     inner = {key: closed(value) for key, value in schema.items()}
     if schema.get("x-kubernetes-list-type") == "set":
         inner["uniqueItems"] = True
-    return inner | {"additionalProperties": False} if isinstance(schema.get("properties"), dict) else inner
+    if isinstance(schema.get("properties"), dict) and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        inner["additionalProperties"] = False
+    return inner
 
 
 @cache
