@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
@@ -58,7 +58,16 @@ POLICY_PEER = rule(
     severity="error",
     sentence="A peer of a policy is selected in one way.",
     source=f"{_APPLICATION_CRD}; {_CLUSTER_CRD}",
-    stricter="For ApplicationNetworkPolicy the CRD says so in its descriptions only.",
+    stricter="For ApplicationNetworkPolicy the CRD refuses domain names beside another way; the rest is in its "
+    "descriptions only.",
+)
+POLICY_LIST = rule(
+    "automode:PolicyList",
+    "ApplicationNetworkPolicy",
+    "ClusterNetworkPolicy",
+    severity="error",
+    sentence="A peer of a policy names a domain or a network once.",
+    source=f"{_APPLICATION_CRD}; {_CLUSTER_CRD}",
 )
 POLICY_PORT = rule(
     "automode:PolicyPort",
@@ -73,7 +82,7 @@ DENIED_DOMAIN = rule(
     "automode:DeniedDomain",
     "ClusterNetworkPolicy",
     severity="error",
-    sentence="Domain names can be accepted or passed, not denied.",
+    sentence="Domain names can be accepted, not denied or passed.",
     source=_CLUSTER_CRD,
 )
 
@@ -116,6 +125,12 @@ def is_network_policy_switch(document: Mapping[str, Any]) -> bool:
     return metadata.get("name") == "amazon-vpc-cni" and metadata.get("namespace") == "kube-system"
 
 
+def _named_twice(**lists: Sequence[str] | None) -> Iterator[Problem]:
+    for field, items in lists.items():
+        if len(set(items or ())) < len(items or ()):
+            yield POLICY_LIST.problem(field, "names one twice", "name each once")
+
+
 class IpBlock(KubeModel):
     """A range of addresses."""
 
@@ -149,6 +164,10 @@ class ApplicationEgressPeer(ApplicationPeer):
     domain_names: Annotated[ListOf[_DomainName], Field(min_length=1)] | None = None
     """Domain names, by themselves; ``*.`` in front stands for one or more labels. On Auto Mode's nodes only, and the
     pods must be let through to DNS."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        yield from super()._broken_rules()
+        yield from _named_twice(domain_names=self.domain_names)
 
 
 class ApplicationPort(KubeModel):
@@ -237,7 +256,11 @@ class ClusterEgressPeer(ClusterPeer):
     networks: Annotated[TokenListOf[Cidr], Field(min_length=1, max_length=25)] | None = None
     """Ranges of addresses, at most 25."""
     domain_names: Annotated[ListOf[_DomainName], Field(min_length=1, max_length=25)] | None = None
-    """Domain names, at most 25; not with ``Deny``."""
+    """Domain names, at most 25; with ``Accept`` only."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        yield from super()._broken_rules()
+        yield from _named_twice(networks=self.networks, domain_names=self.domain_names)
 
 
 class PortNumber(KubeModel):
@@ -296,6 +319,12 @@ class ClusterIngressRule(_ClusterRule):
     """From whom, 1 to 100."""
 
 
+_INSTEAD_OF_DOMAIN_NAMES = {
+    "Deny": ("denied", "accept some and deny networks below"),
+    "Pass": ("passed", "accept them, or leave them to the policies of the namespaces"),
+}
+
+
 class ClusterEgressRule(_ClusterRule):
     """What happens to traffic that goes out."""
 
@@ -304,10 +333,9 @@ class ClusterEgressRule(_ClusterRule):
 
     def _broken_rules(self) -> Iterator[Problem]:
         for number, peer in enumerate(self.to):
-            if self.action == "Deny" and peer.domain_names is not None:
-                yield DENIED_DOMAIN.problem(
-                    f"to[{number}].domain_names", "domain names cannot be denied", "accept some and deny networks below"
-                )
+            if self.action != "Accept" and peer.domain_names is not None:
+                done, cure = _INSTEAD_OF_DOMAIN_NAMES[self.action]
+                yield DENIED_DOMAIN.problem(f"to[{number}].domain_names", f"domain names cannot be {done}", cure)
 
 
 class ClusterNetworkPolicySpec(KubeModel):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import celpy
 import pytest
-from celpy.adapter import json_to_cel
 
 from automode_constructs.specs.change import judge_change
-from tests.specs.test_contract import NODE_CLASS_FILE, NODE_POOL_FILES, _schema, needs_crds
+from tests.specs.crds import NODE_CLASS_CRD, NODE_POOL_CRDS, crds, holds
 
 POOL: dict[str, Any] = {
     "apiVersion": "karpenter.sh/v1",
@@ -114,38 +112,26 @@ def test_what_may_change(old: dict[str, Any], path: str, value: Any) -> None:
     assert list(judge_change(old, changed(old, path, value))) == []
 
 
-_CEL = celpy.Environment()
+_CRDS = {**dict.fromkeys(NODE_POOL_CRDS, POOL), NODE_CLASS_CRD: CLASS}
 
 
-def _refused_by(schema: Any, old: Any, new: Any) -> bool:
-    """Whether a rule of the CRD that looks at the old object too refuses the new one."""
-    for rule in schema.get("x-kubernetes-validations", ()):
-        if "oldSelf" in rule["rule"]:
-            runner = _CEL.program(_CEL.compile(rule["rule"]))
-            if not runner.evaluate({"self": json_to_cel(new), "oldSelf": json_to_cel(old)}):
-                return True
-    named = schema.get("properties", {})
-    return any(
-        key in named and _refused_by(named[key], old[key], value)
-        for key, value in (new.items() if isinstance(new, dict) else ())
-        if isinstance(old, dict) and key in old
-    )
-
-
-@needs_crds
 @pytest.mark.parametrize(("old", "path", "value", "told"), CHANGES[:4], ids=lambda value: str(value)[:40])
 def test_the_crds_refuse_the_same_changes(old: dict[str, Any], path: str, value: Any, told: str) -> None:
-    files = NODE_POOL_FILES if old is POOL else (NODE_CLASS_FILE,)
-    for file in files:
-        assert _refused_by(_schema(file), old["spec"], changed(old, path, value)["spec"])
-        assert not _refused_by(_schema(file), old["spec"], old["spec"])
+    for name in (name for name, document in _CRDS.items() if document is old):
+        rules, new = crds()[name].rules_of_change, changed(old, path, value)
+        assert not all(holds(name, rule, new["spec"], old["spec"]) for rule in rules)
+        assert all(holds(name, rule, old["spec"], old["spec"]) for rule in rules)
     assert told
 
 
-@needs_crds
-def test_every_rule_of_the_crds_about_change_is_tried_here() -> None:
-    def rules(schema: Any) -> int:
-        own = sum("oldSelf" in rule["rule"] for rule in schema.get("x-kubernetes-validations", ()))
-        return own + sum(rules(inner) for inner in schema.get("properties", {}).values())
+@pytest.mark.parametrize(("name", "rule"), [(name, rule) for name in _CRDS for rule in crds()[name].rules_of_change])
+def test_a_change_is_refused_where_the_crd_refuses_it(name: str, rule: str) -> None:
+    examples = [example for example in crds()[name].examples if example.rule == rule]
+    assert {example.accepted for example in examples} == {True, False}
+    for example in examples:
+        old, new = ({**_CRDS[name], "spec": spec} for spec in (example.old, example.new))
+        assert (list(judge_change(old, new)) == []) is example.accepted
 
-    assert [rules(_schema(file)) for file in (*NODE_POOL_FILES, NODE_CLASS_FILE)] == [3] * len(NODE_POOL_FILES) + [1]
+
+def test_no_other_crd_has_a_rule_about_change() -> None:
+    assert {name for name, crd in crds().items() if crd.rules_of_change} == set(_CRDS)

@@ -248,6 +248,11 @@ _CLASS = {"apiGroup": "eks.amazonaws.com", "kind": "IngressClassParams", "name":
         ),
         ("PolicyPort", "ApplicationNetworkPolicy", {"podSelector": {}, "egress": [{"ports": [{"endPort": 1}]}]}),
         (
+            "PolicyList",
+            "ApplicationNetworkPolicy",
+            {"podSelector": {}, "egress": [{"to": [{"domainNames": ["a.b", "a.b"]}]}]},
+        ),
+        (
             "DeniedDomain",
             "ClusterNetworkPolicy",
             {

@@ -7,46 +7,7 @@ import pytest
 from automode_constructs.specs.document import Manifest, judge_document
 from automode_constructs.specs.network_policy import ApplicationNetworkPolicySpec, ClusterNetworkPolicySpec
 from tests.refusal import refusal
-
-# The two examples of the AWS page, with every other field of the kinds.
-_APPLICATION: dict[str, Any] = {
-    "podSelector": {"matchLabels": {"role": "backend"}},
-    "policyTypes": ["Ingress", "Egress"],
-    "ingress": [
-        {
-            "from": [{"podSelector": {}, "namespaceSelector": {}}],
-            "ports": [{"protocol": "TCP", "port": 8080, "endPort": 8090}, {"port": "http"}],
-        }
-    ],
-    "egress": [
-        {
-            "to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.100.0.0/16"]}}],
-            "ports": [{"protocol": "UDP", "port": 53}],
-        },
-        {"to": [{"domainNames": ["myapp.mydomain.com", "*.k8s.io"]}]},
-    ],
-}
-_CLUSTER: dict[str, Any] = {
-    "tier": "Admin",
-    "priority": 10,
-    "subject": {"namespaces": {"matchLabels": {"kubernetes.io/metadata.name": "earth"}}},
-    "ingress": [{"action": "Deny", "from": [{"namespaces": {"matchLabels": {}}}], "name": "select-all-deny-all"}],
-    "egress": [
-        {
-            "action": "Accept",
-            "to": [
-                {"domainNames": ["example.com"]},
-                {"networks": ["10.0.0.0/8"]},
-                {"pods": {"namespaceSelector": {}, "podSelector": {}}},
-            ],
-            "ports": [
-                {"portNumber": {"port": 443, "protocol": "TCP"}},
-                {"portRange": {"start": 1, "end": 2, "protocol": "UDP"}},
-                {"namedPort": "https"},
-            ],
-        }
-    ],
-}
+from tests.specs.documents import APPLICATION_POLICY, CLUSTER_POLICY
 
 
 def _document(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +17,7 @@ def _document(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "document",
-    [_document("ApplicationNetworkPolicy", _APPLICATION), _document("ClusterNetworkPolicy", _CLUSTER)],
+    [_document("ApplicationNetworkPolicy", APPLICATION_POLICY), _document("ClusterNetworkPolicy", CLUSTER_POLICY)],
     ids=lambda document: str(document["kind"]),
 )
 def test_whole_policies_have_no_finding_and_come_back_whole(document: dict[str, Any]) -> None:
@@ -137,10 +98,19 @@ def test_an_application_policy_fits(document: dict[str, Any], message: str | Non
             "ingress[0].ports[0].portRange.end: must be above start (2), got 2",
         ),
         ({"egress": [{"action": "Pass", "to": []}]}, "egress[0].to: must have at least 1 item, got 0"),
+        (
+            {"egress": [{"action": "Pass", "to": [{"domainNames": ["a.b"]}]}]},
+            "egress[0].to[0].domainNames: domain names cannot be passed; accept them, or leave them to the policies of "
+            "the namespaces",
+        ),
+        (
+            {"egress": [{"action": "Deny", "to": [{"networks": ["10.0.0.0/8", "10.0.0.0/8"]}]}]},
+            "egress[0].to[0].networks: names one twice; name each once",
+        ),
     ],
 )
 def test_a_cluster_policy_fits(changed: dict[str, Any], message: str) -> None:
-    assert refusal(lambda: ClusterNetworkPolicySpec.from_manifest({**_CLUSTER, **changed})) == message
+    assert refusal(lambda: ClusterNetworkPolicySpec.from_manifest({**CLUSTER_POLICY, **changed})) == message
 
 
 def _switch(data: Any, **metadata: str) -> dict[str, Any]:

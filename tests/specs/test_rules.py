@@ -411,6 +411,16 @@ BREACHES = [
         "error automode:DeniedDomain spec.egress[0].to[0].domainNames: domain names cannot be denied; accept some "
         "and deny networks below",
     ),
+    (
+        "ClusterNetworkPolicy",
+        "spec: {egress: [{action: Accept, to: [{networks: [10.0.0.0/8, 10.0.0.0/8]}]}]}",
+        "error automode:PolicyList spec.egress[0].to[0].networks: names one twice; name each once",
+    ),
+    (
+        "NodePool",
+        "spec: {disruption: {consolidateAfter: 1h, budgets: [{nodes: '1', reasons: [Empty, Empty]}]}}",
+        "error automode:BudgetReasons spec.disruption.budgets[0].reasons: names a reason twice; name each once",
+    ),
 ]
 """What is changed in a sound document, and all that is found then."""
 
