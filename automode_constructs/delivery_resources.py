@@ -130,11 +130,10 @@ def make_resources(objects: Sequence[Planned], *, awaits_crds: bool, alone: bool
     target = objects[0].delivery.cluster
     outlive = [*target.delivery_dependencies, *_outliving(cdk.Stack.of(objects[0].delivery), target.deliveries)]
     for construct, resource, others in zip(made, resources, waits, strict=True):
-        needs: list[IDependable] = [made[other] for other in others] or outlive
-        if resource.planned is not None:
-            needs = [*needs, *resource.planned.aws_needs]
-        if needs:
-            construct.node.add_dependency(*needs)
+        first: Sequence[IDependable] = [made[other] for other in others] or outlive
+        aws = [] if resource.planned is None else resource.planned.aws_needs
+        if first or aws:
+            construct.node.add_dependency(*first, *aws)
     return [[made[number] for number in sorted(end)] for end in ends]
 
 

@@ -413,7 +413,7 @@ def test_the_first_stack_awaits_the_crds_for_those_after_it(three_stacks: dict[s
 
 def test_stacks_without_an_order_await_the_crds_each() -> None:
     scene = Scene("Home", "A", "B", "C")
-    home, a, b, c = scene.stacks
+    _, a, b, c = scene.stacks
     for stack in (a, b, c):
         ChartDelivery(stack, "D", cluster=scene.target, chart=new_chart("chart", f"of-{stack.node.id.lower()}"))
     between = cdk.Stack(scene.app, "Between")
@@ -491,9 +491,7 @@ def test_what_waits_for_aws_waits_for_the_delivery_behind_it() -> None:
     for number in range(8):
         thing(first, "Deployment", f"web-{number}")
         thing(second, "ConfigMap", f"config-{number}")
-    one, two, three = (
-        scene.target.add_chart(chart.node.id.title(), chart) for chart in (first, second, third)
-    )
+    one, two, three = (scene.target.add_chart(chart.node.id.title(), chart) for chart in (first, second, third))
     bucket, topic = s3.Bucket(stack, "Bucket"), s3.Bucket(stack, "Behind")
     topic.node.add_dependency(one)
     bucket.node.add_dependency(topic)
@@ -958,7 +956,9 @@ def test_what_may_give_up_is_judged_before_anything_else_is_made() -> None:
     ready, success = f"{names['copy']}Ready", f"{names['copy']}Success"
     answer, verdict = (of_type(template, VALUE)[name]["Properties"] for name in (ready, success))
     assert answer["JsonPath"] == ".status.ready}{.status.broken"
-    assert text_of(verdict["JsonPath"]) == ".status.ready}{range .failed}{{'Fn::GetAtt': ['" + ready + "', 'Value']}}{end"
+    assert (
+        text_of(verdict["JsonPath"]) == ".status.ready}{range .failed}{{'Fn::GetAtt': ['" + ready + "', 'Value']}}{end"
+    )
     assert verdict["TimeoutSeconds"] == 25
     before = waits_for(template)
     assert {names["copy"], ready} <= before[success]

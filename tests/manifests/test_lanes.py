@@ -36,7 +36,7 @@ def end_of(waits: Sequence[Sequence[int]], lengths: Sequence[int]) -> int:
 
 
 def some_steps(seed: int) -> list[Step]:
-    dice = random.Random(seed)  # noqa: S311 - chance, no secret
+    dice = random.Random(seed)
     steps: list[Step] = []
     for number in range(dice.randrange(1, 25)):
         needs = frozenset(dice.sample(range(number), k=min(number, dice.randrange(3))))
