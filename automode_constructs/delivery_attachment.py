@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 from constructs import Construct, IConstruct
 
-from automode_constructs.delivery_resources import Planned, logical_id, make_resources, resource_count
+from automode_constructs.delivery_resources import (
+    LONGEST_JOB_SECONDS,
+    SERVICE_TIMEOUT_SECONDS,
+    WAIT_TIMEOUT_SECONDS,
+    Planned,
+    logical_id,
+    make_resources,
+    resource_count,
+)
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.order import companions, in_order, prerequisites
 from automode_constructs.manifests.rendering import ChartNote, RenderedObject, place_of, places_around, render
+from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.image_sources import image_source_problems, uses_proxy
 from automode_constructs.specs.placement import pods_of
 from automode_constructs.specs.whole_tree import judge_tree, object_key
@@ -49,6 +58,7 @@ def attach(target: ChartTarget, deliveries: Sequence[ChartDelivery]) -> None:
         objects += found
     _judge_tree(target, owners, objects)
     _judge_images(target, owners, objects)
+    _judge_jobs(owners, objects)
     aws_needs = _aws_needs(target, owners, objects)
     if any(delivery.problems for delivery in deliveries):
         return
@@ -177,6 +187,30 @@ def _judge_images(target: ChartTarget, owners: Sequence[ChartDelivery], objects:
                 delivery.problems.append(text)
             else:
                 cdk.Annotations.of(delivery).add_warning_v2("automode:ImageSource", text)
+
+
+def _judge_jobs(owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject]) -> None:
+    """Says where the end of a Job that is waited for may go unseen."""
+    for delivery, item in zip(owners, objects, strict=True):
+        key = object_key(item.manifest)
+        if item.waits_for is None or (key.group, key.kind) != ("batch", "Job"):
+            continue
+        spec = mapping_at(item.manifest, "spec")
+        deadline, stays = spec.get("activeDeadlineSeconds"), spec.get("ttlSecondsAfterFinished")
+        problems: list[str] = []
+        if not isinstance(deadline, int) or deadline > LONGEST_JOB_SECONDS:
+            problems.append(
+                f"spec.activeDeadlineSeconds: {'is not set' if deadline is None else f'got {deadline}'}, and the "
+                f"deployment waits {WAIT_TIMEOUT_SECONDS} s: if that is too short it fails without the Job's reason, "
+                f"and the Job goes on; give at most {LONGEST_JOB_SECONDS}"
+            )
+        if isinstance(stays, int) and stays < SERVICE_TIMEOUT_SECONDS:
+            problems.append(
+                f"spec.ttlSecondsAfterFinished: got {stays}: a Job that is gone has no answer, so that the deployment "
+                f"may wait in vain; leave it out, or give at least {SERVICE_TIMEOUT_SECONDS}"
+            )
+        for problem in problems:
+            cdk.Annotations.of(delivery).add_warning_v2("automode:WaitedJob", f"{item.where}: {key}: {problem}")
 
 
 def _aws_needs(

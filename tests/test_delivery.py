@@ -413,7 +413,7 @@ def test_the_first_stack_awaits_the_crds_for_those_after_it(three_stacks: dict[s
 
 def test_stacks_without_an_order_await_the_crds_each() -> None:
     scene = Scene("Home", "A", "B", "C")
-    _, a, b, c = scene.stacks
+    a, b, c = scene.stacks[1:]
     for stack in (a, b, c):
         ChartDelivery(stack, "D", cluster=scene.target, chart=new_chart("chart", f"of-{stack.node.id.lower()}"))
     between = cdk.Stack(scene.app, "Between")
@@ -982,6 +982,39 @@ def test_what_to_wait_for_is_known_of_jobs_only() -> None:
         "staged/Deployment-server: json_path: is not known for a Deployment; give the path that has an answer once the "
         "object is ready, such as '.status.succeeded'"
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "warnings"),
+    [
+        ({"activeDeadlineSeconds": LONGEST_JOB_SECONDS}, []),
+        ({"activeDeadlineSeconds": 60, "ttlSecondsAfterFinished": 86400}, []),
+        (
+            {},
+            [
+                "staged/Job-copy: Job 'copy': spec.activeDeadlineSeconds: is not set, and the deployment waits 840 s: "
+                "if that is too short it fails without the Job's reason, and the Job goes on; give at most 780"
+            ],
+        ),
+        (
+            {"activeDeadlineSeconds": 3600, "ttlSecondsAfterFinished": 60},
+            [
+                "staged/Job-copy: Job 'copy': spec.activeDeadlineSeconds: got 3600, and the deployment waits 840 s: "
+                "if that is too short it fails without the Job's reason, and the Job goes on; give at most 780",
+                "staged/Job-copy: Job 'copy': spec.ttlSecondsAfterFinished: got 60: a Job that is gone has no answer, "
+                "so that the deployment may wait in vain; leave it out, or give at least 1200",
+            ],
+        ),
+    ],
+)
+def test_a_job_whose_end_may_go_unseen_is_warned_of(spec: dict[str, Any], warnings: list[str]) -> None:
+    scene = Scene()
+    chart = new_chart("staged")
+    wait_for(thing(chart, "Job", "copy", namespace="default", spec=spec))
+    thing(chart, "Job", "not-awaited", namespace="default")
+    delivery = scene.target.add_chart("Charts", chart)
+    scene.app.synth()
+    assert annotations_of(delivery) == [("warning", f"{text} [ack: automode:WaitedJob]") for text in warnings]
 
 
 def test_a_wait_ends_before_its_lambda_and_that_before_cloudformation_gives_up() -> None:
