@@ -112,10 +112,11 @@ class ChartDelivery(Construct):
     """Delivers a cdk8s chart to a cluster as one CloudFormation resource per Kubernetes object.
 
     Creates, when the app is synthesised, a ``Custom::AWSCDK-EKS-KubernetesResource`` for each object that the chart
-    and the charts nested in it hold by then. Objects are made in this order, a few at a time, and deleted in the
-    opposite one: CRDs, namespaces, NodeClasses, NodePools, classes and configuration, workloads, ingress. An
-    ``add_dependency`` of a cdk8s construct, or between deliveries, comes before that; it may also name an AWS
-    construct. The first object waits until the cluster serves the CRDs of NodeClass and NodePool.
+    and the charts nested in it hold by then. An object is made after what it needs, three at a time, and deleted before
+    it: after its CRD, its namespace and its NodeClass, a workload after the pools and the configuration that it may
+    use, ingress after the workloads of its namespace. An ``add_dependency`` of a cdk8s construct, or between
+    deliveries, comes before that; it may also name an AWS construct. In the first stack that delivers to a cluster
+    all wait until the cluster serves the CRDs of NodeClass and NodePool.
 
     The logical id of a resource comes from this construct's id and the object's group, kind, namespace and name, and
     from nothing else. So code can move between files and charts of one delivery without effect; a renamed object is
@@ -131,6 +132,12 @@ class ChartDelivery(Construct):
         chart: the chart, under a cdk8s ``App`` of its own or shared.
         removal_policy: ``RETAIN`` leaves the objects in the cluster when their resources go. Default: ``DESTROY``; we
             decide.
+        adopt: whether an object without a namespace that exists already (a StorageClass, a NodePool) is taken over,
+            changed and later deleted; else its creation fails with Kubernetes' ``AlreadyExists``. Namespaces, and what
+            is in one, are always taken over. Default: on a cluster that this app makes, not on an
+            ``ImportedCluster``; we decide.
+        retain_namespaces: whether Namespaces stay when their resources go, with all that others put into them.
+            Default: on an ``ImportedCluster``, not on a cluster that this app makes; we decide.
 
     Raises:
         AutoModeError: when the cluster has no kubectl provider or is of another stage or environment; for a chart that
@@ -150,6 +157,8 @@ class ChartDelivery(Construct):
         cluster: ChartTarget,
         chart: cdk8s.Chart,
         removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.DESTROY,
+        adopt: bool | None = None,
+        retain_namespaces: bool | None = None,
     ) -> None:
         # First of all, so that what is refused leaves no half-made construct in the tree.
         place = _check(scope, id, cluster, chart, removal_policy)
@@ -159,6 +168,10 @@ class ChartDelivery(Construct):
         self.place = place
         """Where the chart is, as ``manifests.rendering.place_of`` says it."""
         self.removal_policy = removal_policy
+        self.adopt = cluster.charts_are_all_known if adopt is None else adopt
+        """Whether objects that all of the cluster has in common are taken over where they exist."""
+        self.retain_namespaces = not cluster.charts_are_all_known if retain_namespaces is None else retain_namespaces
+        """Whether namespaces stay when their resources go."""
         self.manifests: dict[ObjectKey, eks.KubernetesManifest] = {}
         """The resources by object, filled when the app is synthesised."""
         self.problems: list[str] = []

@@ -2,51 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_eks_v2 as eks
-from constructs import Construct, IConstruct, IDependable, Node
+from constructs import Construct, IConstruct
 
+from automode_constructs.delivery_resources import (
+    LONGEST_JOB_SECONDS,
+    SERVICE_TIMEOUT_SECONDS,
+    WAIT_TIMEOUT_SECONDS,
+    Planned,
+    logical_id,
+    make_resources,
+    resource_count,
+)
 from automode_constructs.errors import AutoModeError
-from automode_constructs.manifests.order import in_order, in_waves, prerequisites
+from automode_constructs.manifests.order import companions, in_order, prerequisites
 from automode_constructs.manifests.rendering import ChartNote, RenderedObject, place_of, places_around, render
+from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.image_sources import image_source_problems, uses_proxy
 from automode_constructs.specs.placement import pods_of
-from automode_constructs.specs.whole_tree import ObjectKey, judge_tree, object_key
+from automode_constructs.specs.whole_tree import judge_tree, object_key
 from automode_constructs.tokens import token_paths
 
 if TYPE_CHECKING:
     from automode_constructs.delivery import ChartDelivery, ChartTarget
 
-__all__ = ["IN_FLIGHT", "MAX_MANIFEST_BYTES", "MAX_RESOURCES", "SERVICE_TIMEOUT_SECONDS", "attach", "logical_id"]
-
-IN_FLIGHT = 3
-"""Objects under way at a time. Each takes two Lambda invocations, and a new account may run ten at once."""
+__all__ = ["MAX_MANIFEST_BYTES", "MAX_RESOURCES", "attach", "logical_id"]
 
 MAX_MANIFEST_BYTES = 100 * 1024
 """CloudFormation hands old and new manifest to a Lambda in one event of at most 256 KB."""
 
 MAX_RESOURCES = 500
 """CloudFormation's limit for a stack."""
-
-SERVICE_TIMEOUT_SECONDS = 1200
-"""The handler ends after 15 minutes; without this CloudFormation would wait an hour for its answer."""
-
-WAIT_TIMEOUT = cdk.Duration.minutes(14)
-"""How long the cluster gets to serve a CRD, or an object to get ready, inside the handler's 15 minutes."""
-
-_ALWAYS_AWAITED = ("nodeclasses.eks.amazonaws.com", "nodepools.karpenter.sh")
-_AWAITED_BY_KIND = {
-    "IngressClassParams": "ingressclassparams.eks.amazonaws.com",
-    "TargetGroupBinding": "targetgroupbindings.eks.amazonaws.com",
-}
-_OUTLIVING_TYPES = ("AWS::EC2::VPCEndpoint", "AWS::EKS::AccessEntry", "AWS::EKS::PodIdentityAssociation")
 
 
 def attach(target: ChartTarget, deliveries: Sequence[ChartDelivery]) -> None:
@@ -66,10 +58,11 @@ def attach(target: ChartTarget, deliveries: Sequence[ChartDelivery]) -> None:
         objects += found
     _judge_tree(target, owners, objects)
     _judge_images(target, owners, objects)
+    _judge_jobs(owners, objects)
     aws_needs = _aws_needs(target, owners, objects)
     if any(delivery.problems for delivery in deliveries):
         return
-    objects = _in_both_trees(owners, objects)
+    objects = _in_both_trees(owners, objects, aws_needs)
     needed = prerequisites(objects)
     try:
         order = in_order(objects, needed)
@@ -77,27 +70,36 @@ def attach(target: ChartTarget, deliveries: Sequence[ChartDelivery]) -> None:
         deliveries[0].problems.append(str(error))
         return
     stacks = [cdk.Stack.of(delivery) for delivery in owners]
-    if not _stacks_allow(target, owners, objects, needed) or not _stacks_hold(owners, objects, stacks):
+    deployments = _Deployments(target, stacks)
+    if not deployments.allow(owners, objects, needed) or not _stacks_hold(owners, objects, stacks):
         return
-    made: dict[int, Construct] = {}
+    better = companions(objects)
+    place = {index: position for position, index in enumerate(order)}
+    made: dict[int, Sequence[Construct]] = {}
     for stack in dict.fromkeys(stacks[index] for index in order):
         here = [index for index in order if stacks[index] is stack]
-        before = _await_crds(owners[here[0]], {str(objects[index].manifest["kind"]) for index in here})
-        for wave in in_waves(here, objects, needed):
-            # Three lanes: each object waits for the one three places before it, the first three for the last wave's.
-            lanes: list[IDependable] = []
-            for index in wave:
-                manifest = _make(owners[index], objects[index])
-                manifest.node.add_dependency(
-                    *(lanes[-IN_FLIGHT:][:1] if len(lanes) >= IN_FLIGHT else before), *aws_needs[index]
-                )
-                made[index] = _awaited(owners[index], objects[index], manifest)
-                lanes.append(made[index])
-            before = lanes[-IN_FLIGHT:]
+        inside = {index: position for position, index in enumerate(here)}
+        planned = [
+            Planned(
+                delivery=owners[index],
+                item=objects[index],
+                needs=frozenset(
+                    inside[other]
+                    for other in needed[index] | better[index]
+                    if other in inside and place[other] < place[index]
+                ),
+                aws_needs=aws_needs[index],
+            )
+            for index in here
+        ]
+        ends = make_resources(
+            planned, awaits_crds=not deployments.has_earlier(stack), alone=deployments.is_alone(stack)
+        )
+        made.update(zip(here, ends, strict=True))
     for index, others in enumerate(needed):
-        elsewhere = [made[other] for other in sorted(others) if stacks[other] is not stacks[index]]
-        if elsewhere:
-            made[index].node.add_dependency(*elsewhere)
+        elsewhere = [end for other in sorted(others) if stacks[other] is not stacks[index] for end in made[other]]
+        for construct in made[index] if elsewhere else ():
+            construct.node.add_dependency(*elsewhere)
 
 
 def _render(delivery: ChartDelivery) -> Sequence[RenderedObject]:
@@ -187,6 +189,30 @@ def _judge_images(target: ChartTarget, owners: Sequence[ChartDelivery], objects:
                 cdk.Annotations.of(delivery).add_warning_v2("automode:ImageSource", text)
 
 
+def _judge_jobs(owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject]) -> None:
+    """Says where the end of a Job that is waited for may go unseen."""
+    for delivery, item in zip(owners, objects, strict=True):
+        key = object_key(item.manifest)
+        if item.waits_for is None or (key.group, key.kind) != ("batch", "Job"):
+            continue
+        spec = mapping_at(item.manifest, "spec")
+        deadline, stays = spec.get("activeDeadlineSeconds"), spec.get("ttlSecondsAfterFinished")
+        problems: list[str] = []
+        if not isinstance(deadline, int) or deadline > LONGEST_JOB_SECONDS:
+            problems.append(
+                f"spec.activeDeadlineSeconds: {'is not set' if deadline is None else f'got {deadline}'}, and the "
+                f"deployment waits {WAIT_TIMEOUT_SECONDS} s: if that is too short it fails without the Job's reason, "
+                f"and the Job goes on; give at most {LONGEST_JOB_SECONDS}"
+            )
+        if isinstance(stays, int) and stays < SERVICE_TIMEOUT_SECONDS:
+            problems.append(
+                f"spec.ttlSecondsAfterFinished: got {stays}: a Job that is gone has no answer, so that the deployment "
+                f"may wait in vain; leave it out, or give at least {SERVICE_TIMEOUT_SECONDS}"
+            )
+        for problem in problems:
+            cdk.Annotations.of(delivery).add_warning_v2("automode:WaitedJob", f"{item.where}: {key}: {problem}")
+
+
 def _aws_needs(
     target: ChartTarget, owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject]
 ) -> list[list[IConstruct]]:
@@ -214,59 +240,90 @@ def _aws_needs(
     return needs
 
 
-def _in_both_trees(owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject]) -> list[RenderedObject]:
+def _in_both_trees(
+    owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject], aws_needs: Sequence[Sequence[IConstruct]]
+) -> list[RenderedObject]:
     """The objects as members of the CDK's tree besides their own: deliveries can wait for each other there."""
     places: dict[ChartDelivery, tuple[str, ...]] = {}
     after: dict[ChartDelivery, dict[str, IConstruct]] = {}
     for delivery in dict.fromkeys(owners):
         places[delivery] = places_around(place_of(delivery))
-        after[delivery] = {
-            place_of(needed): needed for scope in delivery.node.scopes for needed in scope.node.dependencies
-        }
+        after[delivery] = _all_behind(needed for scope in delivery.node.scopes for needed in scope.node.dependencies)
     return [
-        replace(item, places=(*item.places, *places[delivery]), after={**item.after, **after[delivery]})
-        for delivery, item in zip(owners, objects, strict=True)
+        replace(
+            item,
+            places=(*item.places, *places[delivery]),
+            after={**item.after, **after[delivery], **_all_behind(needs)},
+        )
+        for delivery, item, needs in zip(owners, objects, aws_needs, strict=True)
     ]
 
 
-def _stacks_allow(
-    target: ChartTarget,
-    owners: Sequence[ChartDelivery],
-    objects: Sequence[RenderedObject],
-    needed: Sequence[set[int]],
-) -> bool:
-    """Whether no object must come before one whose stack is deployed first."""
-    home = _deployed_with(cdk.Stack.of(target))
-    stacks = [_deployed_with(cdk.Stack.of(delivery)) for delivery in owners]
-    earlier: dict[cdk.Stack, set[cdk.Stack]] = {}
+def _all_behind(needed: Iterable[IConstruct]) -> dict[str, IConstruct]:
+    """Constructs by place, and what they wait for in turn: there may be a delivery behind an AWS resource."""
+    found: dict[str, IConstruct] = {}
+    waiting = list(needed)
+    while waiting:
+        construct = waiting.pop()
+        place = place_of(construct)
+        if place not in found:
+            found[place] = construct
+            waiting += [more for inner in construct.node.find_all() for more in inner.node.dependencies]
+    return found
 
-    def directly_before(stack: cdk.Stack) -> set[cdk.Stack]:
-        if stack not in earlier:
-            earlier[stack] = {*stack.dependencies, *([home] if stack in stacks else [])} - {stack}
-        return earlier[stack]
 
-    def comes_after(stack: cdk.Stack, other: cdk.Stack) -> bool:
-        seen, waiting = {stack}, [stack]
+class _Deployments:
+    """Which stack is deployed before which."""
+
+    def __init__(self, target: ChartTarget, stacks: Sequence[cdk.Stack]) -> None:
+        self._home = _deployed_with(cdk.Stack.of(target))
+        self._delivering = Counter(_deployed_with(stack) for stack in dict.fromkeys(stacks))
+        self._before: dict[cdk.Stack, set[cdk.Stack]] = {}
+
+    def allow(
+        self, owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject], needed: Sequence[set[int]]
+    ) -> bool:
+        """Whether no object must come before one whose stack is deployed first."""
+        stacks = [_deployed_with(cdk.Stack.of(delivery)) for delivery in owners]
+        allowed = True
+        for index, others in enumerate(needed):
+            for other in sorted(others):
+                mine, its = stacks[index], stacks[other]
+                if its is mine or its in self._directly_before(mine):
+                    continue
+                if mine in self._all_before(its):
+                    allowed = False
+                    owners[index].problems.append(
+                        f"{objects[index].where}: must come after {object_key(objects[other].manifest)} of stack "
+                        f"'{its.node.path}', which is deployed after stack '{mine.node.path}'; deliver both in one "
+                        "stack"
+                    )
+                self._directly_before(mine).add(its)
+        return allowed
+
+    def has_earlier(self, stack: cdk.Stack) -> bool:
+        """Whether another stack delivers to the cluster before this one, so that its CRDs are known to be there."""
+        mine = _deployed_with(stack)
+        return bool((self._all_before(mine) - {mine}) & self._delivering.keys())
+
+    def is_alone(self, stack: cdk.Stack) -> bool:
+        """Whether no nested stack delivers beside this one."""
+        return self._delivering[_deployed_with(stack)] == 1
+
+    def _directly_before(self, stack: cdk.Stack) -> set[cdk.Stack]:
+        if stack not in self._before:
+            home = {self._home} if stack in self._delivering else set()
+            self._before[stack] = {*stack.dependencies, *home} - {stack}
+        return self._before[stack]
+
+    def _all_before(self, stack: cdk.Stack) -> set[cdk.Stack]:
+        seen: set[cdk.Stack] = set()
+        waiting = [stack]
         while waiting:
-            more = directly_before(waiting.pop()) - seen
+            more = self._directly_before(waiting.pop()) - seen
             seen |= more
             waiting += more
-        return other in seen
-
-    allowed = True
-    for index, others in enumerate(needed):
-        for other in sorted(others):
-            mine, its = stacks[index], stacks[other]
-            if its is mine or its in directly_before(mine):
-                continue
-            if comes_after(its, mine):
-                allowed = False
-                owners[index].problems.append(
-                    f"{objects[index].where}: must come after {object_key(objects[other].manifest)} of stack "
-                    f"'{its.node.path}', which is deployed after stack '{mine.node.path}'; deliver both in one stack"
-                )
-            directly_before(mine).add(its)
-    return allowed
+        return seen
 
 
 def _stacks_hold(
@@ -276,8 +333,8 @@ def _stacks_hold(
     fits = True
     for stack in dict.fromkeys(stacks):
         others = [item for item in stack.node.find_all() if isinstance(item, cdk.CfnResource) and item.stack is stack]
-        waits = sum(item.waits_for is not None for item, its in zip(objects, stacks, strict=True) if its is stack)
-        total = stacks.count(stack) + waits + len(_ALWAYS_AWAITED) + len(others)
+        items = [item for item, its in zip(objects, stacks, strict=True) if its is stack]
+        total = resource_count(items) + len(others)
         if total > MAX_RESOURCES:
             fits = False
             owners[stacks.index(stack)].problems.append(
@@ -291,101 +348,3 @@ def _deployed_with(stack: cdk.Stack) -> cdk.Stack:
     while stack.nested_stack_parent is not None:
         stack = stack.nested_stack_parent
     return stack
-
-
-def _await_crds(delivery: ChartDelivery, kinds: set[str]) -> list[IDependable]:
-    """Custom resources that answer once the cluster serves Auto Mode's CRDs, and that hold what delivery needs."""
-    target = delivery.cluster
-    scope = Construct(delivery, "Crds")
-    address = target.node.addr[-8:].upper()
-    before: list[IDependable] = [*target.delivery_dependencies, *_outliving(cdk.Stack.of(delivery), target.deliveries)]
-    for name in [*_ALWAYS_AWAITED, *sorted(_AWAITED_BY_KIND[kind] for kind in kinds & _AWAITED_BY_KIND.keys())]:
-        plural = name.partition(".")[0]
-        value = eks.KubernetesObjectValue(
-            scope,
-            plural,
-            cluster=cast(eks.ICluster, target.cluster),
-            object_type="crd",
-            object_name=name,
-            json_path=".metadata.name",
-            timeout=WAIT_TIMEOUT,
-        )
-        node = _named(value, f"AutoModeCrds{_alphanumeric(plural)}{address}")
-        if before:
-            node.add_dependency(*before)
-        before = [value]
-    return before
-
-
-def _named(value: eks.KubernetesObjectValue, name: str) -> Node:
-    node = value.node
-    resource = cast(cdk.CfnResource, node.find_child("Resource").node.default_child)
-    resource.override_logical_id(name)
-    resource.add_property_override("ServiceTimeout", str(SERVICE_TIMEOUT_SECONDS))
-    return node
-
-
-def _awaited(delivery: ChartDelivery, item: RenderedObject, manifest: eks.KubernetesManifest) -> Construct:
-    """What comes after an object waits for this: the object itself, or its answer to ``wait_for``."""
-    if item.waits_for is None:
-        return manifest
-    key = object_key(item.manifest)
-    name = f"{logical_id(delivery.node.id, key)}Ready"
-    value = eks.KubernetesObjectValue(
-        delivery,
-        name,
-        cluster=cast(eks.ICluster, delivery.cluster.cluster),
-        object_type=f"{key.kind.lower()}.{key.group}" if key.group else key.kind.lower(),
-        object_name=key.name,
-        object_namespace=key.namespace or None,
-        json_path=item.waits_for,
-        timeout=WAIT_TIMEOUT,
-    )
-    _named(value, name).add_dependency(manifest)
-    return value
-
-
-def _outliving(stack: cdk.Stack, deliveries: Sequence[ChartDelivery]) -> list[IDependable]:
-    """What nodes and pods cannot live without though no object refers to it, unless it waits for a delivery itself."""
-    return [
-        construct
-        for construct in _deployed_with(stack).node.find_all()
-        if isinstance(construct, cdk.CfnResource)
-        and construct.cfn_resource_type in _OUTLIVING_TYPES
-        and not _waits_for(construct, deliveries)
-    ]
-
-
-def _waits_for(construct: IConstruct, deliveries: Sequence[ChartDelivery]) -> bool:
-    needed = [needed for scope in construct.node.scopes for needed in scope.node.dependencies]
-    return any(needed_one in delivery.node.scopes for needed_one in needed for delivery in deliveries)
-
-
-def _make(delivery: ChartDelivery, item: RenderedObject) -> eks.KubernetesManifest:
-    key = object_key(item.manifest)
-    name = logical_id(delivery.node.id, key)
-    manifest = eks.KubernetesManifest(
-        delivery,
-        name,
-        cluster=cast(eks.ICluster, delivery.cluster.cluster),
-        manifest=[item.manifest],
-        overwrite=True,
-        prune=False,
-        removal_policy=delivery.removal_policy,
-    )
-    resource = cast(cdk.CfnResource, manifest.node.default_child)
-    resource.override_logical_id(name)
-    resource.add_property_override("ServiceTimeout", str(SERVICE_TIMEOUT_SECONDS))
-    delivery.manifests[key] = manifest
-    return manifest
-
-
-def logical_id(delivery: str, key: ObjectKey) -> str:
-    """The logical id of an object's resource: readable, unique by a digest, and made of nothing else than this."""
-    parts = (key.kind, key.namespace, key.name)
-    digest = hashlib.sha256("\0".join((delivery, key.group, *parts)).encode()).hexdigest()[:8].upper()
-    return f"{''.join(_alphanumeric(part) for part in (delivery, *parts))[:240]}{digest}"
-
-
-def _alphanumeric(text: str) -> str:
-    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", text))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import lint, synth
+from benchmarks import deployment, lint, synth
 
 if __name__ == "__main__":
+    deployment.compare()
     lint.compare()
     synth.compare()

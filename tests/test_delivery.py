@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
 from typing import Any
 
 import aws_cdk as cdk
@@ -19,6 +18,11 @@ from constructs import Construct, IConstruct, IValidation
 from automode_constructs import AutoModeCluster, ChartDelivery, NodeClass, NodePool, NodeRole
 from automode_constructs.delivery import ChartTarget
 from automode_constructs.delivery_attachment import logical_id
+from automode_constructs.delivery_resources import (
+    LONGEST_JOB_SECONDS,
+    SERVICE_TIMEOUT_SECONDS,
+    WAIT_TIMEOUT_SECONDS,
+)
 from automode_constructs.manifests.kubernetes_object import note_warning, wait_for
 from automode_constructs.specs import labels
 from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
@@ -174,13 +178,33 @@ def test_every_object_is_one_resource(one_stack: dict[str, Any]) -> None:
     assert len(list(manifests(one_stack))) == 60
 
 
-def test_kinds_are_made_one_after_the_other(one_stack: dict[str, Any], order: dict[str, set[str]]) -> None:
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("apps", "config|deployment|ingress"),
+        ("class", "pool"),
+        # Nothing is known of the pods of these.
+        ("crd|pool|params|config", "deployment"),
+        ("deployment|config|params", "ingress"),
+    ],
+)
+def test_objects_are_made_after_what_they_need(
+    one_stack: dict[str, Any], order: dict[str, set[str]], earlier: str, later: str
+) -> None:
     names = by_name(one_stack)
-    groups = ["crd", "apps", "class", "pool", "(config|params)", "deployment", "ingress"]
-    ranks = [[names[name] for name in names if re.match(group, name)] for group in groups]
-    for earlier, later in pairwise(ranks):
-        assert earlier
-        assert all(set(earlier) <= order[name] for name in later)
+    before = {names[name] for name in names if re.match(earlier, name)}
+    after = [names[name] for name in names if re.match(later, name)]
+    assert before and after
+    assert all(before <= order[name] for name in after)
+
+
+def test_what_nobody_needs_keeps_nobody_waiting(one_stack: dict[str, Any], order: dict[str, set[str]]) -> None:
+    names = by_name(one_stack)
+    # The namespace needs none of these, so that it may come before them or among them.
+    assert not {names[name] for name in names if re.match("pool|config|params", name)} & order[names["apps"]]
+    for name in of_type(one_stack, MANIFEST):
+        direct = {*one_stack["Resources"][name]["DependsOn"]} & of_type(one_stack, MANIFEST).keys()
+        assert len(direct) <= 3
 
 
 def test_three_objects_are_under_way_at_most(one_stack: dict[str, Any], order: dict[str, set[str]]) -> None:
@@ -383,8 +407,26 @@ def test_a_stack_follows_the_one_that_makes_its_namespace_and_node_class(three_s
     assert {"Home", "Platform"} <= three_stacks["dependencies of Apps"]
 
 
-def test_each_stack_awaits_the_crds_itself(three_stacks: dict[str, Any]) -> None:
-    assert [len(of_type(three_stacks[name], VALUE)) for name in ("Home", "Platform", "Apps")] == [0, 2, 2]
+def test_the_first_stack_awaits_the_crds_for_those_after_it(three_stacks: dict[str, Any]) -> None:
+    assert [len(of_type(three_stacks[name], VALUE)) for name in ("Home", "Platform", "Apps")] == [0, 2, 0]
+
+
+def test_stacks_without_an_order_await_the_crds_each() -> None:
+    scene = Scene("Home", "A", "B", "C")
+    a, b, c = scene.stacks[1:]
+    for stack in (a, b, c):
+        ChartDelivery(stack, "D", cluster=scene.target, chart=new_chart("chart", f"of-{stack.node.id.lower()}"))
+    between = cdk.Stack(scene.app, "Between")
+    between.add_stack_dependency(b)
+    c.add_stack_dependency(between)
+    templates = synthesised(scene.app)
+    assert [len(of_type(templates[name], VALUE)) for name in ("A", "B", "C")] == [2, 2, 0]
+
+
+def test_crds_are_awaited_side_by_side(one_stack: dict[str, Any], order: dict[str, set[str]]) -> None:
+    waits = of_type(one_stack, VALUE).keys()
+    assert len(waits) == 3
+    assert not any(waits & order[name] for name in waits)
 
 
 def test_values_known_only_after_deployment_pass_wherever_they_stand(three_stacks: dict[str, Any]) -> None:
@@ -442,6 +484,28 @@ def test_deliveries_can_wait_for_each_other_and_for_aws_and_charts_can_wait_for_
     assert not any(name in others for name, others in before.items())
 
 
+def test_what_waits_for_aws_waits_for_the_delivery_behind_it() -> None:
+    scene = Scene()
+    stack = scene.stacks[0]
+    first, second, third = new_chart("first"), new_chart("second"), new_chart("third", "late")
+    for number in range(8):
+        thing(first, "Deployment", f"web-{number}")
+        thing(second, "ConfigMap", f"config-{number}")
+    one, two, three = (scene.target.add_chart(chart.node.id.title(), chart) for chart in (first, second, third))
+    bucket, topic = s3.Bucket(stack, "Bucket"), s3.Bucket(stack, "Behind")
+    topic.node.add_dependency(one)
+    bucket.node.add_dependency(topic)
+    two.node.add_dependency(bucket)
+    third.add_dependency(topic)
+    template = scene.template()
+    before, names = waits_for(template), by_name(template)
+    web = {names[f"web-{number}"] for number in range(8)}
+    assert all(web <= before[names[f"config-{number}"]] for number in range(8))
+    assert web <= before[names["late"]]
+    assert not any(name in others for name, others in before.items())
+    assert three.problems == []
+
+
 def test_an_identity_that_waits_for_a_delivery_is_not_waited_for() -> None:
     scene = Scene()
     delivery = scene.target.add_chart("D", new_chart("chart", "a"))
@@ -495,6 +559,25 @@ def test_a_nested_stack_waits_for_what_its_parent_delivers() -> None:
     template = scene.template()
     (stack,) = of_type(template, "AWS::CloudFormation::Stack")
     assert by_name(template)["gpu"] in waits_for(template)[stack]
+
+
+def test_a_nested_stack_and_its_parent_can_need_each_other_s_objects() -> None:
+    scene = Scene()
+    nested = cdk.NestedStack(scene.stacks[0], "Nested")
+    inner, outer = new_chart("inner"), new_chart("outer")
+    for number in range(4):
+        thing(inner, "Namespace", f"apps-{number}")
+        thing(outer, "Deployment", f"web-{number}", namespace=f"apps-{number}")
+        thing(outer, "NodeClass", f"class-{number}")
+    pool(inner, "gpu", "class-3")
+    ChartDelivery(nested, "Inner", cluster=scene.target, chart=inner)
+    scene.target.add_chart("Outer", outer)
+    template = scene.template()
+    before, names = waits_for(template), by_name(template)
+    (stack,) = of_type(template, "AWS::CloudFormation::Stack")
+    assert names["class-3"] in before[stack]
+    assert all(stack in before[names[f"web-{number}"]] for number in range(4))
+    assert not any(name in others for name, others in before.items())
 
 
 def test_objects_can_outlive_their_resources() -> None:
@@ -790,30 +873,151 @@ def test_what_is_missing_is_a_warning_where_others_may_have_made_it() -> None:
     ]
 
 
+# What was there before --------------------------------------------------------------------------------------------
+
+
+def delivered_as(all_known: bool, **options: Any) -> dict[str, tuple[bool, str]]:
+    """Of objects of many kinds by name: whether they take over what is there, and what becomes of them."""
+    scene = Scene(all_known=all_known)
+    chart = new_chart("chart")
+    thing(chart, "Namespace", "namespace")
+    thing(chart, "NodeClass", "class")
+    pool(chart, "pool", "class")
+    thing(chart, "StorageClass", "storage")
+    thing(chart, "ConfigMap", "config", namespace="kube-system")
+    thing(chart, "ConfigMap", "default-config")
+    for name, namespace in (("widget", "kube-system"), ("wide-widget", None)):
+        made = thing(chart, "Widget", name, namespace=namespace)
+        made.add_json_patch(cdk8s.JsonPatch.replace("/apiVersion", "example.com/v1"))
+    ChartDelivery(scene.stacks[0], "D", cluster=scene.target, chart=chart, **options)
+    template = scene.template()
+    return {
+        name: (body["Properties"]["Overwrite"], body["DeletionPolicy"])
+        for name, logical in by_name(template).items()
+        for body in [template["Resources"][logical]]
+    }
+
+
+def test_on_a_cluster_of_the_app_all_is_taken_over_and_deleted() -> None:
+    assert set(delivered_as(True).values()) == {(True, "Delete")}
+
+
+def test_on_a_foreign_cluster_nothing_common_is_taken_over_and_namespaces_stay() -> None:
+    assert delivered_as(False) == {
+        "namespace": (True, "Retain"),
+        **dict.fromkeys(("class", "pool", "storage", "wide-widget"), (False, "Delete")),
+        **dict.fromkeys(("config", "default-config", "widget"), (True, "Delete")),
+    }
+
+
+def test_what_is_there_is_taken_over_and_namespaces_go_when_asked() -> None:
+    assert set(delivered_as(False, adopt=True, retain_namespaces=False).values()) == {(True, "Delete")}
+    assert delivered_as(True, adopt=False, retain_namespaces=True) == delivered_as(False)
+
+
 # What counts as made only later -------------------------------------------------------------------------------------
 
 
-def test_what_depends_on_an_object_that_must_get_ready_waits_for_that() -> None:
+def staged(kind: str = "Job", json_path: str | None = None, **options: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """A template in which a server waits for an object, and the logical ids by name."""
     scene = Scene()
     chart = new_chart("staged")
-    job = thing(chart, "Job", "copy", namespace="default")
-    server = thing(chart, "Deployment", "server", namespace="default")
-    server.add_dependency(job)
-    wait_for(job, ".status.succeeded")
+    awaited = thing(chart, kind, "copy", namespace="default")
+    thing(chart, "Deployment", "server", namespace="default").add_dependency(awaited)
+    wait_for(awaited, json_path, **options)
     scene.target.add_chart("Charts", chart)
     template = scene.template()
-    names = by_name(template)
-    (ready,) = [logical for logical in template["Resources"] if logical == f"{names['copy']}Ready"]
-    resource = template["Resources"][ready]
-    assert resource["Properties"] | {"ServiceToken": "", "ClusterName": ""} == {
+    return template, by_name(template)
+
+
+def test_what_depends_on_an_object_that_must_get_ready_waits_for_that() -> None:
+    template, names = staged("Deployment", ".status.readyReplicas")
+    ready = f"{names['copy']}Ready"
+    assert of_type(template, VALUE)[ready]["Properties"] | {"ServiceToken": "", "ClusterName": ""} == {
         "ServiceToken": "",
         "ServiceTimeout": "1200",
         "ClusterName": "",
-        "ObjectType": "job.batch",
+        "ObjectType": "deployment.apps",
         "ObjectName": "copy",
         "ObjectNamespace": "default",
-        "JsonPath": ".status.succeeded",
+        "JsonPath": ".status.readyReplicas",
         "TimeoutSeconds": 840,
     }
-    assert names["copy"] in resource["DependsOn"]
-    assert ready in template["Resources"][names["server"]]["DependsOn"]
+    before = waits_for(template)
+    assert {names["copy"], ready} <= before[names["server"]]
+    # Both begin together: a wait takes it for no error that its object is not there yet.
+    assert names["copy"] not in before[ready]
+    assert before[names["copy"]] <= before[ready]
+    assert f"{names['copy']}Success" not in template["Resources"]
+
+
+def test_what_may_give_up_is_judged_before_anything_else_is_made() -> None:
+    template, names = staged("Deployment", ".status.ready", gives_up=".status.broken")
+    ready, success = f"{names['copy']}Ready", f"{names['copy']}Success"
+    answer, verdict = (of_type(template, VALUE)[name]["Properties"] for name in (ready, success))
+    assert answer["JsonPath"] == ".status.ready}{.status.broken"
+    assert (
+        text_of(verdict["JsonPath"]) == ".status.ready}{range .failed}{{'Fn::GetAtt': ['" + ready + "', 'Value']}}{end"
+    )
+    assert verdict["TimeoutSeconds"] == 25
+    before = waits_for(template)
+    assert {names["copy"], ready} <= before[success]
+    assert success in before[names["server"]]
+
+
+def test_a_job_is_known_to_be_done_and_to_have_failed() -> None:
+    template, names = staged()
+    answer = of_type(template, VALUE)[f"{names['copy']}Ready"]["Properties"]["JsonPath"]
+    assert answer.startswith('.status.completionTime}{range .status.conditions[?(@.type=="FailureTarget")]}')
+    assert f"{names['copy']}Success" in template["Resources"]
+    template, names = staged(json_path=".status.succeeded")
+    assert of_type(template, VALUE)[f"{names['copy']}Ready"]["Properties"]["JsonPath"] == answer.replace(
+        ".status.completionTime", ".status.succeeded"
+    )
+
+
+def test_what_to_wait_for_is_known_of_jobs_only() -> None:
+    awaited = thing(new_chart("staged"), "Deployment", "server")
+    assert refusal(lambda: wait_for(awaited)) == (
+        "staged/Deployment-server: json_path: is not known for a Deployment; give the path that has an answer once the "
+        "object is ready, such as '.status.succeeded'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "warnings"),
+    [
+        ({"activeDeadlineSeconds": LONGEST_JOB_SECONDS}, []),
+        ({"activeDeadlineSeconds": 60, "ttlSecondsAfterFinished": 86400}, []),
+        (
+            {},
+            [
+                "staged/Job-copy: Job 'copy': spec.activeDeadlineSeconds: is not set, and the deployment waits 840 s: "
+                "if that is too short it fails without the Job's reason, and the Job goes on; give at most 780"
+            ],
+        ),
+        (
+            {"activeDeadlineSeconds": 3600, "ttlSecondsAfterFinished": 60},
+            [
+                "staged/Job-copy: Job 'copy': spec.activeDeadlineSeconds: got 3600, and the deployment waits 840 s: "
+                "if that is too short it fails without the Job's reason, and the Job goes on; give at most 780",
+                "staged/Job-copy: Job 'copy': spec.ttlSecondsAfterFinished: got 60: a Job that is gone has no answer, "
+                "so that the deployment may wait in vain; leave it out, or give at least 1200",
+            ],
+        ),
+    ],
+)
+def test_a_job_whose_end_may_go_unseen_is_warned_of(spec: dict[str, Any], warnings: list[str]) -> None:
+    scene = Scene()
+    chart = new_chart("staged")
+    wait_for(thing(chart, "Job", "copy", namespace="default", spec=spec))
+    thing(chart, "Job", "not-awaited", namespace="default")
+    delivery = scene.target.add_chart("Charts", chart)
+    scene.app.synth()
+    assert annotations_of(delivery) == [("warning", f"{text} [ack: automode:WaitedJob]") for text in warnings]
+
+
+def test_a_wait_ends_before_its_lambda_and_that_before_cloudformation_gives_up() -> None:
+    assert LONGEST_JOB_SECONDS + 60 <= WAIT_TIMEOUT_SECONDS
+    assert WAIT_TIMEOUT_SECONDS + 60 <= 15 * 60  # the handler's own timeout
+    assert 15 * 60 + 60 < SERVICE_TIMEOUT_SECONDS <= 3600

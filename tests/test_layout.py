@@ -36,6 +36,7 @@ PARTNERS = {
     "certificates": "manifests",
     "cluster_values": "manifests",
     "delivery_attachment": "delivery",
+    "delivery_resources": "delivery",
     "node_defaults": "manifests",
 }
 """Files that are a part of their neighbour."""

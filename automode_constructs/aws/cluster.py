@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Literal, cast
 
-from aws_cdk import Annotations, Fn, RemovalPolicy, Stack
+import jsii
+from aws_cdk import Annotations, CfnResource, Fn, IStableAnyProducer, Lazy, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from constructs import Construct, IDependable
+from constructs import Construct, IConstruct, IDependable
 
 from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import encryption
@@ -280,6 +281,7 @@ class AutoModeCluster(ChartTarget):
         if self.log_group is not None:
             # EKS makes the group itself, without retention and key, when it finds none.
             resource.node.add_dependency(self.log_group)
+        self._begin_before_the_network_ends(resource)
         self._admit_admins(admin_role_arns, creator_admin)
 
         self.node_role = NodeRole(self, "NodeRole", cluster=self, instance_profile=instance_profile)
@@ -354,6 +356,17 @@ class AutoModeCluster(ChartTarget):
                 f"'{self.node.path}' was made with kubectl=False and receives no charts",
                 "leave kubectl on, or write the chart as YAML for GitOps",
             )
+
+    def _begin_before_the_network_ends(self, resource: eks.CfnCluster) -> None:
+        """Lets the control plane wait for its subnets alone: the CDK has it wait for all that is in the VPC.
+
+        Manifests do need the ways out: what the CDK makes them wait for gets the network in the cluster's place.
+        """
+        network = self.network if isinstance(self.network, AutoModeNetwork) else self.network.vpc
+        resource.add_override("DependsOn", Lazy.any(_DependenciesOutside(resource, network)))
+        barrier = self.cluster.node.try_find_child("KubectlReadyBarrier")
+        if barrier is not None:
+            barrier.node.add_dependency(network)
 
     def _completed(self, said: NodeDefaults, service_cidr: str | None) -> NodeDefaults | None:
         """The node defaults with what the cluster knows, given to the kubectl handler too."""
@@ -463,6 +476,19 @@ class AutoModeCluster(ChartTarget):
                 "admin_role_arns: no role is named, so that nobody can use kubectl on this cluster; name one with "
                 "admin_role_arns=['arn:<partition>:iam::<account>:role/<role>'] (now or later: it replaces nothing)",
             )
+
+
+@jsii.implements(IStableAnyProducer)
+class _DependenciesOutside:
+    """The logical ids of what a resource depends on, less what lies in a construct."""
+
+    def __init__(self, resource: CfnResource, construct: IConstruct) -> None:
+        self._resource, self._construct = resource, construct
+
+    def produce(self) -> list[str] | None:
+        inside = {item.node.addr for item in self._construct.node.find_all()}
+        needed = [item for item in self._resource.obtain_dependencies() if isinstance(item, CfnResource)]
+        return [item.logical_id for item in needed if item.node.addr not in inside] or None
 
 
 _LOG_ENUM = {

@@ -304,7 +304,6 @@ class ModelServer(Construct):
             "volumes": _volumes(weights.bytes_on_disk(model), gpus, compile_cache_host_path),
         }
         if staging is not None:
-            self.node.add_dependency(staging)
             pod["initContainers"] = [staging.init_container()]
             pod["volumes"].append(staging.volume())
         rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
@@ -326,6 +325,8 @@ class ModelServer(Construct):
             },
         )
         """The Deployment, for what this construct has no argument for: ``deployment.add_override``."""
+        if staging is not None:
+            self.deployment.add_dependency(staging)
         ports = [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}]
         self.service = self._make(
             "v1", "Service", {"spec": {"type": "ClusterIP", "selector": self.labels, "ports": ports}}

@@ -13,7 +13,7 @@ from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.model import kubernetes_name
 from automode_constructs.tokens import is_resolvable
 
-__all__ = ["KubernetesObject", "note_warning", "wait_for"]
+__all__ = ["JOB_DONE", "JOB_FAILED", "KubernetesObject", "note_warning", "wait_for"]
 
 WARNING_METADATA = "automode:warning"
 """Type of the construct metadata by which a chart's warning travels to the CDK app."""
@@ -23,17 +23,43 @@ WAIT_METADATA = "automode:wait"
 """Type of the construct metadata that says when an object counts as made."""
 
 
-def wait_for(api_object: cdk8s.ApiObject, json_path: str) -> None:
+JOB_DONE = ".status.completionTime"
+"""A Job has it when it succeeded, and only then."""
+
+JOB_FAILED = "".join(
+    f'range .status.conditions[?(@.type=="{condition}")]}}{{.type}} ({{.reason}}): {{.message}}. {{end}}{{'
+    for condition in ("FailureTarget", "Failed")
+).removesuffix("}{")
+"""Why a Job failed. Since Kubernetes 1.31 ``FailureTarget`` comes at once, ``Failed`` when its pods are gone."""
+
+
+def wait_for(api_object: cdk8s.ApiObject, json_path: str | None = None, *, gives_up: str | None = None) -> None:
     """Has what comes after an object wait until the cluster answers a JSON path of it, such as ``.status.succeeded``.
 
     In a deployment by CloudFormation only: YAML for GitOps waits for nothing. The wait ends after 14 minutes, and the
-    deployment fails then.
+    deployment fails then. It fails within a minute of an answer to ``gives_up``, whose words the event quotes.
 
     Args:
         api_object: the object.
-        json_path: as ``kubectl get -o jsonpath`` takes it, without braces.
+        json_path: as ``kubectl get -o jsonpath`` takes it, without braces. Default for a Job: that it succeeded.
+        gives_up: the same for what says that the object will never be ready, and why. Default for a Job: that it
+            failed, with its reason and message; else none.
+
+    Raises:
+        AutoModeError: without ``json_path`` for what is no Job.
+
+    Source: Kubernetes documentation, "JSONPath Support"; API reference, ``JobStatus``.
     """
-    api_object.node.add_metadata(WAIT_METADATA, json_path)
+    if api_object.kind == "Job" and api_object.api_group == "batch":
+        json_path, gives_up = json_path or JOB_DONE, gives_up or JOB_FAILED
+    if json_path is None:
+        raise AutoModeError.of(
+            api_object.node.path,
+            "json_path",
+            f"is not known for a {api_object.kind}",
+            "give the path that has an answer once the object is ready, such as '.status.succeeded'",
+        )
+    api_object.node.add_metadata(WAIT_METADATA, {"json_path": json_path, "gives_up": gives_up})
 
 
 def note_warning(construct: Construct, rule: str, message: str) -> None:

@@ -17,7 +17,17 @@ from automode_constructs.manifests.kubernetes_object import WAIT_METADATA, WARNI
 from automode_constructs.manifests.node_pool import EXTERNAL_CLASS_METADATA
 from automode_constructs.specs.whole_tree import TreeObject
 
-__all__ = ["ChartNote", "RenderedObject", "Rendering", "place_of", "places_around", "rank", "render"]
+__all__ = [
+    "WEBHOOKS",
+    "WORKLOADS",
+    "ChartNote",
+    "RenderedObject",
+    "Rendering",
+    "place_of",
+    "places_around",
+    "rank",
+    "render",
+]
 
 _FOREIGN_NOTES: Mapping[str, Literal["error", "warning", "info"]] = {
     "aws:cdk:error": "error",
@@ -57,21 +67,22 @@ _RANKS: tuple[frozenset[str], ...] = (
         }
     ),
 )
-_WORKLOADS = len(_RANKS)
-_LAST = frozenset(
-    {
-        "GRPCRoute",
-        "Gateway",
-        "HTTPRoute",
-        "Ingress",
-        "MutatingWebhookConfiguration",
-        "TCPRoute",
-        "TLSRoute",
-        "TargetGroupBinding",
-        "UDPRoute",
-        "ValidatingWebhookConfiguration",
-    }
-)
+WORKLOADS = len(_RANKS)
+"""The rank of workloads, and of every kind not named here."""
+
+WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
+"""Kinds that have a say in what is made after them."""
+
+_LAST = WEBHOOKS | {
+    "GRPCRoute",
+    "Gateway",
+    "HTTPRoute",
+    "Ingress",
+    "TCPRoute",
+    "TLSRoute",
+    "TargetGroupBinding",
+    "UDPRoute",
+}
 
 
 def rank(kind: str) -> int:
@@ -83,7 +94,7 @@ def rank(kind: str) -> int:
     for number, kinds in enumerate(_RANKS):
         if kind in kinds:
             return number
-    return _WORKLOADS + 1 if kind in _LAST else _WORKLOADS
+    return WORKLOADS + 1 if kind in _LAST else WORKLOADS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +112,8 @@ class RenderedObject:
     """The NodeClass that a pool knowingly takes from elsewhere."""
     waits_for: str | None = None
     """The JSON path that must have an answer before the object counts as made."""
+    gives_up: str | None = None
+    """The JSON path whose answer says that this will never be."""
 
     def in_tree(self) -> TreeObject:
         """The object as the whole-tree checks read it."""
@@ -145,7 +158,7 @@ def render(chart: cdk8s.Chart) -> Rendering:
     An object that is none (no kind, no name) becomes an error note.
     """
     external: dict[str, str] = {}
-    waits: dict[str, str] = {}
+    waits: dict[str, Mapping[str, str | None]] = {}
     notes: list[ChartNote] = []
     objects: list[tuple[str, dict[str, Any]]] = []
     after: dict[str, dict[str, IConstruct]] = {}
@@ -159,7 +172,7 @@ def render(chart: cdk8s.Chart) -> Rendering:
             if entry.type == EXTERNAL_CLASS_METADATA:
                 external[path] = str(entry.data)
             elif entry.type == WAIT_METADATA:
-                waits[path] = str(entry.data)
+                waits[path] = entry.data
             elif entry.type == WARNING_METADATA:
                 rule, message = str(entry.data["rule"]), str(entry.data["message"])
                 notes.append(ChartNote(severity="warning", where=path, message=message, rule=rule))
@@ -184,7 +197,8 @@ def render(chart: cdk8s.Chart) -> Rendering:
                 places=places_around(f"{tree}{path}"),
                 after={place: needed for scope in scopes for place, needed in after.get(scope, {}).items()},
                 external_node_class=next((external[scope] for scope in scopes if scope in external), None),
-                waits_for=waits.get(path),
+                waits_for=waits.get(path, {}).get("json_path"),
+                gives_up=waits.get(path, {}).get("gives_up"),
             )
             for path, manifest in objects
             for scopes in [_scope_paths(path)]

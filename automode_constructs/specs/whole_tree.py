@@ -23,7 +23,7 @@ from automode_constructs.specs.rule import RULES, Rule, Severity, rule
 from automode_constructs.specs.weight_streaming import streaming_problems
 from automode_constructs.tokens import is_token
 
-__all__ = ["ObjectKey", "TreeFinding", "TreeObject", "judge_tree", "node_class_of", "object_key"]
+__all__ = ["ObjectKey", "TreeFinding", "TreeObject", "is_cluster_scoped", "judge_tree", "node_class_of", "object_key"]
 
 
 _NOT_ALL_KNOWN = "not all charts of the cluster are known"
@@ -172,6 +172,11 @@ def object_key(manifest: Mapping[str, Any]) -> ObjectKey:
         namespace="" if namespace == "default" or kind in _CLUSTER_SCOPED else namespace,
         name=str(metadata.get("name") or ""),
     )
+
+
+def is_cluster_scoped(kind: str) -> bool:
+    """Whether a kind is known to have no namespace."""
+    return kind in _CLUSTER_SCOPED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

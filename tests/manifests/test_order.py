@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 from constructs import IConstruct
 
 from automode_constructs.errors import AutoModeError
-from automode_constructs.manifests.order import in_order, in_waves, prerequisites
+from automode_constructs.manifests.order import companions, in_order, prerequisites
 from automode_constructs.manifests.rendering import RenderedObject
 
 GROUPS = {"NodeClass": "eks.amazonaws.com/v1", "NodePool": "karpenter.sh/v1", "Widget": "example.com/v1"}
@@ -34,12 +35,6 @@ def names(objects: list[RenderedObject]) -> list[str]:
     return [objects[index].manifest["metadata"]["name"] for index in in_order(objects, prerequisites(objects))]
 
 
-def waves(objects: list[RenderedObject]) -> list[list[str]]:
-    needed = prerequisites(objects)
-    cut = in_waves(in_order(objects, needed), objects, needed)
-    return [[objects[index].manifest["metadata"]["name"] for index in wave] for wave in cut]
-
-
 def test_kinds_follow_each_other_and_names_decide_within_a_kind() -> None:
     objects = [
         thing("Ingress", "ingress"),
@@ -54,14 +49,14 @@ def test_kinds_follow_each_other_and_names_decide_within_a_kind() -> None:
         thing("Namespace", "namespace"),
         thing("CustomResourceDefinition", "crd"),
     ]
-    assert waves(objects) == [
-        ["crd"],
-        ["namespace"],
-        ["a-class", "b-class"],
-        ["pool"],
-        ["config", "account", "storage"],
-        ["deployment", "widget"],
-        ["ingress"],
+    assert names(objects) == [
+        "crd",
+        "namespace",
+        *("a-class", "b-class"),
+        "pool",
+        *("config", "account", "storage"),
+        *("deployment", "widget"),
+        "ingress",
     ]
 
 
@@ -72,7 +67,7 @@ def test_the_order_does_not_come_from_the_order_of_the_code() -> None:
 
 def test_add_dependency_comes_before_the_order_of_kinds() -> None:
     objects = [thing("ConfigMap", "config", after=("Deployment/first",)), thing("Deployment", "first")]
-    assert waves(objects) == [["first"], ["config"]]
+    assert names(objects) == ["first", "config"]
 
 
 def test_a_dependency_on_a_scope_is_one_on_everything_in_it() -> None:
@@ -82,12 +77,7 @@ def test_a_dependency_on_a_scope_is_one_on_everything_in_it() -> None:
         thing("Deployment", "two"),
         thing("ConfigMap", "free"),
     ]
-    assert waves(objects) == [["free"], ["one", "two"], ["last"]]
-
-
-def test_objects_of_one_kind_that_need_each_other_are_not_of_one_wave() -> None:
-    objects = [thing("ConfigMap", "a", after=("ConfigMap/b",)), thing("ConfigMap", "b"), thing("ConfigMap", "c")]
-    assert waves(objects) == [["b"], ["a", "c"]]
+    assert names(objects) == ["free", "one", "two", "last"]
 
 
 def test_an_object_does_not_wait_for_itself() -> None:
@@ -139,3 +129,102 @@ def test_a_dependency_against_nature_is_a_circle() -> None:
     objects = [pool("pool", "class"), thing("NodeClass", "class", after=("NodePool/pool",))]
     with pytest.raises(AutoModeError, match=r"NodePool 'pool' .*, which waits for NodeClass 'class'"):
         names(objects)
+
+
+# What had better be there ------------------------------------------------------------------------------------------
+
+
+def mates(objects: list[RenderedObject], name: str) -> set[str]:
+    """The names of the companions of the object of a name."""
+    (index,) = [number for number, item in enumerate(objects) if item.manifest["metadata"]["name"] == name]
+    return {objects[other].manifest["metadata"]["name"] for other in companions(objects)[index]}
+
+
+def deployment(name: str, *, kind: str = "Deployment", labels: dict[str, str] | None = None, **pod: Any) -> Any:
+    """A workload in the namespace ``apps``."""
+    template = {"metadata": {"labels": labels or {"app": name}}, "spec": {"containers": [], **pod}}
+    return replace(
+        thing(kind, name, namespace="apps", spec={"template": template}),
+        manifest={
+            "apiVersion": "batch/v1" if kind == "Job" else "apps/v1",
+            "kind": kind,
+            "metadata": {"name": name, "namespace": "apps"},
+            "spec": {"template": template},
+        },
+    )
+
+
+def tainted(name: str, key: str) -> RenderedObject:
+    spec = {"requirements": [], "taints": [{"key": key, "effect": "NoSchedule"}]}
+    return thing("NodePool", name, spec={"template": {"spec": spec}})
+
+
+def test_a_workload_comes_after_the_pools_that_may_take_its_pods_and_after_no_others() -> None:
+    gpu = {"requests": {"cpu": 1}, "limits": {"nvidia.com/gpu": 1}}
+    objects = [
+        thing("NodePool", "any", spec={"template": {"spec": {"requirements": []}}}),
+        tainted("spot", "karpenter.sh/capacity-type"),
+        tainted("gpu", "nvidia.com/gpu"),
+        thing("NodePool", "malformed", spec={}),
+        deployment("plain"),
+        deployment("spotty", tolerations=[{"key": "karpenter.sh/capacity-type", "operator": "Exists"}]),
+        # EKS adds the toleration of a device to pods that ask for it.
+        deployment("model", containers=[{"name": "vllm", "resources": gpu}]),
+        deployment("chosen", nodeSelector={"karpenter.sh/nodepool": "any"}),
+        deployment("agent", kind="DaemonSet"),
+        thing("Widget", "unknown", namespace="apps"),
+        thing("Service", "service", namespace="apps"),
+    ]
+    assert mates(objects, "plain") == {"any", "malformed"}
+    assert mates(objects, "spotty") == {"any", "spot", "malformed"}
+    assert mates(objects, "model") == {"any", "gpu", "malformed"}
+    assert mates(objects, "chosen") == {"any", "malformed"}
+    assert mates(objects, "agent") == mates(objects, "unknown") == {"any", "spot", "gpu", "malformed"}
+    assert mates(objects, "service") == set()
+
+
+def test_a_workload_comes_after_the_configuration_that_concerns_it() -> None:
+    def policy(name: str, **labels: str) -> RenderedObject:
+        return thing("NetworkPolicy", name, namespace="apps", spec={"podSelector": {"matchLabels": labels}})
+
+    objects = [
+        thing("ServiceAccount", "web-account", namespace="apps"),
+        thing("ServiceAccount", "other-account", namespace="apps"),
+        thing("ConfigMap", "web-config", namespace="apps"),
+        thing("ConfigMap", "other-config", namespace="apps"),
+        thing("ConfigMap", "web-elsewhere", namespace="elsewhere"),
+        policy("of-all"),
+        policy("of-web", app="web"),
+        policy("of-others", app="other"),
+        policy("of-a-job", **{"job-name": "web"}),
+        thing("ResourceQuota", "quota", namespace="apps"),
+        thing("PriorityClass", "priority"),
+        deployment("web", serviceAccountName="web-account", volumes=[{"configMap": {"name": "web-config"}}]),
+        thing("Widget", "unknown", namespace="apps"),
+        thing("PodDisruptionBudget", "budget", namespace="apps"),
+    ]
+    assert mates(objects, "web") == {
+        *("web-account", "web-config", "of-all", "of-web", "of-a-job", "quota", "priority")
+    }
+    near = {item.manifest["metadata"]["name"] for item in objects[:11]} - {"web-elsewhere"}
+    assert mates(objects, "unknown") == near
+    assert mates(objects, "budget") == set()
+
+
+def test_what_lets_traffic_in_comes_after_its_namespace_and_webhooks_after_all() -> None:
+    objects = [
+        thing("IngressClassParams", "alb"),
+        thing("IngressClassParams", "nlb"),
+        thing("IngressClass", "class", spec={"parameters": {"name": "alb"}}),
+        thing("Namespace", "apps"),
+        thing("Service", "service", namespace="apps"),
+        deployment("web"),
+        thing("Ingress", "ingress", namespace="apps"),
+        thing("Service", "elsewhere", namespace="elsewhere"),
+        thing("ValidatingWebhookConfiguration", "webhook"),
+    ]
+    assert mates(objects, "class") == {"alb"}
+    assert mates(objects, "ingress") == {"alb", "nlb", "class", "service", "web"}
+    assert mates(objects, "webhook") == {
+        item.manifest["metadata"]["name"] for item in objects if item.manifest["kind"] != "Ingress"
+    } - {"webhook"}

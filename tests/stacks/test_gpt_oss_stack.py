@@ -63,6 +63,10 @@ def logical_id(template: dict[str, Any], kind: str, name: str) -> str:
     return found
 
 
+def direct_needs(template: dict[str, Any], name: str) -> set[str]:
+    return set(template["Resources"][name]["DependsOn"])
+
+
 def test_the_chart_arrives_whole_on_every_cluster(templates: dict[str, dict[str, Any]]) -> None:
     kinds = {
         *("ConfigMap", "Deployment", "Job", "Namespace", "NetworkPolicy", "NodeClass", "NodePool"),
@@ -85,13 +89,16 @@ def test_our_checks_find_nothing(templates: dict[str, dict[str, Any]]) -> None:
 def test_no_gpu_is_asked_for_before_the_weights_are_there(template: dict[str, Any]) -> None:
     before = waits_for(template)
     server = logical_id(template, "Deployment", "gpt-oss-20b")
-    (ready,) = [
-        name for name, body in of_type(template, WAIT).items() if body["Properties"]["ObjectType"] == "job.batch"
-    ]
-    assert template["Resources"][ready]["Properties"]["JsonPath"] == ".status.succeeded"
-    assert ready in before[server]
     (job,) = [item for item in manifests(template) if item["kind"] == "Job"]
-    assert logical_id(template, "Job", job["metadata"]["name"]) in before[ready]
+    copy = logical_id(template, "Job", job["metadata"]["name"])
+    waits = of_type(template, WAIT)
+    assert {body["Properties"]["ObjectType"] for body in waits.values()} >= {"job.batch"}
+    assert waits[f"{copy}Ready"]["Properties"]["JsonPath"].startswith(".status.")
+    assert {copy, f"{copy}Ready", f"{copy}Success"} <= before[server]
+    # Only the pods need the weights, and the copy needs no GPU.
+    for kind in ("NetworkPolicy", "Service", "ServiceAccount"):
+        assert f"{copy}Ready" not in before[logical_id(template, kind, "gpt-oss-20b")]
+    assert not {logical_id(template, kind, "gpu") for kind in ("NodeClass", "NodePool")} & direct_needs(template, copy)
 
 
 def test_roles_are_there_before_the_pods_that_have_them(template: dict[str, Any]) -> None:
