@@ -153,12 +153,12 @@ class ClusterStack(cdk.Stack):
 
     def _what_stays(self) -> dict[str, tuple[str, str]]:
         """The commands that remove what is left when the stack is destroyed, but the control plane's logs."""
-        control_plane = None if self.cluster.log_group is None else self.cluster.log_group.node.default_child
+        control_plane = "" if self.cluster.log_group is None else self.cluster.log_group.node.path
         keys, groups = [], []
         for construct in self.node.find_all():
             if isinstance(construct, kms.CfnKey):
                 keys.append(construct.ref)
-            elif isinstance(construct, logs.CfnLogGroup) and construct is not control_plane:
+            elif isinstance(construct, logs.CfnLogGroup) and construct.node.path.rpartition("/")[0] != control_plane:
                 groups.append(construct.ref)
         return {
             name: ("; ".join(f"{command} {what}" for what in found), description)

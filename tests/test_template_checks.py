@@ -34,6 +34,7 @@ def test_the_cdk_s_own_default_cluster_is_found_wanting(plain: dict[str, Any]) -
         "cluster role without the second block-storage policy",
         "assigns public addresses",
         "broad policies",
+        "Lambda makes its log group, which stays for ever",
     ):
         assert finding in found
 
@@ -44,13 +45,26 @@ def test_literal_partitions_are_found() -> None:
     assert template_findings(template, partition="aws") == []
 
 
+@pytest.mark.parametrize(
+    ("policy", "given", "finding"),
+    [
+        ("Retain", "mine", "its name stays taken when its first deployment fails"),
+        ("RetainExceptOnCreate", {"Fn::Join": ["", ["a", {"Ref": "B"}]]}, "by which no later deployment can adopt it"),
+        ("RetainExceptOnCreate", "mine", None),
+        ("Retain", None, None),
+        ("Delete", "mine", None),
+    ],
+)
+def test_names_that_stay_taken_are_found(policy: str, given: Any, finding: str | None) -> None:
+    properties = {} if given is None else {"LogGroupName": given}
+    body = {"Type": "AWS::Logs::LogGroup", "DeletionPolicy": policy, "Properties": properties}
+    found = template_findings({"Resources": {"Logs": body}})
+    assert found == [] if finding is None else finding in found[0]
+
+
 def test_the_default_app_is_clean(templates: dict[str, dict[str, Any]]) -> None:
-    assert {name: template_findings(template) for name, template in templates.items()} == {
-        "automode-cluster": [],
-        "automode-gpt-oss": [],
-        "automode-platform": [],
-        "automode-retail-store": [],
-    }
+    assert {name: template_findings(template) for name, template in templates.items()} == dict.fromkeys(templates, [])
+    assert len(templates) == 7
 
 
 @pytest.mark.parametrize(

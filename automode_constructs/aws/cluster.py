@@ -542,12 +542,12 @@ class _NoAdmin:
     def _someone_is_admitted(self) -> bool:
         """Whether the app gives the cluster an access entry of a person, wherever that was made."""
         cluster = self._cluster.cluster
-        of_kubectl = cluster.node.try_find_child("ClusterAdminRoleAccess")
+        of_kubectl = f"{cluster.node.path}/ClusterAdminRoleAccess/"
         return any(
             isinstance(construct, eks.CfnAccessEntry)
             and construct.cluster_name == cluster.cluster_name
             and construct.type in (None, "STANDARD")
-            and construct.node.scope is not of_kubectl
+            and not construct.node.path.startswith(of_kubectl)
             for construct in cluster.node.root.node.find_all()
         )
 

@@ -127,12 +127,13 @@ class TestSafeByDefault:
         assert of_type(cluster_template, "AWS::EKS::Addon") == {}
         assert of_type(cluster_template, "AWS::EKS::Nodegroup") == {}
 
-    def test_both_built_in_pools_are_on_with_a_role_of_their_own(self, cluster_template: dict[str, Any]) -> None:
-        compute = only(cluster_template, "AWS::EKS::Cluster")["Properties"]["ComputeConfig"]
+    def test_both_built_in_pools_are_on_with_a_role_of_their_own(self, built_in_template: dict[str, Any]) -> None:
+        compute = only(built_in_template, "AWS::EKS::Cluster")["Properties"]["ComputeConfig"]
         assert compute["NodePools"] == ["system", "general-purpose"]
         built_in = compute["NodeRoleArn"]["Fn::GetAtt"][0]
         principals = [
-            entry["Properties"]["PrincipalArn"] for entry in of_type(cluster_template, "AWS::EKS::AccessEntry").values()
+            entry["Properties"]["PrincipalArn"]
+            for entry in of_type(built_in_template, "AWS::EKS::AccessEntry").values()
         ]
         assert {"Fn::GetAtt": [built_in, "Arn"]} not in principals, "EKS makes this entry; a second one collides"
 
