@@ -19,7 +19,8 @@ from tests.conftest import AS_OF, default_app
 from tests.support import feature_flags
 
 # The CDK writes DependsOn next to references that say the same; harmless, and nothing here is ours to change.
-LINT_ACCEPTED = {"W3005"}
+# An output that imports (W6001) is what the guard is made of: CloudFormation counts imports there too.
+LINT_ACCEPTED = {"W3005", "W6001"}
 
 
 def _lint(template: dict[str, Any], region: str) -> list[str]:
@@ -30,7 +31,7 @@ def _lint(template: dict[str, Any], region: str) -> list[str]:
 class TestCfnLint:
     @pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1"])
     def test_finds_nothing(self, templates: dict[str, dict[str, Any]], region: str) -> None:
-        assert {name: _lint(template, region) for name, template in templates.items()} == dict.fromkeys(templates, [])
+        assert {name: _lint(template, region) for name, template in templates.items()} == {key: [] for key in templates}
 
     def test_would_find_something(self) -> None:
         broken = {"Resources": {"Cluster": {"Type": "AWS::EKS::Cluster", "Properties": {"Nonsense": True}}}}

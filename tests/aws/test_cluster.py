@@ -271,6 +271,40 @@ class TestEveryDefaultHasAName:
         assert len(ids[0]) == 2
 
 
+class TestOneName:
+    def test_two_clusters_of_one_name_are_refused(self, stack: cdk.Stack) -> None:
+        AutoModeCluster(stack, "A", cluster_name="dev")
+        with pytest.raises(AutoModeError) as refused:
+            AutoModeCluster(cdk.Stack(stack.node.root, "Other"), "B", cluster_name="dev")
+        assert str(refused.value) == (
+            "Other/B: cluster_name: 'dev' is the name of 'Dev/A' too; "
+            "give each cluster of an account and region a name of its own"
+        )
+
+    def test_one_name_may_stand_in_two_regions_accounts_or_stages(self) -> None:
+        app = cdk.App()
+        for number, env in enumerate(
+            ({"region": "eu-west-1"}, {"region": "us-east-1"}, {"account": "111122223333"}, {})
+        ):
+            home = cdk.Stack(app, f"S{number}", env=cdk.Environment(**env))
+            AutoModeCluster(home, "Cluster", cluster_name="dev")
+        AutoModeCluster(cdk.Stack(cdk.Stage(app, "Test"), "S"), "Cluster", cluster_name="dev")
+
+    def test_one_name_in_two_stages_of_one_account_and_region_is_refused(self) -> None:
+        app = cdk.App()
+        env = cdk.Environment(region="eu-west-1", account="111122223333")
+        AutoModeCluster(cdk.Stack(cdk.Stage(app, "Test"), "S", env=env), "Cluster", cluster_name="dev")
+        with pytest.raises(AutoModeError, match="'dev' is the name of 'Test/S/Cluster' too"):
+            AutoModeCluster(cdk.Stack(cdk.Stage(app, "Prod"), "S", env=env), "Cluster", cluster_name="dev")
+
+    def test_keys_and_logs_are_not_kept_in_the_way(self, make: MakeCluster) -> None:
+        with pytest.raises(AutoModeError) as refused:
+            make(cluster_name="dev", removal_policy=cdk.RemovalPolicy.RETAIN)
+        assert str(refused.value) == (
+            "Dev/Cluster: removal_policy: got RETAIN; use RETAIN_ON_UPDATE_OR_DELETE or DESTROY"
+        )
+
+
 class TestValues:
     def test_what_charts_need_is_one_record_of_tokens(self, make: MakeCluster) -> None:
         cluster = make(cluster_name="dev", admin_role_arns=[ADMIN])

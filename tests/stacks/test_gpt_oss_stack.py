@@ -184,7 +184,9 @@ def test_outputs_are_the_commands_of_the_demo(template: dict[str, Any]) -> None:
     curl = commands.pop("CurlCommand")
     assert curl.startswith("curl ")
     assert commands == {
-        "WeightsLocation": f"s3://{{{{'Ref': 'WeightsBucket670F500A'}}}}/{WEIGHTS_PREFIX}/",
+        "WeightsLocation": (
+            f"s3://{{{{'Fn::ImportValue': 'Weights:ExportsOutputRefWeightsBucket670F500A3E138283'}}}}/{WEIGHTS_PREFIX}/"
+        ),
         "QuotaCommand": (
             "aws service-quotas get-service-quota --region {{'Ref': 'AWS::Region'}} --service-code ec2 "
             "--quota-code L-DB2E81BA && aws service-quotas get-service-quota --region {{'Ref': 'AWS::Region'}} "

@@ -48,8 +48,8 @@ EXPORTED = {
 }
 DELIVERED = {
     "NodePoolsNodeClassStandard8366A900",
-    "NodePoolsNodePoolCritical",
-    "NodePoolsNodePoolGeneral",
+    "NodePoolsNodePoolCritical6BC1C995",
+    "NodePoolsNodePoolGeneral0318A011",
     "NodePoolsNodePoolGravitonE1DA1F75",
     "NodePoolsNodePoolSpot43265A29",
     "PlatformIngressClassAlbE195AE31",
