@@ -151,7 +151,7 @@ def _about_the_handler(stack: cdk.Stack) -> dict[str, str]:
 def _about_the_weights(stack: cdk.Stack) -> list[tuple[str, str, str]]:
     bucket = stack.node.find_child("Weights").node.find_child("Bucket").node.default_child
     assert isinstance(bucket, cdk.CfnElement)
-    arn = f"nagged-weights:ExportsOutputFnGetAtt{stack.get_logical_id(bucket)}Arn"
+    arn = f"nagged-weights:ExportsOutputFnGetAtt{stack.get_logical_id(bucket)}Arn6237DC13"
     objects = f"{arn}/{WEIGHTS_PREFIX}/*"
     return [
         (
