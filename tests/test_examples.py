@@ -70,8 +70,8 @@ def _lint(template: dict[str, Any], region: str) -> list[str]:
 
 
 def _is_accepted(rule: str, message: str) -> bool:
-    # The CDK writes DependsOn next to references that say the same (W3005); the access stack's command names a cluster of
-    # another stack (W6001); a Local Zone has nothing but its name.
+    # The CDK writes DependsOn next to references that say the same (W3005); the access stack names a cluster of another
+    # stack in its command (W6001); a Local Zone has nothing but its name.
     return (
         rule in {"W3005", "W6001"}
         or rule.startswith("I")
