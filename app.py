@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 import os
 import re
@@ -24,7 +25,9 @@ from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean
 from automode_constructs.facts.regions import known_regions, partition_of
 from charts import DEMOS
+from stacks.access_stack import AccessStack
 from stacks.cluster_stack import ClusterStack
+from stacks.guard_stack import GuardStack
 from stacks.platform_stack import PlatformStack
 
 CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
@@ -43,10 +46,10 @@ class Settings:
     endpoint_cidrs: tuple[str, ...] = ()
     availability_zones: tuple[str, ...] = ()
     ephemeral: bool = False
-    hardened_pools: bool | None = None
+    hardened_pools: bool = True
     demos: tuple[str, ...] = DEMOS
     retail_store_replicas: int = 1
-    gpt_oss_replicas: int = 1
+    gpt_oss_replicas: int = 0
     bare_gpu_pool: bool = False
     gpu_metrics: bool = False
 
@@ -135,7 +138,6 @@ _READERS = {
     "str": _text,
     "str | None": _text,
     "bool": _switch,
-    "bool | None": _switch,
     "int": _count,
     "tuple[str, ...]": _list,
 }
@@ -155,7 +157,6 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
         f"{settings.name}-cluster",
         cluster_name=settings.name,
         version=settings.version,
-        admin_role_arns=settings.admin_role_arns,
         endpoint_cidrs=settings.endpoint_cidrs,
         availability_zones=settings.availability_zones or None,
         ephemeral=settings.ephemeral,
@@ -164,6 +165,14 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
         env=env,
         description="EKS Auto Mode cluster: network, keys, roles, control plane",
     )
+    access = AccessStack(
+        app,
+        f"{settings.name}-access",
+        cluster=cluster.cluster,
+        admin_role_arns=settings.admin_role_arns,
+        env=env,
+        description="EKS Auto Mode cluster: who may use it",
+    )
     platform = PlatformStack(
         app,
         f"{settings.name}-platform",
@@ -171,18 +180,29 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
         env=env,
         description="EKS Auto Mode cluster: NodePools, StorageClass, IngressClass",
     )
+    GuardStack(
+        app,
+        f"{settings.name}-guard",
+        guarded=[cluster, access, platform],
+        ephemeral=settings.ephemeral,
+        env=env,
+        description="EKS Auto Mode cluster: keeps the other stacks from being destroyed",
+    )
     for demo in dict.fromkeys(settings.demos):
-        stack = _demo(app, demo, settings, cluster.cluster, env)
-        # An Ingress cannot be deleted any more when its class is gone.
-        stack.add_stack_dependency(platform)
+        for stack in _demo(app, demo, settings, cluster.cluster, env):
+            # An Ingress cannot be deleted any more when its class is gone. And of what nothing depends on the CLI
+            # destroys the lowest rank first: weights after the platform rank the model above the guard.
+            stack.add_stack_dependency(platform)
 
 
-def _demo(app: cdk.App, demo: str, settings: Settings, cluster: AutoModeCluster, env: cdk.Environment) -> cdk.Stack:
+def _demo(
+    app: cdk.App, demo: str, settings: Settings, cluster: AutoModeCluster, env: cdk.Environment
+) -> list[cdk.Stack]:
     # Imported here, for they take time and are not always wanted.
     if demo == "retail-store":
         from stacks.retail_store_stack import RetailStoreStack
 
-        return RetailStoreStack(
+        shop = RetailStoreStack(
             app,
             f"{settings.name}-retail-store",
             cluster=cluster,
@@ -190,22 +210,37 @@ def _demo(app: cdk.App, demo: str, settings: Settings, cluster: AutoModeCluster,
             env=env,
             description="EKS Auto Mode demo: the retail store's UI",
         )
+        return [shop]
     from stacks.gpt_oss_stack import GptOssStack
+    from stacks.weights_stack import WeightsStack
 
+    weights = WeightsStack(
+        app,
+        f"{settings.name}-weights",
+        ephemeral=settings.ephemeral,
+        env=env,
+        description="EKS Auto Mode demo: the weights of GPT-OSS-20B",
+    )
     in_aws = settings.region is None or partition_of(settings.region).name == "aws"
-    images = re.sub("-+", "-", settings.name.lower())[:23].strip("-")
-    return GptOssStack(
+    model = GptOssStack(
         app,
         f"{settings.name}-gpt-oss",
         cluster=cluster,
-        cache_prefix=f"{images}-images" if in_aws else None,
+        bucket=weights.bucket,
+        cache_prefix=_cache_prefix(settings.name) if in_aws else None,
         replicas=settings.gpt_oss_replicas,
         bare_pool=settings.bare_gpu_pool,
         gpu_metrics=settings.gpu_metrics,
-        ephemeral=settings.ephemeral,
         env=env,
         description="EKS Auto Mode demo: GPT-OSS-20B on a GPU pool",
     )
+    return [weights, model]
+
+
+def _cache_prefix(name: str) -> str:
+    """The cluster's name as ECR takes it, cut to fit 30 characters, with a digest that tells it from all others."""
+    readable = re.sub("-+", "-", name.lower())[:15].strip("-")
+    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:7]}-images"
 
 
 def main() -> None:

@@ -67,10 +67,10 @@ class GptOssChart(cdk8s.Chart):
             more than ``replicas``. Default: 4; we decide.
         min_vcpu: vCPUs that a node has at least: images come faster to more of them, at a price.
             Default: Karpenter decides by price, which is 4 with these requests.
-        bare_pool: whether the pool has the talk's four requirements and nothing else, on EKS's NodeClass ``default``.
-            Without a taint it takes ordinary pods, too: Karpenter tries ``gpu`` before ``general`` and
-            ``general-purpose``, and no weight is below theirs. The warning ``automode:AcceleratedPoolFirst`` says so.
-            Default: False; we decide.
+        bare_pool: whether the pool has the talk's four requirements and nothing else, on EKS's NodeClass ``default``;
+            where EKS keeps no pools, and so no NodeClass, on ``standard`` of ``NodePoolsChart``. Without a taint it
+            takes ordinary pods, too: Karpenter tries ``gpu`` before ``general`` and ``general-purpose``, and no weight
+            is below theirs. The warning ``automode:AcceleratedPoolFirst`` says so. Default: False; we decide.
 
     Raises:
         AutoModeError: as ``ModelServer`` and ``WeightStaging`` do.
@@ -103,7 +103,7 @@ class GptOssChart(cdk8s.Chart):
             name=NAMESPACE,
             body={},
         ).metadata.add_label("pod-security.kubernetes.io/enforce", "restricted")
-        node_class: NodeClass | NamedNodeClass = NodeClass.from_name("default")
+        node_class: NodeClass | NamedNodeClass = NodeClass.from_name("default" if values.built_in_pools else "standard")
         spec = _pool(*_TALK)
         if not bare_pool:
             # Below the NVMe of the smallest type, so that images lie there; its own volume holds the rest.

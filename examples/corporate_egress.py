@@ -11,17 +11,17 @@ import aws_cdk as cdk
 import cdk8s
 
 from automode_constructs import CertificateBundle, CertificateConfigMap, ChartDelivery, KubernetesObject, NodeDefaults
+from stacks.access_stack import AccessStack
 from stacks.cluster_stack import ClusterStack
 from stacks.platform_stack import PlatformStack
 
 app = cdk.App()
+ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"
 env = cdk.Environment(region="eu-central-1")
 cluster = ClusterStack(
     app,
     "Corporate",
     cluster_name="corporate",
-    admin_role_arns=[f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"],
-    hardened_pools=True,
     node_defaults=NodeDefaults(
         https_proxy="http://proxy.corp.example:3128",
         no_proxy=[".corp.example"],
@@ -31,6 +31,7 @@ cluster = ClusterStack(
     ),
     env=env,
 ).cluster
+AccessStack(app, "CorporateAccess", cluster=cluster, admin_role_arns=[ADMIN], env=env)
 platform = PlatformStack(app, "CorporatePlatform", cluster=cluster, env=env)
 
 chart = cdk8s.Chart(cdk8s.App(), "trust", namespace="default")

@@ -9,6 +9,7 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from automode_constructs import ExistingNetwork
+from stacks.access_stack import AccessStack
 from stacks.cluster_stack import ClusterStack
 from stacks.platform_stack import PlatformStack
 
@@ -29,15 +30,15 @@ def company_network(stack: Construct) -> ExistingNetwork:
 
 
 app = cdk.App()
+ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"
 env = cdk.Environment(region="eu-central-1")
 cluster = ClusterStack(
     app,
     "Company",
     cluster_name="company",
-    admin_role_arns=[f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"],
     network=company_network,
-    hardened_pools=True,  # EKS's own pools know no further security group
     env=env,
 ).cluster
+AccessStack(app, "CompanyAccess", cluster=cluster, admin_role_arns=[ADMIN], env=env)
 PlatformStack(app, "CompanyPlatform", cluster=cluster, env=env)
 app.synth()

@@ -7,19 +7,20 @@ EKS and Lambda where the region has them. A region without FIPS images is a warn
 import aws_cdk as cdk
 
 from automode_constructs import NodeDefaults
+from stacks.access_stack import AccessStack
 from stacks.cluster_stack import ClusterStack
 from stacks.platform_stack import PlatformStack
 
 app = cdk.App()
+ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"
 env = cdk.Environment(region="us-east-1")
 cluster = ClusterStack(
     app,
     "Fips",
     cluster_name="fips",
-    admin_role_arns=[f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"],
-    hardened_pools=True,
     node_defaults=NodeDefaults(fips=True),
     env=env,
 )
+AccessStack(app, "FipsAccess", cluster=cluster.cluster, admin_role_arns=[ADMIN], env=env)
 PlatformStack(app, "FipsPlatform", cluster=cluster.cluster, env=env)
 app.synth()

@@ -1,22 +1,24 @@
 """A cluster in AWS GovCloud (US): FIPS nodes and endpoints without being asked, every ARN in the partition.
 
-In us-gov-west-1 and us-gov-east-1 a ClusterStack puts pools of ours in the place of EKS's, which cannot run FIPS
-images. The same file works in a commercial region: cdk synth -c region=us-east-2.
+Pools of ours stand in the place of EKS's, which cannot run FIPS images.
+The same file works in a commercial region: cdk synth -c region=us-east-2.
 """
 
 import aws_cdk as cdk
 
+from stacks.access_stack import AccessStack
 from stacks.cluster_stack import ClusterStack
 from stacks.platform_stack import PlatformStack
 
 app = cdk.App()
+ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"
 env = cdk.Environment(region=app.node.try_get_context("region") or "us-gov-west-1")
 cluster = ClusterStack(
     app,
     "Gov",
     cluster_name="gov",
-    admin_role_arns=[f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"],
     env=env,
 )
+AccessStack(app, "GovAccess", cluster=cluster.cluster, admin_role_arns=[ADMIN], env=env)
 PlatformStack(app, "GovPlatform", cluster=cluster.cluster, env=env)
 app.synth()

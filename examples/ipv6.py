@@ -7,21 +7,22 @@ network policies do not cover: enable_v4_egress=False takes that way, and needs 
 import aws_cdk as cdk
 
 from automode_constructs import AutoModeNetwork, NodeDefaults
+from stacks.access_stack import AccessStack
 from stacks.cluster_stack import ClusterStack
 from stacks.platform_stack import PlatformStack
 
 app = cdk.App()
+ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"
 env = cdk.Environment(region="eu-central-1")
 cluster = ClusterStack(
     app,
     "Six",
     cluster_name="six",
-    admin_role_arns=[f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"],
     network=lambda stack: AutoModeNetwork(stack, "Network", ipv6=True),
     ip_family="ipv6",
-    hardened_pools=True,
     node_defaults=NodeDefaults(enable_v4_egress=False),
     env=env,
 )
+AccessStack(app, "SixAccess", cluster=cluster.cluster, admin_role_arns=[ADMIN], env=env)
 PlatformStack(app, "SixPlatform", cluster=cluster.cluster, env=env)
 app.synth()

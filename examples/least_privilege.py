@@ -8,23 +8,24 @@ the boundary, which keeps iam:PassRole to the node roles.
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
+from stacks.access_stack import AccessStack
 from stacks.cluster_stack import ClusterStack
 from stacks.platform_stack import PlatformStack
 
 app = cdk.App()
+ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"
 env = cdk.Environment(region="eu-central-1")
 cluster = ClusterStack(
     app,
     "Least",
     cluster_name="least",
-    admin_role_arns=[f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"],
-    hardened_pools=True,
     instance_profile=True,
     permissions_boundary=lambda stack: iam.ManagedPolicy.from_managed_policy_name(
         stack, "Boundary", "cluster-boundary"
     ),
     env=env,
 )
+AccessStack(app, "LeastAccess", cluster=cluster.cluster, admin_role_arns=[ADMIN], env=env)
 # The pools team bootstraps with a qualifier of its own, whose execution role has no IAM permission.
 pools = cdk.DefaultStackSynthesizer(qualifier="pools")
 PlatformStack(app, "LeastPools", cluster=cluster.cluster, synthesizer=pools, env=env)

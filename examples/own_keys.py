@@ -8,21 +8,22 @@ change. EKS's built-in pools use the account's EBS key, so pools of ours take th
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
 
+from stacks.access_stack import AccessStack
 from stacks.cluster_stack import ClusterStack
 from stacks.platform_stack import PlatformStack
 
 app = cdk.App()
+ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"
 env = cdk.Environment(region="eu-central-1")
 KEY = f"arn:{cdk.Aws.PARTITION}:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
 cluster = ClusterStack(
     app,
     "OwnKeys",
     cluster_name="own-keys",
-    admin_role_arns=[f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"],
-    hardened_pools=True,
     secrets_key=lambda stack: kms.Key.from_key_arn(stack, "SecretsKey", KEY),
     volume_key=lambda stack: kms.Alias.from_alias_name(stack, "VolumeKey", "alias/volumes"),
     env=env,
 )
+AccessStack(app, "OwnKeysAccess", cluster=cluster.cluster, admin_role_arns=[ADMIN], env=env)
 PlatformStack(app, "OwnKeysPlatform", cluster=cluster.cluster, env=env)
 app.synth()

@@ -20,7 +20,6 @@ stack = ClusterStack(
     "PodSubnets",
     cluster_name="pod-subnets",
     network=lambda stack: AutoModeNetwork(stack, "Network", pod_cidr=DEFAULT_POD_CIDR),
-    hardened_pools=True,  # EKS's own pools know no pod subnets
     env=env,
 )
 pods = PodSecurityGroup(stack, "PodSecurityGroup", cluster=stack.cluster)

@@ -8,19 +8,20 @@ with a warning; leave it out, and nothing is written.
 import aws_cdk as cdk
 
 from automode_constructs import NodeDefaults
+from stacks.access_stack import AccessStack
 from stacks.cluster_stack import ClusterStack
 from stacks.platform_stack import PlatformStack
 
 app = cdk.App()
+ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"
 env = cdk.Environment(region="eu-west-1")
 cluster = ClusterStack(
     app,
     "Private",
     cluster_name="private",
-    admin_role_arns=[f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"],
-    hardened_pools=True,
     node_defaults=NodeDefaults(associate_public_ip=False),
     env=env,
 )
+AccessStack(app, "PrivateAccess", cluster=cluster.cluster, admin_role_arns=[ADMIN], env=env)
 PlatformStack(app, "PrivatePlatform", cluster=cluster.cluster, env=env)
 app.synth()

@@ -17,7 +17,9 @@ TODAY = date(2026, 12, 1)  # in an app of yours: date.today()
 
 app = cdk.App()
 environment = cdk.Environment(region="us-east-1")
-cluster = ClusterStack(app, "Cluster", cluster_name="reserved", as_of=TODAY, env=environment).cluster
+cluster = ClusterStack(
+    app, "Cluster", cluster_name="reserved", as_of=TODAY, hardened_pools=False, env=environment
+).cluster
 chart = ReservedCapacityChart(
     cdk8s.App(),
     "reserved",

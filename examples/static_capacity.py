@@ -13,7 +13,7 @@ from stacks.cluster_stack import ClusterStack
 
 app = cdk.App()
 environment = cdk.Environment(region="us-east-1")
-cluster = ClusterStack(app, "Cluster", cluster_name="static", env=environment).cluster
+cluster = ClusterStack(app, "Cluster", cluster_name="static", hardened_pools=False, env=environment).cluster
 chart = StaticPoolsChart(
     cdk8s.App(),
     "static",

@@ -14,7 +14,7 @@ from stacks.cluster_stack import ClusterStack
 
 app = cdk.App()
 environment = cdk.Environment(region="us-east-1")
-cluster = ClusterStack(app, "Cluster", cluster_name="training", env=environment).cluster
+cluster = ClusterStack(app, "Cluster", cluster_name="training", hardened_pools=False, env=environment).cluster
 stack = cdk.Stack(app, "Training", env=environment)
 # A group that exists already: PlacementGroupSelector(id="pg-...") or PlacementGroupSelector(name="...").
 group = ec2.PlacementGroup(stack, "PlacementGroup", strategy=ec2.PlacementGroupStrategy.CLUSTER)

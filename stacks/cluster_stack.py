@@ -9,16 +9,15 @@ from typing import Any, Literal, TypeVar
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
 from automode_constructs.errors import AutoModeError
-from automode_constructs.facts.regions import partition_of
 from automode_constructs.node_defaults import NodeDefaults
 from automode_constructs.specs.node_pool import BUILT_IN_POOL_NAMES
-from automode_constructs.tokens import is_token
 
 __all__ = ["ClusterStack"]
 
@@ -27,23 +26,23 @@ AwsOwned = Literal["aws-owned"]
 
 
 class ClusterStack(cdk.Stack):
-    """Network, keys, roles and the cluster, with the commands that use it as outputs.
+    """Network, keys, roles and the cluster, with what charts need and what stays behind as outputs.
 
-    Charts are delivered by other stacks: an object that fails beside the cluster's own first deployment would have
-    CloudFormation delete a cluster that refuses to be deleted.
+    Charts are delivered and people admitted by other stacks (``AccessStack``): what fails beside the cluster's own
+    first deployment would have CloudFormation delete a cluster that refuses to be deleted. The stack has no termination
+    protection, for after a failed first deployment it can do nothing but be deleted; a ``GuardStack`` keeps it.
 
     Args:
         scope: the app or stage.
         id: the stack's id.
         cluster_name: the cluster's name.
         version: Kubernetes minor version. Default: 1.36; we decide.
-        admin_role_arns: roles that administer the cluster. Default: none, with a warning.
         endpoint_cidrs: public CIDRs that may reach the Kubernetes API. Default: none, the API is private.
         availability_zones: names of zones. Default: the region's first three.
         ephemeral: whether the cluster is a throw-away: one NAT gateway, no deletion protection, keys and logs go with
             the stack. Default: False; we decide.
-        hardened_pools: whether pools of ours take the place of EKS's built-in ones. Default: True where the stack's
-            region is in GovCloud, whose nodes are to run FIPS images; else False; we decide.
+        hardened_pools: whether pools of ours take the place of EKS's built-in ones, whose nodes carry no key and no
+            setting of yours. Default: True; we decide (EKS would say False).
         network: where the cluster lives, or a function of this stack that makes it. Default: an ``AutoModeNetwork``
             by ``availability_zones`` and ``ephemeral``; we decide.
         ip_family: ``ipv4`` or ``ipv6``, which the network must have too; for the cluster's life. Default: ``ipv4``.
@@ -70,11 +69,10 @@ class ClusterStack(cdk.Stack):
         *,
         cluster_name: str,
         version: str = DEFAULT_VERSION,
-        admin_role_arns: Sequence[str] = (),
         endpoint_cidrs: Sequence[str] = (),
         availability_zones: Sequence[str] | None = None,
         ephemeral: bool = False,
-        hardened_pools: bool | None = None,
+        hardened_pools: bool = True,
         network: AutoModeNetwork
         | ExistingNetwork
         | Callable[[Construct], AutoModeNetwork | ExistingNetwork]
@@ -90,7 +88,7 @@ class ClusterStack(cdk.Stack):
         as_of: date | None = None,
         **stack_options: Any,
     ) -> None:
-        super().__init__(scope, id, termination_protection=not ephemeral, **stack_options)
+        super().__init__(scope, id, **stack_options)
         removal_policy = cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
         if network is not None and availability_zones is not None:
             raise AutoModeError.of(
@@ -103,8 +101,6 @@ class ClusterStack(cdk.Stack):
             nat_gateways=1 if ephemeral else None,
             removal_policy=removal_policy,
         )
-        if hardened_pools is None:
-            hardened_pools = not is_token(self.region) and partition_of(self.region).name == "aws-us-gov"
         boundary = _made(permissions_boundary, self)
         self.cluster = AutoModeCluster(
             self,
@@ -114,7 +110,6 @@ class ClusterStack(cdk.Stack):
             network=self.network,
             ip_family=ip_family,
             endpoint_cidrs=endpoint_cidrs,
-            admin_role_arns=admin_role_arns,
             node_defaults=node_defaults,
             node_tags=node_tags,
             secrets_key=_made(secrets_key, self),
@@ -129,28 +124,60 @@ class ClusterStack(cdk.Stack):
         if boundary is not None:
             # On the stack, for the network and the kubectl provider have roles too.
             iam.PermissionsBoundary.of(self).apply(boundary)
-        self._write_outputs(admin_role_arns)
+        self._write_outputs(cluster_name, ephemeral=ephemeral)
 
     @property
     def availability_zones(self) -> list[str]:
         """The region's zones as tokens in every environment, so that synthesis looks nothing up."""
         return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(3)]
 
-    def _write_outputs(self, admin_role_arns: Sequence[str]) -> None:
+    def _write_outputs(self, cluster_name: str, *, ephemeral: bool) -> None:
         values = self.cluster.values
-        role = f" --role-arn {admin_role_arns[0]}" if admin_role_arns else ""
-        command = f"aws eks update-kubeconfig --name {values.cluster_name} --region {self.region}{role}"
         outputs = {
             "ClusterName": (values.cluster_name, "Name of the cluster"),
-            "KubeconfigCommand": (command, "Makes kubectl talk to the cluster"),
             "NodeRoleName": (self.cluster.node_role.role_name, "Role of nodes outside the built-in pools"),
             "ClusterValues": (
                 self.to_json_string(values.to_manifest()),
                 "What charts need to know, for: make manifests OUTPUTS=outputs.json",
             ),
+            # EKS may write a last line after all has gone, and with it makes the group again.
+            "RemoveControlPlaneLogsCommand": (
+                f"aws logs delete-log-group --region {self.region} --log-group-name /aws/eks/{cluster_name}/cluster",
+                "Deletes the control plane's logs, which may stay and then keep a cluster of this name from being made",
+            ),
         }
+        if not ephemeral:
+            outputs |= self._what_stays()
         for name, (value, description) in outputs.items():
             cdk.CfnOutput(self, name, value=value, description=description)
+
+    def _what_stays(self) -> dict[str, tuple[str, str]]:
+        """The commands that remove what is left when the stack is destroyed, but the control plane's logs."""
+        control_plane = "" if self.cluster.log_group is None else self.cluster.log_group.node.path
+        keys, groups = [], []
+        for construct in self.node.find_all():
+            if isinstance(construct, kms.CfnKey):
+                keys.append(construct.ref)
+            elif isinstance(construct, logs.CfnLogGroup) and construct.node.path.rpartition("/")[0] != control_plane:
+                groups.append(construct.ref)
+        return {
+            name: ("; ".join(f"{command} {what}" for what in found), description)
+            for name, command, found, description in (
+                (
+                    "RemoveKeysCommand",
+                    f"aws kms schedule-key-deletion --region {self.region} --key-id",
+                    keys,
+                    "Deletes the keys, which stay when this stack is destroyed; what they encrypt is lost with them",
+                ),
+                (
+                    "RemoveLogsCommand",
+                    f"aws logs delete-log-group --region {self.region} --log-group-name",
+                    groups,
+                    "Deletes flow logs and logs of Lambdas, which stay when this stack is destroyed",
+                ),
+            )
+            if found
+        }
 
 
 def _made(given: T | Callable[[Construct], T] | None, stack: cdk.Stack) -> T | None:

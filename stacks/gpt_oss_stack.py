@@ -37,26 +37,28 @@ _CURL = (
 
 
 class GptOssStack(cdk.Stack):
-    """GPT-OSS-20B on a GPU pool: its bucket, roles and images, and the chart; the demo's commands as outputs.
+    """GPT-OSS-20B on a GPU pool: its roles and images, and the chart; the demo's commands as outputs.
 
-    Creates a bucket for the weights, a role for the server that may read them and one for the Job that copies them
-    there, an ECR pull-through cache for both images, and the objects of ``GptOssChart``. The deployment waits for the
-    copy, about five minutes, before it asks for a GPU; a second one copies nothing.
+    Creates a role for the server that may read the weights and one for the Job that copies them into their bucket, an
+    ECR pull-through cache for both images, and the objects of ``GptOssChart``. The deployment waits for the copy, about
+    five minutes, before it asks for a GPU; a second one copies nothing.
 
     Args:
         scope: the app or stage.
         id: the stack's id.
         cluster: an ``AutoModeCluster`` or ``ImportedCluster`` of another stack in the same environment.
+        bucket: where the weights lie, best in a stack of its own (``WeightsStack``), which a failed deployment of this
+            one does not touch.
         cache_prefix: what the names of the cached ECR repositories begin with, unique in account and region. ``None``
             for nodes that pull from ``public.ecr.aws`` themselves, as they must in AWS GovCloud (US), where ECR has no
             pull-through cache. Default: ``gpt-oss``; we decide.
         stage_weights: whether a Job copies the weights into the bucket; see ``GptOssChart``. Default: True; we decide.
         hub_endpoint: address of a mirror of the Hugging Face hub. Default: the hub itself; we decide.
-        replicas: pods of the server, 0 or more. Default: 1; we decide.
+        replicas: pods of the server, 0 or more. Default: 0, no GPU is started or paid for until the output
+            ``ScaleToOneCommand`` is run; we decide.
         bare_pool: whether the pool is that of the talk and no more; see ``GptOssChart``. Default: False; we decide.
         gpu_metrics: whether NVIDIA's DCGM exporter runs on GPU nodes; see ``DcgmExporterChart`` for its risk.
             Default: False; we decide.
-        ephemeral: whether bucket and cached images go with the stack. Default: False; we decide.
 
     Raises:
         AutoModeError: as ``GptOssChart`` does.
@@ -68,25 +70,22 @@ class GptOssStack(cdk.Stack):
         id: str,
         *,
         cluster: AutoModeCluster | ImportedCluster,
+        bucket: ModelBucket,
         cache_prefix: str | None = "gpt-oss",
         stage_weights: bool = True,
         hub_endpoint: str | None = None,
-        replicas: int = 1,
+        replicas: int = 0,
         bare_pool: bool = False,
         gpu_metrics: bool = False,
-        ephemeral: bool = False,
         **stack_options: Any,
     ) -> None:
         super().__init__(scope, id, **stack_options)
-        removal_policy = cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN
         self.images = (
             None
             if cache_prefix is None
-            else PullThroughCache(
-                self, "Images", prefix=cache_prefix, repositories=_REPOSITORIES, removal_policy=removal_policy
-            )
+            else PullThroughCache(self, "Images", prefix=cache_prefix, repositories=_REPOSITORIES)
         )
-        self.bucket = ModelBucket(self, "Weights", removal_policy=removal_policy)
+        self.bucket = bucket
         self.server_role = PodIdentityRole(
             self, "ServerRole", cluster=cluster, namespace=NAMESPACE, service_account=NAME
         )
@@ -139,7 +138,7 @@ class GptOssStack(cdk.Stack):
                 "Asks through the port-forward, and shows how the model reasons and what it answers",
             ),
             "ScaleToZeroCommand": (f"{scale} 0", "Leaves no server; its nodes go ten minutes later"),
-            "ScaleToOneCommand": (f"{scale} 1", "Brings it back"),
+            "ScaleToOneCommand": (f"{scale} 1", "Starts a server, and with it a GPU node that is paid for"),
         }
         for name, (value, description) in outputs.items():
             cdk.CfnOutput(self, name, value=value, description=description)

@@ -40,6 +40,12 @@ def cluster_template(templates: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def built_in_template() -> dict[str, Any]:
+    """The cluster's stack with EKS's own pools."""
+    return default_app(hardened_pools="false", demos="")["automode-cluster"]
+
+
+@pytest.fixture(scope="session")
 def platform_template(templates: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The stack that delivers charts."""
     return templates["automode-platform"]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
+
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from tests.support import of_type, text_of
 
@@ -20,7 +23,12 @@ def template_findings(template: dict[str, Any], *, partition: str = "none", ephe
         partition: the partition whose name may be written out, when the stack's region is concrete.
         ephemeral: whether the cluster may be deleted.
     """
-    findings = [*_access_findings(template), *_network_findings(template), *_policy_findings(template)]
+    findings = [
+        *_access_findings(template),
+        *_network_findings(template),
+        *_policy_findings(template),
+        *_leftover_findings(template),
+    ]
     for name, cluster in of_type(template, "AWS::EKS::Cluster").items():
         findings += [
             f"{name}: {text}" for text in _cluster_findings(template, cluster["Properties"], ephemeral=ephemeral)
@@ -120,3 +128,41 @@ def _policy_findings(template: dict[str, Any]) -> Iterator[str]:
             names = {text_of(arn).rpartition("/")[2] for arn in holder["Properties"].get("ManagedPolicyArns", [])}
             if names & {"AdministratorAccess", "AmazonEKSWorkerNodePolicy"}:
                 yield f"{name}: broad policies"
+
+
+def _leftover_findings(template: dict[str, Any]) -> Iterator[str]:
+    """What would stand in the way of the same deployment, or of the next one of that name."""
+    for name, body in template["Resources"].items():
+        policy, given = body.get("DeletionPolicy", "Delete"), _physical_name(body)
+        if given is None or not policy.startswith("Retain"):
+            continue
+        if policy == "Retain":
+            yield f"{name}: its name stays taken when its first deployment fails"
+        elif not isinstance(given, str):
+            # CloudFormation imports by names that stand in the template.
+            yield f"{name}: it stays with a name by which no later deployment can adopt it"
+    for name, function in of_type(template, "AWS::Lambda::Function").items():
+        group = function["Properties"].get("LoggingConfig", {}).get("LogGroup", {})
+        made = template["Resources"].get(group.get("Ref"), {}) if isinstance(group, dict) else {}
+        if made.get("Type") != "AWS::Logs::LogGroup" or "RetentionInDays" not in made["Properties"]:
+            yield f"{name}: Lambda makes its log group, which stays for ever"
+
+
+def _physical_name(resource: dict[str, Any]) -> Any:
+    """The name that the template gives a resource in the place of one of CloudFormation's."""
+    key = _name_property(resource["Type"])
+    value = None if key is None else resource.get("Properties", {}).get(key)
+    # What belongs to another resource (a bucket's policy) is named by it.
+    return None if isinstance(value, dict) and "Ref" in value else value
+
+
+@cache
+def _name_property(kind: str) -> str | None:
+    """The property that names resources of a type, as its schema has it."""
+    if not kind.startswith("AWS::"):
+        return None
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+    identifier = [
+        path for path in schema.get("primaryIdentifier", ()) if path not in schema.get("readOnlyProperties", ())
+    ]
+    return identifier[0].rpartition("/")[2] if len(identifier) == 1 else None

@@ -19,7 +19,8 @@ from tests.conftest import AS_OF, default_app
 from tests.support import feature_flags
 
 # The CDK writes DependsOn next to references that say the same; harmless, and nothing here is ours to change.
-LINT_ACCEPTED = {"W3005"}
+# An output that imports (W6001) is what the guard is made of: CloudFormation counts imports there too.
+LINT_ACCEPTED = {"W3005", "W6001"}
 
 
 def _lint(template: dict[str, Any], region: str) -> list[str]:
@@ -30,12 +31,7 @@ def _lint(template: dict[str, Any], region: str) -> list[str]:
 class TestCfnLint:
     @pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1"])
     def test_finds_nothing(self, templates: dict[str, dict[str, Any]], region: str) -> None:
-        assert {name: _lint(template, region) for name, template in templates.items()} == {
-            "automode-cluster": [],
-            "automode-gpt-oss": [],
-            "automode-platform": [],
-            "automode-retail-store": [],
-        }
+        assert {name: _lint(template, region) for name, template in templates.items()} == {key: [] for key in templates}
 
     def test_would_find_something(self) -> None:
         broken = {"Resources": {"Cluster": {"Type": "AWS::EKS::Cluster", "Properties": {"Nonsense": True}}}}
@@ -101,8 +97,12 @@ class TestCdkNag:
             cdk.Validations.of(stack).acknowledge(cdk.Acknowledgment(id=finding, reason=reason))
         model = app.node.find_child("nagged-gpt-oss")
         assert isinstance(model, cdk.Stack)
-        for finding, reason in _about_the_weights(model).items():
-            cdk.Validations.of(model).acknowledge(cdk.Acknowledgment(id=finding, reason=reason))
+        weights = app.node.find_child("nagged-weights")
+        assert isinstance(weights, cdk.Stack)
+        for holder, finding, reason in _about_the_weights(weights):
+            cdk.Validations.of(model if holder == "model" else weights).acknowledge(
+                cdk.Acknowledgment(id=finding, reason=reason)
+            )
         app.synth()
 
     def test_would_find_something(self) -> None:
@@ -148,11 +148,20 @@ def _about_the_handler(stack: cdk.Stack) -> dict[str, str]:
     }
 
 
-def _about_the_weights(stack: cdk.Stack) -> dict[str, str]:
+def _about_the_weights(stack: cdk.Stack) -> list[tuple[str, str, str]]:
     bucket = stack.node.find_child("Weights").node.find_child("Bucket").node.default_child
     assert isinstance(bucket, cdk.CfnElement)
-    objects = f"<{stack.get_logical_id(bucket)}.Arn>/{WEIGHTS_PREFIX}/*"
-    return {
-        f"AwsSolutions::AwsSolutions-IAM5[Resource::{objects}]": "the weights of one commit of one model, and no more",
-        "AwsSolutions::AwsSolutions-S1": "weights that anyone can download; who wants the log passes a bucket for it",
-    }
+    arn = f"nagged-weights:ExportsOutputFnGetAtt{stack.get_logical_id(bucket)}Arn6237DC13"
+    objects = f"{arn}/{WEIGHTS_PREFIX}/*"
+    return [
+        (
+            "model",
+            f"AwsSolutions::AwsSolutions-IAM5[Resource::{objects}]",
+            "the weights of one commit of one model, and no more",
+        ),
+        (
+            "weights",
+            "AwsSolutions::AwsSolutions-S1",
+            "weights that anyone can download; who wants the log passes a bucket for it",
+        ),
+    ]

@@ -44,13 +44,36 @@ def test_literal_partitions_are_found() -> None:
     assert template_findings(template, partition="aws") == []
 
 
-def test_the_default_app_is_clean(templates: dict[str, dict[str, Any]]) -> None:
-    assert {name: template_findings(template) for name, template in templates.items()} == {
-        "automode-cluster": [],
-        "automode-gpt-oss": [],
-        "automode-platform": [],
-        "automode-retail-store": [],
+@pytest.mark.parametrize(
+    ("policy", "given", "finding"),
+    [
+        ("Retain", "mine", "its name stays taken when its first deployment fails"),
+        ("RetainExceptOnCreate", {"Fn::Join": ["", ["a", {"Ref": "B"}]]}, "by which no later deployment can adopt it"),
+        ("RetainExceptOnCreate", "mine", None),
+        ("Retain", None, None),
+        ("Delete", "mine", None),
+    ],
+)
+def test_names_that_stay_taken_are_found(policy: str, given: Any, finding: str | None) -> None:
+    properties = {} if given is None else {"LogGroupName": given}
+    body = {"Type": "AWS::Logs::LogGroup", "DeletionPolicy": policy, "Properties": properties}
+    found = template_findings({"Resources": {"Logs": body}})
+    assert found == [] if finding is None else finding in found[0]
+
+
+def test_logs_that_nobody_deletes_are_found() -> None:
+    function: dict[str, Any] = {"Type": "AWS::Lambda::Function", "Properties": {}}
+    template = {
+        "Resources": {"F": function, "G": {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 1}}}
     }
+    assert template_findings(template) == ["F: Lambda makes its log group, which stays for ever"]
+    function["Properties"]["LoggingConfig"] = {"LogGroup": {"Ref": "G"}}
+    assert template_findings(template) == []
+
+
+def test_the_default_app_is_clean(templates: dict[str, dict[str, Any]]) -> None:
+    assert {name: template_findings(template) for name, template in templates.items()} == {key: [] for key in templates}
+    assert len(templates) == 7
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Literal, cast
 
 import jsii
-from aws_cdk import Annotations, CfnResource, Fn, IStableAnyProducer, Lazy, RemovalPolicy, Stack
+from aws_cdk import (
+    Annotations,
+    Aspects,
+    CfnResource,
+    Fn,
+    IAspect,
+    IStableAnyProducer,
+    Lazy,
+    RemovalPolicy,
+    Stack,
+    Stage,
+)
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
@@ -20,7 +30,9 @@ from constructs import Construct, IConstruct, IDependable
 from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import encryption
 from automode_constructs.aws import kubernetes_version as versions
+from automode_constructs.aws.access import admin_ids, admin_policy
 from automode_constructs.aws.fips import fips_endpoints, with_fips
+from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
 from automode_constructs.aws.partition_types import refuse_missing_types
 from automode_constructs.aws.roles import CLUSTER_POLICIES, BuiltInNodeRole, ClusterRole, NodeRole
@@ -74,8 +86,9 @@ class AutoModeCluster(ChartTarget):
             172.20.0.0/16; we decide.
         built_in_pools: which NodePools EKS keeps itself: ``system``, ``general-purpose``, both or none. Default: both,
             as EKS has it.
-        admin_role_arns: IAM roles that administer the cluster (policy ``AmazonEKSClusterAdminPolicy``). Default: none,
-            with a warning; we decide.
+        admin_role_arns: IAM roles that administer the cluster (policy ``AmazonEKSClusterAdminPolicy``). EKS refuses one
+            that does not exist, and then the whole stack rolls back: an ``AdminAccess`` in a stack of its own rolls
+            back alone. Default: none, with a warning where nobody is admitted; we decide.
         creator_admin: whether the identity that deploys administers the cluster too. Default: False; we decide (EKS
             would say True).
         cluster_role: the cluster's role; one that is no ``ClusterRole`` is left as it is, with a warning that says
@@ -97,9 +110,11 @@ class AutoModeCluster(ChartTarget):
             authorities, public addresses, network policy. The kubectl handler takes proxy and authorities too. VPC
             endpoints that the app has made by now go past the proxy. Default: as EKS decides, but FIPS in GovCloud.
         instance_profile: whether NodeClasses name an instance profile made here in place of a role. Default: False.
-        kubectl: whether charts can be delivered, by a Lambda in the node subnets. Default: True; we decide.
+        kubectl: whether charts can be delivered, by a Lambda in the node subnets with a security group of its own.
+            Default: True; we decide.
         kubectl_layer: the kubectl of that Lambda. Default: the installed layer nearest to ``version``.
-        removal_policy: what becomes of keys and logs when they leave the stack. Default:
+        removal_policy: what becomes of keys and logs when they leave the stack. ``RETAIN`` would keep the control
+            plane's log group of a failed first deployment too, whose name the next one wants: it is refused. Default:
             ``RETAIN_ON_UPDATE_OR_DELETE``, so that a failed first deployment leaves nothing in the way of the next; we
             decide.
         as_of: the day that the support calendar and certificates are held against. Default: the day the calendar was
@@ -110,6 +125,9 @@ class AutoModeCluster(ChartTarget):
 
     Source: EKS User Guide, "Automate cluster infrastructure with EKS Auto Mode"; ``AWS::EKS::Cluster``.
     """
+
+    given_name: str | None = None
+    """The cluster's name where it was given as text."""
 
     def __init__(
         self,
@@ -148,6 +166,11 @@ class AutoModeCluster(ChartTarget):
         arguments.check_region(where, Stack.of(self).region)
         kubernetes_version = versions.checked_version(self, version, support_type=support_type, as_of=as_of)
         arguments.check_name(where, cluster_name)
+        self._check_only(cluster_name)
+        if removal_policy not in _REMOVAL_POLICIES:
+            raise AutoModeError.of(
+                where, "removal_policy", f"got {removal_policy.name}", "use RETAIN_ON_UPDATE_OR_DELETE or DESTROY"
+            )
         arguments.check_choices(where, "built_in_pools", built_in_pools, BUILT_IN_POOL_NAMES)
         arguments.check_choices(where, "log_types", log_types, LOG_TYPES)
         arguments.check_choices(where, "support_type", [support_type], ("STANDARD", "EXTENDED"))
@@ -228,6 +251,20 @@ class AutoModeCluster(ChartTarget):
         self.log_group = self._make_log_group(cluster_name, log_types, log_retention, removal_policy)
         """The control plane's log group; ``None`` where EKS makes it."""
 
+        # Where the Lambdas that run kubectl can be made without the cluster they are made before it: what fails after a
+        # cluster that refuses to be deleted cannot be rolled back. Its own security group would come too late for them.
+        kubectl_first = kubectl and cluster_name is not None and (ip_family != "ipv6" or defaults.https_proxy is None)
+        self.kubectl_security_group = (
+            ec2.SecurityGroup(
+                self,
+                "KubectlSecurityGroup",
+                vpc=self.network.vpc,
+                description="The Lambdas that run kubectl on an EKS cluster",
+            )
+            if kubectl_first
+            else None
+        )
+        """The security group of the Lambdas that run kubectl; ``None`` where they use the cluster's."""
         self.cluster: eks.Cluster = eks.Cluster(
             self,
             "Cluster",
@@ -265,15 +302,20 @@ class AutoModeCluster(ChartTarget):
             kubectl_provider_options=(
                 eks.KubectlProviderOptions(
                     kubectl_layer=kubectl_layer or versions.kubectl_layer(self, "KubectlLayer", kubernetes_version),
+                    security_groups=[self.kubectl_security_group] if self.kubectl_security_group is not None else None,
                 )
                 if kubectl
                 else None
             ),
         )
-        for construct in self.cluster.node.find_all():
-            # The handler's logs, where the CDK's feature flags make them: it would keep them in any case.
-            if isinstance(construct, logs.CfnLogGroup):
-                construct.apply_removal_policy(removal_policy)
+        provider = cast("eks.KubectlProvider | None", self.cluster.node.try_find_child("KubectlProvider"))
+        keep_function_logs(
+            self,
+            removal_policy=removal_policy,
+            functions=kubectl_functions(provider) if provider is not None else (),
+        )
+        if provider is not None and cluster_name is not None and self.kubectl_security_group is not None:
+            self._make_kubectl_first(provider, cluster_name, self.kubectl_security_group)
         resource = cast(eks.CfnCluster, self.cluster.node.default_child)
         resource.upgrade_policy = eks.CfnCluster.UpgradePolicyProperty(support_type=support_type)
         resource.deletion_protection = deletion_protection
@@ -282,7 +324,13 @@ class AutoModeCluster(ChartTarget):
             # EKS makes the group itself, without retention and key, when it finds none.
             resource.node.add_dependency(self.log_group)
         self._begin_before_the_network_ends(resource)
-        self._admit_admins(admin_role_arns, creator_admin)
+        self.admin_role_arns: tuple[str, ...] = tuple(admin_role_arns)
+        """The roles that administer the cluster by an entry in its own stack."""
+        for entry_id, arn in admin_ids(admin_role_arns):
+            self.cluster.grant_access(entry_id, arn, [admin_policy()])
+        if not admin_role_arns and not creator_admin:
+            # Late, for others may be admitted by then; on a construct without children, so that it runs once.
+            Aspects.of(resource).add(_NoAdmin(self))
 
         self.node_role = NodeRole(self, "NodeRole", cluster=self, instance_profile=instance_profile)
         """The role of nodes outside EKS's built-in pools, with its access entry."""
@@ -461,22 +509,77 @@ class AutoModeCluster(ChartTarget):
             removal_policy=removal,
         )
 
-    def _admit_admins(self, admin_role_arns: Sequence[str], creator_admin: bool) -> None:
-        policy = eks.AccessPolicy.from_access_policy_name(
-            "AmazonEKSClusterAdminPolicy", access_scope_type=eks.AccessScopeType.CLUSTER
+    def _make_kubectl_first(
+        self, provider: eks.KubectlProvider, cluster_name: str, security_group: ec2.SecurityGroup
+    ) -> None:
+        """Has CloudFormation make the Lambdas that run kubectl before the cluster, with all that belongs to them."""
+        handler, _ = kubectl_functions(provider)
+        policy = cast(iam.Role, handler.role).node.find_child("DefaultPolicy").node.default_child
+        # The CDK names the cluster by its attribute, which is known after it is made.
+        cast(iam.CfnPolicy, policy).add_property_override(
+            "PolicyDocument.Statement.0.Resource",
+            Stack.of(self).format_arn(service="eks", resource="cluster", resource_name=cluster_name),
         )
-        for position, arn in enumerate(admin_role_arns):
-            # The id must not depend on the position: an entry's principal cannot change, and a second entry of the
-            # same principal is refused, so that a reordered list would fail to deploy.
-            mark = str(position) if is_token(arn) else hashlib.sha256(arn.encode()).hexdigest()[:8]
-            self.cluster.grant_access(f"Admin{mark}", arn, [policy])
-        if not admin_role_arns and not creator_admin:
-            Annotations.of(self).add_warning_v2(
+        for construct in provider.node.find_all():
+            # They call nothing before there is an object to deliver, which waits for the network: no need to wait too.
+            if isinstance(construct, CfnResource):
+                construct.add_deletion_override("DependsOn")
+        control_plane = cast(ec2.SecurityGroup, self.cluster.node.find_child("ControlPlaneSecurityGroup"))
+        control_plane.add_ingress_rule(security_group, ec2.Port.HTTPS, "kubectl of the deliveries")
+        cast(eks.CfnCluster, self.cluster.node.default_child).node.add_dependency(provider)
+        # What the CDK's own manifests wait for, and outlive nothing of.
+        ways = [subnet.internet_connectivity_established for subnet in self.network.node_subnets]
+        self.cluster.node.find_child("KubectlReadyBarrier").node.add_dependency(control_plane, *ways)
+
+    def _check_only(self, cluster_name: str | None) -> None:
+        """Refuses a second cluster of one name where both would come into one account and region."""
+        if cluster_name is None or is_token(cluster_name):
+            return
+        here = Stack.of(self)
+        for other in self.node.root.node.find_all():
+            if not isinstance(other, AutoModeCluster) or other is self or other.given_name != cluster_name:
+                continue
+            there = Stack.of(other)
+            known = not is_token(here.account) and not is_token(here.region)
+            if there.environment == here.environment and (known or Stage.of(other) is Stage.of(self)):
+                raise AutoModeError.of(
+                    self.node.path,
+                    "cluster_name",
+                    f"'{cluster_name}' is the name of '{other.node.path}' too",
+                    "give each cluster of an account and region a name of its own",
+                )
+        self.given_name = cluster_name
+
+
+@jsii.implements(IAspect)
+class _NoAdmin:
+    """Warns, when synthesis begins, of a cluster that nobody may use."""
+
+    def __init__(self, cluster: AutoModeCluster) -> None:
+        self._cluster = cluster
+
+    def visit(self, node: IConstruct) -> None:  # noqa: ARG002 - there is but one
+        if not self._someone_is_admitted():
+            Annotations.of(self._cluster).add_warning_v2(
                 "automode:NoAdmin",
                 "admin_role_arns: no role is named, so that nobody can use kubectl on this cluster; name one with "
                 "admin_role_arns=['arn:<partition>:iam::<account>:role/<role>'] (now or later: it replaces nothing)",
             )
 
+    def _someone_is_admitted(self) -> bool:
+        """Whether the app gives the cluster an access entry of a person, wherever that was made."""
+        cluster = self._cluster.cluster
+        of_kubectl = f"{cluster.node.path}/ClusterAdminRoleAccess/"
+        return any(
+            isinstance(construct, eks.CfnAccessEntry)
+            and construct.cluster_name == cluster.cluster_name
+            and construct.type in (None, "STANDARD")
+            and not construct.node.path.startswith(of_kubectl)
+            for construct in cluster.node.root.node.find_all()
+        )
+
+
+_REMOVAL_POLICIES = (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
 @jsii.implements(IStableAnyProducer)
 class _DependenciesOutside:

@@ -173,7 +173,7 @@ def check_built_in_pools_suffice(where: str, built_in_pools: Sequence[str], aske
             where,
             "built_in_pools",
             f"{list(built_in_pools)} cannot carry {', '.join(wanted)}: their NodeClass 'default' is EKS's own",
-            "set built_in_pools=[] and deliver pools of your own (ClusterStack does both with hardened_pools=True)",
+            "set built_in_pools=[] and deliver pools of your own (ClusterStack does so unless hardened_pools=False)",
         )
 
 

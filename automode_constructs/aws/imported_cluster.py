@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import cast
 
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -13,6 +14,7 @@ from constructs import Construct, IDependable
 
 from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import kubernetes_version as versions
+from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
 from automode_constructs.aws.network import ExistingNetwork
 from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.delivery import ChartTarget
@@ -104,6 +106,9 @@ class ImportedCluster(ChartTarget):
             private_subnets=None if network is None else network.node_subnets,
         )
         """The Lambdas that run kubectl."""
+        keep_function_logs(
+            self, removal_policy=RemovalPolicy.DESTROY, functions=kubectl_functions(self.kubectl_provider)
+        )
         self.access_entry = eks.AccessEntry(
             self,
             "KubectlAccess",

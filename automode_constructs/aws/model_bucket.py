@@ -12,6 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from automode_constructs.aws.function_logs import keep_function_logs
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.tokens import is_token
 
@@ -102,6 +103,8 @@ class ModelBucket(Construct):
             auto_delete_objects=removal_policy == RemovalPolicy.DESTROY,
         )
         self.bucket_name: str = self.bucket.bucket_name
+        # Of the Lambda that empties the bucket.
+        keep_function_logs(self, removal_policy=removal_policy)
         # A bucket that stays behind goes on to refuse what is not encrypted on its way.
         cast(s3.BucketPolicy, self.bucket.policy).apply_removal_policy(removal_policy)
         if server_access_logs_bucket is not None and not logs_here:

@@ -52,8 +52,8 @@ class PullThroughCache(Construct):
 
     Creates an ``AWS::ECR::PullThroughCacheRule`` and an ECR repository for each repository named. The repositories
     are made here because nodes cannot make them: ``AmazonEC2ContainerRegistryPullOnly`` lets a node import an image
-    (``ecr:BatchImportUpstreamImage``) but create no repository. Each is scanned on push, is encrypted, and loses images
-    that nothing refers to after 30 days.
+    (``ecr:BatchImportUpstreamImage``) but create no repository. Each is scanned on push, is encrypted, loses images
+    that nothing refers to after 30 days, and goes with its images when it leaves the stack: they can be pulled again.
 
     ECR fetches an image when a node first asks for its tag. That first pull runs at the speed of the upstream
     registry, may need a route to the internet even in a VPC with endpoints, and does not work over ECR's FIPS
@@ -79,9 +79,6 @@ class PullThroughCache(Construct):
             lost its tag expires. Default: ``True``; we decide, ECR's own is not so.
         encryption_key: the KMS key of the repositories, which cannot be changed later. Default: S3's own keys
             (AES-256); ECR decides.
-        removal_policy: what becomes of the repositories when they leave the stack. ``DESTROY`` deletes their images
-            too; ``RETAIN`` leaves names behind that no other stack can make again. Default: ``DESTROY``; we decide, as
-            they can be pulled again.
 
     Attributes:
         upstream: the upstream registry's name.
@@ -90,7 +87,7 @@ class PullThroughCache(Construct):
 
     Raises:
         AutoModeError: for an upstream registry that ECR does not take, a prefix or repository that is none, a secret
-            that is missing, misnamed or elsewhere, and a removal policy that ECR does not know.
+            that is missing, misnamed or elsewhere.
 
     Source: Amazon ECR User Guide, "Sync an upstream registry with an Amazon ECR private registry";
     aws/containers-roadmap#2837 (digests).
@@ -107,7 +104,6 @@ class PullThroughCache(Construct):
         credential_arn: str | None = None,
         immutable_tags: bool = True,
         encryption_key: kms.IKey | None = None,
-        removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
     ) -> None:
         problems = [
             *_upstream_problems(upstream),
@@ -115,8 +111,6 @@ class PullThroughCache(Construct):
             *_repository_problems(repositories, upstream, prefix),
             *_credential_problems(credential_arn, upstream, Stack.of(scope)),
         ]
-        if removal_policy == RemovalPolicy.SNAPSHOT:
-            problems.append(Problem(field="removal_policy", message="got SNAPSHOT", cure="use DESTROY or RETAIN"))
         if problems:
             raise AutoModeError(f"{scope.node.path}/{id}", problems)
 
@@ -146,8 +140,9 @@ class PullThroughCache(Construct):
                         max_image_age=Duration.days(_UNTAGGED_DAYS),
                     )
                 ],
-                removal_policy=removal_policy,
-                empty_on_delete=removal_policy == RemovalPolicy.DESTROY,
+                # A name that stayed behind would stand in the way of the next deployment, and images come again.
+                removal_policy=RemovalPolicy.DESTROY,
+                empty_on_delete=True,
             )
             for path in repositories
         }

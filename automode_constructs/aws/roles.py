@@ -196,6 +196,9 @@ _SESSION = re.compile(
 _IDENTITY = re.compile(
     r"arn:(?P<partition>aws(?:-[a-z]+)*):iam::(?P<account>[^:]*):(?P<kind>[a-z-]+)(?:/(?P<path>.*))?"
 )
+_FEDERATED = re.compile(r"arn:aws(?:-[a-z]+)*:sts::[^:]*:federated-user/.*")
+_IDENTITY_CENTER_NAME = "AWSReservedSSO_"
+_IDENTITY_CENTER_PATH = "aws-reserved/sso.amazonaws.com/"
 _ROLE_PATH = re.compile(r"(?:[!-.0-~]+/)*[\w+=,.@-]{1,64}", re.ASCII)
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 
@@ -210,13 +213,27 @@ def _role_arn_problems(field: str, arn: object, partition: str | None) -> list[P
     form = f"give an ARN of the form {example('<name>')}"
     if not isinstance(arn, str):
         return [problem(f"is not text but {type(arn).__name__}", "give the role's ARN, 'role.role_arn' of a construct")]
+
+    def own_arn(name: str, account: str, in_partition: str) -> str:
+        if name.startswith(_IDENTITY_CENTER_NAME):
+            path = _IDENTITY_CENTER_PATH + "<region of IAM Identity Center>/"
+            where = f"{example(path + name, account, in_partition)}, without the region where that is us-east-1"
+        else:
+            where = f"{example(name, account, in_partition)}, with the role's path where it has one"
+        return f"give the role's own ARN, {where}; 'aws iam get-role --role-name {name}' prints it"
+
     if session := _SESSION.fullmatch(arn):
-        name = session["role"]
         return [
             problem(
                 f"'{arn}' is the ARN of a session, not of the role behind it",
-                f"give the role's own ARN, {example(name, session['account'], session['partition'])}, with the role's "
-                f"path where it has one; 'aws iam get-role --role-name {name}' prints it",
+                own_arn(session["role"], session["account"], session["partition"]),
+            )
+        ]
+    if _FEDERATED.fullmatch(arn):
+        return [
+            problem(
+                f"'{arn}' is the ARN of a federated session, behind which there is no role",
+                "make a role that these people may assume, and give the role's ARN",
             )
         ]
     identity = _IDENTITY.fullmatch(arn)
@@ -231,8 +248,30 @@ def _role_arn_problems(field: str, arn: object, partition: str | None) -> list[P
                 "make a role that the user may assume, and give the role's ARN",
             )
         ]
+    if identity["kind"] == "root":
+        return [
+            problem(
+                f"'{arn}' is the ARN of an account's root user, not of a role",
+                "make a role that the account's people may assume, and give the role's ARN",
+            )
+        ]
     if identity["kind"] != "role":
         return [problem(f"'{arn}' is the ARN of an IAM {identity['kind']}, not of a role", form)]
+    path, _, name = (identity["path"] or "").rpartition("/")
+    if path.startswith("aws-service-role"):
+        return [
+            problem(
+                f"'{arn}' is a service-linked role, which only its service can assume",
+                "give a role whose trust policy admits people",
+            )
+        ]
+    if name.startswith(_IDENTITY_CENTER_NAME) and not path:
+        return [
+            problem(
+                f"'{arn}' lacks the path that roles of IAM Identity Center have",
+                own_arn(name, identity["account"], identity["partition"]),
+            )
+        ]
     problems = []
     if not _ROLE_PATH.fullmatch(identity["path"] or ""):
         problems.append(

@@ -127,12 +127,13 @@ class TestSafeByDefault:
         assert of_type(cluster_template, "AWS::EKS::Addon") == {}
         assert of_type(cluster_template, "AWS::EKS::Nodegroup") == {}
 
-    def test_both_built_in_pools_are_on_with_a_role_of_their_own(self, cluster_template: dict[str, Any]) -> None:
-        compute = only(cluster_template, "AWS::EKS::Cluster")["Properties"]["ComputeConfig"]
+    def test_both_built_in_pools_are_on_with_a_role_of_their_own(self, built_in_template: dict[str, Any]) -> None:
+        compute = only(built_in_template, "AWS::EKS::Cluster")["Properties"]["ComputeConfig"]
         assert compute["NodePools"] == ["system", "general-purpose"]
         built_in = compute["NodeRoleArn"]["Fn::GetAtt"][0]
         principals = [
-            entry["Properties"]["PrincipalArn"] for entry in of_type(cluster_template, "AWS::EKS::AccessEntry").values()
+            entry["Properties"]["PrincipalArn"]
+            for entry in of_type(built_in_template, "AWS::EKS::AccessEntry").values()
         ]
         assert {"Fn::GetAtt": [built_in, "Arn"]} not in principals, "EKS makes this entry; a second one collides"
 
@@ -268,6 +269,40 @@ class TestEveryDefaultHasAName:
         ]
         assert ids[0] == ids[1]
         assert len(ids[0]) == 2
+
+
+class TestOneName:
+    def test_two_clusters_of_one_name_are_refused(self, stack: cdk.Stack) -> None:
+        AutoModeCluster(stack, "A", cluster_name="dev")
+        with pytest.raises(AutoModeError) as refused:
+            AutoModeCluster(cdk.Stack(stack.node.root, "Other"), "B", cluster_name="dev")
+        assert str(refused.value) == (
+            "Other/B: cluster_name: 'dev' is the name of 'Dev/A' too; "
+            "give each cluster of an account and region a name of its own"
+        )
+
+    def test_one_name_may_stand_in_two_regions_accounts_or_stages(self) -> None:
+        app = cdk.App()
+        for number, env in enumerate(
+            ({"region": "eu-west-1"}, {"region": "us-east-1"}, {"account": "111122223333"}, {})
+        ):
+            home = cdk.Stack(app, f"S{number}", env=cdk.Environment(**env))
+            AutoModeCluster(home, "Cluster", cluster_name="dev")
+        AutoModeCluster(cdk.Stack(cdk.Stage(app, "Test"), "S"), "Cluster", cluster_name="dev")
+
+    def test_one_name_in_two_stages_of_one_account_and_region_is_refused(self) -> None:
+        app = cdk.App()
+        env = cdk.Environment(region="eu-west-1", account="111122223333")
+        AutoModeCluster(cdk.Stack(cdk.Stage(app, "Test"), "S", env=env), "Cluster", cluster_name="dev")
+        with pytest.raises(AutoModeError, match="'dev' is the name of 'Test/S/Cluster' too"):
+            AutoModeCluster(cdk.Stack(cdk.Stage(app, "Prod"), "S", env=env), "Cluster", cluster_name="dev")
+
+    def test_keys_and_logs_are_not_kept_in_the_way(self, make: MakeCluster) -> None:
+        with pytest.raises(AutoModeError) as refused:
+            make(cluster_name="dev", removal_policy=cdk.RemovalPolicy.RETAIN)
+        assert str(refused.value) == (
+            "Dev/Cluster: removal_policy: got RETAIN; use RETAIN_ON_UPDATE_OR_DELETE or DESTROY"
+        )
 
 
 class TestValues:

@@ -49,7 +49,6 @@ def scene() -> dict[str, Any]:
         credential_arn=SECRET,
         immutable_tags=False,
         encryption_key=kms.Key(turned, "Key"),
-        removal_policy=cdk.RemovalPolicy.RETAIN,
     )
     spelt = [
         "nginx:1.27",
@@ -107,7 +106,7 @@ def test_every_default_turns(scene: dict[str, Any]) -> None:
         assert properties["ImageTagMutability"] == "MUTABLE"
         assert properties["EncryptionConfiguration"]["EncryptionType"] == "KMS"
         assert list(properties["EncryptionConfiguration"]["KmsKey"]) == ["Fn::GetAtt"]
-        assert repository["DeletionPolicy"] == "Retain" and not properties.get("EmptyOnDelete")
+        assert repository["DeletionPolicy"] == "Delete" and properties["EmptyOnDelete"] is True
 
 
 def test_the_reference_goes_through_the_cache_and_waits_for_it(scene: dict[str, Any]) -> None:
@@ -268,12 +267,6 @@ def test_a_registry_that_asks_for_credentials_gets_a_secret(make: MakeCache, ups
 )
 def test_a_secret_that_ecr_cannot_read_is_refused(make: MakeCache, arn: str, told: str) -> None:
     assert refusal(lambda: make(upstream="ghcr.io", credential_arn=arn)) == f"Dev/Cache: credential_arn: {told}"
-
-
-def test_a_removal_policy_that_ecr_does_not_know_is_refused(make: MakeCache) -> None:
-    assert refusal(lambda: make(removal_policy=cdk.RemovalPolicy.SNAPSHOT)) == (
-        "Dev/Cache: removal_policy: got SNAPSHOT; use DESTROY or RETAIN"
-    )
 
 
 @pytest.fixture(scope="module")

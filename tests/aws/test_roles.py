@@ -321,7 +321,46 @@ def test_the_arn_of_another_kind_is_refused() -> None:
         "Stack/Cluster: admin_role_arn: 'arn:aws:iam::123456789012:instance-profile/nodes' is the ARN of an IAM "
         "instance-profile, not of a role; give an ARN of the form 'arn:<partition>:iam::<account>:role/<name>'"
     )
-    assert "is the ARN of an IAM root, not of a role" in refusal("arn:aws:iam::123456789012:root")
+
+
+def test_what_no_person_can_assume_is_refused_with_what_to_do() -> None:
+    root, federated = "arn:aws:iam::123456789012:root", "arn:aws:sts::123456789012:federated-user/me"
+    linked = "arn:aws:iam::123456789012:role/aws-service-role/eks.amazonaws.com/AWSServiceRoleForAmazonEKS"
+    assert refusal(root) == (
+        f"Stack/Cluster: admin_role_arn: '{root}' is the ARN of an account's root user, not of a role; "
+        "make a role that the account's people may assume, and give the role's ARN"
+    )
+    assert refusal(federated) == (
+        f"Stack/Cluster: admin_role_arn: '{federated}' is the ARN of a federated session, behind which there is no "
+        "role; make a role that these people may assume, and give the role's ARN"
+    )
+    assert refusal(linked) == (
+        f"Stack/Cluster: admin_role_arn: '{linked}' is a service-linked role, which only its service can assume; "
+        "give a role whose trust policy admits people"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arn", "fault"),
+    [
+        (
+            "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/me@example.com",
+            "is the ARN of a session, not of the role behind it",
+        ),
+        (
+            "arn:aws:iam::123456789012:role/AWSReservedSSO_Admin_0123456789abcdef",
+            "lacks the path that roles of IAM Identity Center have",
+        ),
+    ],
+)
+def test_a_role_of_identity_center_is_shown_with_its_path(arn: str, fault: str) -> None:
+    name = "AWSReservedSSO_Admin_0123456789abcdef"
+    assert refusal(arn) == (
+        f"Stack/Cluster: admin_role_arn: '{arn}' {fault}; give the role's own ARN, "
+        f"'arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/<region of IAM Identity Center>/{name}', "
+        f"without the region where that is us-east-1; 'aws iam get-role --role-name {name}' prints it"
+    )
+    check_role_arn("S", "f", f"arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/eu-west-2/{name}")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ from tests.template_checks import template_findings
 
 ROOT = Path(__file__).parents[2]
 PEM = (ROOT / "examples" / "corporate_root.pem").read_text("utf-8")
-ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"
 AS_OF = date(2026, 11, 23)
 
 
@@ -41,7 +40,6 @@ def together() -> tuple[ClusterStack, dict[str, dict[str, Any]]]:
         app,
         "Least",
         cluster_name="all",
-        admin_role_arns=[ADMIN],
         network=lambda stack: AutoModeNetwork(stack, "Network", pod_cidr="100.64.0.0/16"),
         node_defaults=NodeDefaults(
             https_proxy="http://proxy.corp.example:3128",
@@ -199,7 +197,6 @@ class TestRefusals:
                     cdk.App(),
                     "Dev",
                     cluster_name="dev",
-                    hardened_pools=True,
                     env=cdk.Environment(region="eu-west-1"),
                     **given,
                 )
@@ -210,20 +207,22 @@ class TestRefusals:
     def test_built_in_pools_cannot_carry_what_was_asked_for(self) -> None:
         assert refusal(
             lambda: ClusterStack(
-                cdk.App(), "Dev", cluster_name="dev", node_defaults=NodeDefaults(associate_public_ip=False)
+                cdk.App(),
+                "Dev",
+                cluster_name="dev",
+                hardened_pools=False,
+                node_defaults=NodeDefaults(associate_public_ip=False),
             )
         ) == (
             "Dev/Cluster: built_in_pools: ['system', 'general-purpose'] cannot carry "
             "node_defaults.associate_public_ip: their NodeClass 'default' is EKS's own; set built_in_pools=[] and "
-            "deliver pools of your own (ClusterStack does both with hardened_pools=True)"
+            "deliver pools of your own (ClusterStack does so unless hardened_pools=False)"
         )
 
 
 def test_public_addresses_are_written_as_asked_for_with_a_warning() -> None:
     app = cdk.App()
-    stack = ClusterStack(
-        app, "Dev", cluster_name="dev", hardened_pools=True, node_defaults=NodeDefaults(associate_public_ip=True)
-    )
+    stack = ClusterStack(app, "Dev", cluster_name="dev", node_defaults=NodeDefaults(associate_public_ip=True))
     platform = PlatformStack(app, "Platform", cluster=stack.cluster)
     networking = stack.cluster.values.node_class_spec().to_manifest()["advancedNetworking"]
     assert networking == {"associatePublicIPAddress": True}

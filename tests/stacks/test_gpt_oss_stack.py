@@ -17,10 +17,11 @@ import aws_cdk as cdk
 import jq
 import pytest
 
-from automode_constructs import AutoModeCluster, ImportedCluster
+from automode_constructs import AutoModeCluster, ImportedCluster, ModelBucket
 from automode_constructs.cluster_values import ClusterValues
 from charts.gpt_oss import WEIGHTS_PREFIX
 from stacks.gpt_oss_stack import GptOssStack
+from stacks.weights_stack import WeightsStack
 from tests.support import feature_flags, manifests, of_type, synthesised, text_of
 from tests.template_checks import template_findings
 from tests.template_order import waits_for
@@ -36,15 +37,14 @@ WAIT = "Custom::AWSCDK-EKS-KubernetesObjectValue"
 def templates() -> dict[str, dict[str, Any]]:
     app = cdk.App(context=feature_flags())
     ours = AutoModeCluster(cdk.Stack(app, "Dev"), "Cluster", cluster_name="dev")
-    GptOssStack(app, "Model", cluster=ours)
+    weights = ModelBucket(cdk.Stack(app, "Weights"), "Weights")
+    GptOssStack(app, "Model", cluster=ours, bucket=weights, replicas=1)
     other = AutoModeCluster(cdk.Stack(app, "Other"), "Cluster", cluster_name="other")
-    GptOssStack(
-        app, "Bare", cluster=other, bare_pool=True, ephemeral=True, cache_prefix="bare", replicas=0, gpu_metrics=True
-    )
+    GptOssStack(app, "Bare", cluster=other, bucket=weights, bare_pool=True, cache_prefix="bare", gpu_metrics=True)
     theirs = ImportedCluster(cdk.Stack(app, "Import"), "Cluster", cluster_name="prod", values=VALUES)
-    GptOssStack(app, "Theirs", cluster=theirs, cache_prefix="theirs")
+    GptOssStack(app, "Theirs", cluster=theirs, bucket=weights, cache_prefix="theirs")
     last = ImportedCluster(cdk.Stack(app, "Import2"), "Cluster", cluster_name="last", values=VALUES)
-    GptOssStack(app, "Filled", cluster=last, cache_prefix=None, stage_weights=False)
+    GptOssStack(app, "Filled", cluster=last, bucket=weights, cache_prefix=None, stage_weights=False)
     return synthesised(app)
 
 
@@ -144,12 +144,35 @@ def test_both_images_come_through_the_accounts_own_registry(template: dict[str, 
     assert {f"gpt-oss/{match[1]}" for match in read if match} == repositories, images
 
 
-def test_only_a_throw_away_takes_its_weights_along(templates: dict[str, dict[str, Any]]) -> None:
-    policies = {
-        name: {body["DeletionPolicy"] for body in of_type(templates[name], "AWS::S3::Bucket").values()}
-        for name in ("Model", "Bare")
+def test_nothing_but_the_weights_outlives_the_stack(templates: dict[str, dict[str, Any]]) -> None:
+    for name in ("Model", "Bare", "Theirs", "Filled"):
+        kept = {
+            body["Type"] for body in templates[name]["Resources"].values() if body.get("DeletionPolicy") != "Delete"
+        }
+        assert not kept & {"AWS::S3::Bucket", "AWS::ECR::Repository", "AWS::Logs::LogGroup"}, name
+    repositories = of_type(templates["Model"], "AWS::ECR::Repository").values()
+    assert [body["Properties"]["EmptyOnDelete"] for body in repositories] == [True, True]
+
+
+def test_no_gpu_is_started_until_it_is_asked_for(templates: dict[str, dict[str, Any]]) -> None:
+    (deployment,) = [item for item in manifests(templates["Bare"]) if item["kind"] == "Deployment"]
+    assert deployment["spec"]["replicas"] == 0
+
+
+def test_the_weights_stay_unless_they_are_a_throw_away() -> None:
+    app = cdk.App(context=feature_flags())
+    WeightsStack(app, "Kept")
+    WeightsStack(app, "Gone", ephemeral=True)
+    templates = synthesised(app)
+    assert {body["DeletionPolicy"] for body in of_type(templates["Kept"], "AWS::S3::Bucket").values()} == {
+        "RetainExceptOnCreate"
     }
-    assert policies == {"Model": {"Retain"}, "Bare": {"Delete"}}
+    assert text_of(templates["Kept"]["Outputs"]["RemoveWeightsCommand"]["Value"]) == (
+        "aws s3 rb s3://{{'Ref': 'WeightsBucket670F500A'}} --force --region {{'Ref': 'AWS::Region'}}"
+    )
+    kept = {body.get("DeletionPolicy", "Delete") for body in templates["Gone"]["Resources"].values()}
+    assert kept == {"Delete"}
+    assert "Outputs" not in templates["Gone"]
 
 
 def test_weights_may_be_there_already_and_images_come_from_elsewhere(templates: dict[str, dict[str, Any]]) -> None:
@@ -168,7 +191,9 @@ def test_outputs_are_the_commands_of_the_demo(template: dict[str, Any]) -> None:
     curl = commands.pop("CurlCommand")
     assert curl.startswith("curl ")
     assert commands == {
-        "WeightsLocation": f"s3://{{{{'Ref': 'WeightsBucket670F500A'}}}}/{WEIGHTS_PREFIX}/",
+        "WeightsLocation": (
+            f"s3://{{{{'Fn::ImportValue': 'Weights:ExportsOutputRefWeightsBucket670F500A3E138283'}}}}/{WEIGHTS_PREFIX}/"
+        ),
         "QuotaCommand": (
             "aws service-quotas get-service-quota --region {{'Ref': 'AWS::Region'}} --service-code ec2 "
             "--quota-code L-DB2E81BA && aws service-quotas get-service-quota --region {{'Ref': 'AWS::Region'}} "

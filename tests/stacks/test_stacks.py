@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import default_app
 from tests.support import manifests, of_type, only, text_of
+from tests.template_order import waits_for
 
 NEVER_REPLACED = {
     "AWS::EKS::Cluster": {"ClusterC2E21B66"},
@@ -47,6 +48,8 @@ EXPORTED = {
 }
 DELIVERED = {
     "NodePoolsNodeClassStandard8366A900",
+    "NodePoolsNodePoolCritical6BC1C995",
+    "NodePoolsNodePoolGeneral0318A011",
     "NodePoolsNodePoolGravitonE1DA1F75",
     "NodePoolsNodePoolSpot43265A29",
     "PlatformIngressClassAlbE195AE31",
@@ -77,6 +80,8 @@ class TestIdentity:
         for output in cluster_template["Outputs"].values():
             if "Export" in output:
                 value = output["Value"]
+                if isinstance(value, str):
+                    continue  # what the guard imports
                 exported.add(value["Ref"] if "Ref" in value else ".".join(value["Fn::GetAtt"]))
         assert exported == EXPORTED
 
@@ -120,14 +125,39 @@ def _flat(value: Any) -> Any:
 
 
 class TestOutputs:
-    def test_the_kubeconfig_command_takes_the_first_admin_role(self) -> None:
+    def test_admins_are_admitted_by_a_stack_of_their_own(self, cluster_template: dict[str, Any]) -> None:
         role = "arn:aws:iam::111122223333:role/Admin"
-        outputs = default_app(admin_role_arns=role)["automode-cluster"]["Outputs"]
-        command = text_of(outputs["KubeconfigCommand"]["Value"])
-        assert command == (
-            "aws eks update-kubeconfig --name {{'Ref': 'ClusterC2E21B66'}} --region {{'Ref': 'AWS::Region'}} "
-            f"--role-arn {role}"
+        templates = default_app(admin_role_arns=role)
+        assert templates["automode-cluster"] == cluster_template
+        (entry,) = of_type(templates["automode-access"], "AWS::EKS::AccessEntry").values()
+        assert entry["Properties"]["PrincipalArn"] == role
+        command = text_of(templates["automode-access"]["Outputs"]["KubeconfigCommand"]["Value"])
+        assert command.endswith(f" --role-arn {role}")
+
+    def test_what_stays_is_told_with_the_command_that_removes_it(self, cluster_template: dict[str, Any]) -> None:
+        kept = {
+            name: body["Type"]
+            for name, body in cluster_template["Resources"].items()
+            if body.get("DeletionPolicy", "Delete") != "Delete"
+        }
+        commands = {
+            name: text_of(output["Value"])
+            for name, output in cluster_template["Outputs"].items()
+            if name.startswith("Remove")
+        }
+        assert set(commands) == {"RemoveControlPlaneLogsCommand", "RemoveKeysCommand", "RemoveLogsCommand"}
+        assert commands["RemoveControlPlaneLogsCommand"] == (
+            "aws logs delete-log-group --region {{'Ref': 'AWS::Region'}} --log-group-name /aws/eks/automode/cluster"
         )
+        for name, kind in kept.items():
+            if name != "ClusterControlPlaneLogsDCEEB876":
+                command = commands["RemoveKeysCommand" if kind == "AWS::KMS::Key" else "RemoveLogsCommand"]
+                assert f"{{{{'Ref': '{name}'}}}}" in command or f"{{'Ref': '{name}'}}" in command, name
+        assert len(kept) >= 7
+
+    def test_of_a_throw_away_only_the_control_plane_s_logs_may_stay(self) -> None:
+        outputs = default_app(ephemeral=True)["automode-cluster"]["Outputs"]
+        assert {name for name in outputs if name.startswith("Remove")} == {"RemoveControlPlaneLogsCommand"}
 
     def test_name_role_and_values_are_told(self, cluster_template: dict[str, Any]) -> None:
         outputs = cluster_template["Outputs"]
@@ -149,10 +179,14 @@ class TestPlatform:
     def test_the_cluster_stack_delivers_no_object(self, cluster_template: dict[str, Any]) -> None:
         assert of_type(cluster_template, "Custom::AWSCDK-EKS-KubernetesResource") == {}
 
-    def test_beside_built_in_pools_come_spot_and_graviton(self, platform_template: dict[str, Any]) -> None:
-        names = {(item["kind"], item["metadata"]["name"]) for item in manifests(platform_template)}
+    def test_pools_of_ours_take_the_place_of_eks_s(self, templates: dict[str, dict[str, Any]]) -> None:
+        compute = only(templates["automode-cluster"], "AWS::EKS::Cluster")["Properties"]["ComputeConfig"]
+        assert compute == {"Enabled": True, "NodePools": []}
+        names = {(item["kind"], item["metadata"]["name"]) for item in manifests(templates["automode-platform"])}
         assert names == {
             ("NodeClass", "standard"),
+            ("NodePool", "critical"),
+            ("NodePool", "general"),
             ("NodePool", "spot"),
             ("NodePool", "graviton"),
             ("StorageClass", "gp3"),
@@ -160,14 +194,21 @@ class TestPlatform:
             ("IngressClass", "alb"),
         }
 
-    def test_hardened_pools_take_the_place_of_built_in_ones(self) -> None:
-        templates = default_app(hardened_pools="true")
-        compute = only(templates["automode-cluster"], "AWS::EKS::Cluster")["Properties"]["ComputeConfig"]
-        assert compute == {"Enabled": True, "NodePools": []}
+    def test_eks_s_own_pools_can_be_had(self, built_in_template: dict[str, Any]) -> None:
+        compute = only(built_in_template, "AWS::EKS::Cluster")["Properties"]["ComputeConfig"]
+        assert compute["NodePools"] == ["system", "general-purpose"]
+        templates = default_app(hardened_pools="false", bare_gpu_pool="true")
         pools = {
             item["metadata"]["name"] for item in manifests(templates["automode-platform"]) if item["kind"] == "NodePool"
         }
-        assert pools == {"critical", "general", "spot", "graviton"}
+        assert pools == {"spot", "graviton"}
+        (gpu,) = [item for item in manifests(templates["automode-gpt-oss"]) if item["kind"] == "NodePool"]
+        assert gpu["spec"]["template"]["spec"]["nodeClassRef"]["name"] == "default"
+
+    def test_the_bare_pool_is_on_a_node_class_that_there_is(self) -> None:
+        templates = default_app(bare_gpu_pool="true")
+        (gpu,) = [item for item in manifests(templates["automode-gpt-oss"]) if item["kind"] == "NodePool"]
+        assert gpu["spec"]["template"]["spec"]["nodeClassRef"]["name"] == "standard"
 
     def test_an_ephemeral_cluster_can_be_destroyed(self) -> None:
         template = default_app(ephemeral=True)["automode-cluster"]
@@ -185,3 +226,45 @@ class TestPlatform:
         key = by_kind["NodeClass"]["spec"]["ephemeralStorage"]["kmsKeyID"]
         assert "VolumeKey" in key
         assert by_kind["StorageClass"]["parameters"]["kmsKeyId"] == key
+
+
+class TestFirstDeployment:
+    def test_what_can_fail_comes_before_the_cluster(self, cluster_template: dict[str, Any]) -> None:
+        before = waits_for(cluster_template)
+        after = {name for name, needs in before.items() if "ClusterC2E21B66" in needs}
+        kinds = {cluster_template["Resources"][name]["Type"] for name in after}
+        assert kinds == {"AWS::EKS::AccessEntry", "AWS::SSM::Parameter"}
+        assert set(of_type(cluster_template, "AWS::Lambda::Function")) - before["ClusterC2E21B66"] <= {
+            name for name in cluster_template["Resources"] if name.startswith("CustomVpcRestrictDefaultSG")
+        }
+
+    def test_kubectl_reaches_the_control_plane_by_a_group_of_its_own(self, cluster_template: dict[str, Any]) -> None:
+        (rule,) = of_type(cluster_template, "AWS::EC2::SecurityGroupIngress").values()
+        kubectl = rule["Properties"]["SourceSecurityGroupId"]
+        assert (rule["Properties"]["FromPort"], rule["Properties"]["ToPort"]) == (443, 443)
+        network = only(cluster_template, "AWS::EKS::Cluster")["Properties"]["ResourcesVpcConfig"]
+        assert network["SecurityGroupIds"] == [rule["Properties"]["GroupId"]]
+        functions = of_type(cluster_template, "AWS::Lambda::Function").values()
+        groups = [
+            body["Properties"]["VpcConfig"]["SecurityGroupIds"]
+            for body in functions
+            if "VpcConfig" in body["Properties"]
+        ]
+        assert groups == [[kubectl], [kubectl]]
+
+    def test_the_handler_may_describe_this_cluster_and_no_other(self, cluster_template: dict[str, Any]) -> None:
+        allowed = [
+            text_of(statement["Resource"])
+            for policy in of_type(cluster_template, "AWS::IAM::Policy").values()
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+            if statement["Action"] == "eks:DescribeCluster"
+        ]
+        assert [arn.rpartition(":")[2] for arn in allowed] == ["cluster/automode"]
+
+    def test_names_with_a_common_beginning_share_no_repository(self) -> None:
+        prefixes = set()
+        for name in ("capital-one-payments-prod-blue", "capital-one-payments-prod-green", "Dev", "dev"):
+            template = default_app(name=name, demos="gpt-oss")[f"{name}-gpt-oss"]
+            prefixes.add(only(template, "AWS::ECR::PullThroughCacheRule")["Properties"]["EcrRepositoryPrefix"])
+        assert len(prefixes) == 4
+        assert all(len(prefix) <= 30 for prefix in prefixes)

@@ -1,0 +1,93 @@
+"""AdminAccess: the roles of people that administer a cluster, in a stack of their own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+from aws_cdk import Stack
+from aws_cdk import aws_eks_v2 as eks
+from constructs import Construct
+
+from automode_constructs.aws.cluster_arguments import check_admins
+from automode_constructs.delivery import ChartTarget, check_is_target
+from automode_constructs.errors import AutoModeError
+from automode_constructs.tokens import is_token
+
+__all__ = ["AdminAccess", "admin_ids", "admin_policy"]
+
+
+class AdminAccess(Construct):
+    """Roles of people that administer a cluster, apart from the cluster's own stack.
+
+    Creates an access entry with ``AmazonEKSClusterAdminPolicy`` for each role. EKS refuses a role that does not exist;
+    in a stack of its own such an entry rolls back alone, while beside the cluster's first deployment it would have
+    CloudFormation delete a cluster that refuses to be deleted.
+
+    Args:
+        scope: a stack in the cluster's account and region, other than the cluster's own.
+        id: the construct's id.
+        cluster: an ``AutoModeCluster`` or ``ImportedCluster``.
+        admin_role_arns: ARNs of IAM roles, each with its path; the order does not matter. Empty for none.
+
+    Attributes:
+        entries: the access entries by the ARN of their role.
+
+    Raises:
+        AutoModeError: for what is not the ARN of an IAM role that a person can assume; for a role that is named twice,
+            or that has an entry in this app already; for a stack of another environment.
+
+    Source: EKS User Guide, "Create access entries".
+    """
+
+    def __init__(self, scope: Construct, id: str, *, cluster: ChartTarget, admin_role_arns: Sequence[str] = ()) -> None:
+        where = f"{scope.node.path}/{id}"
+        check_is_target(where, cluster)
+        cluster.check_environment(where, scope, "a cluster's access entries are made in its own account and region")
+        check_admins(where, admin_role_arns, Stack.of(scope).region)
+        _check_single(where, scope, cluster, admin_role_arns)
+
+        super().__init__(scope, id)
+        self.cluster = cluster
+        self.entries = {
+            arn: eks.AccessEntry(
+                self,
+                entry_id,
+                cluster=cast(eks.ICluster, cluster.cluster),
+                principal=arn,
+                access_policies=[admin_policy()],
+            )
+            for entry_id, arn in admin_ids(admin_role_arns)
+        }
+
+
+def admin_ids(arns: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The id of each role's access entry, and the role."""
+    for position, arn in enumerate(arns):
+        # The id must not depend on the position: an entry's principal cannot change, and a second entry of the same
+        # principal is refused, so that a reordered list would fail to deploy.
+        mark = str(position) if is_token(arn) else hashlib.sha256(arn.encode()).hexdigest()[:8]
+        yield f"Admin{mark}", arn
+
+
+def admin_policy() -> eks.IAccessPolicy:
+    """EKS's access policy of an administrator, for the whole cluster."""
+    return eks.AccessPolicy.from_access_policy_name(
+        "AmazonEKSClusterAdminPolicy", access_scope_type=eks.AccessScopeType.CLUSTER
+    )
+
+
+def _check_single(where: str, scope: Construct, cluster: ChartTarget, arns: Sequence[str]) -> None:
+    homes = dict.fromkeys(getattr(cluster, "admin_role_arns", ()), cluster.node.path)
+    for other in scope.node.root.node.find_all():
+        if isinstance(other, AdminAccess) and other.cluster is cluster:
+            homes |= dict.fromkeys(other.entries, other.node.path)
+    for position, arn in enumerate(arns):
+        if arn in homes:
+            raise AutoModeError.of(
+                where,
+                f"admin_role_arns[{position}]",
+                f"'{arn}' has an access entry of '{homes[arn]}' already",
+                "name it in one place; EKS takes one access entry for a role",
+            )

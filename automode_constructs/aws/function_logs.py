@@ -1,0 +1,63 @@
+"""Log groups of the Lambdas that the CDK makes by itself: made before the function, deleted after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from aws_cdk import CfnResource, RemovalPolicy, Stack
+from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct, IConstruct
+
+__all__ = ["keep_function_logs", "kubectl_functions"]
+
+_DAYS = 90
+_OF_THE_CDK = "Custom::"
+"""What the ids of the CDK's own custom-resource providers begin with; they lie at the top of a stack."""
+
+
+def keep_function_logs(
+    scope: Construct, *, removal_policy: RemovalPolicy, functions: Iterable[lambda_.Function] = ()
+) -> None:
+    """Gives the Lambdas that the CDK made in a stack by itself log groups of their own.
+
+    Creates a log group, whose lines stay for 90 days, for each of the CDK's custom-resource providers that the stack
+    has by now (``Custom::VpcRestrictDefaultSG``, ``Custom::S3AutoDeleteObjects``) and for each function that is given.
+    Without one Lambda makes ``/aws/lambda/NAME`` when the function is first called, and nobody ever deletes it.
+    CloudFormation makes these before the function and deletes them after it, so that no late line makes the group
+    again; their names are CloudFormation's, so that none stands in the way of the next.
+
+    Args:
+        scope: the construct for whose sake the functions are there; its stack is searched.
+        removal_policy: what becomes of the log groups when they leave the stack.
+        functions: functions of the CDK elsewhere in the stack.
+
+    Source: AWS Lambda Developer Guide, "Configuring CloudWatch log groups".
+    """
+    for function in functions:
+        _log_to_own_group(function, cast(CfnResource, function.node.default_child), removal_policy)
+    for provider in Stack.of(scope).node.children:
+        if provider.node.id.startswith(_OF_THE_CDK):
+            handler = provider.node.try_find_child("Handler")
+            if isinstance(handler, CfnResource):
+                _log_to_own_group(provider, handler, removal_policy)
+
+
+def kubectl_functions(provider: eks.KubectlProvider) -> tuple[lambda_.Function, lambda_.Function]:
+    """The Lambda that runs kubectl, and the framework that calls it."""
+    framework = provider.node.find_child("Provider").node.find_child("framework-onEvent")
+    return cast(lambda_.Function, provider.node.find_child("Handler")), cast(lambda_.Function, framework)
+
+
+def _log_to_own_group(home: IConstruct, function: CfnResource, removal_policy: RemovalPolicy) -> None:
+    # With the feature flag useCdkManagedLogGroup the CDK has made a group of the function's name. It comes after the
+    # function, which may have been called by then and have made that group itself.
+    made = cast("logs.LogGroup | None", home.node.try_find_child("LogGroup"))
+    group = made or logs.LogGroup(cast(Construct, home), "LogGroup")
+    resource = cast(logs.CfnLogGroup, group.node.default_child)
+    resource.add_property_deletion_override("LogGroupName")
+    resource.retention_in_days = _DAYS
+    resource.apply_removal_policy(removal_policy)
+    function.add_property_override("LoggingConfig.LogGroup", resource.ref)

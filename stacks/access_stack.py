@@ -1,0 +1,55 @@
+"""Who may use the cluster, apart from the cluster's own stack: what people type wrong rolls back alone."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from automode_constructs.aws.access import AdminAccess
+from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.imported_cluster import ImportedCluster
+
+__all__ = ["AccessStack"]
+
+
+class AccessStack(cdk.Stack):
+    """The access entries of people, with the command that makes kubectl use them as an output.
+
+    Creates an access entry for each role, and a wait condition's handle, which is nothing at all: without roles the
+    stack is still one, which CloudFormation and the CDK CLI take and other stacks may import from.
+
+    Args:
+        scope: the app or stage.
+        id: the stack's id.
+        cluster: an ``AutoModeCluster`` or ``ImportedCluster`` of another stack in the same environment.
+        admin_role_arns: ARNs of IAM roles that administer the cluster, each with its path. Default: none, with a
+            warning where nobody is admitted.
+
+    Raises:
+        AutoModeError: for what is not the ARN of an IAM role that a person can assume.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: AutoModeCluster | ImportedCluster,
+        admin_role_arns: Sequence[str] = (),
+        **stack_options: Any,
+    ) -> None:
+        super().__init__(scope, id, **stack_options)
+        cdk.CfnWaitConditionHandle(self, "Nothing")
+        self.admins = AdminAccess(self, "Admins", cluster=cluster, admin_role_arns=admin_role_arns)
+        # A role's path may hold what a shell would read.
+        role = f" --role-arn {shlex.quote(admin_role_arns[0])}" if admin_role_arns else ""
+        cdk.CfnOutput(
+            self,
+            "KubeconfigCommand",
+            value=f"aws eks update-kubeconfig --name {cluster.cluster.cluster_name} --region {self.region}{role}",
+            description="Makes kubectl talk to the cluster",
+        )

@@ -1,0 +1,42 @@
+"""The weights of the models, apart from what serves them: a failed or destroyed demo leaves them alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from automode_constructs.aws.model_bucket import ModelBucket
+
+__all__ = ["WeightsStack"]
+
+
+class WeightsStack(cdk.Stack):
+    """A bucket for the weights of models.
+
+    Creates a ``ModelBucket``. What was copied into it stays when a stack that serves a model fails or goes, so that a
+    second try goes on where the first one ended. The bucket has a name of CloudFormation's, which stands in nobody's
+    way when it stays.
+
+    Args:
+        scope: the app or stage.
+        id: the stack's id.
+        ephemeral: whether the bucket goes with the stack. Default: False; we decide.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, ephemeral: bool = False, **stack_options: Any) -> None:
+        super().__init__(scope, id, **stack_options)
+        self.bucket = ModelBucket(
+            self,
+            "Weights",
+            # A first deployment that fails leaves an empty bucket, which may go.
+            removal_policy=cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        )
+        if not ephemeral:
+            cdk.CfnOutput(
+                self,
+                "RemoveWeightsCommand",
+                value=f"aws s3 rb s3://{self.bucket.bucket_name} --force --region {self.region}",
+                description="Deletes the weights, which stay when this stack is destroyed",
+            )
