@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Literal, cast
 
-from aws_cdk import Annotations, Fn, RemovalPolicy, Stack
+from aws_cdk import Annotations, CfnResource, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
@@ -252,9 +252,6 @@ class AutoModeCluster(ChartTarget):
             # A fresh Auto Mode cluster runs nothing: networking add-ons come from EKS, outside the cluster.
             bootstrap_self_managed_addons=False,
             bootstrap_cluster_creator_admin_permissions=creator_admin,
-            control_plane_scaling_tier=(
-                eks.ControlPlaneScalingTier.of(control_plane_scaling_tier) if control_plane_scaling_tier else None
-            ),
             prune=False,
             output_config_command=False,
             kubectl_provider_options=(
@@ -269,10 +266,13 @@ class AutoModeCluster(ChartTarget):
             # The handler's logs, where the CDK's feature flags make them: it would keep them in any case.
             if isinstance(construct, logs.CfnLogGroup):
                 construct.apply_removal_policy(removal_policy)
-        resource = cast(eks.CfnCluster, self.cluster.node.default_child)
-        resource.upgrade_policy = eks.CfnCluster.UpgradePolicyProperty(support_type=support_type)
-        resource.deletion_protection = deletion_protection
-        resource.zonal_shift_config = eks.CfnCluster.ZonalShiftConfigProperty(enabled=zonal_shift)
+        # By name, for the L2 makes another class of its resource from one aws-cdk-lib to the next.
+        resource = cast(CfnResource, self.cluster.node.default_child)
+        resource.add_property_override("UpgradePolicy.SupportType", support_type)
+        resource.add_property_override("DeletionProtection", deletion_protection)
+        resource.add_property_override("ZonalShiftConfig.Enabled", zonal_shift)
+        if control_plane_scaling_tier is not None:
+            resource.add_property_override("ControlPlaneScalingConfig.Tier", control_plane_scaling_tier)
         if self.log_group is not None:
             # EKS makes the group itself, without retention and key, when it finds none.
             resource.node.add_dependency(self.log_group)
@@ -328,8 +328,10 @@ class AutoModeCluster(ChartTarget):
     @property
     def other_nodes(self) -> bool:
         """Whether the app gives the cluster, or any other, node groups or Fargate profiles."""
-        others = (eks.CfnNodegroup, eks.CfnFargateProfile)
-        return any(isinstance(construct, others) for construct in self.node.root.node.find_all())
+        return any(
+            isinstance(construct, CfnResource) and construct.cfn_resource_type in _OTHER_NODES
+            for construct in self.node.root.node.find_all()
+        )
 
     @property
     def delivery_dependencies(self) -> Sequence[IDependable]:
@@ -362,13 +364,13 @@ class AutoModeCluster(ChartTarget):
 
         services = arguments.endpoint_services(Stack.of(self))
         if defaults.https_proxy is not None:
-            resource = cast(eks.CfnCluster, self.cluster.node.default_child)
+            resource = cast(CfnResource, self.cluster.node.default_child)
             defaults = complete_no_proxy(
                 self.node.path,
                 defaults,
                 region=region,
                 cidrs=[
-                    service_cidr or resource.attr_kubernetes_network_config_service_ipv6_cidr,
+                    service_cidr or resource.get_att("KubernetesNetworkConfig.ServiceIpv6Cidr").to_string(),
                     *self._network_cidrs(ipv6=service_cidr is None),
                 ],
                 services=services,
@@ -460,6 +462,8 @@ class AutoModeCluster(ChartTarget):
                 "admin_role_arns=['arn:<partition>:iam::<account>:role/<role>'] (now or later: it replaces nothing)",
             )
 
+
+_OTHER_NODES = ("AWS::EKS::Nodegroup", "AWS::EKS::FargateProfile")
 
 _LOG_ENUM = {
     "api": "API",
