@@ -294,9 +294,6 @@ class AutoModeCluster(ChartTarget):
             # A fresh Auto Mode cluster runs nothing: networking add-ons come from EKS, outside the cluster.
             bootstrap_self_managed_addons=False,
             bootstrap_cluster_creator_admin_permissions=creator_admin,
-            control_plane_scaling_tier=(
-                eks.ControlPlaneScalingTier.of(control_plane_scaling_tier) if control_plane_scaling_tier else None
-            ),
             prune=False,
             output_config_command=False,
             kubectl_provider_options=(
@@ -316,10 +313,13 @@ class AutoModeCluster(ChartTarget):
         )
         if provider is not None and cluster_name is not None and self.kubectl_security_group is not None:
             self._make_kubectl_first(provider, cluster_name, self.kubectl_security_group)
-        resource = cast(eks.CfnCluster, self.cluster.node.default_child)
-        resource.upgrade_policy = eks.CfnCluster.UpgradePolicyProperty(support_type=support_type)
-        resource.deletion_protection = deletion_protection
-        resource.zonal_shift_config = eks.CfnCluster.ZonalShiftConfigProperty(enabled=zonal_shift)
+        # By name, for the L2 makes another class of its resource from one aws-cdk-lib to the next.
+        resource = cast(CfnResource, self.cluster.node.default_child)
+        resource.add_property_override("UpgradePolicy.SupportType", support_type)
+        resource.add_property_override("DeletionProtection", deletion_protection)
+        resource.add_property_override("ZonalShiftConfig.Enabled", zonal_shift)
+        if control_plane_scaling_tier is not None:
+            resource.add_property_override("ControlPlaneScalingConfig.Tier", control_plane_scaling_tier)
         if self.log_group is not None:
             # EKS makes the group itself, without retention and key, when it finds none.
             resource.node.add_dependency(self.log_group)
@@ -382,8 +382,10 @@ class AutoModeCluster(ChartTarget):
     @property
     def other_nodes(self) -> bool:
         """Whether the app gives the cluster, or any other, node groups or Fargate profiles."""
-        others = (eks.CfnNodegroup, eks.CfnFargateProfile)
-        return any(isinstance(construct, others) for construct in self.node.root.node.find_all())
+        return any(
+            isinstance(construct, CfnResource) and construct.cfn_resource_type in _OTHER_NODES
+            for construct in self.node.root.node.find_all()
+        )
 
     @property
     def delivery_dependencies(self) -> Sequence[IDependable]:
@@ -405,7 +407,7 @@ class AutoModeCluster(ChartTarget):
                 "leave kubectl on, or write the chart as YAML for GitOps",
             )
 
-    def _begin_before_the_network_ends(self, resource: eks.CfnCluster) -> None:
+    def _begin_before_the_network_ends(self, resource: CfnResource) -> None:
         """Lets the control plane wait for its subnets alone: the CDK has it wait for all that is in the VPC.
 
         Manifests do need the ways out: what the CDK makes them wait for gets the network in the cluster's place.
@@ -427,13 +429,13 @@ class AutoModeCluster(ChartTarget):
 
         services = endpoint_services_of(self.network)
         if defaults.https_proxy is not None:
-            resource = cast(eks.CfnCluster, self.cluster.node.default_child)
+            resource = cast(CfnResource, self.cluster.node.default_child)
             defaults = complete_no_proxy(
                 self.node.path,
                 defaults,
                 region=region,
                 cidrs=[
-                    service_cidr or resource.attr_kubernetes_network_config_service_ipv6_cidr,
+                    service_cidr or resource.get_att("KubernetesNetworkConfig.ServiceIpv6Cidr").to_string(),
                     *self._network_cidrs(ipv6=service_cidr is None),
                 ],
                 services=services,
@@ -526,7 +528,7 @@ class AutoModeCluster(ChartTarget):
                 construct.add_deletion_override("DependsOn")
         control_plane = cast(ec2.SecurityGroup, self.cluster.node.find_child("ControlPlaneSecurityGroup"))
         control_plane.add_ingress_rule(security_group, ec2.Port.HTTPS, "kubectl of the deliveries")
-        cast(eks.CfnCluster, self.cluster.node.default_child).node.add_dependency(provider)
+        cast(CfnResource, self.cluster.node.default_child).node.add_dependency(provider)
         # What the CDK's own manifests wait for, and outlive nothing of.
         ways = [subnet.internet_connectivity_established for subnet in self.network.node_subnets]
         self.cluster.node.find_child("KubectlReadyBarrier").node.add_dependency(control_plane, *ways)
@@ -571,15 +573,17 @@ class _NoAdmin:
         cluster = self._cluster.cluster
         of_kubectl = f"{cluster.node.path}/ClusterAdminRoleAccess/"
         return any(
-            isinstance(construct, eks.CfnAccessEntry)
-            and construct.cluster_name == cluster.cluster_name
-            and construct.type in (None, "STANDARD")
+            isinstance(construct, CfnResource)
+            and construct.cfn_resource_type == "AWS::EKS::AccessEntry"
+            and getattr(construct, "cluster_name", None) == cluster.cluster_name
+            and getattr(construct, "type", None) in (None, "STANDARD")
             and not construct.node.path.startswith(of_kubectl)
             for construct in cluster.node.root.node.find_all()
         )
 
 
 _REMOVAL_POLICIES = (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+
 
 @jsii.implements(IStableAnyProducer)
 class _DependenciesOutside:
@@ -593,6 +597,8 @@ class _DependenciesOutside:
         needed = [item for item in self._resource.obtain_dependencies() if isinstance(item, CfnResource)]
         return [item.logical_id for item in needed if item.node.addr not in inside] or None
 
+
+_OTHER_NODES = ("AWS::EKS::Nodegroup", "AWS::EKS::FargateProfile")
 
 _LOG_ENUM = {
     "api": "API",

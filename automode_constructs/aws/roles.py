@@ -9,6 +9,7 @@ from typing import cast
 from aws_cdk import Aws
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
+from aws_cdk.aws_eks import CfnAccessEntry
 from constructs import Construct
 
 from automode_constructs.delivery import ChartTarget
@@ -122,13 +123,14 @@ class NodeRole(Construct):
             "AccessEntry",
             cluster=cast(eks.ICluster, cluster.cluster if isinstance(cluster, ChartTarget) else cluster),
             principal=self.role.role_arn,
-            access_entry_type=eks.AccessEntryType.EC2,
             access_policies=[
                 eks.AccessPolicy.from_access_policy_name(
                     "AmazonEKSAutoNodePolicy", access_scope_type=eks.AccessScopeType.CLUSTER
                 )
             ],
         )
+        # Set here, for the L2 refused policies beside this type until EKS took them for Auto Mode's nodes.
+        cast(CfnAccessEntry, self.access_entry.node.default_child).type = "EC2"
         self.role_name: str = self.role.role_name
         self.role_arn: str = self.role.role_arn
         self.instance_profile_name: str | None = (

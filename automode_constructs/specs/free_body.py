@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.model import UNKNOWN_FIELD, KubeModel
+from automode_constructs.specs.model import NOT_A_FIELD, UNKNOWN_FIELD, KubeModel
 
 __all__ = ["FreeBody", "mapping_at"]
 
@@ -29,10 +29,11 @@ class FreeBody(KubeModel):
 
     def _broken_rules(self) -> Iterator[Problem]:
         names = {name: field.serialization_alias or name for name, field in type(self).model_fields.items()}
-        for name in self.model_extra or {}:
+        for written in self.model_extra or {}:
+            name = written.removesuffix(NOT_A_FIELD)
             if name in names:
                 yield UNKNOWN_FIELD.problem(f"[{shown(name)}]", "is not a known field", f"use {shown(names[name])}")
-            elif name in names.values():
+            elif name != written:
                 python = next(ours for ours, alias in names.items() if alias == name)
                 yield UNKNOWN_FIELD.problem(f"[{shown(name)}]", "is the name in YAML", f"write {python} here")
 

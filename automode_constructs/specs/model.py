@@ -30,6 +30,7 @@ from automode_constructs.specs.rule import RULES, rule
 from automode_constructs.tokens import is_list_token, is_resolvable, is_text_token, is_token, token_paths
 
 __all__ = [
+    "NOT_A_FIELD",
     "Duration",
     "DurationOrNever",
     "KubeModel",
@@ -201,8 +202,11 @@ def kubernetes_name(where: str, name: str, *, longest: int = 253) -> str:
     return name
 
 
-_UNJUDGED, _IN_PIECES = object(), object()
-"""Contexts of a validation: with the rules left to ``read``, and besides with broken fields left out."""
+_FROM_YAML, _UNJUDGED, _IN_PIECES = object(), object(), object()
+"""Contexts of a validation of YAML: whole, with the rules left to ``read``, and besides with broken fields left out."""
+
+NOT_A_FIELD = "\0"
+"""Ends a name that Python code must not use, though a field has it in YAML."""
 
 _BROKEN = object()
 """Stands for a broken field until the model is made."""
@@ -224,8 +228,6 @@ class KubeModel(BaseModel):
         hide_input_in_errors=True,
         loc_by_alias=False,
         strict=True,
-        validate_by_alias=False,
-        validate_by_name=True,
     )
 
     _takes_tokens: ClassVar[dict[str, bool]]
@@ -241,7 +243,7 @@ class KubeModel(BaseModel):
         # The checkers see pydantic's own signature; at run time every refusal becomes an AutoModeError.
         def __init__(self, /, **data: Any) -> None:
             try:
-                self.__pydantic_validator__.validate_python(data, self_instance=self, by_alias=False, by_name=True)
+                self.__pydantic_validator__.validate_python(data, self_instance=self)
             except ValidationError as error:
                 raise _in_our_words(type(self), error, by_alias=False) from None
 
@@ -252,7 +254,22 @@ class KubeModel(BaseModel):
     def _take_any_mapping(cls, value: Any, info: ValidationInfo) -> Any:
         if not isinstance(value, Mapping):
             return value
+        if info.context is None:
+            return cls._named_as_in_yaml(value)
         return cls._known_pieces(value) if info.context is _IN_PIECES else dict(value)
+
+    @classmethod
+    def _named_as_in_yaml(cls, values: Mapping[Any, Any]) -> dict[Any, Any]:
+        """The values under the names of YAML, by which alone models are read.
+
+        Pydantic can be told to read either names, but not before 2.14 through a field's own validator.
+        """
+        aliases = {name: field.validation_alias or name for name, field in cls.model_fields.items()}
+        strange = set(aliases.values()) - aliases.keys()
+        return {
+            f"{name}{NOT_A_FIELD}" if name in strange else aliases.get(name, name): value
+            for name, value in values.items()
+        }
 
     @classmethod
     def _known_pieces(cls, document: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -365,11 +382,11 @@ class KubeModel(BaseModel):
         """
         problems: list[Problem] = []
         try:
-            model = cls.model_validate(document, by_alias=True, by_name=False, context=_UNJUDGED)
+            model = cls.model_validate(document, context=_UNJUDGED)
         except ValidationError as error:
             problems += _in_our_words(cls, error, by_alias=True).problems
             try:
-                model = cls.model_validate(document, by_alias=True, by_name=False, context=_IN_PIECES)
+                model = cls.model_validate(document, context=_IN_PIECES)
             except ValidationError:
                 return None, problems
         problems += model.problems(by_alias=True, fresh=True)
@@ -383,7 +400,7 @@ class KubeModel(BaseModel):
             AutoModeError: with every problem of the document, fields named as in YAML.
         """
         try:
-            return cls.model_validate(document, by_alias=True, by_name=False)
+            return cls.model_validate(document, context=_FROM_YAML)
         except ValidationError as error:
             raise _in_our_words(cls, error, by_alias=True).at(where) from None
 
@@ -456,6 +473,7 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
         return _misplaced_token(given).at("", field).problems
     elif kind == "extra_forbidden":
         *outer, name = location
+        name = name.removesuffix(NOT_A_FIELD) if isinstance(name, str) else name
         field = _dotted(model, outer, by_alias=by_alias) + _key(name)
         message, broken = "is not a known field", UNKNOWN_FIELD
         at = _model_at(model, outer)

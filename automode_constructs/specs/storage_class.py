@@ -9,7 +9,16 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import ConfigDict, Field
 
 from automode_constructs.errors import Problem, did_you_mean, shown
-from automode_constructs.specs.model import UNKNOWN_FIELD, VALUE, KubeModel, LabelKey, ListOf, TokenOr, matching
+from automode_constructs.specs.model import (
+    NOT_A_FIELD,
+    UNKNOWN_FIELD,
+    VALUE,
+    KubeModel,
+    LabelKey,
+    ListOf,
+    TokenOr,
+    matching,
+)
 from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_token
 
@@ -152,7 +161,8 @@ class StorageParameters(KubeModel):
             )
         yield from self._iops_problems()
         known = {field.serialization_alias: name for name, field in type(self).model_fields.items()}
-        for name, value in (self.model_extra or {}).items():
+        for written, value in (self.model_extra or {}).items():
+            name = written.removesuffix(NOT_A_FIELD)
             where = f"[{shown(name)}]"
             if name in known or not _EXTRA_KEY.fullmatch(name):
                 cure = self.wrong_names.get(name) or (
