@@ -13,6 +13,7 @@ from constructs import Construct, IDependable
 
 from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import kubernetes_version as versions
+from automode_constructs.aws.exports import export_always
 from automode_constructs.aws.network import ExistingNetwork
 from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.delivery import ChartTarget
@@ -121,6 +122,7 @@ class ImportedCluster(ChartTarget):
             kubectl_provider=self.kubectl_provider,
             prune=False,
         )
+        export_always(self, [self.kubectl_provider.service_token])
         self._network = network
         self._values = values
         if values is not None and values.node_defaults is not None:
