@@ -321,6 +321,7 @@ class TestExports:
         home, other = cdk.Stack(app, "Home"), cdk.Stack(app, "Other")
         values = AutoModeCluster(home, "Cluster", cluster_name="c", built_in_pools=[]).values
         for stack in (other, home, cdk.Stack(app, "Third")):
+            cdk.CfnWaitConditionHandle(stack, "Something")
             cdk.CfnOutput(stack, "Key", value=values.volume_key_arn or "")
         written = {name: template["Outputs"]["Key"]["Value"] for name, template in assembly(app).items()}
         assert written["Home"] == {"Fn::GetAtt": ["ClusterVolumeKeyCBCDEE22", "Arn"]}
