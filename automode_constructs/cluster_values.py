@@ -45,6 +45,9 @@ class ClusterValues(KubeModel):
     """How a NodeClass selects the pods' security groups; set with ``pod_subnets``."""
     volume_key_arn: TokenOr[str] | None = None
     """ARN of the KMS key for the volumes of nodes and workloads. Default: the account's EBS key."""
+    storage_class: str | None = None
+    """Name of the default StorageClass; another volume key has another, for the key of a class cannot change. Default:
+    ``gp3``; we decide."""
     node_tags: Mapping[TokenOr[str], TokenOr[str]] | None = None
     """AWS tags of the nodes. Default: only EKS's own."""
     node_defaults: NodeDefaults | None = None

@@ -17,7 +17,9 @@ __all__ = ["PlatformChart"]
 
 
 class PlatformChart(cdk8s.Chart):
-    """StorageClass ``gp3`` (default, encrypted with the cluster's volume key) and IngressClass ``alb`` (default).
+    """The default StorageClass, encrypted with the cluster's volume key, and the default IngressClass ``alb``.
+
+    The StorageClass is ``gp3`` or what ``values.storage_class`` says: another volume key has another class.
 
     Args:
         scope: the cdk8s app.
@@ -37,7 +39,7 @@ class PlatformChart(cdk8s.Chart):
         super().__init__(scope, id)
         self.storage_class = StorageClass(
             self,
-            "gp3",
+            values.storage_class or "gp3",
             default_class=True,
             spec=StorageClassSpec(
                 provisioner=PROVISIONER,

@@ -35,23 +35,26 @@ class ClusterStack(cdk.Stack):
     Args:
         scope: the app or stage.
         id: the stack's id.
-        cluster_name: the cluster's name.
+        cluster_name: the cluster's name, for its life.
         version: Kubernetes minor version. Default: 1.36; we decide.
         endpoint_cidrs: public CIDRs that may reach the Kubernetes API. Default: none, the API is private.
-        availability_zones: names of zones. Default: the region's first three.
+        availability_zones: names or ids of zones, for the cluster's life. Default: the region's first three; by id in
+            us-east-1 and ca-central-1; they must be given in us-west-1.
         ephemeral: whether the cluster is a throw-away: one NAT gateway, no deletion protection, keys and logs go with
             the stack. Default: False; we decide.
         hardened_pools: whether pools of ours take the place of EKS's built-in ones, whose nodes carry no key and no
             setting of yours. Default: True; we decide (EKS would say False).
-        network: where the cluster lives, or a function of this stack that makes it. Default: an ``AutoModeNetwork``
-            by ``availability_zones`` and ``ephemeral``; we decide.
+        network: where the cluster lives, or a function of this stack that makes it; VPC and zones are for the cluster's
+            life. Default: an ``AutoModeNetwork`` by ``availability_zones`` and ``ephemeral``; we decide.
         ip_family: ``ipv4`` or ``ipv6``, which the network must have too; for the cluster's life. Default: ``ipv4``.
         node_defaults: settings of every node: FIPS, proxy, authorities, public addresses. Default: as EKS decides.
         node_tags: AWS tags of every node. Default: none.
         secrets_key: KMS key of Kubernetes secrets, a function of this stack that makes or imports it, or
-            ``"aws-owned"``. Default: a key of its own; we decide.
-        volume_key: the same for the volumes of nodes and workloads. Default: a key of its own; we decide.
-        instance_profile: whether nodes get an instance profile made here, so that EKS makes none. Default: False.
+            ``"aws-owned"``, for the cluster's life. Default: a key of its own; we decide.
+        volume_key: the same for the volumes of nodes and workloads; it may change (docs/create-only.md). Default: a key
+            of its own; we decide.
+        instance_profile: whether nodes get an instance profile made here, so that EKS makes none. It goes again only
+            after its charts. Default: False.
         permissions_boundary: the managed policy that bounds every role of this stack, or a function of this stack
             that makes or imports it. Default: none.
         kubectl: whether charts can be delivered; without it they go through GitOps. Default: True; we decide.

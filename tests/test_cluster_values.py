@@ -119,5 +119,5 @@ def test_a_record_with_mistakes_is_told_by_file_stack_and_field() -> None:
         "  nodeRole: needs a text, got 5",
         "  nodeSubnet: is not a known field; did you mean 'nodeSubnets'? Use one of 'clusterName', 'region', "
         "'nodeRole', 'instanceProfile', 'nodeSubnets', 'nodeSecurityGroups', 'podSubnets', 'podSecurityGroups', "
-        "'volumeKeyArn', 'nodeTags', 'nodeDefaults', 'builtInPools'",
+        "'volumeKeyArn', 'storageClass', 'nodeTags', 'nodeDefaults', 'builtInPools'",
     ]

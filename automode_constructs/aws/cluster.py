@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Literal, cast
@@ -31,6 +33,7 @@ from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import encryption
 from automode_constructs.aws import kubernetes_version as versions
 from automode_constructs.aws.access import admin_ids, admin_policy
+from automode_constructs.aws.exports import export_always, weakly
 from automode_constructs.aws.fips import fips_endpoints, with_fips
 from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
@@ -43,7 +46,7 @@ from automode_constructs.delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.versions import as_of_default
 from automode_constructs.node_defaults import NodeDefaults
-from automode_constructs.specs.node_class import SecurityGroupSelectorTerm
+from automode_constructs.specs.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
 from automode_constructs.specs.node_pool import BUILT_IN_POOL_NAMES
 from automode_constructs.tokens import is_token
 
@@ -67,16 +70,17 @@ class AutoModeCluster(ChartTarget):
     volumes and control-plane logs, the log group, and a kubectl provider by which charts arrive. Without ``network``
     also a VPC.
 
-    Some properties of a cluster cannot be changed; CloudFormation would replace the cluster: ``cluster_name``,
-    ``ip_family``, ``service_ipv4_cidr``, ``secrets_key``, ``cluster_role``, ``creator_admin``. Deletion protection
-    stops the replacement, but choose them at birth.
+    Some arguments are for the cluster's life: ``cluster_name``, ``ip_family``, ``service_ipv4_cidr``, ``secrets_key``,
+    ``cluster_role``, ``creator_admin``, and of ``network`` the VPC and its zones. A change is refused where the cluster
+    has a name; without one CloudFormation would make a second cluster. All others can change with charts delivered;
+    docs/create-only.md says what follows.
 
     Args:
         scope: the stack, or a construct in it.
         id: the construct's id; keep it, logical ids come from it.
         version: Kubernetes minor version, 1.29 or newer as EKS supports it. Default: 1.36; we decide.
-        cluster_name: 1 to 100 letters, digits, ``-`` and ``_``. Default: CloudFormation makes one up; the log group's
-            retention and key are then out of our hands.
+        cluster_name: 1 to 100 letters, digits, ``-`` and ``_``. Default: CloudFormation makes one up, with a warning:
+            the log group's retention and key are then out of our hands, and a replacement is not refused.
         network: where the cluster lives. Default: an ``AutoModeNetwork`` of its own; we decide.
         endpoint_cidrs: CIDRs that may reach the API from the internet, never all; IPv6 ones for IPv6 clusters only.
             Default: none, the API is private; we decide (EKS would open it to everyone).
@@ -95,8 +99,9 @@ class AutoModeCluster(ChartTarget):
             what it must hold. Default: a ``ClusterRole`` of its own; we decide.
         permissions_boundary: boundary of every role made here. Default: none.
         secrets_key: KMS key of Kubernetes secrets, or ``"aws-owned"``. Default: a key of its own; we decide.
-        volume_key: KMS key of the volumes of our nodes and of workloads, or ``"aws-owned"``. Default: a key of its
-            own; we decide.
+        volume_key: KMS key of the volumes of our nodes and of workloads, or ``"aws-owned"``. Another key later brings
+            new nodes and a StorageClass of another name; volumes keep the key they have. Default: a key of its own; we
+            decide.
         log_types: which control-plane logs go to CloudWatch. Default: all five; we decide (EKS would send none).
         log_retention: how long they are kept; needs ``cluster_name``. Default: one year; we decide.
         deletion_protection: whether the cluster refuses to be deleted. Default: True; we decide.
@@ -109,7 +114,8 @@ class AutoModeCluster(ChartTarget):
         node_defaults: further settings of every node made through a NodeClass of this cluster: FIPS, proxy,
             authorities, public addresses, network policy. The kubectl handler takes proxy and authorities too. VPC
             endpoints that the app has made by now go past the proxy. Default: as EKS decides, but FIPS in GovCloud.
-        instance_profile: whether NodeClasses name an instance profile made here in place of a role. Default: False.
+        instance_profile: whether NodeClasses name an instance profile made here in place of a role. It goes again only
+            after its charts. Default: False.
         kubectl: whether charts can be delivered, by a Lambda in the node subnets with a security group of its own.
             Default: True; we decide.
         kubectl_layer: the kubectl of that Lambda. Default: the installed layer nearest to ``version``.
@@ -170,6 +176,12 @@ class AutoModeCluster(ChartTarget):
         if removal_policy not in _REMOVAL_POLICIES:
             raise AutoModeError.of(
                 where, "removal_policy", f"got {removal_policy.name}", "use RETAIN_ON_UPDATE_OR_DELETE or DESTROY"
+            )
+        if cluster_name is None:
+            Annotations.of(self).add_warning_v2(
+                "automode:ClusterName",
+                "cluster_name: is not given, so that CloudFormation answers a change of what a cluster keeps for life "
+                "(docs/create-only.md) with a second cluster; give cluster_name, and it refuses",
             )
         arguments.check_choices(where, "built_in_pools", built_in_pools, BUILT_IN_POOL_NAMES)
         arguments.check_choices(where, "log_types", log_types, LOG_TYPES)
@@ -341,24 +353,34 @@ class AutoModeCluster(ChartTarget):
         self._node_defaults = self._completed(defaults, service_cidr)
         refuse_missing_types(self)
         self._node_tags = dict(node_tags or {})
+        self._storage_class = None if volume_key is None else _storage_class(self.volume_key)
+        export_always(self, self._lasting_values())
+        vpc = self.network.vpc
+        if isinstance(self.network, AutoModeNetwork):
+            export_always(self.network, [vpc.vpc_id])
+        if ip_family == "ipv6" and isinstance(vpc, ec2.Vpc):
+            export_always(vpc, [vpc.vpc_ipv6_cidr_blocks])
 
     @property
     def values(self) -> ClusterValues:
         """What charts need to know of the cluster, as tokens."""
         security_groups = [SecurityGroupSelectorTerm(id=self.cluster.cluster_security_group_id)]
-        own = [SecurityGroupSelectorTerm(id=group.security_group_id) for group in self.network.node_security_groups]
-        pod_subnets = self.network.pod_subnet_selector_terms()
+        own = [
+            SecurityGroupSelectorTerm(id=weakly(group.security_group_id)) for group in self.network.node_security_groups
+        ]
+        pod_subnets = _terms(self.network.pod_subnet_selector_terms())
         profile = self.node_role.instance_profile_name
         return ClusterValues(
             cluster_name=self.cluster.cluster_name,
             region=Stack.of(self).region,
             node_role=None if profile else self.node_role.role_name,
             instance_profile=profile,
-            node_subnets=self.network.node_subnet_selector_terms(),
+            node_subnets=_terms(self.network.node_subnet_selector_terms()),
             node_security_groups=[*security_groups, *own],
             pod_subnets=pod_subnets or None,
             pod_security_groups=security_groups if pod_subnets else None,
-            volume_key_arn=self.volume_key.key_arn if self.volume_key is not None else None,
+            volume_key_arn=weakly(self.volume_key.key_arn) if self.volume_key is not None else None,
+            storage_class=self._storage_class,
             node_tags=self._node_tags or None,
             node_defaults=self._node_defaults,
             built_in_pools=bool(self._built_in_pools),
@@ -418,6 +440,16 @@ class AutoModeCluster(ChartTarget):
         if barrier is not None:
             barrier.node.add_dependency(network)
 
+    def _lasting_values(self) -> list[str]:
+        """What other stacks read of this one and what stays for the cluster's life."""
+        values = [self.cluster.cluster_name, self.cluster.cluster_security_group_id, self.node_role.role_name]
+        if self.node_role.instance_profile_name is not None:
+            values.append(self.node_role.instance_profile_name)
+        provider = self.cluster.node.try_find_child("KubectlProvider")
+        if isinstance(provider, eks.KubectlProvider):
+            values.append(provider.service_token)
+        return values
+
     def _completed(self, said: NodeDefaults, service_cidr: str | None) -> NodeDefaults | None:
         """The node defaults with what the cluster knows, given to the kubectl handler too."""
         region = Stack.of(self).region
@@ -435,7 +467,7 @@ class AutoModeCluster(ChartTarget):
                 defaults,
                 region=region,
                 cidrs=[
-                    service_cidr or resource.get_att("KubernetesNetworkConfig.ServiceIpv6Cidr").to_string(),
+                    service_cidr or weakly(resource.get_att("KubernetesNetworkConfig.ServiceIpv6Cidr").to_string()),
                     *self._network_cidrs(ipv6=service_cidr is None),
                 ],
                 services=services,
@@ -454,7 +486,7 @@ class AutoModeCluster(ChartTarget):
         cidrs = list(self.network.cidrs)
         if not cidrs:
             try:
-                cidrs = [vpc.vpc_cidr_block]
+                cidrs = [weakly(vpc.vpc_cidr_block)]
             except RuntimeError:  # An imported VPC without a block raises when it is asked for one.
                 Annotations.of(self).add_warning_v2(
                     "automode:ProxyNetwork",
@@ -599,6 +631,20 @@ class _DependenciesOutside:
 
 
 _OTHER_NODES = ("AWS::EKS::Nodegroup", "AWS::EKS::FargateProfile")
+
+
+def _terms(terms: Sequence[SubnetSelectorTerm]) -> list[SubnetSelectorTerm]:
+    """Terms whose ids are read weakly; the tags that our network gives its subnets stay for the cluster's life."""
+    return [term if term.id is None else term.model_copy(update={"id": weakly(term.id)}) for term in terms]
+
+
+def _storage_class(volume_key: kms.IKey | None) -> str:
+    """The name of the default StorageClass for a key that is not our own: the key of a class cannot change."""
+    if volume_key is None:
+        return "gp3-aws-owned"
+    arn = json.dumps(Stack.of(volume_key).resolve(volume_key.key_arn))
+    return f"gp3-{hashlib.sha256(arn.encode()).hexdigest()[:8]}"
+
 
 _LOG_ENUM = {
     "api": "API",

@@ -14,6 +14,7 @@ from constructs import Construct, IDependable
 
 from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import kubernetes_version as versions
+from automode_constructs.aws.exports import export_always
 from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
 from automode_constructs.aws.network import ExistingNetwork
 from automode_constructs.cluster_values import ClusterValues
@@ -130,6 +131,7 @@ class ImportedCluster(ChartTarget):
             kubectl_provider=self.kubectl_provider,
             prune=False,
         )
+        export_always(self, [self.kubectl_provider.service_token])
         self._network = network
         self._values = values
         if values is not None and values.node_defaults is not None:

@@ -312,7 +312,8 @@ class TestValues:
         assert set(spec) == {"role", "subnetSelectorTerms", "securityGroupSelectorTerms", "ephemeralStorage"}
         assert spec["ephemeralStorage"]["size"] == "100Gi"
         assert cluster.volume_key is not None
-        assert spec["ephemeralStorage"]["kmsKeyID"] == cluster.volume_key.key_arn
+        resolve = cdk.Stack.of(cluster).resolve
+        assert resolve(spec["ephemeralStorage"]["kmsKeyID"]) == resolve(cluster.volume_key.key_arn)
         assert cluster.values.built_in_pools is True
 
     def test_profile_pod_network_and_tags_reach_the_node_class(self, stack: cdk.Stack) -> None:
@@ -501,9 +502,8 @@ class TestRefusals:
             admin_role_arns=[ADMIN],
             network=ExistingNetwork(vpc=vpc, node_subnets=vpc.private_subnets),
         )
-        assert cluster.values.node_class_spec().to_manifest()["subnetSelectorTerms"] == [
-            {"id": subnet.subnet_id} for subnet in vpc.private_subnets
-        ]
+        terms = cluster.values.node_class_spec().to_manifest()["subnetSelectorTerms"]
+        assert stack.resolve(terms) == [{"id": stack.resolve(subnet.subnet_id)} for subnet in vpc.private_subnets]
 
 
 class TestWorkloadsAndPools:

@@ -238,8 +238,8 @@ class TestExistingNetwork:
             ("sts", "endpoint_services: needs a list, got the text 'sts'; write ['sts']"),
             (
                 ["sts", "com.amazonaws.eu-west-1.ecr.api"],
-                "endpoint_services[1]: must be the last part of a service's name, got 'com.amazonaws.eu-west-1.ecr.api'; "
-                "write 'ecr.api'",
+                "endpoint_services[1]: must be the last part of a service's name, got "
+                "'com.amazonaws.eu-west-1.ecr.api'; write 'ecr.api'",
             ),
             (
                 [443],

@@ -121,6 +121,7 @@ class TestLeastPrivilege:
         policy = self._policies()[0]
         assert {name: one["Action"] for name, one in policy.items()} == {
             "DeliverKubernetesObjects": "lambda:InvokeFunction",
+            "ReadOutputsOfTheCluster": "cloudformation:DescribeStacks",
             "ReadBootstrapVersion": "ssm:GetParameters",
         }
         template = together[1]["LeastPools"]
@@ -135,6 +136,10 @@ class TestLeastPrivilege:
         name = f"Least-{output['Fn::GetAtt'][0]}"
         pattern = policy["DeliverKubernetesObjects"]["Resource"].rpartition(":")[2]
         assert fnmatch.fnmatchcase(name[:51] + "-0123456789AB", pattern)
+        producers = set(re.findall(r"'Fn::GetStackOutput': {'StackName': '([^']+)'", str(template)))
+        assert [policy["ReadOutputsOfTheCluster"]["Resource"].rpartition(":")[2]] == [
+            f"stack/{name}/*" for name in producers
+        ]
         parameter = template["Parameters"]["BootstrapVersion"]["Default"]
         example = (ROOT / "examples" / "least_privilege.py").read_text("utf-8")
         (qualifier,) = re.findall(r'qualifier="(\w+)"', example)

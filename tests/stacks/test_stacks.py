@@ -43,9 +43,9 @@ EXPORTED = {
     "ClusterC2E21B66.ClusterSecurityGroupId",
     "ClusterKubectlProviderframeworkonEventD0C75FD8.Arn",
     "ClusterNodeRoleB788AD9F",
-    "ClusterVolumeKeyCBCDEE22.Arn",
     "NetworkVpc7FB7348F",
 }
+READ_WEAKLY = {"ClusterVolumeKeyCBCDEE22.Arn"}
 DELIVERED = {
     "NodePoolsNodeClassStandard8366A900",
     "NodePoolsNodePoolCritical6BC1C995",
@@ -76,14 +76,14 @@ class TestIdentity:
         assert set(delivered) == DELIVERED
 
     def test_what_crosses_to_other_stacks_is_little_and_stable(self, cluster_template: dict[str, Any]) -> None:
-        exported = set()
-        for output in cluster_template["Outputs"].values():
-            if "Export" in output:
+        found: dict[bool, set[str]] = {True: set(), False: set()}
+        for name, output in cluster_template["Outputs"].items():
+            if "Export" in output or name.startswith("Publish"):
                 value = output["Value"]
                 if isinstance(value, str):
                     continue  # what the guard imports
-                exported.add(value["Ref"] if "Ref" in value else ".".join(value["Fn::GetAtt"]))
-        assert exported == EXPORTED
+                found["Export" in output].add(value["Ref"] if "Ref" in value else ".".join(value["Fn::GetAtt"]))
+        assert found == {True: EXPORTED, False: READ_WEAKLY}
 
     def test_a_version_change_updates_the_cluster_and_nothing_else(self, templates: dict[str, dict[str, Any]]) -> None:
         newer = default_app(version="1.37")
@@ -96,6 +96,7 @@ class TestIdentity:
     def test_with_a_region_nothing_differs_but_the_region(self, templates: dict[str, dict[str, Any]]) -> None:
         def with_region(written: dict[str, dict[str, Any]]) -> str:
             text = json.dumps(_flat(written)).replace("{{'Ref': 'AWS::Region'}}", "eu-central-1")
+            text = text.replace("{'Ref': 'AWS::Region'}", "'eu-central-1'")  # inside a reference
             return text.replace("${AWS::Region}", "eu-central-1")
 
         assert with_region(default_app(region="eu-central-1")) == with_region(templates)
