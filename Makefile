@@ -10,7 +10,7 @@ CODE := $(wildcard automode_constructs charts stacks app.py tests examples bench
 export PATH := $(VENV)/bin:$(OUTER_PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup synth test check format-check lint types manifests rules schemas bench build lock clean
+.PHONY: help setup synth test check format-check lint types manifests rules schemas rehearse bench build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ rules: setup ## Write docs/rules.md from the rules in the code
 
 schemas: setup ## Write the JSON Schema of each kind, for editors, to schemas
 	@'$(PY)' -m automode_constructs.cli.pages schemas schemas
+
+rehearse: setup ## Deploy, break, repair and destroy against a stand-in AWS (ARGS='--only destroy')
+	@'$(PY)' -m tools.rehearse $(ARGS)
 
 bench: setup ## Measure what the README promises
 	@'$(PY)' -m benchmarks $(ARGS)
