@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -29,10 +31,9 @@ LIMITS = (
 
 def main() -> None:
     """Exit code 0 when every step ended as expected, 1 when one did not, 130 when it was stopped."""
-    options = _options()
+    options, outside = _options(), dict(os.environ)
     for ending in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(ending, _stop)
-    outside = dict(os.environ)
     kubeconfig = Path(outside["KUBECONFIG"]).absolute() if outside.get("KUBECONFIG") else None
     server = loopback_server(kubeconfig) if kubeconfig else "a kubectl that records"
     parts, port = Parts(FOLDER), free_port()
@@ -43,23 +44,36 @@ def main() -> None:
         for name, app in APPS.items()
     }
     steps = chosen([step for name, app in APPS.items() for step in app.steps(stages[name])], options.only)
-    install(FOLDER, _say)
-    _say(f"Rehearsing against a stand-in AWS on loopback and {server}; what is said goes to {FOLDER / 'last'}")
     results: list[Result] = []
     begun, stopped = time.monotonic(), False
-    try:
-        for name, stage in stages.items():
-            own = [step for step in steps if step.name.partition("/")[0] == name]
-            if own:
-                _play(stage, own, results, outside, keep=options.keep and own[-1] is steps[-1])
-    except KeyboardInterrupt:
-        stopped = True
+    with _alone():
+        install(FOLDER, _say)
+        _say(f"Rehearsing against a stand-in AWS on loopback and {server}; what is said goes to {FOLDER / 'last'}")
+        try:
+            for name, stage in stages.items():
+                own = [step for step in steps if step.name.partition("/")[0] == name]
+                if own:
+                    _play(stage, own, results, outside, keep=options.keep and own[-1] is steps[-1])
+        except KeyboardInterrupt:
+            stopped = True
     wrong = [result for result in results if not result.ok]
     print(table(results))
     print(f"\n{len(results) - len(wrong)} of {len(results)} steps as expected, {time.monotonic() - begun:.0f} s.")
     print("".join(f"{finding}: {words}.\n" for finding, words in FINDINGS.items()), end="")
     print(LIMITS)
     sys.exit(130 if stopped else 1 if wrong else 0)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Lets no second rehearsal into the folder."""
+    FOLDER.mkdir(exist_ok=True)
+    with (FOLDER / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"make rehearse: another rehearsal runs in {FOLDER}")
+        yield
 
 
 def _options() -> argparse.Namespace:
@@ -94,8 +108,9 @@ def _play(
         if keep:
             _say("The stand-in runs until Ctrl-C. In another terminal, in this folder:")
             shown = {name: value for name, value in environment.items() if name not in ("PYTHONPATH", "TERM")}
-            _say("".join(f"export {name}='{value}'\n" for name, value in shown.items()))
-            signal.pause()
+            _say("".join(f"export {name}={shlex.quote(value)}\n" for name, value in shown.items()))
+            with suppress(KeyboardInterrupt):
+                signal.pause()
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

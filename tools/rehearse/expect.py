@@ -39,7 +39,8 @@ def ends(code: int) -> Expectation[Outcome]:
 def _last_words(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     told = [line for line in lines if re.search(r"❌|FAILED|rror:|failed:|refus", line)]
-    return " ".join((told or lines or ["it said nothing"])[-1].split())[:200]
+    words = " ".join((told or lines or ["nothing"])[-1].split())
+    return re.sub(r"arn:\S*:stack/([^/]+)/[0-9a-f-]+", r"\1", words)[:200]
 
 
 def says(pattern: str, words: str) -> Expectation[Outcome]:
@@ -57,7 +58,9 @@ def hides_nothing() -> Expectation[Outcome]:
 
     def look(outcome: Outcome) -> Seen:
         hidden = "TerminationProtection is enabled" in outcome.ran.said
-        return Seen(not hidden, _last_words(outcome.ran.said) if hidden else "no word of termination protection")
+        return Seen(
+            not hidden, f"it says: {_last_words(outcome.ran.said)}" if hidden else "no word of termination protection"
+        )
 
     return Expectation("no word of termination protection", look)
 

@@ -107,14 +107,18 @@ def api_server(place: Workplace) -> Iterator[None]:
     """Has every Job of a real API server succeed, for no kubelet runs its pods; without one there is nothing to do.
 
     Raises:
-        SystemExit: when the server lacks a CRD of Auto Mode, for which each deployment would wait 14 minutes.
+        SystemExit: when the server lacks a CRD of Auto Mode, for which a deployment would wait 14 minutes.
     """
     if place.kubeconfig is None:
         yield
         return
-    missing = [name for name in sorted(CRDS) if _kubectl("get", "crd", name).returncode]
-    if missing:
-        raise SystemExit(f"make rehearse: {place.kubeconfig}: install the CRDs {', '.join(missing)} first")
+    for name in sorted(CRDS):
+        answer = _kubectl("get", "crd", name)
+        if answer.returncode:
+            told = answer.stderr.strip().splitlines()[-1]
+            raise SystemExit(
+                f"make rehearse: {place.kubeconfig}: the CRDs of EKS Auto Mode must be there first: {told}"
+            )
     over = threading.Event()
     hand = threading.Thread(target=_finish_jobs, args=(over,), daemon=True)
     hand.start()
