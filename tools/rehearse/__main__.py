@@ -46,7 +46,7 @@ def main() -> None:
     steps = chosen([step for name, app in APPS.items() for step in app.steps(stages[name])], options.only)
     results: list[Result] = []
     begun, stopped = time.monotonic(), False
-    with _alone():
+    with alone():
         install(FOLDER, _say)
         _say(f"Rehearsing against a stand-in AWS on loopback and {server}; what is said goes to {FOLDER / 'last'}")
         try:
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Lets no second rehearsal into the folder."""
     FOLDER.mkdir(exist_ok=True)
     with (FOLDER / "lock").open("w") as lock:
