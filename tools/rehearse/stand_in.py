@@ -1,8 +1,9 @@
 """The stand-in AWS: ministack, with what this project's templates need beside it. Runs in the Python of ``parts``.
 
 ministack answers CloudFormation, IAM, EC2, KMS, Logs, S3, SSM, Lambda (as processes), ECR and EKS without Docker. Some
-resource types and some properties of ours it does not know: those are registered here. Kept as strict as AWS where a
-deployment hangs on it: deletion protection, principals that must exist, and faults that a step asks for.
+resource types and some properties of ours it does not know: those are registered here. Made as strict as AWS where a
+deployment hangs on it: names that are taken, deletion protection, principals that must exist, and faults that a step
+asks for.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import json
 import os
 import stat
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import ministack.app
 from ministack.core import lambda_runtime
-from ministack.services import ec2, eks, iam, s3
+from ministack.services import cloudwatch_logs, ec2, ecr, eks, iam, s3
 from ministack.services.cloudformation import provisioners
 
 Properties = dict[str, Any]
@@ -43,6 +44,14 @@ _CLUSTER_PROPERTIES = (
     "UpgradePolicy",
     "ZonalShiftConfig",
 )
+_NAMES: dict[str, tuple[str, Container[str]]] = {
+    "AWS::ECR::Repository": ("RepositoryName", ecr._repositories),
+    "AWS::IAM::Role": ("RoleName", iam._roles),
+    "AWS::Logs::LogGroup": ("LogGroupName", cloudwatch_logs._log_groups),
+    "AWS::S3::Bucket": ("BucketName", s3._buckets),
+}
+"""Names that a template may give and that must be free, where ministack takes over what is there."""
+
 _camel = provisioners._pascal_to_camel
 
 
@@ -261,11 +270,15 @@ def register() -> None:
 
 
 def _unless_refused(kind: str, create: Callable[..., Any]) -> Callable[..., Any]:
-    def make(*given: Any, **named: Any) -> Any:
+    field, there = _NAMES.get(kind, ("", {}))
+
+    def make(logical_id: str, properties: Properties, *more: Any, **named: Any) -> Any:
         faults = json.loads(Path(os.environ[FAULTS]).read_text("utf-8"))
         if kind in faults:
             raise ValueError(faults[kind])
-        return create(*given, **named)
+        if properties.get(field) in there:
+            raise ValueError(f"Resource of type '{kind}' with identifier '{properties[field]}' already exists.")
+        return create(logical_id, properties, *more, **named)
 
     return make
 
