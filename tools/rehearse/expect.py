@@ -151,7 +151,7 @@ def nothing_lost() -> Expectation[Outcome]:
         lost += [
             f"{stack}/{resource}"
             for (stack, resource), made in before.resources.items()
-            if after.resources.get((stack, resource)) != made
+            if stack in after.stacks and after.resources.get((stack, resource)) != made
         ]
         lost += sorted(before.objects - after.objects)
         kept = f"{len(before.resources)} resources and {len(before.objects)} objects as before"

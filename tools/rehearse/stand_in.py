@@ -31,9 +31,6 @@ FAULTS = "REHEARSE_FAULTS"
 BIN = "REHEARSE_BIN"
 """Names the folder whose commands stand before those of a Lambda's layers."""
 
-LAYERS = "REHEARSE_LAYERS"
-"""Tells the commands in ``BIN`` where the layers of their Lambda are."""
-
 _HANDLERS: dict[str, dict[str, Callable[..., Any]]] = provisioners._RESOURCE_HANDLERS
 _CLUSTER_PROPERTIES = (
     "ComputeConfig",
@@ -293,7 +290,6 @@ def lambda_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         **environment,
         "PATH": os.pathsep.join([environment[BIN], *map(str, commands), environment["PATH"]]),
-        LAYERS: environment["_LAMBDA_LAYERS_DIRS"],
         "HOME": work,
         "TEST_OUTDIR": work,  # where the kubectl handler writes instead of /tmp
     }

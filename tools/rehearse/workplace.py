@@ -61,13 +61,8 @@ class Workplace:
         self.faults.write_text("{}", "utf-8")
         python = shlex.quote(str(self.parts.python))
         self._command("kubectl", f'exec {python} -I -S {shlex.quote(str(Path(kubectl.__file__)))} "$@"')
-        # The layer's CLI asks for the Python of Lambda. In a Lambda the layer is its own, elsewhere that of the parts.
-        self._command(
-            "aws",
-            "IFS=:\n"
-            'for layer in $REHEARSE_LAYERS; do\n  [ -f "$layer/awscli/aws" ] || continue\n'
-            f'  exec {python} "$layer/awscli/aws" "$@"\ndone\nexit 127',
-        )
+        # The CLI of the CDK's layer, whose first line asks for the Python of Lambda.
+        self._command("aws", f'exec {python} {shlex.quote(str(self.parts.layers / "awscli" / "aws"))} "$@"')
 
     @property
     def bin(self) -> Path:
@@ -102,7 +97,6 @@ class Workplace:
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(self.folder / "tmp"),
             "PYTHONPATH": str(ROOT),  # for the examples, which import the app's stacks
-            "PYTHONDONTWRITEBYTECODE": "1",
             "AWS_ACCESS_KEY_ID": "rehearsal",
             "AWS_SECRET_ACCESS_KEY": "rehearsal",
             "AWS_REGION": REGION,
@@ -115,7 +109,6 @@ class Workplace:
             "NODE_PATH": str(self.parts.node_modules),
             "REHEARSE_BIN": str(self.bin),
             "REHEARSE_FAULTS": str(self.faults),
-            "REHEARSE_LAYERS": str(self.parts.layers),
             kubectl.OBJECTS: str(self.objects),
             **({kubectl.KUBECONFIG: str(self.kubeconfig)} if self.kubeconfig else {}),
         }
