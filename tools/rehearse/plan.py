@@ -53,8 +53,8 @@ class App:
     region: str = REGION
 
 
-def _bootstrap(stage: Stage, app: str, *more: str) -> Step[Outcome]:
-    words = f"cdk bootstrap aws://000000000000/{stage.region}"
+def _bootstrap(stage: Stage, app: str, *more: str, context: str = "") -> Step[Outcome]:
+    words = f"cdk bootstrap {context}".strip()
     return Step(f"{app}/bootstrap", "; ".join([words, *more]), stage.act(words, *more), (ends(0),))
 
 
@@ -182,39 +182,36 @@ def _with_other_selector(stage: Stage) -> None:
 def _second_try(stage: Stage) -> Steps:
     trust = """'{"Version":"2012-10-17","Statement":[]}'"""
     role = f"aws iam create-role --role-name Admin --assume-role-policy-document {trust}"
-    yield _bootstrap(stage, "second-try", role)
-
-    def deploy(role: str) -> str:
-        admin = f"-c admin_role_arns=arn:aws:iam::000000000000:role/{role}"
-        return f"cdk deploy --all {_YES} -c name=second -c demos= {admin}"
-
+    second = "-c name=second -c demos= -c admin_role_arns=arn:aws:iam::000000000000:role"
+    deploy = f"cdk deploy --all {_YES} {second}"
+    yield _bootstrap(stage, "second-try", role, context=f"{second}/Admim")
     quota = "The maximum number of addresses has been reached. (Service: Ec2, Status Code: 400)"
     yield Step(
         "second-try/quota",
         "cdk deploy --all, in an account without Elastic IPs",
-        stage.act(stage.refuse({"AWS::EC2::EIP": quota}), deploy("Admim"), stage.refuse({})),
+        stage.act(stage.refuse({"AWS::EC2::EIP": quota}), f"{deploy}/Admim", stage.refuse({})),
         (ends(1), says("maximum number of addresses", "why"), in_state("second-cluster", "ROLLBACK_COMPLETE")),
         ("second-try/bootstrap",),
     )
     yield Step(
         "second-try/admin",
         "the same once more, with a role that does not exist in admin_role_arns",
-        stage.act(deploy("Admim")),
+        stage.act(f"{deploy}/Admim"),
         (ends(1), says("invalid principal", "why"), in_state("second-cluster", "CREATE_COMPLETE")),
         ("second-try/quota",),
     )
     yield Step(
         "second-try/deploy",
         "the same once more, with a role that exists",
-        stage.act(deploy("Admin")),
+        stage.act(f"{deploy}/Admin"),
         (ends(0), all_in(*_DONE), arrived()),
         ("second-try/quota",),
     )
 
 
 def _ephemeral(stage: Stage) -> Steps:
-    yield _bootstrap(stage, "ephemeral")
     brief, needed = "-c name=brief -c ephemeral=true", "ephemeral/bootstrap"
+    yield _bootstrap(stage, "ephemeral", context=brief)
     for again in ("", "-again"):
         yield Step(
             f"ephemeral/deploy{again}",

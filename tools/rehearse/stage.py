@@ -72,7 +72,7 @@ class Stage:
         return write
 
     def _completed(self, words: str) -> str:
-        if not words.startswith("cdk ") or words.startswith("cdk bootstrap"):
+        if not words.startswith("cdk "):
             return words
         context = " ".join(re.findall(r"-c \S+", words))
         # What was synthesised once is not again, which takes most of the time.

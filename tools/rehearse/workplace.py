@@ -105,6 +105,7 @@ class Workplace:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
             "CDK_DISABLE_VERSION_CHECK": "1",
+            "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(self.parts.folder / "jsii"),  # its home is new every time
             "NO_COLOR": "1",
             "NODE_PATH": str(self.parts.node_modules),
             "REHEARSE_BIN": str(self.bin),
