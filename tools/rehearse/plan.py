@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from automode_constructs.facts.regions import partition_of
 from tools.rehearse.expect import (
     all_in,
     arrived,
@@ -182,7 +183,7 @@ def _with_other_selector(stage: Stage) -> None:
 def _second_try(stage: Stage) -> Steps:
     trust = """'{"Version":"2012-10-17","Statement":[]}'"""
     role = f"aws iam create-role --role-name Admin --assume-role-policy-document {trust}"
-    second = "-c name=second -c demos= -c admin_role_arns=arn:aws:iam::000000000000:role"
+    second = f"-c name=second -c demos= -c admin_role_arns=arn:{partition_of(REGION).name}:iam::000000000000:role"
     deploy = f"cdk deploy --all {_YES} {second}"
     yield _bootstrap(stage, "second-try", role, context=f"{second}/Admim")
     quota = "The maximum number of addresses has been reached. (Service: Ec2, Status Code: 400)"

@@ -111,6 +111,37 @@ def _new_flow_log(logical_id: str, properties: Properties, _stack: str) -> Made:
     return log, {"Id": log}
 
 
+# Rules that stand beside their security group.
+
+
+def _rule(properties: Properties) -> dict[str, str]:
+    asked = {"GroupId": properties["GroupId"]}
+    for field, name in {
+        "IpProtocol": "IpProtocol",
+        "FromPort": "FromPort",
+        "ToPort": "ToPort",
+        "CidrIp": "IpRanges.1.CidrIp",
+        "CidrIpv6": "Ipv6Ranges.1.CidrIpv6",
+        "DestinationPrefixListId": "PrefixListIds.1.PrefixListId",
+        "DestinationSecurityGroupId": "Groups.1.GroupId",
+        "SourcePrefixListId": "PrefixListIds.1.PrefixListId",
+        "SourceSecurityGroupId": "Groups.1.GroupId",
+    }.items():
+        if field in properties:
+            asked[f"IpPermissions.1.{name}"] = str(properties[field])
+    return asked
+
+
+def _new_ingress(logical_id: str, properties: Properties, _stack: str) -> Made:
+    made = _element(_text(ec2._authorize_sg_ingress(_rule(properties)), logical_id), "securityGroupRuleId")
+    return made, {"Id": made}
+
+
+def _new_egress(logical_id: str, properties: Properties, _stack: str) -> Made:
+    made = _element(_text(ec2._authorize_sg_egress(_rule(properties)), logical_id), "securityGroupRuleId")
+    return made, {"Id": made}
+
+
 # Buckets: their tags, by which the CDK's emptying Lambda knows that it may.
 
 _make_bucket, _change_bucket = (_HANDLERS["AWS::S3::Bucket"][verb] for verb in ("create", "update"))
@@ -243,6 +274,14 @@ def register() -> None:
     _HANDLERS["AWS::EC2::FlowLog"] = {
         "create": _new_flow_log,
         "delete": lambda log, _: ec2._delete_flow_logs({"FlowLogId.1": log}),
+    }
+    _HANDLERS["AWS::EC2::SecurityGroupIngress"] = {
+        "create": _new_ingress,
+        "delete": lambda _, properties: ec2._revoke_sg_ingress(_rule(properties)),
+    }
+    _HANDLERS["AWS::EC2::SecurityGroupEgress"] = {
+        "create": _new_egress,
+        "delete": lambda _, properties: ec2._revoke_sg_egress(_rule(properties)),
     }
     _HANDLERS["AWS::S3::Bucket"].update(create=_new_bucket, update=_changed_bucket)
     _HANDLERS["AWS::ECR::PullThroughCacheRule"] = {

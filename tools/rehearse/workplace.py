@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shlex
 import shutil
 import signal
@@ -31,6 +32,8 @@ ROOT = Path(__file__).parents[2]
 
 _KEPT = ("LANG", "LC_ALL", "LC_CTYPE", "TERM", "TZ")
 """All that a command sees of the environment of whoever started the rehearsal, beside the end of PATH."""
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 _LONGEST = 900
 """Seconds that a command may take."""
@@ -140,7 +143,7 @@ class Workplace:
                 late.cancel()
                 if controller is not None:
                     os.close(controller)
-        return Ran(process.returncode, "".join(said))
+        return Ran(process.returncode, _COLOUR.sub("", "".join(said)))
 
     def _command(self, name: str, text: str) -> None:
         file = self.bin / name
