@@ -58,6 +58,6 @@ build: setup ## Build the wheel and the source distribution into dist
 lock: ## Write constraints.txt anew, with the newest versions pyproject.toml allows
 	@PATH='$(OUTER_PATH)' PYTHON='$(PYTHON)' tools/lock
 
-clean: ## Remove what the other targets wrote, except .venv
-	@rm -rf cdk.out .synth.* manifests dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove what the other targets wrote, except .venv and the parts in .rehearse
+	@rm -rf .rehearse/last cdk.out .synth.* manifests dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

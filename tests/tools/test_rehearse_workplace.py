@@ -111,6 +111,11 @@ def test_nobody_answers_unless_an_answer_is_given(place: Workplace) -> None:
     assert answered.code == 0 and "True" in answered.said and "got n" in answered.said
 
 
+def test_colours_are_no_words(place: Workplace) -> None:
+    ran = place.run(r"""printf '\033[31mrefused\033[39m'""", place.folder / "logs" / "x.log", answer="y")
+    assert ran.said == "refused"
+
+
 def test_children_end_with_the_one_that_started_them() -> None:
     parent = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], stdout=subprocess.PIPE, start_new_session=True)
     assert parent.stdout is not None
