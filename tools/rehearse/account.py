@@ -20,6 +20,7 @@ __all__ = [
     "holdings",
     "left_over",
     "objects_of",
+    "stacks_of",
 ]
 
 
@@ -85,7 +86,7 @@ def _left_in(region: str) -> Iterator[str]:
 def objects_of(assembly: Path) -> list[dict[str, Any]]:
     """The Kubernetes objects that the stacks of an assembly deliver: kind, name and namespace."""
     found = []
-    for stack in _stacks(assembly).values():
+    for stack in stacks_of(assembly).values():
         template = json.loads((assembly / stack["properties"]["templateFile"]).read_text("utf-8"))
         for resource in template["Resources"].values():
             if resource["Type"] != "Custom::AWSCDK-EKS-KubernetesResource":
@@ -133,7 +134,8 @@ def _named(manifest: Mapping[str, Any]) -> str:
     return f"{manifest['kind']} {namespace}{metadata['name']}"
 
 
-def _stacks(assembly: Path) -> dict[str, Any]:
+def stacks_of(assembly: Path) -> dict[str, Any]:
+    """The stacks of an assembly by name, as its manifest has them."""
     if not (assembly / "manifest.json").exists():
         return {}
     artifacts = json.loads((assembly / "manifest.json").read_text("utf-8"))["artifacts"]

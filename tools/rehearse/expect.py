@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 
-from tools.rehearse.account import events, left_over, objects_of
+from tools.rehearse.account import events, left_over, objects_of, stacks_of
 from tools.rehearse.stage import Outcome
 from tools.rehearse.step import Expectation, Seen
 
@@ -79,7 +78,7 @@ def all_in(*states: str) -> Expectation[Outcome]:
     """All stacks of the app are in one of some states."""
 
     def look(outcome: Outcome) -> Seen:
-        wanted, there = _stacks_of(outcome), outcome.after.stacks
+        wanted, there = stacks_of(outcome.stage.assembly), outcome.after.stacks
         wrong = [f"{name} {there.get(name, 'is not there')}" for name in wanted if there.get(name) not in states]
         resources = sum(stack in wanted for stack, _ in outcome.after.resources)
         return Seen(not wrong, ", ".join(wrong) or f"{len(wanted)} stacks with {resources} resources")
@@ -95,11 +94,6 @@ def in_state(stack: str, *states: str) -> Expectation[Outcome]:
         return Seen(state in states, f"{stack} {state}")
 
     return Expectation(f"{stack} {' or '.join(states)}", look)
-
-
-def _stacks_of(outcome: Outcome) -> set[str]:
-    artifacts = json.loads((outcome.stage.assembly / "manifest.json").read_text("utf-8"))["artifacts"]
-    return {name for name, each in artifacts.items() if each["type"] == "aws:cloudformation:stack"}
 
 
 def arrived() -> Expectation[Outcome]:
