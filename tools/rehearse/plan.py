@@ -149,7 +149,7 @@ def _default(stage: Stage) -> Steps:
         "default/careless [R1]",
         "cdk destroy automode-cluster",
         stage.act("cdk destroy automode-cluster --force"),
-        (ends(1), says("[Pp]rotect", "what protects it"), nothing_lost()),
+        (ends(1), says("TerminationProtection is enabled", "what protects it"), nothing_lost()),
         made,
     )
     yield Step(
