@@ -12,6 +12,7 @@ import json
 import os
 import stat
 import subprocess
+import uuid
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -160,9 +161,16 @@ def _changed_bucket(bucket: str, old: Properties, new: Properties, stack: str) -
     return _tag_bucket(_change_bucket(bucket, old, new, stack), new)
 
 
-# ECR's rules, which nothing asks for.
+# What nothing asks for later: a VPC's further blocks, of which the subnets know by themselves, and ECR's rules.
 
 _rules: dict[str, Properties] = {}
+
+
+def _new_block(_logical_id: str, properties: Properties, _stack: str) -> Made:
+    if properties["VpcId"] not in ec2._vpcs:
+        raise ValueError(f"The vpc ID '{properties['VpcId']}' does not exist")
+    association = f"vpc-cidr-assoc-{uuid.uuid4().hex[:17]}"
+    return association, {"Id": association}
 
 
 def _new_rule(_logical_id: str, properties: Properties, _stack: str) -> Made:
@@ -275,6 +283,7 @@ def register() -> None:
         "create": _new_flow_log,
         "delete": lambda log, _: ec2._delete_flow_logs({"FlowLogId.1": log}),
     }
+    _HANDLERS["AWS::EC2::VPCCidrBlock"] = {"create": _new_block, "delete": lambda *_: None}
     _HANDLERS["AWS::EC2::SecurityGroupIngress"] = {
         "create": _new_ingress,
         "delete": lambda _, properties: ec2._revoke_sg_ingress(_rule(properties)),
