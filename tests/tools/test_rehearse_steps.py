@@ -165,6 +165,16 @@ def test_exit_code_is_told_with_the_last_words(stage: Stage) -> None:
     assert looked(expect.ends(1), outcome(stage, 1, said, NOTHING, NOTHING))[0]
 
 
+def test_first_failure_is_told_rather_than_the_last_words(stage: Stage) -> None:
+    said = """
+c | 3/9 | 9:00:01 AM | CREATE_FAILED        | AWS::ECR::Repository | Images (Images1) it exists already
+c | 3/9 | 9:00:02 AM | CREATE_FAILED        | AWS::S3::Bucket      | Bucket (Bucket1) Resource creation cancelled
+❌  c failed: DeploymentError: Resource updates failed:
+"""
+    told = "exit code 1: Images (Images1) it exists already"
+    assert looked(expect.ends(0), outcome(stage, 1, said, NOTHING, NOTHING)) == (False, told)
+
+
 def test_one_difference_is_one(stage: Stage) -> None:
     line = "[~] Custom::AWSCDK-EKS-KubernetesResource shop/Deployment/Resource Deployment may be replaced"
     one = outcome(stage, 0, f"Resources\n{line}\n └─ [~] Manifest\n", NOTHING, NOTHING)

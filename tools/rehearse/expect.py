@@ -37,9 +37,11 @@ def ends(code: int) -> Expectation[Outcome]:
 
 def _last_words(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    told = [line for line in lines if re.search(r"❌|FAILED|rror:|failed:|refus", line)]
-    words = " ".join((told or lines or ["nothing"])[-1].split())
-    return re.sub(r"arn:\S*:stack/([^/]+)/[0-9a-f-]+", r"\1", words)[:200]
+    # What failed first is the cause; the CLI's own last words are often about what it did afterwards.
+    failed = [line.rpartition("|")[2] for line in lines if re.search(r"_FAILED +\|", line)]
+    told = [line for line in lines if re.search(r"❌|rror:|failed:|refus", line)]
+    words = " ".join((failed[:1] or told[-1:] or lines[-1:] or ["nothing"])[0].split())
+    return re.sub(r"arn:\S*:stack/([^/]+)/[0-9a-f-]+", r"\1", words)[:250]
 
 
 def says(pattern: str, words: str) -> Expectation[Outcome]:
