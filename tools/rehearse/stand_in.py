@@ -256,7 +256,13 @@ def _completed(name: str, properties: Properties) -> Made:
 
 
 def _new_cluster(logical_id: str, properties: Properties, stack: str) -> Made:
-    return _completed(_make_cluster(logical_id, properties, stack)[0], properties)
+    name = _make_cluster(logical_id, properties, stack)[0]
+    # ministack invents the cluster's security group and VPC, but our rules need a group that is there.
+    network = eks._clusters[name]["resourcesVpcConfig"]
+    network["vpcId"] = ec2._subnets[properties["ResourcesVpcConfig"]["SubnetIds"][0]]["VpcId"]
+    asked = {"GroupName": f"eks-cluster-sg-{name}", "GroupDescription": "EKS", "VpcId": network["vpcId"]}
+    network["clusterSecurityGroupId"] = _element(_text(ec2._create_security_group(asked), logical_id), "groupId")
+    return _completed(name, properties)
 
 
 def _changed_cluster(name: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None) -> Made:
@@ -268,6 +274,8 @@ def _delete_cluster(name: str, properties: Properties) -> None:
     if cluster is not None and str(cluster.get("deletionProtection", False)).lower() == "true":
         raise ValueError(f"Cluster {name} cannot be deleted because deletion protection is enabled")
     _remove_cluster(name, properties)
+    if cluster is not None:
+        ec2._delete_security_group({"GroupId": cluster["resourcesVpcConfig"]["clusterSecurityGroupId"]})
 
 
 def register() -> None:
