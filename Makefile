@@ -10,7 +10,7 @@ CODE := $(wildcard automode_constructs charts stacks app.py tests examples bench
 export PATH := $(VENV)/bin:$(OUTER_PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup synth test check format-check lint types manifests rules schemas crds bench build lock clean
+.PHONY: help setup synth test check format-check lint types manifests rules schemas crds rehearse bench build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ schemas: setup ## Write the JSON Schema of each kind, for editors, to schemas
 crds: setup ## Write the contract data from CRDs (AUTOMODE_CRD_DIR=crds ARGS='--source ... --date ...')
 	@'$(PY)' -m tools.crds $(ARGS)
 
+rehearse: setup ## Deploy, break, repair and destroy against a stand-in AWS (ARGS='--only destroy')
+	@'$(PY)' -m tools.rehearse $(ARGS)
+
 bench: setup ## Measure what the README promises
 	@'$(PY)' -m benchmarks $(ARGS)
 
@@ -58,6 +61,6 @@ build: setup ## Build the wheel and the source distribution into dist
 lock: ## Write constraints.txt anew, with the newest versions pyproject.toml allows
 	@PATH='$(OUTER_PATH)' PYTHON='$(PYTHON)' tools/lock
 
-clean: ## Remove what the other targets wrote, except .venv
-	@rm -rf cdk.out .synth.* manifests dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove what the other targets wrote, except .venv and the parts in .rehearse
+	@rm -rf .rehearse/last cdk.out .synth.* manifests dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
