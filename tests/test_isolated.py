@@ -18,6 +18,7 @@ from stacks.cluster_stack import ClusterStack
 from stacks.gpt_oss_stack import GptOssStack
 from stacks.platform_stack import PlatformStack
 from stacks.retail_store_stack import RetailStoreStack
+from stacks.weights_stack import WeightsStack
 from tests.support import feature_flags, manifests, of_type, synthesised
 from tests.template_checks import template_findings
 
@@ -40,7 +41,15 @@ def _on_an_isolated_cluster(id: str) -> tuple[cdk.App, ClusterStack]:
 def test_the_model_runs_where_nothing_leads_out() -> None:
     app, stack = _on_an_isolated_cluster("Isolated")
     PlatformStack(app, "IsolatedPlatform", cluster=stack.cluster, env=stack_env(stack))
-    GptOssStack(app, "IsolatedModel", cluster=stack.cluster, stage_weights=False, env=stack_env(stack))
+    weights = WeightsStack(app, "IsolatedWeights", env=stack_env(stack))
+    GptOssStack(
+        app,
+        "IsolatedModel",
+        cluster=stack.cluster,
+        bucket=weights.bucket,
+        stage_weights=False,
+        env=stack_env(stack),
+    )
     templates = synthesised(app)
     for name, template in templates.items():
         assert template_findings(template) == [], name

@@ -46,7 +46,7 @@ def with_fips(scope: Construct, defaults: NodeDefaults, *, built_in_pools: Seque
             "automode:FipsBuiltInPools",
             f"node_defaults.fips: is on by default in '{region}', but the nodes of EKS's own pools "
             f"{list(built_in_pools)} cannot have it; set built_in_pools=[] and deliver pools of your own (ClusterStack "
-            "does both with hardened_pools=True), or NodeDefaults(fips=False)",
+            "does so unless hardened_pools=False), or NodeDefaults(fips=False)",
         )
     return defaults.model_copy(update={"fips": True})
 

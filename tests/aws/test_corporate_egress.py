@@ -245,7 +245,7 @@ class TestRefusals:
         assert refusal(lambda: _cluster(stack, built_in_pools=["system"])) == (
             "Dev/Cluster: built_in_pools: ['system'] cannot carry node_defaults.https_proxy, node_defaults.no_proxy, "
             "node_defaults.certificate_bundles: their NodeClass 'default' is EKS's own; set built_in_pools=[] and "
-            "deliver pools of your own (ClusterStack does both with hardened_pools=True)"
+            "deliver pools of your own (ClusterStack does so unless hardened_pools=False)"
         )
 
     def test_more_entries_than_a_node_class_takes(self) -> None:

@@ -18,7 +18,7 @@ from aws_cdk.assertions import Annotations, Match, Template
 
 from automode_constructs import AutoModeCluster, AutoModeNetwork, NodeDefaults
 from stacks.cluster_stack import ClusterStack
-from tests.support import feature_flags, of_type, only
+from tests.support import feature_flags, of_type
 
 ROOT = Path(__file__).parents[2]
 FIPS = NodeDefaults(fips=True)
@@ -83,8 +83,8 @@ class TestNodes:
         Annotations.from_stack(stack).has_warning(
             "/Dev/Cluster",
             "node_defaults.fips: is on by default in 'us-gov-west-1', but the nodes of EKS's own pools ['system'] "
-            "cannot have it; set built_in_pools=[] and deliver pools of your own (ClusterStack does both with "
-            "hardened_pools=True), or NodeDefaults(fips=False) [ack: automode:FipsBuiltInPools]",
+            "cannot have it; set built_in_pools=[] and deliver pools of your own (ClusterStack does so unless "
+            "hardened_pools=False), or NodeDefaults(fips=False) [ack: automode:FipsBuiltInPools]",
         )
 
     def test_built_in_pools_beside_what_was_asked_for_are_an_error(self) -> None:
@@ -93,26 +93,26 @@ class TestNodes:
         assert str(refused.value) == (
             "Dev/Cluster: built_in_pools: ['system', 'general-purpose'] cannot carry node_defaults.fips: their "
             "NodeClass 'default' is EKS's own; set built_in_pools=[] and deliver pools of your own (ClusterStack does "
-            "both with hardened_pools=True)"
+            "so unless hardened_pools=False)"
         )
 
     @pytest.mark.parametrize(
-        ("region", "hardened", "pools"),
+        ("region", "given", "pools"),
         [
-            ("us-gov-west-1", None, []),
-            ("us-gov-west-1", False, ["system", "general-purpose"]),
-            ("us-east-1", None, ["system", "general-purpose"]),
-            (None, None, ["system", "general-purpose"]),
+            ("us-gov-west-1", {}, []),
+            ("us-gov-west-1", {"hardened_pools": False}, ["system", "general-purpose"]),
+            ("us-east-1", {}, []),
+            (None, {}, []),
         ],
     )
-    def test_a_stack_in_govcloud_has_pools_that_can_have_it(
-        self, region: str | None, hardened: bool | None, pools: list[str]
+    def test_a_stack_has_pools_that_can_have_it_unless_told_otherwise(
+        self, region: str | None, given: dict[str, bool], pools: list[str]
     ) -> None:
         stack = ClusterStack(
             cdk.App(),
             "Gov",
             cluster_name="gov",
-            hardened_pools=hardened,
+            **given,
             kubectl=False,
             env=cdk.Environment(region=region),
         )
@@ -205,8 +205,8 @@ class TestPartition:
             text=True,
         )
         texts = [path.read_text("utf-8") for path in sorted((tmp_path / "out").glob("*.template.json"))]
-        assert len(texts) == 2
+        assert len(texts) == 3
         # The manifests are in the templates; inner quotes do not matter to an ARN.
         assert {found for text in texts for found in re.findall(r"arn:(aws[a-z-]*):", text)} <= {own}
-        compute = only(json.loads(texts[0]), "AWS::EKS::Cluster")["Properties"]["ComputeConfig"]
-        assert bool(compute["NodePools"]) is (own == "aws")
+        clusters = [found for text in texts for found in of_type(json.loads(text), "AWS::EKS::Cluster").values()]
+        assert [found["Properties"]["ComputeConfig"]["NodePools"] for found in clusters] == [[]]

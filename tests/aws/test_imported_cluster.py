@@ -87,6 +87,7 @@ def test_the_import_makes_nothing_that_costs_beside_it(public: dict[str, Any]) -
         "AWS::IAM::Role",
         "AWS::Lambda::Function",
         "AWS::Lambda::LayerVersion",
+        "AWS::Logs::LogGroup",
     }
 
 

@@ -46,7 +46,9 @@ def the_group(template: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def test_the_rules_are_what_pods_nodes_and_control_plane_need(template: dict[str, Any]) -> None:
     name, _ = the_group(template)
-    called = {name: "pods"}
+    groups = of_type(template, "AWS::EC2::SecurityGroup").items()
+    kubectl = {other for other, resource in groups if "kubectl" in resource["Properties"]["GroupDescription"]}
+    called = {name: "pods", **dict.fromkeys(kubectl, "kubectl")}
     rules = sorted(
         (
             called.get(item["SourceSecurityGroupId"]["Fn::GetAtt"][0], "cluster"),
@@ -59,6 +61,7 @@ def test_the_rules_are_what_pods_nodes_and_control_plane_need(template: dict[str
     )
     assert rules == [
         ("cluster", "pods", "-1", 0, 0),
+        ("kubectl", "cluster", "tcp", 443, 443),
         ("pods", "cluster", "tcp", 53, 53),
         ("pods", "cluster", "tcp", 443, 443),
         ("pods", "cluster", "tcp", 10250, 10250),
