@@ -272,10 +272,11 @@ class TestEveryDefaultHasAName:
 
 
 class TestOneName:
-    def test_two_clusters_of_one_name_are_refused(self, stack: cdk.Stack) -> None:
-        AutoModeCluster(stack, "A", cluster_name="dev")
+    def test_two_clusters_of_one_name_are_refused(self) -> None:
+        app = cdk.App()
+        AutoModeCluster(cdk.Stack(app, "Dev"), "A", cluster_name="dev")
         with pytest.raises(AutoModeError) as refused:
-            AutoModeCluster(cdk.Stack(stack.node.root, "Other"), "B", cluster_name="dev")
+            AutoModeCluster(cdk.Stack(app, "Other"), "B", cluster_name="dev")
         assert str(refused.value) == (
             "Other/B: cluster_name: 'dev' is the name of 'Dev/A' too; "
             "give each cluster of an account and region a name of its own"

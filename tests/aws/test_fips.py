@@ -97,22 +97,22 @@ class TestNodes:
         )
 
     @pytest.mark.parametrize(
-        ("region", "given", "pools"),
+        ("region", "hardened", "pools"),
         [
-            ("us-gov-west-1", {}, []),
-            ("us-gov-west-1", {"hardened_pools": False}, ["system", "general-purpose"]),
-            ("us-east-1", {}, []),
-            (None, {}, []),
+            ("us-gov-west-1", True, []),
+            ("us-gov-west-1", False, ["system", "general-purpose"]),
+            ("us-east-1", True, []),
+            (None, True, []),
         ],
     )
     def test_a_stack_has_pools_that_can_have_it_unless_told_otherwise(
-        self, region: str | None, given: dict[str, bool], pools: list[str]
+        self, region: str | None, hardened: bool, pools: list[str]
     ) -> None:
         stack = ClusterStack(
             cdk.App(),
             "Gov",
             cluster_name="gov",
-            **given,
+            hardened_pools=hardened,
             kubectl=False,
             env=cdk.Environment(region=region),
         )

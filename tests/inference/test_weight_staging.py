@@ -15,7 +15,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from automode_constructs.delivery_attachment import MAX_MANIFEST_BYTES, WAIT_TIMEOUT
+from automode_constructs.delivery_attachment import MAX_MANIFEST_BYTES
+from automode_constructs.delivery_resources import WAIT_TIMEOUT_SECONDS
 from automode_constructs.inference import stage_weights, weight_staging
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE, WeightStaging
@@ -230,7 +231,7 @@ class TestDeadline:
     def test_the_job_ends_before_a_deployment_stops_waiting(self, objects: dict[str, dict[str, Any]]) -> None:
         spec = objects["Job"]["spec"]
         assert (spec["activeDeadlineSeconds"], spec["backoffLimit"]) == (780, 3)
-        assert spec["activeDeadlineSeconds"] < WAIT_TIMEOUT.to_seconds() < 900
+        assert spec["activeDeadlineSeconds"] < WAIT_TIMEOUT_SECONDS < 900
         # Kubernetes waits 10, 20, 40 ... seconds between two pods.
         assert sum(10 * 2**number for number in range(spec["backoffLimit"])) < 120
 

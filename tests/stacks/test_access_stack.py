@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import Any
 
 import aws_cdk as cdk
@@ -79,15 +80,17 @@ class TestNoAdmin:
         return len(Annotations.from_stack(stack).find_warning("*", NO_ADMIN))
 
     def test_is_said_once_where_nobody_is_admitted(self) -> None:
-        stack = cdk.Stack(cdk.App(), "Dev")
+        app = cdk.App()
+        stack = cdk.Stack(app, "Dev")
         cluster = AutoModeCluster(stack, "Cluster", cluster_name="dev")
-        AccessStack(stack.node.root, "Access", cluster=cluster)
+        AccessStack(app, "Access", cluster=cluster)
         assert self._warnings(stack) == 1
 
     def test_is_not_said_where_an_access_stack_admits_someone(self) -> None:
-        stack = cdk.Stack(cdk.App(), "Dev")
+        app = cdk.App()
+        stack = cdk.Stack(app, "Dev")
         cluster = AutoModeCluster(stack, "Cluster", cluster_name="dev")
-        AccessStack(stack.node.root, "Access", cluster=cluster, admin_role_arns=[ADMIN])
+        AccessStack(app, "Access", cluster=cluster, admin_role_arns=[ADMIN])
         assert self._warnings(stack) == 0
 
     def test_is_not_said_where_the_cdk_admits_someone(self) -> None:
@@ -109,23 +112,21 @@ class TestNoAdmin:
 
 class TestRefusals:
     def test_a_session_in_the_words_of_the_context_key(self) -> None:
-        stack = cdk.Stack(cdk.App(), "Dev")
-        cluster = AutoModeCluster(stack, "Cluster", cluster_name="dev")
+        app = cdk.App()
+        cluster = AutoModeCluster(cdk.Stack(app, "Dev"), "Cluster", cluster_name="dev")
         session = "arn:aws:sts::111122223333:assumed-role/Admin/me"
-        assert refusal(
-            lambda: AccessStack(stack.node.root, "Access", cluster=cluster, admin_role_arns=[session])
-        ).startswith(f"Access/Admins: admin_role_arns[0]: '{session}' is the ARN of a session, not of the role behind")
+        assert refusal(lambda: AccessStack(app, "Access", cluster=cluster, admin_role_arns=[session])).startswith(
+            f"Access/Admins: admin_role_arns[0]: '{session}' is the ARN of a session, not of the role behind"
+        )
 
     def test_a_role_that_has_an_entry_already(self) -> None:
-        stack = cdk.Stack(cdk.App(), "Dev")
-        cluster = AutoModeCluster(stack, "Cluster", cluster_name="dev", admin_role_arns=[ADMIN])
-        AdminAccess(cdk.Stack(stack.node.root, "A"), "Admins", cluster=cluster, admin_role_arns=[OPS])
-        later = cdk.Stack(stack.node.root, "B")
+        app = cdk.App()
+        cluster = AutoModeCluster(cdk.Stack(app, "Dev"), "Cluster", cluster_name="dev", admin_role_arns=[ADMIN])
+        AdminAccess(cdk.Stack(app, "A"), "Admins", cluster=cluster, admin_role_arns=[OPS])
+        later = cdk.Stack(app, "B")
         for arn, home in ((ADMIN, "Dev/Cluster"), (OPS, "A/Admins")):
-            given: list[str] = [arn]
-            assert refusal(
-                lambda given=given: AdminAccess(later, "Admins", cluster=cluster, admin_role_arns=given)
-            ) == (  # type: ignore[misc]
+            again = partial(AdminAccess, later, "Admins", cluster=cluster, admin_role_arns=[arn])
+            assert refusal(again) == (
                 f"B/Admins: admin_role_arns[0]: '{arn}' has an access entry of '{home}' already; "
                 "name it in one place; EKS takes one access entry for a role"
             )
