@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from automode_constructs.aws.roles import ClusterRole as ClusterRole
     from automode_constructs.aws.roles import NodeRole as NodeRole
     from automode_constructs.aws.vpc_endpoints import VpcEndpoints as VpcEndpoints
-    from automode_constructs.cluster_values import ClusterValues as ClusterValues
-    from automode_constructs.delivery import ChartDelivery as ChartDelivery
+    from automode_constructs.delivery.chart_delivery import ChartDelivery as ChartDelivery
     from automode_constructs.errors import AutoModeError as AutoModeError
     from automode_constructs.inference.cold_start import estimate_cold_start as estimate_cold_start
     from automode_constructs.inference.model_preset import GPT_OSS_20B as GPT_OSS_20B
@@ -35,11 +34,13 @@ if TYPE_CHECKING:
     from automode_constructs.inference.weights import S3Weights as S3Weights
     from automode_constructs.inference.weights import SecretKey as SecretKey
     from automode_constructs.manifests.certificate_config_map import CertificateConfigMap as CertificateConfigMap
+    from automode_constructs.manifests.cluster_values import ClusterValues as ClusterValues
     from automode_constructs.manifests.gateway_class import GatewayClass as GatewayClass
     from automode_constructs.manifests.ingress_class import IngressClass as IngressClass
     from automode_constructs.manifests.ingress_class import IngressClassParams as IngressClassParams
     from automode_constructs.manifests.kubernetes_object import KubernetesObject as KubernetesObject
     from automode_constructs.manifests.node_class import NodeClass as NodeClass
+    from automode_constructs.manifests.node_defaults import NodeDefaults as NodeDefaults
     from automode_constructs.manifests.node_pool import NodePool as NodePool
     from automode_constructs.manifests.reserved_capacity import ReservedCapacity as ReservedCapacity
     from automode_constructs.manifests.static_node_pools import StaticNodePools as StaticNodePools
@@ -47,139 +48,146 @@ if TYPE_CHECKING:
     from automode_constructs.manifests.target_group_binding import TargetGroupBinding as TargetGroupBinding
     from automode_constructs.manifests.volume_attributes_class import VolumeAttributesClass as VolumeAttributesClass
     from automode_constructs.manifests.volume_snapshot_class import VolumeSnapshotClass as VolumeSnapshotClass
-    from automode_constructs.manifests.yaml_folder import write_yaml_folder as write_yaml_folder
-    from automode_constructs.node_defaults import NodeDefaults as NodeDefaults
-    from automode_constructs.specs.advanced_compute import AdvancedCompute as AdvancedCompute
-    from automode_constructs.specs.advanced_networking import AdvancedNetworking as AdvancedNetworking
-    from automode_constructs.specs.advanced_networking import NetworkInterface as NetworkInterface
-    from automode_constructs.specs.advanced_security import AdvancedSecurity as AdvancedSecurity
-    from automode_constructs.specs.capacity import CapacityReservationSelectorTerm as CapacityReservationSelectorTerm
-    from automode_constructs.specs.capacity import PlacementGroupSelector as PlacementGroupSelector
-    from automode_constructs.specs.capacity_reservation import CapacityReservation as CapacityReservation
-    from automode_constructs.specs.certificate_bundle import CertificateBundle as CertificateBundle
-    from automode_constructs.specs.efa import efa_network_interfaces as efa_network_interfaces
-    from automode_constructs.specs.efa import with_efa as with_efa
-    from automode_constructs.specs.gateway_class import GatewayClassSpec as GatewayClassSpec
-    from automode_constructs.specs.hugepages import Hugepages as Hugepages
-    from automode_constructs.specs.hugepages import StaticHugepages as StaticHugepages
-    from automode_constructs.specs.hugepages import TransparentHugepages as TransparentHugepages
-    from automode_constructs.specs.ingress_class import IngressClassParamsSpec as IngressClassParamsSpec
-    from automode_constructs.specs.kubelet import Eviction as Eviction
-    from automode_constructs.specs.kubelet import Kubelet as Kubelet
-    from automode_constructs.specs.kubelet import KubeletLogging as KubeletLogging
-    from automode_constructs.specs.node_class import EphemeralStorage as EphemeralStorage
-    from automode_constructs.specs.node_class import NodeClassSpec as NodeClassSpec
-    from automode_constructs.specs.node_class import SecurityGroupSelectorTerm as SecurityGroupSelectorTerm
-    from automode_constructs.specs.node_class import SubnetSelectorTerm as SubnetSelectorTerm
-    from automode_constructs.specs.node_pool import Budget as Budget
-    from automode_constructs.specs.node_pool import Disruption as Disruption
-    from automode_constructs.specs.node_pool import NodeClaimSpec as NodeClaimSpec
-    from automode_constructs.specs.node_pool import NodeClaimTemplate as NodeClaimTemplate
-    from automode_constructs.specs.node_pool import NodeMetadata as NodeMetadata
-    from automode_constructs.specs.node_pool import NodePoolSpec as NodePoolSpec
-    from automode_constructs.specs.node_pool import Taint as Taint
-    from automode_constructs.specs.requirement import Requirement as Requirement
-    from automode_constructs.specs.storage_class import StorageClassSpec as StorageClassSpec
-    from automode_constructs.specs.storage_class import StorageParameters as StorageParameters
-    from automode_constructs.specs.sysctls import Kernel as Kernel
-    from automode_constructs.specs.sysctls import Sysctls as Sysctls
-    from automode_constructs.specs.target_group_binding import NetworkingPeer as NetworkingPeer
-    from automode_constructs.specs.target_group_binding import NetworkingPort as NetworkingPort
-    from automode_constructs.specs.target_group_binding import NetworkingRule as NetworkingRule
-    from automode_constructs.specs.target_group_binding import NetworkingSecurityGroup as NetworkingSecurityGroup
-    from automode_constructs.specs.target_group_binding import ServiceReference as ServiceReference
-    from automode_constructs.specs.target_group_binding import TargetGroupBindingSpec as TargetGroupBindingSpec
-    from automode_constructs.specs.target_group_binding import TargetGroupNetworking as TargetGroupNetworking
-    from automode_constructs.specs.volume_attributes_class import VolumeAttributes as VolumeAttributes
-    from automode_constructs.specs.volume_attributes_class import VolumeAttributesClassSpec as VolumeAttributesClassSpec
-    from automode_constructs.specs.volume_snapshot_class import VolumeSnapshotClassSpec as VolumeSnapshotClassSpec
+    from automode_constructs.rendering.yaml_folder import write_yaml_folder as write_yaml_folder
+    from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute as AdvancedCompute
+    from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking as AdvancedNetworking
+    from automode_constructs.specs.nodes.advanced_networking import NetworkInterface as NetworkInterface
+    from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity as AdvancedSecurity
+    from automode_constructs.specs.nodes.capacity import (
+        CapacityReservationSelectorTerm as CapacityReservationSelectorTerm,
+    )
+    from automode_constructs.specs.nodes.capacity import PlacementGroupSelector as PlacementGroupSelector
+    from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle as CertificateBundle
+    from automode_constructs.specs.nodes.efa import efa_network_interfaces as efa_network_interfaces
+    from automode_constructs.specs.nodes.efa import with_efa as with_efa
+    from automode_constructs.specs.nodes.hugepages import Hugepages as Hugepages
+    from automode_constructs.specs.nodes.hugepages import StaticHugepages as StaticHugepages
+    from automode_constructs.specs.nodes.hugepages import TransparentHugepages as TransparentHugepages
+    from automode_constructs.specs.nodes.kubelet import Eviction as Eviction
+    from automode_constructs.specs.nodes.kubelet import Kubelet as Kubelet
+    from automode_constructs.specs.nodes.kubelet import KubeletLogging as KubeletLogging
+    from automode_constructs.specs.nodes.node_class import EphemeralStorage as EphemeralStorage
+    from automode_constructs.specs.nodes.node_class import NodeClassSpec as NodeClassSpec
+    from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm as SecurityGroupSelectorTerm
+    from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm as SubnetSelectorTerm
+    from automode_constructs.specs.nodes.sysctls import Kernel as Kernel
+    from automode_constructs.specs.nodes.sysctls import Sysctls as Sysctls
+    from automode_constructs.specs.pools.capacity_reservation import CapacityReservation as CapacityReservation
+    from automode_constructs.specs.pools.node_pool import Budget as Budget
+    from automode_constructs.specs.pools.node_pool import Disruption as Disruption
+    from automode_constructs.specs.pools.node_pool import NodeClaimSpec as NodeClaimSpec
+    from automode_constructs.specs.pools.node_pool import NodeClaimTemplate as NodeClaimTemplate
+    from automode_constructs.specs.pools.node_pool import NodeMetadata as NodeMetadata
+    from automode_constructs.specs.pools.node_pool import NodePoolSpec as NodePoolSpec
+    from automode_constructs.specs.pools.node_pool import Taint as Taint
+    from automode_constructs.specs.pools.requirement import Requirement as Requirement
+    from automode_constructs.specs.storage.storage_class import StorageClassSpec as StorageClassSpec
+    from automode_constructs.specs.storage.storage_class import StorageParameters as StorageParameters
+    from automode_constructs.specs.storage.volume_attributes_class import VolumeAttributes as VolumeAttributes
+    from automode_constructs.specs.storage.volume_attributes_class import (
+        VolumeAttributesClassSpec as VolumeAttributesClassSpec,
+    )
+    from automode_constructs.specs.storage.volume_snapshot_class import (
+        VolumeSnapshotClassSpec as VolumeSnapshotClassSpec,
+    )
+    from automode_constructs.specs.traffic.gateway_class import GatewayClassSpec as GatewayClassSpec
+    from automode_constructs.specs.traffic.ingress_class import IngressClassParamsSpec as IngressClassParamsSpec
+    from automode_constructs.specs.traffic.target_group_binding import NetworkingPeer as NetworkingPeer
+    from automode_constructs.specs.traffic.target_group_binding import NetworkingPort as NetworkingPort
+    from automode_constructs.specs.traffic.target_group_binding import NetworkingRule as NetworkingRule
+    from automode_constructs.specs.traffic.target_group_binding import (
+        NetworkingSecurityGroup as NetworkingSecurityGroup,
+    )
+    from automode_constructs.specs.traffic.target_group_binding import ServiceReference as ServiceReference
+    from automode_constructs.specs.traffic.target_group_binding import TargetGroupBindingSpec as TargetGroupBindingSpec
+    from automode_constructs.specs.traffic.target_group_binding import TargetGroupNetworking as TargetGroupNetworking
 else:
     _HOMES = {
-        "AdvancedCompute": "specs.advanced_compute",
-        "AdvancedNetworking": "specs.advanced_networking",
-        "AdvancedSecurity": "specs.advanced_security",
+        "AdvancedCompute": "specs.nodes.advanced_compute",
+        "AdvancedNetworking": "specs.nodes.advanced_networking",
+        "AdvancedSecurity": "specs.nodes.advanced_security",
         "AutoModeCluster": "aws.cluster",
         "AutoModeError": "errors",
         "AutoModeNetwork": "aws.network",
-        "Budget": "specs.node_pool",
+        "Budget": "specs.pools.node_pool",
         "BuiltInNodeRole": "aws.roles",
-        "CapacityReservation": "specs.capacity_reservation",
-        "CapacityReservationSelectorTerm": "specs.capacity",
-        "CertificateBundle": "specs.certificate_bundle",
+        "CapacityReservation": "specs.pools.capacity_reservation",
+        "CapacityReservationSelectorTerm": "specs.nodes.capacity",
+        "CertificateBundle": "specs.nodes.certificate_bundle",
         "CertificateConfigMap": "manifests.certificate_config_map",
-        "ChartDelivery": "delivery",
+        "ChartDelivery": "delivery.chart_delivery",
         "ClusterRole": "aws.roles",
-        "ClusterValues": "cluster_values",
-        "Disruption": "specs.node_pool",
+        "ClusterValues": "manifests.cluster_values",
+        "Disruption": "specs.pools.node_pool",
         "EfaSecurityGroup": "aws.efa_security_group",
-        "EphemeralStorage": "specs.node_class",
-        "Eviction": "specs.kubelet",
+        "EphemeralStorage": "specs.nodes.node_class",
+        "Eviction": "specs.nodes.kubelet",
         "ExistingNetwork": "aws.network",
         "GPT_OSS_20B": "inference.model_preset",
         "GatewayClass": "manifests.gateway_class",
-        "GatewayClassSpec": "specs.gateway_class",
+        "GatewayClassSpec": "specs.traffic.gateway_class",
         "HubWeights": "inference.weights",
-        "Hugepages": "specs.hugepages",
+        "Hugepages": "specs.nodes.hugepages",
         "ImageWeights": "inference.weights",
         "ImportedCluster": "aws.imported_cluster",
         "IngressClass": "manifests.ingress_class",
         "IngressClassParams": "manifests.ingress_class",
-        "IngressClassParamsSpec": "specs.ingress_class",
-        "Kernel": "specs.sysctls",
-        "Kubelet": "specs.kubelet",
-        "KubeletLogging": "specs.kubelet",
+        "IngressClassParamsSpec": "specs.traffic.ingress_class",
+        "Kernel": "specs.nodes.sysctls",
+        "Kubelet": "specs.nodes.kubelet",
+        "KubeletLogging": "specs.nodes.kubelet",
         "KubernetesObject": "manifests.kubernetes_object",
         "LocalZoneSubnets": "aws.local_zone",
         "ModelBucket": "aws.model_bucket",
         "ModelPreset": "inference.model_preset",
         "ModelServer": "inference.model_server",
-        "NetworkInterface": "specs.advanced_networking",
-        "NetworkingPeer": "specs.target_group_binding",
-        "NetworkingPort": "specs.target_group_binding",
-        "NetworkingRule": "specs.target_group_binding",
-        "NetworkingSecurityGroup": "specs.target_group_binding",
-        "NodeClaimSpec": "specs.node_pool",
-        "NodeClaimTemplate": "specs.node_pool",
+        "NetworkInterface": "specs.nodes.advanced_networking",
+        "NetworkingPeer": "specs.traffic.target_group_binding",
+        "NetworkingPort": "specs.traffic.target_group_binding",
+        "NetworkingRule": "specs.traffic.target_group_binding",
+        "NetworkingSecurityGroup": "specs.traffic.target_group_binding",
+        "NodeClaimSpec": "specs.pools.node_pool",
+        "NodeClaimTemplate": "specs.pools.node_pool",
         "NodeClass": "manifests.node_class",
-        "NodeClassSpec": "specs.node_class",
-        "NodeDefaults": "node_defaults",
-        "NodeMetadata": "specs.node_pool",
+        "NodeClassSpec": "specs.nodes.node_class",
+        "NodeDefaults": "manifests.node_defaults",
+        "NodeMetadata": "specs.pools.node_pool",
         "NodePool": "manifests.node_pool",
-        "NodePoolSpec": "specs.node_pool",
+        "NodePoolSpec": "specs.pools.node_pool",
         "NodeRole": "aws.roles",
-        "PlacementGroupSelector": "specs.capacity",
+        "PlacementGroupSelector": "specs.nodes.capacity",
         "PodIdentityRole": "aws.pod_identity",
         "PodSecurityGroup": "aws.pod_security_group",
         "PullThroughCache": "aws.pull_through_cache",
-        "Requirement": "specs.requirement",
+        "Requirement": "specs.pools.requirement",
         "ReservedCapacity": "manifests.reserved_capacity",
         "S3Weights": "inference.weights",
         "SecretKey": "inference.weights",
-        "SecurityGroupSelectorTerm": "specs.node_class",
-        "ServiceReference": "specs.target_group_binding",
-        "StaticHugepages": "specs.hugepages",
+        "SecurityGroupSelectorTerm": "specs.nodes.node_class",
+        "ServiceReference": "specs.traffic.target_group_binding",
+        "StaticHugepages": "specs.nodes.hugepages",
         "StaticNodePools": "manifests.static_node_pools",
         "StorageClass": "manifests.storage_class",
-        "StorageClassSpec": "specs.storage_class",
-        "StorageParameters": "specs.storage_class",
-        "SubnetSelectorTerm": "specs.node_class",
-        "Sysctls": "specs.sysctls",
-        "Taint": "specs.node_pool",
+        "StorageClassSpec": "specs.storage.storage_class",
+        "StorageParameters": "specs.storage.storage_class",
+        "SubnetSelectorTerm": "specs.nodes.node_class",
+        "Sysctls": "specs.nodes.sysctls",
+        "Taint": "specs.pools.node_pool",
         "TargetGroupBinding": "manifests.target_group_binding",
-        "TargetGroupBindingSpec": "specs.target_group_binding",
-        "TargetGroupNetworking": "specs.target_group_binding",
-        "TransparentHugepages": "specs.hugepages",
-        "VolumeAttributes": "specs.volume_attributes_class",
+        "TargetGroupBindingSpec": "specs.traffic.target_group_binding",
+        "TargetGroupNetworking": "specs.traffic.target_group_binding",
+        "TransparentHugepages": "specs.nodes.hugepages",
+        "VolumeAttributes": "specs.storage.volume_attributes_class",
         "VolumeAttributesClass": "manifests.volume_attributes_class",
-        "VolumeAttributesClassSpec": "specs.volume_attributes_class",
+        "VolumeAttributesClassSpec": "specs.storage.volume_attributes_class",
         "VolumeSnapshotClass": "manifests.volume_snapshot_class",
-        "VolumeSnapshotClassSpec": "specs.volume_snapshot_class",
+        "VolumeSnapshotClassSpec": "specs.storage.volume_snapshot_class",
         "VpcEndpoints": "aws.vpc_endpoints",
         "WeightStaging": "inference.weight_staging",
         "estimate_cold_start": "inference.cold_start",
-        "efa_network_interfaces": "specs.efa",
-        "with_efa": "specs.efa",
-        "write_yaml_folder": "manifests.yaml_folder",
+        "efa_network_interfaces": "specs.nodes.efa",
+        "with_efa": "specs.nodes.efa",
+        "write_yaml_folder": "rendering.yaml_folder",
     }
 
     __all__ = sorted(_HOMES)

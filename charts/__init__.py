@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cdk8s
 
-from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.manifests.cluster_values import ClusterValues
 from charts.node_pools import NodePoolsChart
 from charts.platform import PlatformChart
 

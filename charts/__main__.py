@@ -10,10 +10,10 @@ from pathlib import Path
 
 import cdk8s
 
-from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError
 from automode_constructs.inference.weights import S3Weights
-from automode_constructs.manifests.yaml_folder import ChartWarning, write_yaml_folder
+from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.rendering.yaml_folder import ChartWarning, write_yaml_folder
 from charts import DEMOS, platform_charts
 
 __all__ = ["main"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from automode_constructs.facts.instance_types import instance_types
-from automode_constructs.specs.instances import category_of, family_of
-from automode_constructs.specs.node_pool import Taint
+from automode_constructs.facts.instances import category_of, family_of
+from automode_constructs.specs.pools.node_pool import Taint
 
 __all__ = ["accelerator_taint"]
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.weight_staging import STAGING_IMAGE, WeightStaging
 from automode_constructs.inference.weights import S3Weights, Weights
+from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.specs import labels
-from automode_constructs.specs.node_class import EphemeralStorage
-from automode_constructs.specs.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
-from automode_constructs.specs.requirement import Requirement
+from automode_constructs.specs.nodes.node_class import EphemeralStorage
+from automode_constructs.specs.pools import labels
+from automode_constructs.specs.pools.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
+from automode_constructs.specs.pools.requirement import Requirement
 
 __all__ = ["IMAGE", "NAME", "NAMESPACE", "POOL", "STAGING_ACCOUNT", "WEIGHTS_PREFIX", "GptOssChart"]
 

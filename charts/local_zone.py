@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.regions import zone_kind
+from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.kubernetes_object import note_warning
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.specs import labels
-from automode_constructs.specs.node_class import SubnetSelectorTerm
-from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
+from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
+from automode_constructs.specs.pools import labels
+from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 
 __all__ = ["TAINT", "LocalZoneChart"]
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError, did_you_mean
+from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.specs import labels
-from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
-from automode_constructs.specs.requirement import Requirement
+from automode_constructs.specs.pools import labels
+from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
+from automode_constructs.specs.pools.requirement import Requirement
 
 __all__ = ["NODE_POOLS", "NodePoolsChart"]
 

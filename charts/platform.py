@@ -7,11 +7,11 @@ from typing import Literal
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.ingress_class import IngressClass, IngressClassParams
 from automode_constructs.manifests.storage_class import StorageClass
-from automode_constructs.specs.ingress_class import IngressClassParamsSpec
-from automode_constructs.specs.storage_class import PROVISIONER, StorageClassSpec, StorageParameters
+from automode_constructs.specs.storage.storage_class import PROVISIONER, StorageClassSpec, StorageParameters
+from automode_constructs.specs.traffic.ingress_class import IngressClassParamsSpec
 
 __all__ = ["PlatformChart"]
 

@@ -8,10 +8,10 @@ from datetime import date
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.reserved_capacity import ReservedCapacity
-from automode_constructs.specs.capacity_reservation import CapacityReservation, Fallback
-from automode_constructs.specs.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
+from automode_constructs.specs.pools.capacity_reservation import CapacityReservation, Fallback
+from automode_constructs.specs.pools.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
 from charts.accelerator_taint import accelerator_taint
 
 __all__ = ["ReservedCapacityChart"]

@@ -9,7 +9,7 @@ from constructs import Construct
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
-from automode_constructs.specs.labels import ZONE
+from automode_constructs.specs.pools.labels import ZONE
 
 __all__ = ["IMAGE", "MOST_REPLICAS", "NAME", "NAMESPACE", "RetailStoreChart"]
 

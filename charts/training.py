@@ -8,21 +8,21 @@ from datetime import date
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.efa import EfaCards
+from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.kubernetes_object import note_warning
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.manifests.reserved_capacity import ReservedCapacity
-from automode_constructs.specs import labels
-from automode_constructs.specs.advanced_compute import AdvancedCompute
-from automode_constructs.specs.capacity import PlacementGroupSelector
-from automode_constructs.specs.capacity_reservation import CapacityReservation
-from automode_constructs.specs.efa import EFA_RESOURCE, with_efa
-from automode_constructs.specs.node_class import SecurityGroupSelectorTerm
-from automode_constructs.specs.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
-from automode_constructs.specs.requirement import Requirement
+from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
+from automode_constructs.specs.nodes.capacity import PlacementGroupSelector
+from automode_constructs.specs.nodes.efa import EFA_RESOURCE, with_efa
+from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm
+from automode_constructs.specs.pools import labels
+from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
+from automode_constructs.specs.pools.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
+from automode_constructs.specs.pools.requirement import Requirement
 from charts.accelerator_taint import accelerator_taint
 
 __all__ = ["TrainingChart"]

@@ -11,7 +11,7 @@ from automode_constructs import (
     NodePoolSpec,
     Taint,
 )
-from automode_constructs.specs.labels import ARCH, INSTANCE_CATEGORY, INSTANCE_GENERATION
+from automode_constructs.specs.pools.labels import ARCH, INSTANCE_CATEGORY, INSTANCE_GENERATION
 
 app = cdk.App()
 cluster = AutoModeCluster(cdk.Stack(app, "Demo"), "Cluster", cluster_name="demo")

@@ -16,8 +16,8 @@ from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
 from automode_constructs.errors import AutoModeError
-from automode_constructs.node_defaults import NodeDefaults
-from automode_constructs.specs.node_pool import BUILT_IN_POOL_NAMES
+from automode_constructs.manifests.node_defaults import NodeDefaults
+from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 
 __all__ = ["ClusterStack"]
 

@@ -14,11 +14,11 @@ from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.aws.model_bucket import ModelBucket
 from automode_constructs.aws.pod_identity import PodIdentityRole
 from automode_constructs.aws.pull_through_cache import PullThroughCache
-from automode_constructs.delivery import ChartDelivery
+from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE
 from automode_constructs.inference.weights import S3Weights
-from automode_constructs.specs.labels import CAPACITY_TYPE, INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
+from automode_constructs.specs.pools.labels import CAPACITY_TYPE, INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
 from charts.dcgm_exporter import DcgmExporterChart
 from charts.gpt_oss import IMAGE, NAME, NAMESPACE, POOL, STAGING_ACCOUNT, WEIGHTS_PREFIX, GptOssChart
 

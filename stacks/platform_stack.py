@@ -9,7 +9,7 @@ import cdk8s
 from constructs import Construct
 
 from automode_constructs.aws.cluster import AutoModeCluster
-from automode_constructs.delivery import ChartDelivery
+from automode_constructs.delivery.chart_delivery import ChartDelivery
 from charts import platform_charts
 
 __all__ = ["PlatformStack"]

@@ -19,7 +19,7 @@ import yaml
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
-from automode_constructs.manifests.yaml_folder import to_yaml
+from automode_constructs.rendering.yaml_folder import to_yaml
 from tests.support import feature_flags, manifests
 from tests.template_checks import template_findings
 

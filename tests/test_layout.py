@@ -25,23 +25,16 @@ LAYERS = {
     "tokens": 1,
     "facts": 2,
     "specs": 3,
-    "manifests": 4,
-    "inference": 5,
-    "delivery": 5,
-    "aws": 6,
+    "checks": 4,
+    "manifests": 5,
+    "rendering": 6,
+    "inference": 7,
+    "delivery": 7,
+    "aws": 8,
 }
-"""The library's parts: each may import itself and those with a lower number."""
+"""The library's rooms: each may import itself and those with a lower number."""
 
-PARTNERS = {
-    "certificates": "manifests",
-    "cluster_values": "manifests",
-    "delivery_attachment": "delivery",
-    "delivery_resources": "delivery",
-    "node_defaults": "manifests",
-}
-"""Files that are a part of their neighbour."""
-
-LIGHT = {"errors", "tokens", "facts", "specs"}
+LIGHT = {"errors", "tokens", "facts", "specs", "checks"}
 """What a linter needs: it answers in a fraction of a second, and cdk8s and the CDK start a Node process."""
 
 HIDDEN_FROM_CHARTS = {"aws", "delivery", "cli"}
@@ -66,7 +59,7 @@ def part(name: str) -> str:
     inside = [*name.split("."), ""][1]
     if inside in root_names():
         return part(root_names()[inside])
-    return PARTNERS.get(inside, inside)
+    return inside
 
 
 def may_import(importer: str, imported: str) -> bool:
@@ -76,7 +69,7 @@ def may_import(importer: str, imported: str) -> bool:
         if house != LIBRARY or part(importer) not in LIGHT:
             return True
         return other in sys.stdlib_module_names | {"pydantic", "pydantic_core"} or (
-            other == "yaml" and part(importer) == "specs"
+            other == "yaml" and part(importer) in {"specs", "checks"}
         )
     if house != other:
         hidden = house == "charts" and part(imported) in HIDDEN_FROM_CHARTS
@@ -119,24 +112,28 @@ def imported_names(source: str, package: str) -> Iterator[str]:
     [
         ("automode_constructs.facts.regions", "automode_constructs.errors.AutoModeError", True),
         ("automode_constructs.errors", "automode_constructs.tokens.is_token", False),
-        ("automode_constructs.specs.node_pool", "automode_constructs.manifests.node_pool.NodePool", False),
-        ("automode_constructs.specs.node_pool", "automode_constructs.NodePool", False),
-        ("automode_constructs.specs.node_pool", "automode_constructs.Requirement", True),
+        ("automode_constructs.specs.pools.node_pool", "automode_constructs.manifests.node_pool.NodePool", False),
+        ("automode_constructs.specs.pools.node_pool", "automode_constructs.NodePool", False),
+        ("automode_constructs.specs.pools.node_pool", "automode_constructs.Requirement", True),
         ("automode_constructs.specs.model", "pydantic.BaseModel", True),
         ("automode_constructs.specs.model", "yaml", True),
         ("automode_constructs.facts.regions", "yaml", False),
         ("automode_constructs.facts.regions", "boto3", False),
         ("automode_constructs.specs.model", "constructs.Construct", False),
         ("automode_constructs.manifests.node_pool", "cdk8s", True),
-        ("automode_constructs.manifests.node_pool", "automode_constructs.cluster_values.ClusterValues", True),
-        ("automode_constructs.cluster_values", "automode_constructs.delivery.ChartDelivery", False),
-        ("automode_constructs.delivery", "automode_constructs.inference.model_server", False),
-        ("automode_constructs.inference.model_server", "automode_constructs.delivery", False),
-        ("automode_constructs.aws.cluster", "automode_constructs.delivery.ChartDelivery", True),
+        ("automode_constructs.manifests.node_pool", "automode_constructs.manifests.cluster_values.ClusterValues", True),
+        (
+            "automode_constructs.manifests.cluster_values",
+            "automode_constructs.delivery.chart_delivery.ChartDelivery",
+            False,
+        ),
+        ("automode_constructs.delivery.chart_delivery", "automode_constructs.inference.model_server", False),
+        ("automode_constructs.inference.model_server", "automode_constructs.delivery.chart_delivery", False),
+        ("automode_constructs.aws.cluster", "automode_constructs.delivery.chart_delivery.ChartDelivery", True),
         ("automode_constructs.aws.cluster", "automode_constructs.cli.main", False),
         ("automode_constructs.aws.cluster", "charts.node_pools", False),
         ("automode_constructs.cli.lint", "automode_constructs.inference.presets", True),
-        ("automode_constructs.cli.lint", "automode_constructs.delivery", False),
+        ("automode_constructs.cli.lint", "automode_constructs.delivery.chart_delivery", False),
         ("automode_constructs.cli.lint", "automode_constructs.aws.cluster", False),
         ("charts.node_pools", "automode_constructs.NodePool", True),
         ("charts.node_pools", "automode_constructs.AutoModeCluster", False),

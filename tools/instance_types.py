@@ -19,7 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from automode_constructs.specs.instances import FAMILIES, NEVER_LAUNCHED_SIZES, family_of, size_of
+from automode_constructs.facts.instances import FAMILIES, NEVER_LAUNCHED_SIZES, family_of, size_of
 
 __all__ = [
     "Prices",

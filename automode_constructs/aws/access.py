@@ -11,7 +11,7 @@ from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct
 
 from automode_constructs.aws.cluster_arguments import check_admins
-from automode_constructs.delivery import ChartTarget, check_is_target
+from automode_constructs.delivery.chart_delivery import ChartTarget, check_is_target
 from automode_constructs.errors import AutoModeError
 from automode_constructs.tokens import is_token
 

@@ -41,13 +41,13 @@ from automode_constructs.aws.partition_types import refuse_missing_types
 from automode_constructs.aws.roles import CLUSTER_POLICIES, BuiltInNodeRole, ClusterRole, NodeRole
 from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.aws.zones import warn_of_refused_zones
-from automode_constructs.cluster_values import ClusterValues
-from automode_constructs.delivery import ChartTarget
+from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.versions import as_of_default
-from automode_constructs.node_defaults import NodeDefaults
-from automode_constructs.specs.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
-from automode_constructs.specs.node_pool import BUILT_IN_POOL_NAMES
+from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.manifests.node_defaults import NodeDefaults
+from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
+from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 from automode_constructs.tokens import is_token
 
 __all__ = ["LOG_TYPES", "SCALING_TIERS", "AutoModeCluster"]
@@ -197,7 +197,7 @@ class AutoModeCluster(ChartTarget):
         defaults = node_defaults or NodeDefaults()
         if defaults.certificate_bundles:
             # Late, for it takes time to load.
-            from automode_constructs.certificates import check_bundles
+            from automode_constructs.manifests.certificates import check_bundles
 
             check_bundles(
                 where,

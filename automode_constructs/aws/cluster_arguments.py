@@ -16,7 +16,7 @@ from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.facts.regions import partition_of
 from automode_constructs.facts.vpc_endpoints import endpoint_services
-from automode_constructs.specs.node_class import RESERVED_TAG_KEYS
+from automode_constructs.specs.nodes.node_class import RESERVED_TAG_KEYS
 from automode_constructs.tokens import is_token
 
 __all__ = [

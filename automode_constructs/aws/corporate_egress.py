@@ -12,10 +12,10 @@ from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from automode_constructs.certificates import pem_text
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.regions import partition_of
-from automode_constructs.node_defaults import NodeDefaults
+from automode_constructs.manifests.certificates import pem_text
+from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.tokens import is_token
 
 __all__ = ["complete_no_proxy", "configure_handler"]

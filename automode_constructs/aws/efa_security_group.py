@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from automode_constructs.specs.node_class import SecurityGroupSelectorTerm
+from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm
 
 __all__ = ["EfaSecurityGroup"]
 

@@ -8,7 +8,7 @@ from aws_cdk import Annotations, Stack
 from constructs import Construct
 
 from automode_constructs.facts.regions import fips_endpoint_regions, fips_node_regions, partition_of
-from automode_constructs.node_defaults import NodeDefaults
+from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.tokens import is_token
 
 __all__ = ["fips_endpoints", "with_fips"]

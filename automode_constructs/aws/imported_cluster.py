@@ -17,9 +17,9 @@ from automode_constructs.aws import kubernetes_version as versions
 from automode_constructs.aws.exports import export_always
 from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
 from automode_constructs.aws.network import ExistingNetwork
-from automode_constructs.cluster_values import ClusterValues
-from automode_constructs.delivery import ChartTarget
+from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
+from automode_constructs.manifests.cluster_values import ClusterValues
 
 __all__ = ["ImportedCluster"]
 

@@ -14,7 +14,7 @@ from automode_constructs.aws.network import AutoModeNetwork
 from automode_constructs.aws.vpc_endpoints import VpcEndpoints
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.regions import region_of_zone, zone_kind
-from automode_constructs.specs.node_class import SubnetSelectorTerm
+from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
 from automode_constructs.tokens import is_token
 
 __all__ = ["LocalZoneSubnets"]

@@ -22,7 +22,7 @@ from automode_constructs.aws.zones import (
     zones_of_region,
 )
 from automode_constructs.errors import AutoModeError, shown
-from automode_constructs.specs.node_class import SubnetSelectorTerm
+from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
 from automode_constructs.tokens import is_token
 
 __all__ = [

@@ -9,7 +9,7 @@ from aws_cdk import aws_eks as eks
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from automode_constructs.delivery import ChartTarget, check_is_target
+from automode_constructs.delivery.chart_delivery import ChartTarget, check_is_target
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.tokens import is_resolvable, is_token
 

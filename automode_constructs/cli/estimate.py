@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from automode_constructs.checks.document import kind_of
+from automode_constructs.checks.placement import Asked, Pool, pool_of
 from automode_constructs.cli.lint import files_in, first_placeholder, objects_of, read_text
 from automode_constructs.cli.reading import UnreadableError
 from automode_constructs.cli.vllm_server import Server, server_of
@@ -17,14 +19,12 @@ from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.inference.cold_start import ColdStart, estimate_cold_start
 from automode_constructs.inference.fit import ServerNeeds, misfits
 from automode_constructs.inference.model_preset import ModelPreset
-from automode_constructs.specs.document import kind_of
-from automode_constructs.specs.instance_types import allocatable
-from automode_constructs.specs.labels import CAPACITY_TYPE
-from automode_constructs.specs.node_class import NodeClassSpec
-from automode_constructs.specs.node_pool import NodePoolSpec
-from automode_constructs.specs.placement import Asked, Pool, pool_of
+from automode_constructs.specs.nodes.node_class import NodeClassSpec
+from automode_constructs.specs.pools.instance_types import allocatable
+from automode_constructs.specs.pools.labels import CAPACITY_TYPE
+from automode_constructs.specs.pools.node_pool import NodePoolSpec
+from automode_constructs.specs.pools.requirement import Requirement
 from automode_constructs.specs.quantity import number
-from automode_constructs.specs.requirement import Requirement
 
 __all__ = ["Estimate", "Row", "Table", "estimate"]
 

@@ -6,11 +6,12 @@ import difflib
 import textwrap
 from collections.abc import Iterable
 
+from automode_constructs.checks import document, whole_tree
+
 # Each of these files lists its rules when it is imported.
 from automode_constructs.cli import lint, reading
 from automode_constructs.errors import shown
 from automode_constructs.inference import fit, weights
-from automode_constructs.specs import document, whole_tree
 from automode_constructs.specs.rule import RULES, Rule
 
 __all__ = ["explain", "rules_page"]

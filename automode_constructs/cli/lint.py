@@ -10,6 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from automode_constructs.checks.change import judge_change
+from automode_constructs.checks.document import judge_document
+from automode_constructs.checks.placement import BUILT_IN_POOLS, pool_of
+from automode_constructs.checks.pool_order import ACCELERATED_POOL_FIRST, accelerated_first_problems
+from automode_constructs.checks.rollout import rollout_problems
+from automode_constructs.checks.whole_tree import DUPLICATE_OBJECT, ObjectKey, object_key
 from automode_constructs.cli.reading import (
     MAX_BYTES,
     UNREADABLE_INPUT,
@@ -20,14 +26,8 @@ from automode_constructs.cli.reading import (
     documents,
 )
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.change import judge_change
-from automode_constructs.specs.document import judge_document
-from automode_constructs.specs.node_pool import BUILT_IN_POOL_NAMES
-from automode_constructs.specs.placement import BUILT_IN_POOLS, pool_of
-from automode_constructs.specs.pool_order import ACCELERATED_POOL_FIRST, accelerated_first_problems
-from automode_constructs.specs.rollout import rollout_problems
+from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 from automode_constructs.specs.rule import RULES, Severity, rule
-from automode_constructs.specs.whole_tree import DUPLICATE_OBJECT, ObjectKey, object_key
 
 __all__ = ["STDIN", "LintFinding", "LintRun", "files_in", "first_placeholder", "lint", "objects_of", "read_text"]
 

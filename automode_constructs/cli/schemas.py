@@ -13,7 +13,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from automode_constructs.specs.document import KINDS, Kind
+from automode_constructs.checks.document import KINDS, Kind
 from automode_constructs.specs.model import KubeModel
 
 __all__ = ["schemas"]

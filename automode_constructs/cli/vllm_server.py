@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.facts.models import ModelSize
-from automode_constructs.inference.model_preset import GPT_OSS_20B, ModelPreset
-from automode_constructs.specs.placement import Pods, pods_of
-from automode_constructs.specs.rollout import pod_requests
-from automode_constructs.specs.vllm_command import VllmCommand, command_of
-from automode_constructs.specs.weight_streaming import (
+from automode_constructs.checks.placement import Pods, pods_of
+from automode_constructs.checks.rollout import pod_requests
+from automode_constructs.checks.vllm_command import VllmCommand, command_of
+from automode_constructs.checks.weight_streaming import (
     HostMemory,
     containers_of,
     memory_limit_of,
     streaming_of,
     streaming_problems,
 )
+from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.facts.models import ModelSize
+from automode_constructs.inference.model_preset import GPT_OSS_20B, ModelPreset
 
 __all__ = ["Server", "server_of"]
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.facts.instance_types import InstanceType
-from automode_constructs.specs.node_class import EphemeralStorage
+from automode_constructs.specs.nodes.node_class import EphemeralStorage
 from automode_constructs.specs.quantity import number
 
 __all__ = ["ColdStart", "Seconds", "estimate_cold_start"]

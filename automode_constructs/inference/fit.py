@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from automode_constructs.checks.placement import tolerates
+from automode_constructs.checks.weight_streaming import HostMemory
 from automode_constructs.errors import Problem
 from automode_constructs.facts.gpus import FRACTIONAL_GPU_FAMILIES, gpu_named
 from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.inference.model_preset import GIB, ModelPreset
-from automode_constructs.specs.instance_types import allocatable, names_unknown_types
-from automode_constructs.specs.node_class import NodeClassSpec
-from automode_constructs.specs.node_pool import NodePoolSpec
-from automode_constructs.specs.placement import tolerates
+from automode_constructs.specs.nodes.node_class import NodeClassSpec
+from automode_constructs.specs.pools.instance_types import allocatable, names_unknown_types
+from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
-from automode_constructs.specs.weight_streaming import HostMemory
 
 __all__ = ["ServerNeeds", "doubts", "hosts", "memory_problems", "misfits"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from automode_constructs.checks.weight_streaming import GIB, HostMemory, Streaming
 from automode_constructs.facts.models import MODEL_SIZES, ModelSize
-from automode_constructs.specs.weight_streaming import GIB, HostMemory, Streaming
 
 __all__ = ["GIB", "GPT_OSS_20B", "GpuMemoryNeed", "ModelPreset"]
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from constructs import Construct
 
+from automode_constructs.checks.rollout import surge_problems
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.fit import ServerNeeds, doubts
 from automode_constructs.inference.image import ImageReference
@@ -32,10 +33,9 @@ from automode_constructs.inference.weight_staging import WeightStaging
 from automode_constructs.inference.weights import HubWeights, ImageWeights, S3Weights, SecretKey, Weights
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.specs import labels
 from automode_constructs.specs.model import kubernetes_name
-from automode_constructs.specs.node_pool import NodePoolSpec
-from automode_constructs.specs.rollout import surge_problems
+from automode_constructs.specs.pools import labels
+from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.tokens import is_token
 
 __all__ = ["GPU_TOLERATION", "ModelServer"]

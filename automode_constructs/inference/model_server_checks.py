@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from automode_constructs.checks.vllm_command import is_flag, written_flag
+from automode_constructs.checks.weight_streaming import LIMIT_VARIABLE, STREAMER_LIMIT
 from automode_constructs.errors import Problem, shown
 from automode_constructs.facts.vllm import spellings_of, vllm_versions
 from automode_constructs.inference.fit import ServerNeeds, memory_problems, misfits
@@ -13,8 +15,6 @@ from automode_constructs.inference.weights import S3Weights, Weights
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.specs.quantity import number
-from automode_constructs.specs.vllm_command import is_flag, written_flag
-from automode_constructs.specs.weight_streaming import LIMIT_VARIABLE, STREAMER_LIMIT
 
 __all__ = [
     "STOP_MARGIN_SECONDS",

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from automode_constructs.checks.vllm_command import WrittenFlag, is_flag, written_flag
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.vllm import VllmFlag, flags_of, spellings_of, vllm_versions
-from automode_constructs.specs.vllm_command import WrittenFlag, is_flag, written_flag
 from automode_constructs.tokens import is_token
 
 __all__ = ["ArgumentFindings", "check_arguments"]

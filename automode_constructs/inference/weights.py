@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from automode_constructs.checks.weight_streaming import DEFAULT_MEMORY_LIMIT
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.model_preset import ModelPreset
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
-from automode_constructs.specs.weight_streaming import DEFAULT_MEMORY_LIMIT
 from automode_constructs.tokens import is_token
 
 __all__ = [

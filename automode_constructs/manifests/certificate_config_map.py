@@ -6,8 +6,8 @@ from typing import Any
 
 from constructs import Construct
 
-from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError
+from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.tokens import is_token
 
@@ -37,7 +37,7 @@ class CertificateConfigMap(KubernetesObject):
 
     def __init__(self, scope: Construct, id: str, *, values: ClusterValues, name: str | None = None) -> None:
         # Late, for it loads what looks into certificates.
-        from automode_constructs.certificates import pem_text
+        from automode_constructs.manifests.certificates import pem_text
 
         where = f"{scope.node.path}/{id}".removeprefix("/")
         bundles = (values.node_defaults.certificate_bundles if values.node_defaults is not None else None) or ()

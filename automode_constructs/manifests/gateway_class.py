@@ -5,7 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
-from automode_constructs.specs.gateway_class import GatewayClassSpec
+from automode_constructs.specs.traffic.gateway_class import GatewayClassSpec
 
 __all__ = ["GatewayClass"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
-from automode_constructs.specs.ingress_class import ALB_CONTROLLER, IngressClassParamsSpec
+from automode_constructs.specs.traffic.ingress_class import ALB_CONTROLLER, IngressClassParamsSpec
 
 __all__ = ["IngressClass", "IngressClassParams"]
 

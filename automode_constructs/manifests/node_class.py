@@ -9,7 +9,7 @@ from constructs import Construct
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.specs.model import MAX_LABEL_VALUE, kubernetes_name
-from automode_constructs.specs.node_class import NodeClassSpec
+from automode_constructs.specs.nodes.node_class import NodeClassSpec
 
 __all__ = ["NamedNodeClass", "NodeClass"]
 

@@ -9,7 +9,7 @@ from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
 from automode_constructs.specs.model import MAX_LABEL_VALUE
-from automode_constructs.specs.node_pool import (
+from automode_constructs.specs.pools.node_pool import (
     BUILT_IN_POOL_NAMES,
     DEFAULT_EXPIRE_AFTER,
     DEFAULT_TERMINATION_GRACE_PERIOD,

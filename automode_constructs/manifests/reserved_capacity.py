@@ -13,10 +13,10 @@ from automode_constructs.facts.versions import as_of_default
 from automode_constructs.manifests.kubernetes_object import WARNING_METADATA, note_warning
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.specs.capacity_reservation import CapacityReservation, Fallback
-from automode_constructs.specs.node_class import NodeClassSpec
-from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
-from automode_constructs.specs.requirement import Requirement
+from automode_constructs.specs.nodes.node_class import NodeClassSpec
+from automode_constructs.specs.pools.capacity_reservation import CapacityReservation, Fallback
+from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
+from automode_constructs.specs.pools.requirement import Requirement
 
 __all__ = ["DAYS_OF_WARNING", "ReservedCapacity"]
 

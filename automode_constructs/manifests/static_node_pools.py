@@ -9,9 +9,9 @@ from constructs import Construct
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.specs.instance_types import admitted, only_known_types
-from automode_constructs.specs.labels import ZONE
-from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
+from automode_constructs.specs.pools.instance_types import admitted, only_known_types
+from automode_constructs.specs.pools.labels import ZONE
+from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
 from automode_constructs.tokens import is_token
 
 __all__ = ["StaticNodePools"]

@@ -5,8 +5,13 @@ from __future__ import annotations
 from constructs import Construct
 
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
-from automode_constructs.specs import labels
-from automode_constructs.specs.storage_class import StorageClassSpec, StorageParameters, TopologyLabel, TopologyTerm
+from automode_constructs.specs.pools import labels
+from automode_constructs.specs.storage.storage_class import (
+    StorageClassSpec,
+    StorageParameters,
+    TopologyLabel,
+    TopologyTerm,
+)
 
 __all__ = ["StorageClass"]
 

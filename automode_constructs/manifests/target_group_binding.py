@@ -5,7 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
-from automode_constructs.specs.target_group_binding import TargetGroupBindingSpec
+from automode_constructs.specs.traffic.target_group_binding import TargetGroupBindingSpec
 
 __all__ = ["TargetGroupBinding"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
-from automode_constructs.specs.volume_attributes_class import VolumeAttributesClassSpec
+from automode_constructs.specs.storage.volume_attributes_class import VolumeAttributesClassSpec
 
 __all__ = ["VolumeAttributesClass"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
-from automode_constructs.specs.volume_snapshot_class import VolumeSnapshotClassSpec
+from automode_constructs.specs.storage.volume_snapshot_class import VolumeSnapshotClassSpec
 
 __all__ = ["VolumeSnapshotClass"]
 

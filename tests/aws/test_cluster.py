@@ -31,7 +31,7 @@ from automode_constructs import (
     NodePool,
     NodePoolSpec,
 )
-from automode_constructs.specs import labels
+from automode_constructs.specs.pools import labels
 from tests.support import of_type, only, synthesised, text_of
 
 ADMIN = "arn:aws:iam::111122223333:role/Admin"

@@ -14,6 +14,7 @@ import cdk8s
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk.assertions import Annotations, Match
+from tests.test_certificates import certificate
 
 from automode_constructs import (
     AutoModeCluster,
@@ -28,7 +29,6 @@ from automode_constructs import (
 from automode_constructs.aws.corporate_egress import complete_no_proxy
 from tests.refusal import refusal
 from tests.support import of_type, synthesised, text_of
-from tests.test_certificates import certificate
 
 PROXY = "http://proxy.corp.example:3128"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "corporate_root.pem"

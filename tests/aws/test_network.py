@@ -17,7 +17,7 @@ from automode_constructs.aws.network import (
     ExistingNetwork,
 )
 from automode_constructs.errors import AutoModeError
-from automode_constructs.specs.node_class import SubnetSelectorTerm
+from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
 
 REGION = "eu-west-1"
 

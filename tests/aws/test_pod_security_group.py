@@ -10,7 +10,7 @@ from aws_cdk import App, Stack
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.network import DEFAULT_POD_CIDR, AutoModeNetwork
 from automode_constructs.aws.pod_security_group import PodSecurityGroup
-from automode_constructs.specs.node_class import NodeClassSpec
+from automode_constructs.specs.nodes.node_class import NodeClassSpec
 from tests.refusal import refusal
 from tests.support import feature_flags, of_type, synthesised
 

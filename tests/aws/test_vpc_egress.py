@@ -21,7 +21,7 @@ from automode_constructs import (
 )
 from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.facts.vpc_endpoints import endpoint_services
-from automode_constructs.specs.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
+from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
 from tests.refusal import refusal
 
 NODES = ["ecr.api", "ecr.dkr"]

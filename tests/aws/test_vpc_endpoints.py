@@ -20,7 +20,7 @@ from aws_cdk.assertions import Annotations, Match
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.network import DEFAULT_POD_CIDR, AutoModeNetwork, ExistingNetwork
 from automode_constructs.aws.vpc_endpoints import VpcEndpoints
-from automode_constructs.delivery import ChartDelivery
+from automode_constructs.delivery.chart_delivery import ChartDelivery
 from tests.refusal import refusal
 from tests.support import feature_flags, of_type, only, synthesised, text_of
 

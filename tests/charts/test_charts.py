@@ -11,8 +11,8 @@ import cdk8s
 import pytest
 import yaml
 
-from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError
+from automode_constructs.manifests.cluster_values import ClusterValues
 from charts import platform_charts
 from charts.__main__ import main
 from charts.node_pools import NodePoolsChart

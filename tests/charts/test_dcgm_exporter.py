@@ -17,10 +17,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from automode_constructs.checks.device_plugin import device_plugin_problems
 from automode_constructs.cli.main import main
-from automode_constructs.manifests.rendering import ChartNote, render
-from automode_constructs.manifests.yaml_folder import to_yaml
-from automode_constructs.specs.device_plugin import device_plugin_problems
+from automode_constructs.rendering.render import ChartNote, render
+from automode_constructs.rendering.yaml_folder import to_yaml
 from charts.dcgm_exporter import IMAGE, DcgmExporterChart
 from tests.refusal import refusal
 

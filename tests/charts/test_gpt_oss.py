@@ -16,14 +16,14 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from automode_constructs.checks.whole_tree import judge_tree
 from automode_constructs.cli.main import main
-from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.inference.weights import HubWeights, S3Weights
-from automode_constructs.manifests.rendering import render
-from automode_constructs.manifests.yaml_folder import to_yaml
-from automode_constructs.specs.node_class import NodeClassSpec
-from automode_constructs.specs.node_pool import NodePoolSpec
-from automode_constructs.specs.whole_tree import judge_tree
+from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.rendering.render import render
+from automode_constructs.rendering.yaml_folder import to_yaml
+from automode_constructs.specs.nodes.node_class import NodeClassSpec
+from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from charts.gpt_oss import WEIGHTS_PREFIX, GptOssChart
 from charts.node_pools import NodePoolsChart
 from tests.refusal import refusal

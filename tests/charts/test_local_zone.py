@@ -9,9 +9,9 @@ from typing import Any
 import cdk8s
 import pytest
 
-from automode_constructs.cluster_values import ClusterValues
-from automode_constructs.manifests.rendering import render
-from automode_constructs.specs.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
+from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.rendering.render import render
+from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
 from charts.local_zone import LocalZoneChart
 from tests.refusal import refusal
 

@@ -10,8 +10,8 @@ from typing import Any
 import cdk8s
 import pytest
 
-from automode_constructs.cluster_values import ClusterValues
-from automode_constructs.specs.capacity_reservation import CapacityReservation
+from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
 from charts.accelerator_taint import accelerator_taint
 from charts.reserved_capacity import ReservedCapacityChart
 

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from automode_constructs.cli.main import main
-from automode_constructs.manifests.rendering import render
-from automode_constructs.manifests.yaml_folder import to_yaml
+from automode_constructs.rendering.render import render
+from automode_constructs.rendering.yaml_folder import to_yaml
 from charts.retail_store import IMAGE, RetailStoreChart
 from tests.refusal import refusal
 

@@ -9,8 +9,8 @@ from typing import Any
 import cdk8s
 import pytest
 
-from automode_constructs.cluster_values import ClusterValues
-from automode_constructs.specs.whole_tree import TreeObject, judge_tree
+from automode_constructs.checks.whole_tree import TreeObject, judge_tree
+from automode_constructs.manifests.cluster_values import ClusterValues
 from charts.static_pools import LABEL, StaticPoolsChart
 
 OUTPUTS = Path(__file__).parents[2] / "examples" / "outputs.json"

@@ -10,15 +10,15 @@ from typing import Any
 import cdk8s
 import pytest
 
-from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.checks.whole_tree import TreeObject, judge_tree
 from automode_constructs.facts.efa import EfaCards
-from automode_constructs.manifests.rendering import render
-from automode_constructs.specs.advanced_compute import AdvancedCompute
-from automode_constructs.specs.capacity import PlacementGroupSelector
-from automode_constructs.specs.capacity_reservation import CapacityReservation
-from automode_constructs.specs.hugepages import Hugepages, StaticHugepages, TransparentHugepages
-from automode_constructs.specs.node_class import SecurityGroupSelectorTerm
-from automode_constructs.specs.whole_tree import TreeObject, judge_tree
+from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.rendering.render import render
+from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
+from automode_constructs.specs.nodes.capacity import PlacementGroupSelector
+from automode_constructs.specs.nodes.hugepages import Hugepages, StaticHugepages, TransparentHugepages
+from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm
+from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
 from charts.training import TrainingChart
 from tests.refusal import refusal
 

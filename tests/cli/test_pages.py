@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 import yaml
 
+from automode_constructs.checks.document import KINDS
 from automode_constructs.cli.explain import rules_page
 from automode_constructs.cli.pages import write_rules, write_schemas
 from automode_constructs.cli.schemas import schemas
-from automode_constructs.specs.document import KINDS
 from automode_constructs.specs.rule import RULES
 
 ROOT = Path(__file__).parents[2]

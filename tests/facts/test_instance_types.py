@@ -14,8 +14,8 @@ from botocore.stub import Stubber
 
 from automode_constructs.facts.gpus import GPU_MODELS, gpu_named
 from automode_constructs.facts.instance_types import Gpu, InstanceType, as_of, instance_types
+from automode_constructs.facts.instances import FAMILIES, NEVER_LAUNCHED_SIZES, family_of, size_of
 from automode_constructs.facts.versions import as_of_default
-from automode_constructs.specs.instances import FAMILIES, NEVER_LAUNCHED_SIZES, family_of, size_of
 from tools.instance_types import from_account, from_recordings, main, recorded_prices
 
 STORED = files("automode_constructs.facts").joinpath("instance_types.json")

@@ -11,16 +11,16 @@ import cdk8s
 import kubernetes_validate
 import pytest
 
+from automode_constructs.checks.whole_tree import judge_tree
 from automode_constructs.inference.model_preset import GPT_OSS_20B, ModelPreset
 from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.weights import HubWeights, ImageWeights, S3Weights, SecretKey
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.manifests.rendering import render
-from automode_constructs.specs import labels
-from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
-from automode_constructs.specs.requirement import Requirement
-from automode_constructs.specs.whole_tree import judge_tree
+from automode_constructs.rendering.render import render
+from automode_constructs.specs.pools import labels
+from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
+from automode_constructs.specs.pools.requirement import Requirement
 from tests.refusal import refusal
 
 IMAGE = f"public.ecr.aws/deep-learning-containers/vllm@sha256:{'0a' * 32}"

@@ -15,15 +15,15 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from automode_constructs.delivery_attachment import MAX_MANIFEST_BYTES
-from automode_constructs.delivery_resources import WAIT_TIMEOUT_SECONDS
+from automode_constructs.checks.placement import BUILT_IN_POOLS, pods_of, pool_of
+from automode_constructs.delivery.attachment import MAX_MANIFEST_BYTES
+from automode_constructs.delivery.resources import WAIT_TIMEOUT_SECONDS
 from automode_constructs.inference import stage_weights, weight_staging
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE, WeightStaging
 from automode_constructs.inference.weights import HubWeights, S3Weights, SecretKey
-from automode_constructs.manifests.rendering import render
-from automode_constructs.manifests.yaml_folder import to_yaml
-from automode_constructs.specs.placement import BUILT_IN_POOLS, pods_of, pool_of
+from automode_constructs.rendering.render import render
+from automode_constructs.rendering.yaml_folder import to_yaml
 from tests.refusal import refusal
 
 STORED = Path(__file__).with_suffix(".yaml")

@@ -7,14 +7,14 @@ import pytest
 
 from automode_constructs.manifests.ingress_class import IngressClass, IngressClassParams
 from automode_constructs.manifests.storage_class import StorageClass
-from automode_constructs.specs.ingress_class import IngressClassParamsSpec
-from automode_constructs.specs.storage_class import (
+from automode_constructs.specs.storage.storage_class import (
     PROVISIONER,
     StorageClassSpec,
     StorageParameters,
     TopologyLabel,
     TopologyTerm,
 )
+from automode_constructs.specs.traffic.ingress_class import IngressClassParamsSpec
 
 
 @pytest.fixture

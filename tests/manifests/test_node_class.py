@@ -6,7 +6,7 @@ import cdk8s
 import pytest
 
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
-from automode_constructs.specs.node_class import NodeClassSpec, SecurityGroupSelectorTerm, SubnetSelectorTerm
+from automode_constructs.specs.nodes.node_class import NodeClassSpec, SecurityGroupSelectorTerm, SubnetSelectorTerm
 from tests.refusal import refusal
 
 SPEC = NodeClassSpec(

@@ -7,9 +7,9 @@ import pytest
 
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.specs import labels
-from automode_constructs.specs.node_class import NodeClassSpec, SecurityGroupSelectorTerm, SubnetSelectorTerm
-from automode_constructs.specs.node_pool import (
+from automode_constructs.specs.nodes.node_class import NodeClassSpec, SecurityGroupSelectorTerm, SubnetSelectorTerm
+from automode_constructs.specs.pools import labels
+from automode_constructs.specs.pools.node_pool import (
     Budget,
     Disruption,
     NodeClaimSpec,

@@ -8,15 +8,15 @@ from typing import Any
 import cdk8s
 import pytest
 
-from automode_constructs.manifests.rendering import render
+from automode_constructs.checks.whole_tree import TreeObject, judge_tree
 from automode_constructs.manifests.reserved_capacity import ReservedCapacity
-from automode_constructs.specs.capacity import CapacityReservationSelectorTerm
-from automode_constructs.specs.capacity_reservation import CapacityReservation
-from automode_constructs.specs.labels import ARCH, ZONE
-from automode_constructs.specs.node_class import NodeClassSpec, SecurityGroupSelectorTerm, SubnetSelectorTerm
-from automode_constructs.specs.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
-from automode_constructs.specs.requirement import Requirement
-from automode_constructs.specs.whole_tree import TreeObject, judge_tree
+from automode_constructs.rendering.render import render
+from automode_constructs.specs.nodes.capacity import CapacityReservationSelectorTerm
+from automode_constructs.specs.nodes.node_class import NodeClassSpec, SecurityGroupSelectorTerm, SubnetSelectorTerm
+from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
+from automode_constructs.specs.pools.labels import ARCH, ZONE
+from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
+from automode_constructs.specs.pools.requirement import Requirement
 from tests.refusal import refusal
 
 NODES = NodeClassSpec(

@@ -10,14 +10,16 @@ import cdk8s
 import pytest
 import yaml
 
+from automode_constructs.checks.document import judge_document
 from automode_constructs.manifests.gateway_class import GatewayClass
 from automode_constructs.manifests.kubernetes_object import WARNING_METADATA, KubernetesObject
 from automode_constructs.manifests.target_group_binding import TargetGroupBinding
 from automode_constructs.manifests.volume_attributes_class import VolumeAttributesClass
 from automode_constructs.manifests.volume_snapshot_class import VolumeSnapshotClass
-from automode_constructs.specs.document import judge_document
-from automode_constructs.specs.gateway_class import GATEWAY_ALB_CONTROLLER, GatewayClassSpec
-from automode_constructs.specs.target_group_binding import (
+from automode_constructs.specs.storage.volume_attributes_class import VolumeAttributes, VolumeAttributesClassSpec
+from automode_constructs.specs.storage.volume_snapshot_class import VolumeSnapshotClassSpec
+from automode_constructs.specs.traffic.gateway_class import GATEWAY_ALB_CONTROLLER, GatewayClassSpec
+from automode_constructs.specs.traffic.target_group_binding import (
     NetworkingPeer,
     NetworkingPort,
     NetworkingRule,
@@ -26,8 +28,6 @@ from automode_constructs.specs.target_group_binding import (
     TargetGroupBindingSpec,
     TargetGroupNetworking,
 )
-from automode_constructs.specs.volume_attributes_class import VolumeAttributes, VolumeAttributesClassSpec
-from automode_constructs.specs.volume_snapshot_class import VolumeSnapshotClassSpec
 
 STORED: dict[str, dict[str, Any]] = {
     document["kind"]: document

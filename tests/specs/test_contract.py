@@ -15,29 +15,29 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given, settings
 
-from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError, Problem
-from automode_constructs.specs.gateway_class import GatewayClassSpec
-from automode_constructs.specs.ingress import IngressSpec
-from automode_constructs.specs.ingress_class import IngressClassParamsSpec, IngressClassSpec
+from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.specs.model import KubeModel
-from automode_constructs.specs.network_load_balancer import (
+from automode_constructs.specs.nodes.node_class import NodeClassSpec
+from automode_constructs.specs.nodes.node_diagnostic import NodeDiagnosticSpec
+from automode_constructs.specs.pools.node_pool import NodePoolSpec, duration_in_seconds
+from automode_constructs.specs.rule import RULES
+from automode_constructs.specs.storage.storage_class import StorageClassSpec
+from automode_constructs.specs.storage.volume_attributes_class import VolumeAttributesClassSpec
+from automode_constructs.specs.storage.volume_snapshot_class import VolumeSnapshotClassSpec
+from automode_constructs.specs.traffic.gateway_class import GatewayClassSpec
+from automode_constructs.specs.traffic.ingress import IngressSpec
+from automode_constructs.specs.traffic.ingress_class import IngressClassParamsSpec, IngressClassSpec
+from automode_constructs.specs.traffic.network_load_balancer import (
     NetworkLoadBalancerAnnotations,
     NetworkLoadBalancerServiceSpec,
 )
-from automode_constructs.specs.network_policy import (
+from automode_constructs.specs.traffic.network_policy import (
     ApplicationNetworkPolicySpec,
     ClusterNetworkPolicySpec,
     NetworkPolicySwitch,
 )
-from automode_constructs.specs.node_class import NodeClassSpec
-from automode_constructs.specs.node_diagnostic import NodeDiagnosticSpec
-from automode_constructs.specs.node_pool import NodePoolSpec, duration_in_seconds
-from automode_constructs.specs.rule import RULES
-from automode_constructs.specs.storage_class import StorageClassSpec
-from automode_constructs.specs.target_group_binding import TargetGroupBindingSpec
-from automode_constructs.specs.volume_attributes_class import VolumeAttributesClassSpec
-from automode_constructs.specs.volume_snapshot_class import VolumeSnapshotClassSpec
+from automode_constructs.specs.traffic.target_group_binding import TargetGroupBindingSpec
 from tests.specs.crds import (
     APPLICATION_POLICY_CRD,
     BINDING_CRD,

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from automode_constructs.checks.document import KINDS, Kind, Manifest, judge_document, kind_of
 from automode_constructs.errors import AutoModeError
-from automode_constructs.specs.document import KINDS, Kind, Manifest, judge_document, kind_of
 from automode_constructs.specs.free_body import FreeBody
 from automode_constructs.specs.rule import RULES
 

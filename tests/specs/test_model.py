@@ -12,20 +12,53 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 
-from automode_constructs.cluster_values import ClusterValues
 from automode_constructs.errors import AutoModeError
-from automode_constructs.node_defaults import NodeDefaults
-from automode_constructs.specs.advanced_compute import AdvancedCompute
-from automode_constructs.specs.advanced_networking import AdvancedNetworking, NetworkInterface
-from automode_constructs.specs.advanced_security import AdvancedSecurity
-from automode_constructs.specs.capacity import CapacityReservationSelectorTerm, PlacementGroupSelector
-from automode_constructs.specs.capacity_reservation import CapacityReservation
-from automode_constructs.specs.certificate_bundle import CertificateBundle
+from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.free_body import FreeBody
-from automode_constructs.specs.gateway_class import GatewayClassParameters, GatewayClassSpec
-from automode_constructs.specs.hugepages import Hugepages, StaticHugepages, TransparentHugepages
-from automode_constructs.specs.ingress import IngressSpec
-from automode_constructs.specs.ingress_class import (
+from automode_constructs.specs.model import KubeModel, kubernetes_name
+from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
+from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking, NetworkInterface
+from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity
+from automode_constructs.specs.nodes.capacity import CapacityReservationSelectorTerm, PlacementGroupSelector
+from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle
+from automode_constructs.specs.nodes.hugepages import Hugepages, StaticHugepages, TransparentHugepages
+from automode_constructs.specs.nodes.kubelet import Eviction, Kubelet, KubeletLogging
+from automode_constructs.specs.nodes.node_class import (
+    EphemeralStorage,
+    NodeClassSpec,
+    SecurityGroupSelectorTerm,
+    SubnetSelectorTerm,
+)
+from automode_constructs.specs.nodes.node_diagnostic import LogCapture, NodeDiagnosticSpec, PacketCapture, PresignedPost
+from automode_constructs.specs.nodes.sysctls import Kernel, Sysctls
+from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
+from automode_constructs.specs.pools.node_pool import (
+    Budget,
+    Disruption,
+    NodeClaimSpec,
+    NodeClaimTemplate,
+    NodeClassReference,
+    NodeMetadata,
+    NodePoolSpec,
+    Taint,
+)
+from automode_constructs.specs.pools.requirement import Requirement
+from automode_constructs.specs.storage.storage_class import (
+    StorageClassSpec,
+    StorageParameters,
+    TopologyLabel,
+    TopologyTerm,
+)
+from automode_constructs.specs.storage.volume_attributes_class import (
+    PersistentVolumeClaimSpec,
+    VolumeAttributes,
+    VolumeAttributesClassSpec,
+)
+from automode_constructs.specs.storage.volume_snapshot_class import VolumeSnapshotClassSpec
+from automode_constructs.specs.traffic.gateway_class import GatewayClassParameters, GatewayClassSpec
+from automode_constructs.specs.traffic.ingress import IngressSpec
+from automode_constructs.specs.traffic.ingress_class import (
     IngressClassParameters,
     IngressClassParamsSpec,
     IngressClassSpec,
@@ -38,14 +71,12 @@ from automode_constructs.specs.ingress_class import (
     MinimumLoadBalancerCapacity,
     SubnetTag,
 )
-from automode_constructs.specs.kubelet import Eviction, Kubelet, KubeletLogging
-from automode_constructs.specs.label_selector import LabelExpression, LabelSelector
-from automode_constructs.specs.model import KubeModel, kubernetes_name
-from automode_constructs.specs.network_load_balancer import (
+from automode_constructs.specs.traffic.label_selector import LabelExpression, LabelSelector
+from automode_constructs.specs.traffic.network_load_balancer import (
     NetworkLoadBalancerAnnotations,
     NetworkLoadBalancerServiceSpec,
 )
-from automode_constructs.specs.network_policy import (
+from automode_constructs.specs.traffic.network_policy import (
     ApplicationEgressPeer,
     ApplicationEgressRule,
     ApplicationIngressRule,
@@ -64,27 +95,7 @@ from automode_constructs.specs.network_policy import (
     PortNumber,
     PortRange,
 )
-from automode_constructs.specs.node_class import (
-    EphemeralStorage,
-    NodeClassSpec,
-    SecurityGroupSelectorTerm,
-    SubnetSelectorTerm,
-)
-from automode_constructs.specs.node_diagnostic import LogCapture, NodeDiagnosticSpec, PacketCapture, PresignedPost
-from automode_constructs.specs.node_pool import (
-    Budget,
-    Disruption,
-    NodeClaimSpec,
-    NodeClaimTemplate,
-    NodeClassReference,
-    NodeMetadata,
-    NodePoolSpec,
-    Taint,
-)
-from automode_constructs.specs.requirement import Requirement
-from automode_constructs.specs.storage_class import StorageClassSpec, StorageParameters, TopologyLabel, TopologyTerm
-from automode_constructs.specs.sysctls import Kernel, Sysctls
-from automode_constructs.specs.target_group_binding import (
+from automode_constructs.specs.traffic.target_group_binding import (
     NetworkingPeer,
     NetworkingPort,
     NetworkingRule,
@@ -93,12 +104,6 @@ from automode_constructs.specs.target_group_binding import (
     TargetGroupBindingSpec,
     TargetGroupNetworking,
 )
-from automode_constructs.specs.volume_attributes_class import (
-    PersistentVolumeClaimSpec,
-    VolumeAttributes,
-    VolumeAttributesClassSpec,
-)
-from automode_constructs.specs.volume_snapshot_class import VolumeSnapshotClassSpec
 from tests.refusal import made, refusal
 
 TEXT = cdk.Token.as_string(cdk.Fn.get_att("Thing", "Name"))

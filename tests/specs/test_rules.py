@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from automode_constructs.checks.document import judge_document
 from automode_constructs.cli.explain import rules_page
-from automode_constructs.specs.document import judge_document
 
 TESTS = Path(__file__).parents[1]
 

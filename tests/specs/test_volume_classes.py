@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from automode_constructs.specs.document import judge_document
-from automode_constructs.specs.volume_attributes_class import VolumeAttributes, VolumeAttributesClassSpec
-from automode_constructs.specs.volume_snapshot_class import VolumeSnapshotClassSpec
+from automode_constructs.checks.document import judge_document
+from automode_constructs.specs.storage.volume_attributes_class import VolumeAttributes, VolumeAttributesClassSpec
+from automode_constructs.specs.storage.volume_snapshot_class import VolumeSnapshotClassSpec
 from tests.refusal import made, refusal
 
 

@@ -18,7 +18,7 @@ import jq
 import pytest
 
 from automode_constructs import AutoModeCluster, ImportedCluster, ModelBucket
-from automode_constructs.cluster_values import ClusterValues
+from automode_constructs.manifests.cluster_values import ClusterValues
 from charts.gpt_oss import WEIGHTS_PREFIX
 from stacks.gpt_oss_stack import GptOssStack
 from stacks.weights_stack import WeightsStack

@@ -9,7 +9,7 @@ import cdk8s
 import pytest
 
 from automode_constructs import AutoModeCluster, ImportedCluster
-from automode_constructs.manifests.rendering import render
+from automode_constructs.rendering.render import render
 from charts.retail_store import RetailStoreChart
 from stacks.retail_store_stack import RetailStoreStack
 from tests.refusal import refusal

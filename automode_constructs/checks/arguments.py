@@ -1,0 +1,359 @@
+"""What a construct refuses of its arguments before it is made: wrong kinds of values, unknown and missing names."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from enum import Enum
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+
+from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
+from automode_constructs.tokens import is_token
+
+__all__ = ["Refusals", "checked_arguments", "place"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_CURES = {
+    "IRole": "write iam.Role.from_role_arn(scope, 'Role', {value})",
+    "IKey": "write kms.Key.from_key_arn(scope, 'Key', {value})",
+    "IVpc": "write ec2.Vpc.from_lookup(scope, 'Vpc', vpc_id={value})",
+    "ISubnet": "write ec2.Subnet.from_subnet_id(scope, 'Subnet', {value})",
+    "ISecurityGroup": "write ec2.SecurityGroup.from_security_group_id(scope, 'Group', {value})",
+    "IBucket": "write s3.Bucket.from_bucket_name(scope, 'Bucket', {value})",
+    "IManagedPolicy": "write iam.ManagedPolicy.from_managed_policy_arn(scope, 'Policy', {value})",
+    "NodeClass": "write NodeClass.from_name({value})",
+    "NamedNodeClass": "write NodeClass.from_name({value})",
+    "date": "write datetime.date.fromisoformat({value})",
+}
+"""How to make the wanted object out of a text, by the name of its class."""
+
+_CONVERSIONS = {
+    ("Vpc", "ExistingNetwork"): "pass it as vpc=, or write ExistingNetwork(vpc=..., node_subnets=vpc.private_subnets)",
+}
+"""How to make the wanted object out of another one, by the names of both classes."""
+
+
+def place(scope: object, id: object) -> str:
+    """The path that a construct has, or would have once it is made."""
+    path = getattr(getattr(scope, "node", None), "path", "")
+    return f"{path}/{id}".strip("/") if id else str(path)
+
+
+class Refusals:
+    """Collects what is wrong with the arguments of one construct, so that all of it is said at once.
+
+    Args:
+        where: the construct's path.
+    """
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.problems: list[Problem] = []
+
+    def refuse(self, field: str, message: str, cure: str = "") -> None:
+        """Adds one problem."""
+        self.problems.append(Problem(field=field, message=message, cure=cure))
+
+    def choice(self, field: str, value: object, known: Iterable[str]) -> None:
+        """Refuses a text that is not among the known ones."""
+        names = list(known)
+        if value not in names:
+            text = value if isinstance(value, str) else ""
+            self.refuse(field, f"{shown(value)} is not known", did_you_mean(text, names))
+
+    def number(self, field: str, value: float, *, least: float | None = None, most: float | None = None) -> None:
+        """Refuses a number out of its bounds; a number that only a deployment knows passes."""
+        if is_token(value):
+            return
+        if least is not None and value < least:
+            self.refuse(field, f"must be at least {least}, got {value}")
+        elif most is not None and value > most:
+            self.refuse(field, f"must be at most {most}, got {value}")
+
+    @contextmanager
+    def collecting(self, field: str = "") -> Iterator[None]:
+        """Takes over the problems of an ``AutoModeError`` that is raised inside.
+
+        Args:
+            field: comes before the fields of the problems. Default: nothing does.
+        """
+        try:
+            yield
+        except AutoModeError as error:
+            self.problems += error.at("", field).problems if field else error.problems
+
+    def raise_all(self) -> None:
+        """Raises the problems, if there are any.
+
+        Raises:
+            AutoModeError: with all of them.
+        """
+        if self.problems:
+            raise AutoModeError(self.where, self.problems)
+
+
+def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
+    """Judges the arguments of a constructor or function by its annotations before its body runs.
+
+    A wrong kind of value, a name that is not an argument and a missing argument become one ``AutoModeError`` with the
+    construct's path, each argument's name and value, and the cure. Values that only a deployment knows pass where the
+    CDK writes them as a value of the same kind.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def check(*args: P.args, **kwargs: P.kwargs) -> R:
+        problems = _problems(function, signature, args, kwargs)
+        if problems:
+            raise AutoModeError(_where(function, signature, args, kwargs), problems)
+        return function(*args, **kwargs)
+
+    return check
+
+
+def _problems(
+    function: Callable[..., object], signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> list[Problem]:
+    given, problems = _by_name(signature, args, kwargs)
+    hints = _hints(function)
+    for name, value in given.items():
+        parameter = signature.parameters[name]
+        if name in hints and not (value is None and parameter.default is None):
+            problems += _judge(name, value, hints[name])
+    return problems
+
+
+def _by_name(
+    signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The arguments by name; and what cannot be one, or is missing."""
+    parameters = signature.parameters
+    positional = [
+        name for name, one in parameters.items() if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    named = [name for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY]
+    problems: list[Problem] = []
+    given = dict(zip(positional, args, strict=False))
+    if len(args) > len(positional) and not any(one.kind is one.VAR_POSITIONAL for one in parameters.values()):
+        free = next((name for name in named if name not in kwargs), "")
+        cure = f"write {free}=..." if free else ""
+        problems.append(
+            Problem(field=free, message=f"is given by its position: {shown(args[len(positional)])}", cure=cure)
+        )
+    open_ended = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    for name, value in kwargs.items():
+        if name in parameters and parameters[name].kind is not parameters[name].VAR_KEYWORD:
+            given[name] = value
+        elif not open_ended:
+            known = [*(name for name in positional if name != "self"), *named]
+            problems.append(Problem(field=name, message="is not a known argument", cure=did_you_mean(name, known)))
+    taken = {problem.field for problem in problems}
+    problems += [
+        Problem(field=name, message="is required")
+        for name in [*positional, *named]
+        if name not in given and name not in taken and parameters[name].default is inspect.Parameter.empty
+    ]
+    given.pop("self", None)
+    return given, problems
+
+
+def _where(
+    function: Callable[..., object], signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> str:
+    """The path of the construct, or the name of the class or function that is called."""
+    given, _ = _by_name(signature, args, kwargs)
+    if "scope" in given and "id" in given and hasattr(given["scope"], "node"):
+        return place(given["scope"], given["id"])
+    return function.__qualname__.removesuffix(".__init__")
+
+
+@functools.cache
+def _hints(function: Callable[..., object]) -> dict[str, Any]:
+    return typing.get_type_hints(function, include_extras=True)
+
+
+def _judge(field: str, value: object, hint: Any) -> list[Problem]:
+    """What is wrong with the kind of a value; empty where nothing is."""
+    hint = _bare(hint)
+    options = list(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else [hint]
+    options = [_bare(option) for option in options]
+    inner: list[Problem] = []
+    for option in options:
+        problems = _judge_one(field, value, option)
+        if problems == []:
+            return []
+        inner += problems or []
+    # A list or mapping of the right kind with wrong items: the items are named.
+    if inner and not any(problem.field == field for problem in inner):
+        return inner
+    wanted = [option for option in options if option is not type(None)]
+    literals = [name for option in wanted if get_origin(option) is Literal for name in get_args(option)]
+    kinds = list(dict.fromkeys(_kind(option) for option in wanted if get_origin(option) is not Literal))
+    if literals and not kinds:
+        text = value if isinstance(value, str) else ""
+        return [
+            Problem(field=field, message=f"{shown(value)} is not known", cure=did_you_mean(text, map(str, literals)))
+        ]
+    kinds += [f"'{name}'" for name in literals]
+    message = f"needs {_either(kinds)}, got {_told(value)}"
+    cure = next(filter(None, (_cure(field, value, option) for option in wanted)), "")
+    return [Problem(field=field, message=message, cure=cure)]
+
+
+def _bare(hint: Any) -> Any:
+    """The hint without what is only for others to read."""
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    return getattr(hint, "__supertype__", hint)
+
+
+def _judge_one(field: str, value: object, hint: Any) -> list[Problem] | None:
+    """``[]`` where a value is of a kind, the problems of its items where it would be, else ``None``."""
+    origin = get_origin(hint)
+    if hint is Any or hint is object or isinstance(hint, TypeVar) or hint is inspect.Parameter.empty:
+        return []
+    if hint is None or hint is type(None):
+        return [] if value is None else None
+    if origin is Literal:
+        return [] if any(value == one and type(value) is type(one) for one in get_args(hint)) else None
+    if hint is bool:
+        return [] if isinstance(value, bool) else None
+    if hint is int:
+        return [] if (isinstance(value, int) and not isinstance(value, bool)) or _is_number_token(value) else None
+    if hint is float:
+        return [] if isinstance(value, int | float) and not isinstance(value, bool) else None
+    container = origin or hint
+    if container in (Callable, types.FunctionType) or origin is typing.get_origin(Callable[..., Any]):
+        return [] if callable(value) and not isinstance(value, type(Any)) else None
+    if isinstance(container, type) and issubclass(container, Mapping):
+        return _items_of_mapping(field, value, get_args(hint)) if isinstance(value, Mapping) else None
+    if isinstance(container, type) and _is_list_kind(container):
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence | AbstractSet):
+            return None
+        return _items_of_list(field, value, get_args(hint))
+    if origin is type:
+        return [] if isinstance(value, type) else None
+    if isinstance(container, type):
+        return [] if _is_one(value, container) else None
+    return []
+
+
+def _is_number_token(value: object) -> bool:
+    """Whether a number stands for one that only a deployment knows."""
+    return isinstance(value, float) and is_token(value)
+
+
+def _is_list_kind(container: type) -> bool:
+    return container in (list, tuple, set, frozenset) or (
+        container.__module__ == "collections.abc"
+        and container.__name__ in {"Collection", "Iterable", "MutableSequence", "Sequence", "Set"}
+    )
+
+
+def _items_of_list(field: str, value: Iterable[object], hints: Sequence[Any]) -> list[Problem]:
+    hint = hints[0] if hints else Any
+    return [problem for index, item in enumerate(value) for problem in _judge(f"{field}[{index}]", item, hint)]
+
+
+def _items_of_mapping(field: str, value: Mapping[Any, object], hints: Sequence[Any]) -> list[Problem]:
+    if len(hints) != 2:
+        return []
+    problems: list[Problem] = []
+    for key, item in value.items():
+        problems += _judge(f"{field}[{shown(key)}]", key, hints[0])
+        problems += _judge(f"{field}[{shown(key)}]", item, hints[1])
+    return problems
+
+
+def _is_one(value: object, wanted: type) -> bool:
+    """Whether a value is of a class, or has all that a CDK interface asks for."""
+    if not getattr(wanted, "_is_protocol", False):
+        return isinstance(value, wanted)
+    if isinstance(value, type):
+        return False
+    # jsii hands out what implements several interfaces as one object that asks one delegate for each.
+    classes = [type(part) for part in getattr(value, "_delegates", [value])]
+    if any(wanted in one.__mro__ for one in classes):
+        return True
+    members = [name for name in dir(wanted) if not name.startswith("_")]
+    return all(any(hasattr(one, name) for one in classes) for name in members)
+
+
+def _kind(hint: Any) -> str:
+    """A kind of value, in words."""
+    container = get_origin(hint) or hint
+    simple = {
+        bool: "True or False",
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        bytes: "bytes",
+    }
+    if container in simple:
+        return simple[container]
+    if isinstance(container, type) and issubclass(container, Mapping):
+        return "a mapping"
+    if isinstance(container, type) and _is_list_kind(container):
+        return "a list"
+    if container is typing.get_origin(Callable[..., Any]):
+        return "a function"
+    name = getattr(container, "__name__", str(container))
+    return f"{'an' if name[:1] in 'AEIO' and name[:2] != 'Eu' else 'a'} {name}"
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _told(value: object) -> str:
+    if isinstance(value, str):
+        return f"the text {shown(value)}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if value is None or isinstance(value, bool | int | float | Mapping) or _is_list_kind(type(value)):
+        return shown(value)
+    if isinstance(value, Enum):
+        return str(value)
+    name = type(value).__name__
+    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
+
+
+def _cure(field: str, value: object, hint: Any) -> str:
+    """How to write what was probably meant."""
+    container = get_origin(hint) or hint
+    name = getattr(container, "__name__", "")
+    if isinstance(container, type) and issubclass(container, Enum):
+        near = did_you_mean(value if isinstance(value, str) else "", [member.name for member in container])
+        first = near.partition("'")[2].partition("'")[0]
+        return f"write {name}.{first}" if "did you mean" in near or len(list(container)) == 1 else near
+    if isinstance(container, type) and _is_list_kind(container):
+        if value is None or value is False:
+            return "write [] for none"
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            return f"write [{shown(value)}]"
+        return ""
+    if container is bool and isinstance(value, str) and value.lower() in ("true", "false"):
+        return f"write {value.capitalize()}"
+    if container is str and isinstance(value, int | float) and not isinstance(value, bool):
+        return f"write '{value}'"
+    if container is int and isinstance(value, str) and value.isdigit():
+        return f"write {value}"
+    if (type(value).__name__, name) in _CONVERSIONS:
+        return _CONVERSIONS[type(value).__name__, name]
+    if isinstance(value, str) and name in _CURES:
+        return _CURES[name].format(value=shown(value))
+    if isinstance(value, Mapping) and isinstance(container, type) and hasattr(container, "from_manifest"):
+        if all(isinstance(key, str) and key.isidentifier() for key in value) and 0 < len(value) <= 3:
+            inner = ", ".join(
+                f"{key}={shown(item) if not isinstance(item, Mapping) else '...'}" for key, item in value.items()
+            )
+            return f"write {name}({inner})"
+        return f"write {name}(...), or {name}.from_manifest({field}) for the form of YAML"
+    return ""

@@ -1,0 +1,326 @@
+"""Whole Kubernetes documents: which kinds we know, reading them into specs, and judging them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Self
+
+from automode_constructs.checks.device_plugin import device_plugin_problems
+from automode_constructs.checks.other_controllers import (
+    is_auto_mode_controller,
+    is_auto_mode_driver,
+    other_controller_problems,
+)
+from automode_constructs.checks.weight_streaming import streaming_problems
+from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
+from automode_constructs.specs.model import MISSING_FIELD, UNKNOWN_FIELD, KubeModel
+from automode_constructs.specs.nodes.node_class import NodeClassSpec
+from automode_constructs.specs.nodes.node_diagnostic import NodeDiagnosticSpec
+from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES, NodePoolSpec
+from automode_constructs.specs.rule import RULES, Severity, rule
+from automode_constructs.specs.storage.storage_class import StorageClassSpec
+from automode_constructs.specs.storage.volume_attributes_class import (
+    PersistentVolumeClaimSpec,
+    VolumeAttributesClassSpec,
+    claim_annotation_problems,
+    has_modifier_annotations,
+)
+from automode_constructs.specs.storage.volume_snapshot_class import VolumeSnapshotClassSpec
+from automode_constructs.specs.traffic.gateway_class import GatewayClassSpec
+from automode_constructs.specs.traffic.ingress import IngressSpec, ingress_annotation_problems, is_load_balanced
+from automode_constructs.specs.traffic.ingress_class import IngressClassParamsSpec, IngressClassSpec
+from automode_constructs.specs.traffic.network_load_balancer import (
+    NetworkLoadBalancerServiceSpec,
+    is_network_load_balancer,
+    service_annotation_problems,
+)
+from automode_constructs.specs.traffic.network_policy import (
+    ApplicationNetworkPolicySpec,
+    ClusterNetworkPolicySpec,
+    NetworkPolicySwitch,
+    is_network_policy_switch,
+)
+from automode_constructs.specs.traffic.target_group_binding import TargetGroupBindingSpec
+
+__all__ = ["KINDS", "Finding", "Kind", "Manifest", "judge_document", "kind_of"]
+
+API_VERSION = rule(
+    "automode:ApiVersion",
+    "all",
+    severity="error",
+    sentence="A kind of Auto Mode's has the group and version that the cluster serves.",
+    source="EKS User Guide, 'Create a Node Pool for EKS Auto Mode'",
+)
+RESERVED_NAME = rule(
+    "automode:ReservedName",
+    "NodeClass",
+    "NodePool",
+    severity="error",
+    sentence="The names default (NodeClass), system and general-purpose (NodePool) are EKS's, which reverts changes.",
+    source="EKS User Guide, 'Create a Node Class for Amazon EKS'",
+)
+OPEN_SOURCE_KARPENTER = rule(
+    "automode:OpenSourceKarpenter",
+    "NodeClass",
+    "NodePool",
+    severity="error",
+    sentence="Auto Mode has NodeClass and labels of eks.amazonaws.com, not those of open-source Karpenter.",
+    source="EKS User Guide, 'Create a Node Class for Amazon EKS'; aws/containers-roadmap#2524",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """A kind of object that we know."""
+
+    group: str
+    version: str
+    kind: str
+    model: type[KubeModel]
+    at: str = "spec"
+    """The field that holds the model, or ``""`` where it is spread over the object."""
+    older: tuple[str, ...] = ()
+    """Other versions that clusters serve with the same fields."""
+    concerns: Callable[[Mapping[str, Any]], bool] | None = None
+    """Which documents of the kind are Auto Mode's. Default: all; the others are passed by."""
+    metadata_problems: Callable[[Mapping[str, Any]], Iterator[Problem]] | None = None
+    """What is wrong or risky with the metadata, for kinds that take annotations."""
+
+    @property
+    def api_version(self) -> str:
+        """``group/version``."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(group="eks.amazonaws.com", version="v1", kind="NodeClass", model=NodeClassSpec),
+    Kind(group="karpenter.sh", version="v1", kind="NodePool", model=NodePoolSpec),
+    Kind(group="eks.amazonaws.com", version="v1", kind="IngressClassParams", model=IngressClassParamsSpec),
+    Kind(group="eks.amazonaws.com", version="v1", kind="TargetGroupBinding", model=TargetGroupBindingSpec),
+    Kind(group="eks.amazonaws.com", version="v1alpha1", kind="NodeDiagnostic", model=NodeDiagnosticSpec),
+    Kind(
+        group="networking.k8s.io",
+        version="v1",
+        kind="IngressClass",
+        model=IngressClassSpec,
+        concerns=is_auto_mode_controller,
+    ),
+    Kind(
+        group="gateway.networking.k8s.io",
+        version="v1",
+        older=("v1beta1",),
+        kind="GatewayClass",
+        model=GatewayClassSpec,
+        concerns=is_auto_mode_controller,
+    ),
+    Kind(
+        group="storage.k8s.io",
+        version="v1",
+        kind="StorageClass",
+        model=StorageClassSpec,
+        at="",
+        concerns=is_auto_mode_driver,
+    ),
+    Kind(
+        group="storage.k8s.io",
+        version="v1",
+        older=("v1beta1",),
+        kind="VolumeAttributesClass",
+        model=VolumeAttributesClassSpec,
+        at="",
+        concerns=is_auto_mode_driver,
+    ),
+    Kind(
+        group="snapshot.storage.k8s.io",
+        version="v1",
+        kind="VolumeSnapshotClass",
+        model=VolumeSnapshotClassSpec,
+        at="",
+        concerns=is_auto_mode_driver,
+    ),
+    Kind(
+        group="networking.k8s.aws",
+        version="v1alpha1",
+        kind="ApplicationNetworkPolicy",
+        model=ApplicationNetworkPolicySpec,
+    ),
+    Kind(group="networking.k8s.aws", version="v1alpha1", kind="ClusterNetworkPolicy", model=ClusterNetworkPolicySpec),
+    Kind(
+        group="",
+        version="v1",
+        kind="Service",
+        model=NetworkLoadBalancerServiceSpec,
+        concerns=is_network_load_balancer,
+        metadata_problems=service_annotation_problems,
+    ),
+    Kind(
+        group="networking.k8s.io",
+        version="v1",
+        kind="Ingress",
+        model=IngressSpec,
+        concerns=is_load_balanced,
+        metadata_problems=ingress_annotation_problems,
+    ),
+    Kind(
+        group="",
+        version="v1",
+        kind="ConfigMap",
+        model=NetworkPolicySwitch,
+        at="",
+        concerns=is_network_policy_switch,
+    ),
+    Kind(
+        group="",
+        version="v1",
+        kind="PersistentVolumeClaim",
+        model=PersistentVolumeClaimSpec,
+        concerns=has_modifier_annotations,
+        metadata_problems=claim_annotation_problems,
+    ),
+)
+"""Every kind that is read and judged; all others are passed by."""
+
+_RESERVED = {"NodeClass": ("default",), "NodePool": BUILT_IN_POOL_NAMES}
+_ENVELOPE = ("apiVersion", "kind", "metadata", "status")
+
+
+@cache
+def _kinds() -> dict[tuple[str, str], Kind]:
+    return {(kind.group, kind.kind): kind for kind in KINDS}
+
+
+def kind_of(document: Mapping[str, Any]) -> Kind | None:
+    """The kind of a document, or ``None`` for one that we pass by."""
+    group = str(document.get("apiVersion", "")).rpartition("/")[0]
+    kind = _kinds().get((group, str(document.get("kind", ""))))
+    return None if kind is None or (kind.concerns is not None and not kind.concerns(document)) else kind
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """A whole document: the kind, the metadata as they stand, and the typed rest.
+
+    ``from_manifest`` and ``to_manifest`` are inverse for every valid document: nothing is dropped, nothing added.
+    """
+
+    kind: Kind
+    metadata: Mapping[str, Any]
+    spec: KubeModel
+    rest: Mapping[str, Any] = field(default_factory=dict)
+    """What stands beside: ``status``, and ``apiVersion`` as it was written."""
+
+    @classmethod
+    def from_manifest(cls, document: Mapping[str, Any], *, where: str = "") -> Self:
+        """Reads a document.
+
+        Raises:
+            AutoModeError: for a kind that is not ours, and with every problem of the document.
+        """
+        kind = kind_of(document)
+        if kind is None:
+            told = f"{shown(document.get('apiVersion'))} {shown(document.get('kind'))}"
+            raise AutoModeError.of(
+                where, "kind", f"{told} is not a kind of Auto Mode", did_you_mean("", [kind.kind for kind in KINDS])
+            )
+        spec, problems = _read(document, kind)
+        errors = [problem for problem in problems if Finding(problem=problem).severity == "error"]
+        if spec is None or errors:
+            raise AutoModeError(where, errors)
+        return cls(
+            kind=kind,
+            metadata=document["metadata"],
+            spec=spec,
+            rest={name: document[name] for name in ("apiVersion", "status") if name in document},
+        )
+
+    def to_manifest(self) -> dict[str, Any]:
+        """The document."""
+        body = self.spec.to_manifest()
+        return {
+            "apiVersion": self.kind.api_version,
+            "kind": self.kind.kind,
+            "metadata": dict(self.metadata),
+            **({self.kind.at: body} if self.kind.at else body),
+            **self.rest,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """What a document is found to have: a problem, and how bad it is."""
+
+    problem: Problem
+
+    @property
+    def severity(self) -> Severity:
+        """The severity of the rule; a problem without one is an error."""
+        known = RULES.get(self.problem.rule)
+        return "error" if known is None else known.severity
+
+
+def judge_document(document: Mapping[str, Any]) -> list[Finding] | None:
+    """Everything that is wrong or risky in one document, or ``None`` for a kind that is not ours.
+
+    Fields are named by their place in the document.
+    """
+    kind = kind_of(document)
+    problems = list(_foreign_problems(document)) if kind is None else _read(document, kind)[1]
+    return None if kind is None and not problems else [Finding(problem=problem) for problem in problems]
+
+
+def _read(document: Mapping[str, Any], kind: Kind) -> tuple[KubeModel | None, list[Problem]]:
+    """The typed part of a document, ``None`` where it is broken, and everything wrong or risky in the whole."""
+    problems = [*_foreign_problems(document), *_envelope_problems(document, kind)]
+    metadata = document.get("metadata")
+    if kind.metadata_problems is not None and isinstance(metadata, Mapping):
+        problems += [problem.under("metadata") for problem in kind.metadata_problems(metadata)]
+    if kind.at and kind.at not in document:
+        return None, [*problems, MISSING_FIELD.problem(kind.at, "is required")]
+    spec, found = kind.model.read(_body(document, kind))
+    return spec, [*problems, *(problem.under(kind.at) for problem in found)]
+
+
+def _body(document: Mapping[str, Any], kind: Kind) -> Any:
+    if kind.at:
+        return document.get(kind.at)
+    return {name: value for name, value in document.items() if name not in _ENVELOPE}
+
+
+def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Problem]:
+    served = [kind.api_version, *(f"{kind.group}/{version}" for version in kind.older)]
+    if document.get("apiVersion") not in served:
+        yield API_VERSION.problem(
+            "apiVersion", f"{shown(document.get('apiVersion'))} is not served", f"write {kind.api_version}"
+        )
+    metadata = document.get("metadata")
+    name = (metadata.get("name") or metadata.get("generateName")) if isinstance(metadata, Mapping) else None
+    if not isinstance(name, str) or not name:
+        yield MISSING_FIELD.problem("metadata.name", "is required")
+    elif name in _RESERVED.get(kind.kind, ()):
+        yield RESERVED_NAME.problem("metadata.name", f"'{name}' belongs to EKS", "choose another name")
+    if kind.at:
+        for unknown in sorted(str(key) for key in document.keys() - {*_ENVELOPE, kind.at}):
+            cure = did_you_mean(unknown, [kind.at, "metadata"])
+            yield UNKNOWN_FIELD.problem(unknown, "is not a known field", cure)
+
+
+def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
+    yield from other_controller_problems(document)
+    yield from device_plugin_problems(document)
+    yield from streaming_problems(document)
+    group = str(document.get("apiVersion", "")).rpartition("/")[0]
+    if group == "karpenter.k8s.aws":
+        yield OPEN_SOURCE_KARPENTER.problem(
+            "apiVersion",
+            f"{shown(document.get('kind'))} is open-source Karpenter's and not served on Auto Mode",
+            "write karpenter.sh/v1"
+            if document.get("kind") == "NodePool"
+            else "write a NodeClass of eks.amazonaws.com/v1",
+        )
+    elif str(document.get("kind")) in {"NodeClass", "NodePool"} and kind_of(document) is None:
+        kind = next(kind for kind in KINDS if kind.kind == document["kind"])
+        yield API_VERSION.problem(
+            "apiVersion", f"{shown(document.get('apiVersion'))} is not served", f"write {kind.api_version}"
+        )

@@ -1,0 +1,310 @@
+"""Which pods may land on the nodes of which pools, told from manifests as they stand.
+
+Where a manifest leaves a doubt (a token, a field that is not as it should be), the pod is taken to fit: what this says
+does not fit, does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any, TypeGuard, get_args
+
+from automode_constructs.facts.instances import category_of, family_of, size_of
+from automode_constructs.specs.pools.admission import LONGEST_NUMBER, Demand, admits_nothing
+from automode_constructs.specs.pools.labels import (
+    ARCH,
+    CAPACITY_TYPE,
+    COMPUTE_TYPE,
+    INSTANCE_CATEGORY,
+    INSTANCE_FAMILY,
+    INSTANCE_GENERATION,
+    INSTANCE_SIZE,
+    INSTANCE_TYPE,
+    stable_key,
+)
+from automode_constructs.specs.pools.requirement import Operator
+from automode_constructs.tokens import is_token
+
+__all__ = ["BUILT_IN_POOLS", "Asked", "Pods", "Pool", "is_near", "pods_of", "pool_of", "tolerates"]
+
+Asked = tuple[str, Demand]
+"""A label's key, and what is asked of it."""
+
+_OPERATORS = frozenset(get_args(Operator))
+_AWS_OR_KUBERNETES = ("amazonaws.com", "k8s.aws", "k8s.io", "karpenter.sh", "kubernetes.io")
+_OTHER_NODES = frozenset({"eks.amazonaws.com/nodegroup", "alpha.eksctl.io/nodegroup-name", "kubernetes.io/hostname"})
+"""Labels by which a pod asks for nodes that no pool of Auto Mode makes."""
+
+_OF_ONE_POOL = frozenset({"karpenter.sh/nodepool", "eks.amazonaws.com/nodeclass"})
+"""Labels that say which pool a node is of, and nothing of the node itself."""
+
+_TEMPLATES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("", "Pod"): ("spec",),
+    ("apps", "Deployment"): ("spec", "template", "spec"),
+    ("apps", "ReplicaSet"): ("spec", "template", "spec"),
+    ("apps", "StatefulSet"): ("spec", "template", "spec"),
+    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template", "spec"),
+    ("batch", "Job"): ("spec", "template", "spec"),
+}
+"""Where each kind has its pods. DaemonSets are none of them: no node is ever launched for their pods."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pool:
+    """What a NodePool's nodes are."""
+
+    name: str
+    demands: Mapping[str, Sequence[Demand]]
+    """What is demanded of each label, by its present key."""
+    taints: tuple[Mapping[str, Any], ...] = ()
+    """The taints that keep pods away; ``PreferNoSchedule`` does not."""
+    reluctant: bool = False
+    """Whether a ``PreferNoSchedule`` taint has Karpenter try other pools first."""
+    weight: int | None = None
+    static: bool = False
+    node_class: str | None = None
+
+    def admits(self, asked: Iterable[Asked]) -> bool:
+        """Whether a node of the pool can have all the labels asked for."""
+        by_key: dict[str, list[Demand]] = {}
+        for key, demand in _with_implied(asked):
+            by_key.setdefault(stable_key(key), []).append(demand)
+        return all(self._admits(key, demands) for key, demands in by_key.items())
+
+    def _admits(self, key: str, asked: Sequence[Demand]) -> bool:
+        demands = self.demands.get(key)
+        domain = key.partition("/")[0]
+        if demands is None and (not domain.endswith(_AWS_OR_KUBERNETES) or domain == "karpenter.k8s.aws"):
+            # A pool's nodes have no label of anyone's own that the pool does not set. Those of a static pool are
+            # there without pods, so that something may have labelled them.
+            return self.static or all(
+                operator in {"NotIn", "DoesNotExist"} or any(is_token(value) for value in values)
+                for operator, values in asked
+            )
+        return not admits_nothing(key, [*(demands or ()), *asked])
+
+    def listed(self, key: str) -> Collection[str] | None:
+        """The values that a requirement lists for a label; ``None`` where none does, or not all are known."""
+        for operator, values in self.demands.get(key, ()) if key not in _OF_ONE_POOL else ():
+            if operator == "In" and not any(is_token(value) for value in values):
+                return frozenset(values)
+        return None
+
+    def overlaps(self, other: Pool) -> bool:
+        """Whether one node could belong to either pool."""
+        keys = (self.demands.keys() | other.demands.keys()) - _OF_ONE_POOL
+        return not any(admits_nothing(key, [*self.demands.get(key, ()), *other.demands.get(key, ())]) for key in keys)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pods:
+    """What the pods of a workload ask of their node."""
+
+    field: str
+    """Where in the manifest the pods are."""
+    selector: tuple[Asked, ...] = ()
+    """What ``nodeSelector`` asks of the node's labels."""
+    terms: tuple[tuple[Asked, ...], ...] = ((),)
+    """What the required node affinity asks: one of these, all of it."""
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+
+    def select(self, pool: Pool) -> bool:
+        """Whether a node of the pool can have the labels asked for."""
+        return any(pool.admits([*self.selector, *term]) for term in self.terms)
+
+    def repelled_by(self, pool: Pool) -> list[str]:
+        """The keys of the pool's taints that are not tolerated."""
+        return [
+            str(taint.get("key"))
+            for taint in pool.taints
+            if not any(tolerates(toleration, taint) for toleration in self.tolerations)
+        ]
+
+
+def pool_of(manifest: Mapping[str, Any]) -> Pool | None:
+    """A NodePool's nodes; ``None`` where its manifest is not as it should be."""
+    nodes = _at(manifest, "spec", "template", "spec")
+    name = _at(manifest, "metadata").get("name")
+    requirements, taints = nodes.get("requirements"), nodes.get("taints") or []
+    node_labels = _at(manifest, "spec", "template", "metadata").get("labels") or {}
+    if not isinstance(name, str) or not isinstance(node_labels, Mapping):
+        return None
+    if not _are_mappings(requirements) or not _are_mappings(taints):
+        return None
+    demands: dict[str, list[Demand]] = {
+        "karpenter.sh/nodepool": [("In", [name])],
+        "kubernetes.io/os": [("In", ["linux"])],
+        str(COMPUTE_TYPE): [("In", ["auto"])],
+    }
+    reference = _at(nodes, "nodeClassRef").get("name")
+    if isinstance(reference, str):
+        demands["eks.amazonaws.com/nodeclass"] = [("In", [reference])]
+    for item in requirements:
+        key, operator, values = item.get("key"), item.get("operator"), item.get("values") or []
+        demand = _demand(operator, values)
+        if not isinstance(key, str) or demand is None:
+            return None
+        demands.setdefault(stable_key(key), []).append(demand)
+    for key, value in node_labels.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            return None
+        demands.setdefault(stable_key(key), []).append(("In", [value]))
+    weight, replicas = _at(manifest, "spec").get("weight"), _at(manifest, "spec").get("replicas")
+    return Pool(
+        name=name,
+        demands=demands,
+        taints=tuple(taint for taint in taints if taint.get("effect") != "PreferNoSchedule"),
+        reluctant=any(taint.get("effect") == "PreferNoSchedule" for taint in taints),
+        weight=weight if isinstance(weight, int) else None,
+        static=replicas is not None,
+        node_class=reference if isinstance(reference, str) else None,
+    )
+
+
+def pods_of(group: str, manifest: Mapping[str, Any]) -> Pods | None:
+    """What a workload's pods ask for; ``None`` for what is no workload, or asks for nodes that are no pool's."""
+    path = _TEMPLATES.get((group, str(manifest.get("kind"))))
+    if path is None:
+        return None
+    spec = _at(manifest, *path)
+    selector, tolerations = spec.get("nodeSelector") or {}, spec.get("tolerations") or []
+    if not spec or "nodeName" in spec or spec.get("schedulerName", "default-scheduler") != "default-scheduler":
+        return None
+    if not isinstance(selector, Mapping) or not _are_mappings(tolerations) or not _are_texts([*selector.values()]):
+        return None
+    asked = tuple((str(key), ("In", (value,))) for key, value in selector.items())
+    terms = _terms_of(spec)
+    if terms is None or any(_is_no_pools(key, demand) for term in (asked, *terms) for key, demand in term):
+        return None
+    return Pods(field=".".join(path), selector=asked, terms=terms, tolerations=tuple(tolerations))
+
+
+def _terms_of(spec: Mapping[str, Any]) -> tuple[tuple[Asked, ...], ...] | None:
+    """The terms of a pod's required node affinity; ``None`` where they cannot be read, or name a node."""
+    required = _at(spec, "affinity", "nodeAffinity").get("requiredDuringSchedulingIgnoredDuringExecution")
+    if required is None:
+        return ((),)
+    terms = required.get("nodeSelectorTerms") if isinstance(required, Mapping) else None
+    if not _are_mappings(terms) or not terms:
+        return None
+    read: list[tuple[Asked, ...]] = []
+    for term in terms:
+        expressions = term.get("matchExpressions")
+        if not _are_mappings(expressions) or not expressions or term.get("matchFields"):
+            return None
+        asked: list[Asked] = []
+        for item in expressions:
+            key, operator, values = item.get("key"), item.get("operator"), item.get("values") or []
+            demand = _demand(operator, values)
+            if (
+                not isinstance(key, str)
+                or is_token(key)
+                or demand is None
+                or (operator in {"In", "NotIn"} and not values)
+            ):
+                return None
+            asked.append((key, demand))
+        read.append(tuple(asked))
+    return tuple(read)
+
+
+def _is_no_pools(key: str, demand: Demand) -> bool:
+    """Whether this asks for nodes that no pool of Auto Mode makes."""
+    if key in _OTHER_NODES:
+        return demand[0] not in {"NotIn", "DoesNotExist"}
+    return stable_key(key) == COMPUTE_TYPE and admits_nothing(COMPUTE_TYPE, [("In", ["auto"]), demand])
+
+
+def _demand(operator: Any, values: Any) -> Demand | None:
+    if not isinstance(operator, str) or operator not in _OPERATORS or not _are_texts(values):
+        return None
+    compares = operator in {"Gt", "Gte", "Lt", "Lte"}
+    return None if compares and not (len(values) == 1 and _is_number(values[0])) else (operator, values)
+
+
+def _built_in(name: str, *architectures: str, taint: str = "") -> Pool:
+    return Pool(
+        name=name,
+        demands={
+            "karpenter.sh/nodepool": [("In", [name])],
+            "kubernetes.io/os": [("In", ["linux"])],
+            "eks.amazonaws.com/nodeclass": [("In", ["default"])],
+            str(COMPUTE_TYPE): [("In", ["auto"])],
+            str(CAPACITY_TYPE): [("In", ["on-demand"])],
+            str(INSTANCE_CATEGORY): [("In", ["c", "m", "r"])],
+            str(INSTANCE_GENERATION): [("Gt", ["4"])],
+            str(ARCH): [("In", architectures)],
+        },
+        taints=({"key": taint, "effect": "NoSchedule"},) if taint else (),
+        node_class="default",
+    )
+
+
+BUILT_IN_POOLS = {
+    "general-purpose": _built_in("general-purpose", "amd64"),
+    "system": _built_in("system", "amd64", "arm64", taint="CriticalAddonsOnly"),
+}
+"""EKS's own pools. Source: EKS User Guide, "Enable or Disable Built-in NodePools"."""
+
+
+def _with_implied(asked: Iterable[Asked]) -> Iterator[Asked]:
+    for key, (operator, values) in asked:
+        yield key, (operator, values)
+        if operator != "In" or any(is_token(value) for value in values):
+            continue
+        families = list(values) if stable_key(key) == INSTANCE_FAMILY else []
+        if stable_key(key) == INSTANCE_TYPE:
+            families = [family_of(value) for value in values]
+            yield INSTANCE_FAMILY, ("In", families)
+            yield INSTANCE_SIZE, ("In", [size_of(value) for value in values])
+        if families:
+            yield INSTANCE_CATEGORY, ("In", [category_of(family) for family in families])
+
+
+def tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
+    """Whether a pod with this toleration bears a taint."""
+    key, effect, operator = toleration.get("key"), toleration.get("effect"), toleration.get("operator") or "Equal"
+    if any(is_token(part) for part in (key, taint.get("key"), taint.get("value"), toleration.get("value"))):
+        return True
+    if effect and effect != taint.get("effect"):
+        return False
+    if not key:
+        return bool(operator == "Exists")
+    if key != taint.get("key"):
+        return False
+    return bool(operator != "Equal" or (toleration.get("value") or "") == (taint.get("value") or ""))
+
+
+def is_near(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
+    """Whether a toleration that does not bear a taint looks as if it should: the same key, or a slip of the pen."""
+    given, meant = str(toleration.get("key") or ""), str(taint.get("key"))
+    domain, _, name = given.rpartition("/")
+    meant_domain, _, meant_name = meant.rpartition("/")
+    if domain == meant_domain:
+        return _are_alike(name, meant_name)
+    return name == meant_name and _are_alike(domain, meant_domain)
+
+
+def _are_alike(one: str, other: str) -> bool:
+    return SequenceMatcher(a=one.lower(), b=other.lower()).ratio() >= 0.75
+
+
+def _at(manifest: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    at: Any = manifest
+    for part in path:
+        at = at.get(part) if isinstance(at, Mapping) else None
+    return at if isinstance(at, Mapping) else {}
+
+
+def _is_number(value: str) -> bool:
+    return is_token(value) or (value.isascii() and value.isdecimal() and len(value) <= LONGEST_NUMBER)
+
+
+def _are_mappings(value: Any) -> TypeGuard[Sequence[Mapping[str, Any]]]:
+    return isinstance(value, (list, tuple)) and all(isinstance(item, Mapping) for item in value)
+
+
+def _are_texts(value: Any) -> TypeGuard[Sequence[str]]:
+    return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)

@@ -1,0 +1,106 @@
+"""Looks into certificate bundles: what nodes would not take, or should not be given."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time
+
+from cryptography import x509
+
+from automode_constructs.errors import AutoModeError, Problem
+from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle
+from automode_constructs.tokens import is_token
+
+__all__ = ["MAX_BYTES", "check_bundles", "pem_text"]
+
+MAX_BYTES = 48 * 1024
+"""The most PEM text of all bundles. AWS names no limit; the object that carries them, encoded, has 100 KiB at most on
+its way through CloudFormation, and a few authorities of a company are far below."""
+
+
+def pem_text(bundle: CertificateBundle) -> str:
+    """A bundle's certificates as text, ending in a line break."""
+    return base64.b64decode(bundle.data).decode("utf-8", errors="replace").rstrip("\n") + "\n"
+
+
+def check_bundles(where: str, field: str, bundles: Sequence[CertificateBundle], *, as_of: date) -> None:
+    """Refuses what is no certificate of an authority that is valid on a day.
+
+    Args:
+        where: the construct path for the error.
+        field: the field that holds the bundles.
+        bundles: the bundles; one whose data are a token is not looked into.
+        as_of: the day.
+
+    Raises:
+        AutoModeError: a bundle is named twice, is no PEM text, holds a private key, a certificate that is no
+            authority's, that has expired or is not valid yet; all bundles are too large together.
+    """
+    problems: list[Problem] = []
+    names = [bundle.name for bundle in bundles]
+    known = [(index, bundle) for index, bundle in enumerate(bundles) if not is_token(bundle.data)]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            problems.append(
+                Problem(field=f"[{index}].name", message=f"'{name}' is named twice", cure="give each bundle its own")
+            )
+    for index, bundle in known:
+        problems += [problem.under(f"[{index}].data") for problem in _problems(pem_text(bundle), as_of)]
+    size = sum(len(pem_text(bundle)) for _, bundle in known)
+    if size > MAX_BYTES:
+        problems.append(
+            Problem(
+                field="",
+                message=f"{size:,} bytes of certificates are more than the {MAX_BYTES:,} we pass on",
+                cure="give your own authorities only: nodes know the public ones",
+            )
+        )
+    if problems:
+        raise AutoModeError(where, [problem.under(field) for problem in problems])
+
+
+def _problems(pem: str, as_of: date) -> Iterator[Problem]:
+    if re.search(r"-----BEGIN [A-Z ]*PRIVATE KEY-----", pem):
+        yield Problem(
+            field="",
+            message="holds a private key, which would go to every node",
+            cure="leave the certificates only, and think of that key as known",
+        )
+        return
+    try:
+        certificates = x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        yield Problem(
+            field="", message="is no PEM text with certificates", cure="give what 'openssl x509 -in FILE' reads"
+        )
+        return
+    day = datetime.combine(as_of, time(), UTC)
+    for certificate in certificates:
+        subject = certificate.subject.rfc4514_string() or "(no subject)"
+        if not _is_authority(certificate):
+            yield Problem(
+                field="",
+                message=f"'{subject}' is not the certificate of an authority (it lacks the CA flag)",
+                cure="give the certificate of the authority that signed it",
+            )
+        if certificate.not_valid_after_utc <= day:
+            yield Problem(
+                field="",
+                message=f"'{subject}' expired on {certificate.not_valid_after_utc.date()}",
+                cure="give its successor",
+            )
+        if certificate.not_valid_before_utc.date() > as_of:
+            yield Problem(
+                field="",
+                message=f"'{subject}' is valid only from {certificate.not_valid_before_utc.date()}",
+                cure="give one that is valid now",
+            )
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, ValueError):
+        return False

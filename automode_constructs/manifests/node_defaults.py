@@ -1,0 +1,115 @@
+"""What is said once on the cluster and holds for every node that this library makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from automode_constructs.errors import AutoModeError
+from automode_constructs.specs.model import VALUE, KubeModel, ListOf, TokenOr
+from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
+from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity
+from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle
+
+__all__ = ["NodeDefaults"]
+
+
+def _proxy(url: str) -> str:
+    if "://" not in url:
+        raise VALUE.broken("", f"'{url}' has no scheme", f"write 'http://{url}'")
+    try:
+        AdvancedNetworking(https_proxy=url)
+    except AutoModeError as error:
+        raise AutoModeError("", [replace(problem, field="") for problem in error.problems]) from None
+    return url
+
+
+class NodeDefaults(KubeModel):
+    """Settings of every NodeClass that ``ClusterValues.node_class_spec`` makes.
+
+    EKS's built-in pools run on a NodeClass of EKS's own, which carries none of them: beside built-in pools, what is
+    asked for here is an error of the cluster.
+
+    Source: EKS User Guide, "Create a Node Class for Amazon EKS".
+    """
+
+    fips: bool | None = None
+    """Whether nodes run images with FIPS 140 validated modules, which AWS has in the United States and Canada.
+
+    Default: True in GovCloud, where we decide; elsewhere false, as EKS decides.
+    """
+    kernel_lockdown: Literal["integrity", "none"] | None = None
+    """How far the kernel keeps root from changing it. Default: not documented; EKS decides."""
+    https_proxy: TokenOr[Annotated[str, AfterValidator(_proxy)]] | None = None
+    """The forward proxy, ``http://host:port``, at most 255 characters; image pulls of the nodes take it, and the
+    kubectl handler. Default: none."""
+    no_proxy: ListOf[TokenOr[Annotated[str, Field(min_length=1, max_length=255)]]] | None = None
+    """What else is reached without the proxy, entries of 1 to 255 characters. The cluster adds what always belongs
+    there (metadata service, its own names, its networks, the VPC's endpoints), 50 entries in all.
+
+    Default: only what the cluster adds; we decide.
+    """
+    certificate_bundles: ListOf[CertificateBundle] | None = None
+    """Authorities that nodes trust beside the public ones; ``CertificateBundle.from_pem`` makes one. Default: none."""
+    associate_public_ip: bool | None = None
+    """Whether nodes get a public IPv4 address. A policy of an organization that demands ``false`` wants it written.
+
+    Default: not written; what the subnet says, as EC2 decides (no, in our subnets).
+    """
+    snat_policy: Literal["Random", "Disabled"] | None = None
+    """Whether pod traffic that leaves the VPC takes the node's address. Default: ``Random``, as EKS decides."""
+    network_policy: Literal["DefaultAllow", "DefaultDeny"] | None = None
+    """What holds for pods without a network policy. Default: ``DefaultAllow``, as EKS decides."""
+    network_policy_event_logs: Literal["Enabled", "Disabled"] | None = None
+    """Whether nodes log network-policy events to a file of theirs. Default: ``Disabled``, as EKS decides."""
+    enable_v4_egress: bool | None = None
+    """Whether pods of an IPv6 cluster get a way out over IPv4, which network policies do not cover.
+
+    Default: true, as EKS decides.
+    """
+
+    def asked_for(self) -> list[str]:
+        """The fields that nodes of EKS's own NodeClass would not have: those set to other than EKS's default."""
+        return [
+            name
+            for name in type(self).model_fields
+            if (value := getattr(self, name)) not in (None, ()) and value != _AS_EKS_DECIDES.get(name)
+        ]
+
+    def advanced_networking(self, given: AdvancedNetworking | None = None) -> AdvancedNetworking | None:
+        """The network settings of a NodeClass; what ``given`` sets goes before the defaults."""
+        settings: dict[str, Any] = {
+            "associate_public_ip_address": self.associate_public_ip,
+            "https_proxy": self.https_proxy,
+            "no_proxy": self.no_proxy if self.https_proxy is not None else None,
+            "enable_v4_egress": self.enable_v4_egress,
+        }
+        if given is not None:
+            settings |= {
+                name: value for name in type(given).model_fields if (value := getattr(given, name)) is not None
+            }
+        return AdvancedNetworking(**settings) if any(value is not None for value in settings.values()) else None
+
+    def advanced_security(self) -> AdvancedSecurity | None:
+        """The security settings of a NodeClass."""
+        if self.fips is None and self.kernel_lockdown is None:
+            return None
+        return AdvancedSecurity(fips=self.fips, kernel_lockdown=self.kernel_lockdown)
+
+    def proxy_environment(self) -> dict[str, str]:
+        """The proxy as environment variables, for a container; empty without one."""
+        if self.https_proxy is None:
+            return {}
+        return {"HTTPS_PROXY": self.https_proxy, "NO_PROXY": ",".join(self.no_proxy or ())}
+
+
+_AS_EKS_DECIDES: Mapping[str, object] = {
+    "fips": False,
+    "snat_policy": "Random",
+    "network_policy": "DefaultAllow",
+    "network_policy_event_logs": "Disabled",
+    "enable_v4_egress": True,
+}

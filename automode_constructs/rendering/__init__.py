@@ -1,0 +1,1 @@
+"""From charts to Kubernetes objects, their order, and the YAML folder."""

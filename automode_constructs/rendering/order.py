@@ -1,0 +1,178 @@
+"""The order in which the objects of a cluster are made: what must be there first, then kind by kind."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Sequence
+
+from automode_constructs.checks.placement import pods_of, pool_of
+from automode_constructs.checks.whole_tree import ObjectKey, is_cluster_scoped, node_class_of, object_key
+from automode_constructs.errors import AutoModeError
+from automode_constructs.rendering.render import WEBHOOKS, WORKLOADS, RenderedObject, rank
+from automode_constructs.specs.free_body import mapping_at
+
+__all__ = ["companions", "in_order", "prerequisites"]
+
+_WITHOUT_PODS = frozenset({"EndpointSlice", "Endpoints", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service"})
+"""Kinds that come with workloads, run nothing themselves and need nothing that is not there yet."""
+
+_ONLY_WHERE_NAMED = frozenset({"ConfigMap", "PersistentVolumeClaim", "ServiceAccount"})
+"""Kinds that concern a pod which names them, and no other."""
+
+_GIVEN_LABELS = frozenset(
+    {
+        "apps.kubernetes.io/pod-index",
+        "batch.kubernetes.io/controller-uid",
+        "batch.kubernetes.io/job-completion-index",
+        "batch.kubernetes.io/job-name",
+        "controller-uid",
+        "job-name",
+        "pod-template-hash",
+        "statefulset.kubernetes.io/pod-name",
+    }
+)
+"""Labels that Kubernetes gives pods besides those of their template."""
+
+
+def prerequisites(objects: Sequence[RenderedObject]) -> list[set[int]]:
+    """For each object the indices of those that must be there before it.
+
+    These are the ones an ``add_dependency`` names, and the ones it cannot be without: its namespace, the CRD of its
+    kind, the NodeClass of a NodePool.
+    """
+    inside: dict[str, list[int]] = {}
+    makers: dict[ObjectKey, int] = {}
+    definitions: dict[tuple[str, str], int] = {}
+    for index, item in enumerate(objects):
+        for place in item.places:
+            inside.setdefault(place, []).append(index)
+        key = object_key(item.manifest)
+        makers[key] = index
+        if key.kind == "CustomResourceDefinition":
+            spec = item.manifest.get("spec") or {}
+            definitions[str(spec.get("group")), str((spec.get("names") or {}).get("kind"))] = index
+    needed: list[set[int]] = []
+    for index, item in enumerate(objects):
+        key = object_key(item.manifest)
+        before = {other for place in item.after for other in inside.get(place, ())}
+        indispensable = (
+            makers.get(ObjectKey("", "Namespace", "", key.namespace)),
+            definitions.get((key.group, key.kind)),
+            makers.get(ObjectKey("eks.amazonaws.com", "NodeClass", "", node_class_of(item.manifest) or ""))
+            if key.kind == "NodePool"
+            else None,
+        )
+        needed.append((before | {other for other in indispensable if other is not None}) - {index})
+    return needed
+
+
+def in_order(objects: Sequence[RenderedObject], needed: Sequence[set[int]]) -> list[int]:
+    """The indices of all objects so that none comes before what it needs, and kind by kind where that leaves a choice.
+
+    Raises:
+        AutoModeError: when objects wait for each other, naming them.
+    """
+    missing = [len(before) for before in needed]
+    waiting: list[list[int]] = [[] for _ in objects]
+    for index, before in enumerate(needed):
+        for other in before:
+            waiting[other].append(index)
+
+    def entry(index: int) -> tuple[int, ObjectKey, int]:
+        return rank(objects[index].manifest["kind"]), object_key(objects[index].manifest), index
+
+    ready = [entry(index) for index, count in enumerate(missing) if not count]
+    heapq.heapify(ready)
+    order: list[int] = []
+    while ready:
+        index = heapq.heappop(ready)[-1]
+        order.append(index)
+        for follower in waiting[index]:
+            missing[follower] -= 1
+            if not missing[follower]:
+                heapq.heappush(ready, entry(follower))
+    if len(order) < len(objects):
+        raise _circle(objects, needed, set(range(len(objects))) - set(order))
+    return order
+
+
+def companions(objects: Sequence[RenderedObject]) -> list[set[int]]:
+    """For each object the indices of those that had better be there before it, and until it is deleted.
+
+    Kubernetes takes it without them too, so that they count within a stack only, and less than an ``add_dependency``.
+
+    - A workload comes after the pools whose nodes may take its pods: a pool that is deleted first waits for pods that
+      have nowhere to go.
+    - It comes after the service account, ConfigMaps and claims that it names, after what applies to it without being
+      named (quotas, roles, network policies that select it), after CRDs and classes.
+    - An IngressClass comes after its parameters; ingresses, routes and bindings after workloads, Services and
+      configuration of their namespace; webhooks after all else, which they would judge.
+
+    A kind that is not known here may depend on any of these, and comes after all.
+    """
+    mates = [_Mate(item) for item in objects]
+    return [
+        {other for other, its in enumerate(mates) if other != index and mine.comes_after(its)}
+        for index, mine in enumerate(mates)
+    ]
+
+
+class _Mate:
+    """What of an object says which others are its companions."""
+
+    def __init__(self, item: RenderedObject) -> None:
+        self.key = object_key(item.manifest)
+        self.rank = rank(self.key.kind)
+        self.manifest = item.manifest
+        self.text = json.dumps(item.manifest)
+        self.pods = pods_of(self.key.group, item.manifest)
+        self.pool = pool_of(item.manifest) if self.key.kind == "NodePool" else None
+
+    def comes_after(self, other: _Mate) -> bool:
+        if self.key.kind == "IngressClass":
+            return other.key.kind == "IngressClassParams" and other.key.name in self.text
+        if self.rank < WORKLOADS or other.rank >= self.rank or self.key.kind in _WITHOUT_PODS:
+            return False
+        if self.key.kind in WEBHOOKS:
+            return True
+        if other.key.kind in ("Namespace", "NodeClass"):
+            return False
+        if other.key.kind == "NodePool":
+            return self.rank == WORKLOADS and self._may_run_on(other)
+        if not is_cluster_scoped(other.key.kind) and other.key.namespace != self.key.namespace:
+            return False
+        return self.rank > WORKLOADS or self._is_concerned_by(other)
+
+    def _may_run_on(self, other: _Mate) -> bool:
+        if self.pods is None or other.pool is None:
+            return True
+        # EKS itself adds the toleration of a device that a pod asks for.
+        repelled = [key for key in self.pods.repelled_by(other.pool) if key not in self.text]
+        return not repelled and self.pods.select(other.pool)
+
+    def _is_concerned_by(self, other: _Mate) -> bool:
+        if self.pods is None:
+            return True
+        if other.key.kind in _ONLY_WHERE_NAMED:
+            return other.key.name in self.text or other.key.name == "default"
+        labels = mapping_at(self.manifest, "spec", "template", "metadata", "labels")
+        if other.key.kind != "NetworkPolicy" or not labels:
+            return True
+        chosen = mapping_at(other.manifest, "spec", "podSelector", "matchLabels")
+        return all(labels.get(key) == value for key, value in chosen.items() if key not in _GIVEN_LABELS)
+
+
+def _circle(objects: Sequence[RenderedObject], needed: Sequence[set[int]], stuck: set[int]) -> AutoModeError:
+    path = [min(stuck)]
+    while path[-1] not in path[:-1]:
+        # Every object that is stuck needs another one that is.
+        path.append(min(needed[path[-1]] & stuck))
+    circle = [objects[index] for index in path[path.index(path[-1]) :]]
+    names = [f"{object_key(item.manifest)} ({item.where})" for item in circle]
+    return AutoModeError.of(
+        "",
+        "",
+        "these objects wait for each other: " + ", which waits for ".join(names),
+        "remove an add_dependency; a namespace, a CRD and a NodeClass always come before what needs them",
+    )

@@ -1,0 +1,199 @@
+"""Writes charts as a folder of YAML, for GitOps."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cdk8s
+import yaml
+
+from automode_constructs.checks.image_sources import image_source_problems, uses_proxy
+from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
+from automode_constructs.errors import AutoModeError, Problem
+from automode_constructs.rendering.order import in_order, prerequisites
+from automode_constructs.rendering.render import render
+from automode_constructs.tokens import token_paths
+
+__all__ = ["ChartWarning", "to_yaml", "write_yaml_folder"]
+
+HEADER = "# Written by automode-constructs; the next run replaces this file.\n"
+"""The first line of every file, by which the next run knows what it may take away."""
+
+# Kubernetes reads YAML 1.2 with habits of 1.1; only texts that no reader takes for anything else stay unquoted.
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*")
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else '"')
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+class ChartWarning(UserWarning):
+    """Something in a chart works, but at a risk."""
+
+
+def to_yaml(manifests: Sequence[Mapping[str, Any]]) -> str:
+    """The manifests as one multi-document stream, texts quoted so that every YAML reader sees texts."""
+    return yaml.dump_all(
+        manifests,
+        Dumper=_Dumper,
+        sort_keys=False,
+        default_flow_style=False,
+        allow_unicode=True,
+        explicit_start=True,
+        width=2**31,
+    )
+
+
+def write_yaml_folder(
+    charts: Sequence[cdk8s.Chart],
+    folder: Path,
+    *,
+    default_node_class: bool,
+    built_in_pools: Collection[str] | None = None,
+    internet: bool | None = None,
+) -> list[Path]:
+    """Writes one file a chart, its objects in the order in which they must be applied.
+
+    The folder is replaced as a whole, and only when everything could be written; it may hold nothing else.
+
+    Args:
+        charts: the charts, in the order in which they must be applied; their ids name the files.
+        folder: where to write; the files of an earlier run go.
+        default_node_class: whether the cluster has EKS's NodeClass ``default``.
+        built_in_pools: EKS's own pools that are on (``system``, ``general-purpose``). Default: not known; both count
+            as on where the cluster has the NodeClass ``default``.
+        internet: whether the cluster's nodes reach the internet; where they do not, images of public registries are
+            errors. Default: not known, and images are not judged.
+
+    Returns:
+        The files written.
+
+    Warns:
+        ChartWarning: for everything in the charts that works but is risky, with the rule's id.
+
+    Raises:
+        AutoModeError: for a folder with other files, a value known only after deployment, an empty chart, an error
+            that a chart holds, or one of the whole-tree checks; nothing is written then.
+    """
+    with _told_of(folder):
+        _refuse_strangers(folder)
+    problems: list[Problem] = []
+    risks: list[str] = []
+    streams: dict[str, str] = {}
+    everything: list[TreeObject] = []
+    if not charts:
+        problems.append(Problem(field="charts", message="there is none", cure="give at least one"))
+    for number, chart in enumerate(charts):
+        rendering = render(chart)
+        problems += [
+            Problem(field="", message=f"{note.where}: {note.message}")
+            for note in rendering.notes
+            if note.severity == "error"
+        ]
+        risks += [
+            f"{note.where}: {note.message} [{note.rule}]" for note in rendering.notes if note.severity == "warning"
+        ]
+        if not rendering.objects:
+            problems.append(Problem(field="", message=f"{chart.node.path}: the chart is empty", cure="leave it out"))
+        for item in rendering.objects:
+            told = f"{item.where}: {object_key(item.manifest)}"
+            problems += [
+                Problem(
+                    field="",
+                    message=f"{told}: {path} holds a value known only after deployment",
+                    cure="give a concrete value, for example from the outputs of a deployment",
+                )
+                for path in token_paths(item.manifest)
+            ]
+        everything += [item.in_tree() for item in rendering.objects]
+        try:
+            order = in_order(rendering.objects, prerequisites(rendering.objects))
+        except AutoModeError as error:
+            problems += error.problems
+            continue
+        name = f"{number:0{max(2, len(str(len(charts) - 1)))}}-{chart.node.id}.yaml"
+        streams[name] = HEADER + to_yaml([rendering.objects[index].manifest for index in order])
+    if internet is False and not uses_proxy(each.manifest for each in everything):
+        for each in everything:
+            for severity, problem in image_source_problems(each.manifest):
+                text = f"{each.where}: {object_key(each.manifest)}: {problem}"
+                if severity == "error":
+                    problems.append(Problem(field="", message=text))
+                else:
+                    risks.append(f"{text} [automode:ImageSource]")
+    findings = judge_tree(everything, default_node_class=default_node_class, whole=True, built_in_pools=built_in_pools)
+    problems += [Problem(field="", message=str(finding)) for finding in findings if finding.severity == "error"]
+    if problems:
+        raise AutoModeError(str(folder), problems)
+    risks += [f"{finding} [{finding.rule}]" for finding in findings if finding.severity == "warning"]
+    for risk in risks:
+        warnings.warn(risk, ChartWarning, stacklevel=2)
+    with _told_of(folder):
+        _replace(folder.resolve(), streams)
+    return [folder / name for name in streams]
+
+
+@contextmanager
+def _told_of(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AutoModeError.of(
+            str(folder), "", f"cannot be written ({error.strerror or error})", "name a folder that can"
+        ) from None
+
+
+def _refuse_strangers(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise AutoModeError.of(str(folder), "", "is not a folder", "name one, or one that does not exist yet")
+    for file in sorted(folder.iterdir()):
+        if not _is_ours(file):
+            raise AutoModeError.of(
+                str(folder), "", f"holds '{file.name}', which this command did not write", "name a folder of its own"
+            )
+
+
+def _is_ours(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return stream.read(len(HEADER)) == HEADER.encode()
+
+
+def _replace(folder: Path, streams: Mapping[str, str]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as workshop:
+        fresh, old = Path(workshop, "fresh"), Path(workshop, "old")
+        fresh.mkdir()
+        for name, text in streams.items():
+            (fresh / name).write_text(text, encoding="utf-8", newline="\n")
+        if not folder.exists():
+            fresh.rename(folder)
+            return
+        shutil.copymode(folder, fresh)
+        folder.rename(old)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            old.rename(folder)
+            raise

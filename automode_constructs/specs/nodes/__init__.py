@@ -1,0 +1,1 @@
+"""What a node is: NodeClass and all that it holds."""

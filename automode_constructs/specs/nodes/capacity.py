@@ -1,0 +1,113 @@
+"""Where a NodeClass launches its nodes: reservations and a placement group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from automode_constructs.errors import Problem
+from automode_constructs.specs.model import VALUE, KubeModel, TokenOr, matching
+from automode_constructs.specs.nodes.selector_tags import SelectorTags
+from automode_constructs.specs.rule import rule
+
+__all__ = ["AccountId", "CapacityReservationSelectorTerm", "PlacementGroupSelector", "ReservationId"]
+
+_RESERVATIONS = "EKS User Guide, 'Control deployment of workloads into Capacity Reservations with EKS Auto Mode'"
+
+RESERVATION_TERM = rule(
+    "automode:ReservationTerm",
+    "NodeClass",
+    severity="error",
+    sentence="A term for capacity reservations has an id, or tags, an owner or both.",
+    source=_RESERVATIONS,
+    stricter="AWS shows id and tags as alternatives without saying that it refuses both; open-source Karpenter does.",
+)
+RESERVATION_OWNER = rule(
+    "automode:ReservationOwner",
+    "NodeClass",
+    severity="warning",
+    sentence="A term for capacity reservations that names an owner has tags too.",
+    source="aws-samples/sample-aws-eks-auto-mode (owner alone); CRD ec2nodeclasses.karpenter.k8s.aws (refuses it)",
+)
+PLACEMENT_GROUP = rule(
+    "automode:PlacementGroup",
+    "NodeClass",
+    severity="error",
+    sentence="A placement group is selected by its name or by its id.",
+    source="EKS User Guide, 'Create a Node Class for Amazon EKS'",
+)
+
+
+def _quoted(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**12:
+        raise VALUE.broken("", f"needs a text, got {value}", f"quote all 12 digits: '{value:012d}'")
+    return value
+
+
+AccountId = TokenOr[
+    Annotated[
+        str,
+        BeforeValidator(_quoted),
+        matching(r"[0-9]{12}", "the id of an AWS account (12 digits)"),
+    ]
+]
+"""The id of an AWS account."""
+
+ReservationId = TokenOr[Annotated[str, matching(r"cr-[0-9a-z]+", "the id of a capacity reservation ('cr-...')")]]
+"""The id of a capacity reservation."""
+
+
+class CapacityReservationSelectorTerm(KubeModel):
+    """Selects On-Demand Capacity Reservations and Capacity Blocks by id, or by tags and owner; terms are ORed.
+
+    Source: EKS User Guide, "Control deployment of workloads into Capacity Reservations with EKS Auto Mode".
+    """
+
+    id: ReservationId | None = None
+    """The reservation's id; without any other field."""
+    tags: SelectorTags | None = None
+    """Tags that must all be there; ``*`` stands for any value."""
+    owner: AccountId | None = None
+    """The account that owns the reservation, 12 digits. Default: any account, as EKS decides.
+
+    The AWS pages call it so; open-source Karpenter says ``ownerID``, which AWS has not confirmed for Auto Mode.
+    """
+    owner_id: AccountId | None = Field(default=None, validation_alias="ownerID", serialization_alias="ownerID")
+    """The same, as open-source Karpenter names it, for clusters that know it so. Default: not set."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        others = [name for name in ("tags", "owner", "owner_id") if getattr(self, name) is not None]
+        if self.id is not None and others:
+            got = ", ".join(f"'{name}'" for name in others)
+            yield RESERVATION_TERM.problem(
+                "", f"a term with an 'id' has no other field, got {got} too", "write a term for each way to select"
+            )
+        if self.id is None and not others:
+            yield RESERVATION_TERM.problem("", "a term needs an 'id' or 'tags', got none")
+        if self.id is None and others and self.tags is None:
+            yield RESERVATION_OWNER.problem(
+                others[0], "selects by the owner alone, which only some versions accept", "add 'tags'"
+            )
+
+
+class PlacementGroupSelector(KubeModel):
+    """Selects the one EC2 placement group that all nodes of the class are launched in.
+
+    A group that does not exist is found out at launch only: then no node comes. In a spread group seven instances
+    fit in a zone, and a full group blocks the replacement of drifted nodes. A cluster group stays in the zone of its
+    first instance: name that zone in the NodePool.
+
+    Source: EKS User Guide, "Create a Node Class for Amazon EKS".
+    """
+
+    name: TokenOr[Annotated[str, Field(min_length=1)]] | None = None
+    """The group's name."""
+    id: TokenOr[Annotated[str, matching(r"pg-[0-9a-z]+", "the id of a placement group ('pg-...')")]] | None = None
+    """The group's id."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        if (self.name is None) == (self.id is None):
+            got = "neither" if self.name is None else "both"
+            yield PLACEMENT_GROUP.problem("", f"needs exactly one of 'name' and 'id', got {got}")

@@ -1,0 +1,142 @@
+"""Elastic Fabric Adapter: the network interfaces that give an instance type all of its EFA bandwidth."""
+
+from __future__ import annotations
+
+from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.facts.efa import EfaCards, efa_as_of, efa_cards, unclear_types
+from automode_constructs.facts.instance_types import instance_types
+from automode_constructs.facts.instances import family_of
+from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking, NetworkInterface
+from automode_constructs.specs.nodes.node_class import NodeClassSpec
+
+__all__ = ["EFA_RESOURCE", "efa_network_interfaces", "with_efa"]
+
+EFA_RESOURCE = "vpc.amazonaws.com/efa"
+"""What pods request to get an EFA device; the EFA device plugin offers it."""
+
+
+def efa_network_interfaces(
+    instance_type: str, *, pod_prefixes: int = 1, pod_subnets: bool = False, cards: EfaCards | None = None
+) -> tuple[NetworkInterface, ...]:
+    """The interfaces of an instance type: one with addresses, and an ``efa-only`` one at each card that takes it.
+
+    It is the layout of AWS's page that saves addresses: network card 0 has the node's own interface at device 0 and
+    EFA at device 1, every other card EFA at device 0 (older guides put it at device 1 there; the page of today says
+    0, for all types). On ``p6-b300.48xlarge`` card 0 has no EFA.
+
+    Args:
+        instance_type: such as ``p5.48xlarge``.
+        pod_prefixes: prefixes of 16 addresses for pods, 0 to as many as an interface takes (mostly 49). Nothing is
+            added later, so that 1 means 16 pods at most beside those on the host's network. Default: 1; we decide, as
+            AWS's examples have it.
+        pod_subnets: whether pods have subnets of their own. Their addresses are then on a further interface of card
+            0, which on types with two places there takes that of an EFA. Default: False.
+        cards: the network cards of a type that is newer than our list, as DescribeInstanceTypes tells them.
+            Default: those of our list.
+
+    Raises:
+        AutoModeError: for a type that has no EFA, or is not in the list; for prefixes out of bounds; where the pods'
+            interface leaves no place for EFA.
+
+    Source: Amazon EC2 User Guide, "Maximize network bandwidth on Amazon EC2 instances with multiple network cards";
+    EKS User Guide, "Manage EFA devices on Amazon EKS" and "Create a Node Class for Amazon EKS".
+    """
+    cards = cards or _known_cards(instance_type)
+    most = cards.ipv4_of_interface - 1
+    if isinstance(pod_prefixes, bool) or not isinstance(pod_prefixes, int) or not 0 <= pod_prefixes <= most:
+        raise AutoModeError.of(
+            "", "pod_prefixes", f"an interface of {instance_type} takes 0 to {most} prefixes, got {shown(pod_prefixes)}"
+        )
+    for_pods = {"secondary_ipv4_prefix_count": pod_prefixes} if pod_prefixes else {}
+    primary = NetworkInterface(
+        network_card_index=0, device_index=0, interface_type="interface", **({} if pod_subnets else for_pods)
+    )
+    places = cards.interfaces_of_first_card - 1 - pod_subnets
+    if places < 0:
+        raise AutoModeError.of(
+            "", "pod_subnets", f"network card 0 of {instance_type} has no place for an interface of the pods"
+        )
+    efa_on_first = cards.first_efa_card == 0 and places > 0
+    first_card = [primary]
+    if efa_on_first:
+        first_card.append(NetworkInterface(network_card_index=0, device_index=1, interface_type="efa-only"))
+    if pod_subnets:
+        device = len(first_card)
+        first_card.append(
+            NetworkInterface(network_card_index=0, device_index=device, interface_type="interface", **for_pods)
+        )
+    others = [
+        NetworkInterface(network_card_index=card, device_index=0, interface_type="efa-only")
+        for card in range(max(1, cards.first_efa_card), cards.network_cards)
+    ]
+    if not others and not efa_on_first:
+        raise AutoModeError.of(
+            "",
+            "pod_subnets",
+            f"pods with subnets of their own leave no place for EFA on {instance_type}",
+            "let the pods share the nodes' subnets, or take a type with more network cards",
+        )
+    return (*first_card, *others)
+
+
+def with_efa(
+    spec: NodeClassSpec, instance_type: str, *, pod_prefixes: int = 1, cards: EfaCards | None = None
+) -> NodeClassSpec:
+    """The same NodeClass with the interfaces of ``efa_network_interfaces``; a pool of it must pin the instance type.
+
+    Static hugepages and a public address exclude EFA, as the rules of a NodeClass have it. IPv6 clusters have no static
+    interfaces.
+
+    Args:
+        spec: the NodeClass; where it selects pod subnets, the pods' addresses are on an interface of their own.
+        instance_type: the one type that the NodeClass is for.
+        pod_prefixes: see ``efa_network_interfaces``. Default: 1; we decide.
+        cards: see ``efa_network_interfaces``. Default: those of our list.
+
+    Raises:
+        AutoModeError: as ``efa_network_interfaces`` does; for a NodeClass that has static interfaces already, or
+            what excludes EFA.
+    """
+    networking = spec.advanced_networking or AdvancedNetworking()
+    if networking.network_interfaces:
+        raise AutoModeError.of(
+            "",
+            "advanced_networking.network_interfaces",
+            "has interfaces already, and EFA needs its own",
+            "leave it out",
+        )
+    interfaces = efa_network_interfaces(
+        instance_type,
+        pod_prefixes=pod_prefixes,
+        pod_subnets=spec.pod_subnet_selector_terms is not None,
+        cards=cards,
+    )
+    own = {field: getattr(networking, field) for field in AdvancedNetworking.model_fields}
+    try:
+        advanced = AdvancedNetworking(**(own | {"network_interfaces": interfaces}))
+    except AutoModeError as error:
+        raise error.at("", "advanced_networking") from None
+    # Made anew, so that the rules of a NodeClass see the interfaces.
+    fields = {field: getattr(spec, field) for field in NodeClassSpec.model_fields}
+    return NodeClassSpec(**(fields | {"advanced_networking": advanced}))
+
+
+def _known_cards(instance_type: str) -> EfaCards:
+    known = efa_cards().get(instance_type)
+    if known is not None:
+        return known
+    if instance_type in instance_types() and instance_type not in unclear_types():
+        family = family_of(instance_type)
+        with_efa = [name for name in efa_cards() if family_of(name) == family]
+        raise AutoModeError.of(
+            "",
+            "instance_type",
+            f"{instance_type} has no EFA",
+            f"of its family, these have: {', '.join(with_efa)}" if with_efa else f"nor has any other {family}",
+        )
+    raise AutoModeError.of(
+        "",
+        "instance_type",
+        f"the network cards of {shown(instance_type)} are not in our list of {efa_as_of()}",
+        "pass 'cards' with what EC2's DescribeInstanceTypes says of them",
+    )

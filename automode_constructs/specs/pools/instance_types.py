@@ -1,0 +1,255 @@
+"""Which instance types a NodePool's requirements admit, of those that the catalogue knows.
+
+The catalogue (``facts.instance_types``) is of a day, and EC2 grows: that it knows no type which fits does not prove
+that there is none. ``only_known_types`` says when it does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+from automode_constructs.facts.instance_types import InstanceType, instance_types
+from automode_constructs.facts.instances import category_of, family_of, size_of
+from automode_constructs.specs.pools.labels import (
+    ARCH,
+    COMPUTE_TYPE,
+    INSTANCE_CATEGORY,
+    INSTANCE_CPU,
+    INSTANCE_CPU_MANUFACTURER,
+    INSTANCE_EBS_BANDWIDTH,
+    INSTANCE_ENCRYPTION_IN_TRANSIT_SUPPORTED,
+    INSTANCE_FAMILY,
+    INSTANCE_GENERATION,
+    INSTANCE_GPU_COUNT,
+    INSTANCE_GPU_MANUFACTURER,
+    INSTANCE_GPU_MEMORY,
+    INSTANCE_GPU_NAME,
+    INSTANCE_HYPERVISOR,
+    INSTANCE_LOCAL_NVME,
+    INSTANCE_MEMORY,
+    INSTANCE_NETWORK_BANDWIDTH,
+    INSTANCE_SIZE,
+    INSTANCE_TYPE,
+    stable_key,
+)
+from automode_constructs.specs.pools.requirement import Requirement
+from automode_constructs.tokens import is_list_token, is_token
+
+__all__ = [
+    "MAX_PODS",
+    "Allocatable",
+    "admitted",
+    "allocatable",
+    "names_unknown_types",
+    "node_labels",
+    "only_known_types",
+]
+
+MAX_PODS = 110
+"""The most pods that Auto Mode puts on a node; types with few network addresses take less."""
+
+_OF_THE_TYPE = frozenset(
+    {
+        ARCH,
+        COMPUTE_TYPE,
+        INSTANCE_CATEGORY,
+        INSTANCE_CPU,
+        INSTANCE_CPU_MANUFACTURER,
+        INSTANCE_EBS_BANDWIDTH,
+        INSTANCE_ENCRYPTION_IN_TRANSIT_SUPPORTED,
+        INSTANCE_FAMILY,
+        INSTANCE_GENERATION,
+        INSTANCE_GPU_COUNT,
+        INSTANCE_GPU_MANUFACTURER,
+        INSTANCE_GPU_MEMORY,
+        INSTANCE_GPU_NAME,
+        INSTANCE_HYPERVISOR,
+        INSTANCE_LOCAL_NVME,
+        INSTANCE_MEMORY,
+        INSTANCE_NETWORK_BANDWIDTH,
+        INSTANCE_SIZE,
+        INSTANCE_TYPE,
+        "kubernetes.io/os",
+    }
+)
+"""Labels whose values, or absence, follow from the instance type alone."""
+
+_CLOSED_SETS = frozenset({ARCH, COMPUTE_TYPE, INSTANCE_ENCRYPTION_IN_TRANSIT_SUPPORTED, "kubernetes.io/os"})
+"""Labels that no newer type brings a new value of."""
+
+_COMPARED: Mapping[str, Callable[[int, int], bool]] = {
+    "Gt": lambda has, wanted: has > wanted,
+    "Gte": lambda has, wanted: has >= wanted,
+    "Lt": lambda has, wanted: has < wanted,
+    "Lte": lambda has, wanted: has <= wanted,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allocatable:
+    """What the pods of a node may request in all, DaemonSets counted in.
+
+    Args:
+        cpu_millis: CPU, in thousandths of a vCPU (``m``).
+        memory_mib: memory, in MiB (``Mi``).
+        pods: how many pods there may be.
+        gpus: how many of ``nvidia.com/gpu``.
+    """
+
+    cpu_millis: int
+    memory_mib: int
+    pods: int
+    gpus: int
+
+
+@cache
+def node_labels(instance_type: InstanceType) -> Mapping[str, str]:
+    """The well-known labels that every node of a type has, whichever zone and capacity type it is launched in.
+
+    A label is left out where the type has nothing to say: GPU labels without a GPU, ``instance-local-nvme`` without
+    NVMe disks.
+
+    Source: EKS User Guide, "Create a Node Pool for EKS Auto Mode", table of supported labels; for how each value is
+    derived, open-source Karpenter (``pkg/providers/instancetype/types.go``), which Auto Mode is taken to follow.
+    """
+    family = family_of(instance_type.name)
+    told: dict[str, str | int | None] = {
+        INSTANCE_TYPE: instance_type.name,
+        ARCH: instance_type.architecture,
+        "kubernetes.io/os": "linux",
+        COMPUTE_TYPE: "auto",
+        INSTANCE_CATEGORY: category_of(family),
+        INSTANCE_FAMILY: family,
+        INSTANCE_GENERATION: re.sub(r"^[a-z]+([0-9]+).*$", r"\1", family),
+        INSTANCE_SIZE: size_of(instance_type.name),
+        INSTANCE_CPU: instance_type.vcpu,
+        INSTANCE_CPU_MANUFACTURER: instance_type.cpu_manufacturer,
+        INSTANCE_MEMORY: instance_type.memory_mib,
+        INSTANCE_EBS_BANDWIDTH: instance_type.ebs_burst_mbps,
+        INSTANCE_NETWORK_BANDWIDTH: instance_type.network_baseline_mbps,
+        INSTANCE_HYPERVISOR: instance_type.hypervisor,
+        INSTANCE_ENCRYPTION_IN_TRANSIT_SUPPORTED: "true" if instance_type.encryption_in_transit else "false",
+        INSTANCE_LOCAL_NVME: instance_type.local_nvme_gb,
+    }
+    if instance_type.gpu is not None:
+        told |= {
+            INSTANCE_GPU_NAME: instance_type.gpu.name,
+            INSTANCE_GPU_MANUFACTURER: instance_type.gpu.manufacturer,
+            INSTANCE_GPU_COUNT: instance_type.gpu.count,
+            INSTANCE_GPU_MEMORY: instance_type.gpu.memory_mib,
+        }
+    return MappingProxyType({str(key): str(value) for key, value in told.items() if value is not None})
+
+
+def admitted(requirements: Iterable[Requirement]) -> tuple[InstanceType, ...]:
+    """The known instance types that meet all requirements: cheapest first, then by name; without a price last.
+
+    Requirements of what does not follow from the type (zone, capacity type, labels of one's own) restrict nothing,
+    nor does a value that is known only after deployment. ``minValues`` is not looked at.
+
+    Only families that Auto Mode lists are known, without what it does not launch (one vCPU; nano, micro and small).
+    Bare metal is left out too: whether Auto Mode launches it is not documented, and Karpenter does so only when
+    nothing else fits or when it is asked for.
+
+    Source: Karpenter, "NodePools", ``spec.template.spec.requirements``.
+    """
+    telling = [item for item in requirements if _tells(item)]
+    found = [known for known in instance_types().values() if all(_meets(known, item) for item in telling)]
+    return tuple(sorted(found, key=_cheapest_first))
+
+
+def names_unknown_types(requirements: Iterable[Requirement]) -> tuple[str, ...]:
+    """What requirements ask for and no known type has: a family, a type, a size, a GPU, or a number beyond all known.
+
+    A newer type may have it, so that who finds something here says nothing about the rest. ``NotIn`` asks for
+    nothing: to rule out what does not exist is harmless.
+    """
+    told = [
+        f"{item.operator} {value}" if item.operator in _COMPARED else value
+        for item in requirements
+        if _tells(item) and stable_key(item.key) not in _CLOSED_SETS and item.operator in {"In", *_COMPARED}
+        for value in item.values or ()
+        if not any(_meets(known, _asking_for(item, value)) for known in instance_types().values())
+    ]
+    return tuple(dict.fromkeys(told))
+
+
+def only_known_types(requirements: Iterable[Requirement]) -> bool:
+    """Whether nothing but known types can meet the requirements: they name families or types, all of them known.
+
+    When it is so and ``admitted`` is empty, the pool never launches a node. When it is not, a family that is newer
+    than the catalogue may fit, however unlikely: do not refuse.
+    """
+    telling = [item for item in requirements if _tells(item)]
+    return not names_unknown_types(telling) and any(
+        item.operator == "In" and stable_key(item.key) in {INSTANCE_FAMILY, INSTANCE_TYPE} for item in telling
+    )
+
+
+def allocatable(instance_type: InstanceType, *, max_pods: int | None = None) -> Allocatable:
+    """What the pods of a node may request in all. It is an estimate.
+
+    It is the arithmetic of open-source Karpenter: 7.5 % of the memory goes to the hypervisor, 11 MiB for each pod that
+    the node may have and 255 MiB to the kubelet, and 100 MiB are the eviction threshold. AWS does not document Auto
+    Mode's, so that real nodes differ.
+
+    Args:
+        instance_type: the type.
+        max_pods: how many pods the node may have, at least 1. Default: 110, or as many as the type's network
+            interfaces have addresses for where that is less, as EKS decides.
+
+    Source: Karpenter's ``kubeReservedResources`` and ``vmMemoryOverheadPercent``; EKS User Guide, "Learn about VPC
+    Networking and Load Balancing in EKS Auto Mode" (pods of a node).
+    """
+    pods = min(MAX_PODS, instance_type.eni_pods) if max_pods is None else max_pods
+    cores = instance_type.vcpu
+    # 6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % of the rest.
+    reserved = 60 + 10 * (cores >= 2) + 5 * min(max(cores - 2, 0), 2) + 2.5 * max(cores - 4, 0)
+    memory = instance_type.memory_mib * 0.925 - (11 * pods + 255) - 100
+    gpu = instance_type.gpu
+    return Allocatable(
+        cpu_millis=int(1000 * cores - reserved),
+        memory_mib=max(int(memory), 0),
+        pods=pods,
+        gpus=gpu.count if gpu is not None and gpu.manufacturer == "nvidia" else 0,
+    )
+
+
+def _tells(requirement: Requirement) -> bool:
+    """Whether a requirement is about the type, with values that are known by now."""
+    values = requirement.values or ()
+    return (
+        stable_key(requirement.key) in _OF_THE_TYPE
+        and not is_list_token(values)
+        and not any(is_token(value) for value in values)
+    )
+
+
+def _meets(instance_type: InstanceType, requirement: Requirement) -> bool:
+    value = node_labels(instance_type).get(stable_key(requirement.key))
+    values = requirement.values or ()
+    match requirement.operator:
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case compared:
+            return value is not None and value.isdecimal() and _COMPARED[compared](int(value), int(values[0]))
+
+
+def _asking_for(requirement: Requirement, value: str) -> Requirement:
+    """The same requirement with one of its values; what was judged once is not judged again."""
+    return requirement.model_copy(update={"values": (value,)})
+
+
+def _cheapest_first(instance_type: InstanceType) -> tuple[bool, float, str]:
+    price = instance_type.on_demand_price_usd
+    return price is None, price or 0, instance_type.name

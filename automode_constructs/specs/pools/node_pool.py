@@ -1,0 +1,591 @@
+"""NodePool (``karpenter.sh/v1``) as Auto Mode takes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from automode_constructs.errors import Problem, shown
+from automode_constructs.facts.instances import ACCELERATED_CATEGORIES
+from automode_constructs.specs.model import (
+    MAX_EXACT_INTEGER,
+    Duration,
+    DurationOrNever,
+    KubeModel,
+    LabelKey,
+    LabelValue,
+    ListOf,
+    Quantity,
+    TokenOr,
+    matching,
+)
+from automode_constructs.specs.pools.accelerated import GPU_KEYS, only_accelerated
+from automode_constructs.specs.pools.admission import Demand, admits_nothing
+from automode_constructs.specs.pools.labels import (
+    ARCH,
+    CAPACITY_RESERVATION_ID,
+    CAPACITY_RESERVATION_INTERRUPTIBLE,
+    CAPACITY_RESERVATION_TYPE,
+    CAPACITY_TYPE,
+    INSTANCE_CATEGORY,
+    INSTANCE_FAMILY,
+    INSTANCE_TYPE,
+    ON_EVERY_NODE,
+    PLACEMENT_GROUP_ID,
+    stable_key,
+)
+from automode_constructs.specs.pools.requirement import RESTRICTED_LABEL, Requirement, is_karpenters_own
+from automode_constructs.specs.quantity import number
+from automode_constructs.specs.rule import rule
+from automode_constructs.tokens import is_token
+
+if TYPE_CHECKING:
+    from automode_constructs.facts.instance_types import InstanceType
+
+__all__ = [
+    "BUILT_IN_POOL_NAMES",
+    "Budget",
+    "Disruption",
+    "NodeClaimSpec",
+    "NodeClaimTemplate",
+    "NodeClassReference",
+    "NodeMetadata",
+    "NodePoolSpec",
+    "Taint",
+    "duration_in_seconds",
+]
+
+BUILT_IN_POOL_NAMES = ("system", "general-purpose")
+"""The NodePools that EKS makes and keeps itself; no other pool may have their names."""
+
+MAX_NODE_LIFETIME_HOURS = 21 * 24
+"""Auto Mode replaces every node within 21 days: expiry and grace period together may not be longer."""
+
+DEFAULT_EXPIRE_AFTER = "336h"
+"""What an unset ``expire_after`` counts as."""
+
+DEFAULT_TERMINATION_GRACE_PERIOD = "24h"
+"""What an unset ``termination_grace_period`` counts as."""
+
+_CRD = "CRD nodepools.karpenter.sh"
+_PAGE = "EKS User Guide, 'Create a Node Pool for EKS Auto Mode'"
+_STATIC_PAGE = "EKS User Guide, 'Static Capacity Node Pools in EKS Auto Mode'"
+
+NODE_LIFETIME = rule(
+    "automode:NodeLifetime",
+    "NodePool",
+    severity="error",
+    sentence="expireAfter and terminationGracePeriod together are at most 21 days; unset they are 336h and 24h.",
+    source=f"{_PAGE}; aws-controllers-k8s/test-infra#1000",
+    stricter="The CRD allows any length; EKS refuses more than 21 days at admission.",
+)
+DUPLICATE_TAINT = rule(
+    "automode:DuplicateTaint",
+    "NodePool",
+    severity="error",
+    sentence="A taint's key comes once with each effect, startup taints counted in.",
+    source="Karpenter's validation of NodePools; Kubernetes, 'Taints and Tolerations'",
+    stricter="The CRD lets it pass; Karpenter then marks the pool as not valid.",
+)
+BUDGET_SCHEDULE = rule(
+    "automode:BudgetSchedule",
+    "NodePool",
+    severity="error",
+    sentence="A budget has schedule and duration or neither, and the schedule's fields are within their ranges.",
+    source=f"{_CRD}; Karpenter's cron parser (robfig/cron)",
+    stricter="The CRD looks at the schedule's form only; Karpenter then marks the pool as not valid.",
+)
+BUDGET_REASONS = rule(
+    "automode:BudgetReasons",
+    "NodePool",
+    severity="error",
+    sentence="A budget names a reason once.",
+    source=_CRD,
+)
+CONSOLIDATE_AFTER_MISSING = rule(
+    "automode:ConsolidateAfterMissing",
+    "NodePool",
+    severity="warning",
+    sentence="disruption has consolidateAfter: the released open-source CRD requires it.",
+    source="CRD nodepools.karpenter.sh of Karpenter 1.14.1",
+)
+NODE_CLASS_REFERENCE = rule(
+    "automode:NodeClassReference",
+    "NodePool",
+    severity="error",
+    sentence="A pool's class is a NodeClass of eks.amazonaws.com, not open-source Karpenter's EC2NodeClass.",
+    source=f"{_PAGE}; aws/containers-roadmap#2524",
+    stricter="The CRD is shared with open-source Karpenter; Auto Mode does not serve EC2NodeClass.",
+)
+NODE_LABELS = rule(
+    "automode:NodeLabels",
+    "NodePool",
+    severity="error",
+    sentence="A pool sets at most 100 labels on its nodes.",
+    source=_CRD,
+)
+NO_REQUIREMENTS = rule(
+    "automode:NoRequirements",
+    "NodePool",
+    severity="warning",
+    sentence="A pool has requirements: without, it admits every instance, accelerated ones too.",
+    source=f"{_CRD}; EKS User Guide, 'Migrate from Karpenter to EKS Auto Mode'",
+)
+REQUIREMENTS_ADMIT_NOTHING = rule(
+    "automode:RequirementsAdmitNothing",
+    "NodePool",
+    severity="error",
+    sentence="The requirements and labels of a pool leave a value for each label that all nodes have.",
+    source="Karpenter, 'NodePools', spec.template.spec.requirements",
+    stricter="The CRD does not compare requirements; such a pool never launches a node.",
+)
+REQUIREMENTS_CONTRADICT = rule(
+    "automode:RequirementsContradict",
+    "NodePool",
+    severity="warning",
+    sentence="The requirements of a pool for one label do not contradict each other.",
+    source="Karpenter, 'NodePools', spec.template.spec.requirements",
+)
+ACCELERATED_BY_ACCIDENT = rule(
+    "automode:AcceleratedByAccident",
+    "NodePool",
+    severity="warning",
+    sentence="A pool that wants no accelerator leaves their categories out: they are used when all else fails.",
+    source="EKS User Guide, 'Cost optimization' of EKS Auto Mode",
+)
+GRAVITON_BY_ACCIDENT = rule(
+    "automode:GravitonByAccident",
+    "NodePool",
+    severity="warning",
+    sentence="A pool of accelerated instances that admits both amd64 and arm64 types says so by kubernetes.io/arch.",
+    source="EC2's DescribeInstanceTypes: g5g is Graviton, and the cheapest with a GPU",
+)
+STATIC_POOL = rule(
+    "automode:StaticPool",
+    "NodePool",
+    severity="error",
+    sentence="A static pool (with replicas) has no weight and no limit but nodes.",
+    source=f"{_CRD}; {_STATIC_PAGE}",
+)
+STATIC_POOL_LIMIT = rule(
+    "automode:StaticPoolLimit",
+    "NodePool",
+    severity="error",
+    sentence="The limit of a static pool's nodes is not below its replicas.",
+    source=_STATIC_PAGE,
+    stricter="The CRD does not compare them; such a pool never reaches its replicas.",
+)
+STATIC_POOL_NO_ROOM = rule(
+    "automode:StaticPoolNoRoom",
+    "NodePool",
+    severity="warning",
+    sentence="The limit of a static pool's nodes is above its replicas, so that nodes can be replaced.",
+    source=_STATIC_PAGE,
+)
+
+_SECONDS = {"h": 3600, "m": 60, "s": 1}
+
+
+def duration_in_seconds(duration: str) -> int:
+    """The length of a duration such as ``1h30m``.
+
+    Raises:
+        ValueError: for ``Never``, which has no length.
+    """
+    if duration == "Never":
+        raise ValueError("'Never' has no length")
+    return sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9]+)([hms])", duration))
+
+
+_Time = Annotated[
+    str,
+    matching(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})",
+        "a time such as '2026-01-31T12:00:00Z'",
+    ),
+]
+_TaintValue = Annotated[LabelValue, Field(min_length=1)]
+
+
+class Taint(KubeModel):
+    """A taint that nodes of the pool carry: only pods that tolerate it land there."""
+
+    key: LabelKey
+    """The taint's key."""
+    value: _TaintValue | None = None
+    """The taint's value. Default: none; a toleration then needs ``operator: Exists``."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+    """What happens to pods that do not tolerate it."""
+    time_added: _Time | None = None
+    """When the taint was set. Kubernetes writes it on nodes, and the CRD takes it here, to no effect."""
+
+
+_Schedule = Annotated[
+    str,
+    matching(
+        r"@(annually|yearly|monthly|weekly|daily|midnight|hourly)|[0-9A-Za-z*/,?-]+( +[0-9A-Za-z*/,?-]+){4}",
+        "a cron expression of five fields ('0 9 * * mon-fri'), or '@daily' and the like",
+    ),
+]
+_HoursAndMinutes = Annotated[
+    str, matching(r"([0-9]+[hm]|[0-9]+h[0-9]+m)(0s)?", "hours and minutes such as '8h' or '1h30m'")
+]
+
+
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+_CRON_FIELDS: tuple[tuple[str, int, int, Sequence[str]], ...] = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of the month", 1, 31, ()),
+    ("month", 1, 12, _MONTHS),
+    ("day of the week", 0, 6, _DAYS),
+)
+
+
+def _wrong_with_cron(schedule: str) -> str:
+    """What Karpenter's parser has against an expression of the right form, or ``""``."""
+    if schedule.startswith("@"):
+        return ""
+    for text, (field, first, last, names) in zip(schedule.split(), _CRON_FIELDS, strict=True):
+        for part in filter(None, text.split(",")):
+            span, *steps = part.split("/")
+            ends = [str(first), str(last)] if span.split("-")[0] in {"*", "?"} else span.split("-")
+            numbers = [_cron_number(end, first, names) for end in ends]
+            bounds = f"{first} to {last}" + (f" or {names[0]} to {names[-1]}" if names else "")
+            if any(number is None or not first <= number <= last for number in numbers):
+                return f"the {field} is {bounds}, got '{part}'"
+            if len(ends) > 2 or (len(ends) == 2 and (numbers[0] or 0) > (numbers[1] or 0)):
+                return f"the {field} has a range that goes from low to high, got '{part}'"
+            if len(steps) > 1 or any(not step.isdecimal() or not step.strip("0") for step in steps):
+                return f"the {field} has one step of at least 1, got '{part}'"
+    return ""
+
+
+def _cron_number(text: str, first: int, names: Sequence[str]) -> int | None:
+    if text.isdecimal():
+        return int(text[-9:]) if len(text.lstrip("0")) < 10 else None
+    return first + names.index(text.lower()) if text.lower() in names else None
+
+
+class Budget(KubeModel):
+    """How many nodes Karpenter may disrupt at a time. Budgets never hold back expiry."""
+
+    nodes: Annotated[str, matching(r"(100|[0-9]{1,2})%|[0-9]+", "a number of nodes ('5') or a share ('10%')")]
+    """A number (``"5"``) or a share (``"10%"``) of the pool's nodes."""
+    reasons: ListOf[Literal["Underutilized", "Empty", "Drifted"]] | None = None
+    """The reasons the budget is for. Default: all of them, as Karpenter decides."""
+    schedule: _Schedule | None = None
+    """Cron expression of five fields, or ``@daily`` and the like, in UTC: when the budget begins to count."""
+    duration: _HoursAndMinutes | None = None
+    """How long the budget counts from each start of ``schedule``."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        if (self.schedule is None) != (self.duration is None):
+            yield BUDGET_SCHEDULE.problem("schedule", "'schedule' and 'duration' must be set together")
+        wrong = _wrong_with_cron(self.schedule or "@daily")
+        if wrong:
+            yield BUDGET_SCHEDULE.problem(
+                "schedule", f"{shown(self.schedule)}: {wrong}", "see crontab(5); times are UTC"
+            )
+        if len(set(self.reasons or ())) < len(self.reasons or ()):
+            yield BUDGET_REASONS.problem("reasons", "names a reason twice", "name each once")
+
+
+class Disruption(KubeModel):
+    """When Karpenter removes or replaces nodes that still run."""
+
+    consolidation_policy: Literal["WhenEmpty", "WhenEmptyOrUnderutilized", "Balanced"] | None = None
+    """Which nodes may be consolidated.
+
+    Default: the construct writes ``WhenEmptyOrUnderutilized``, because EKS's own default changed with 1.37.
+    """
+    consolidate_after: DurationOrNever | None = None
+    """How long a node stays empty or underused before it may go. Default: the construct writes ``30s``.
+
+    AWS's samples leave it out, the open-source CRD requires it: a document without it gets a warning.
+    """
+    budgets: Annotated[ListOf[Budget], Field(max_length=50)] | None = None
+    """Limits on how many nodes go at once, at most 50. Default: Karpenter allows 10 %."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        if self.consolidate_after is None:
+            yield CONSOLIDATE_AFTER_MISSING.problem(
+                "consolidate_after",
+                "is missing, which the open-source CRD of Karpenter 1.14 refuses beside other fields of disruption",
+                "write '30s', as EKS's own pools have it",
+            )
+
+
+def _only(name: str, open_source: str) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or value == name or is_token(value):
+            return value
+        whose = "open-source Karpenter's and not served on" if value == open_source else "not a class of"
+        raise NODE_CLASS_REFERENCE.broken("", f"{shown(value)} is {whose} Auto Mode", f"use '{name}'")
+
+    return BeforeValidator(check)
+
+
+class NodeClassReference(KubeModel):
+    """The NodeClass of a pool. The ``NodePool`` construct writes it."""
+
+    group: Annotated[Literal["eks.amazonaws.com"], _only("eks.amazonaws.com", "karpenter.k8s.aws")]
+    """API group; open-source Karpenter's classes do not exist on Auto Mode."""
+    kind: Annotated[Literal["NodeClass"], _only("NodeClass", "EC2NodeClass")]
+    """Kind."""
+    name: Annotated[str, Field(min_length=1)]
+    """The NodeClass's name."""
+
+
+class NodeMetadata(KubeModel):
+    """Labels and annotations that every node of the pool gets."""
+
+    labels: Mapping[LabelKey, TokenOr[LabelValue]] | None = None
+    """At most 100 labels; none of Karpenter's own domain.
+
+    Whether EKS refuses labels of ``eks.amazonaws.com`` is not documented: they pass.
+    """
+    annotations: Mapping[str, TokenOr[str]] | None = None
+    """Annotations."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        labels = self.labels or {}
+        if len(labels) > 100:
+            yield NODE_LABELS.problem("labels", f"must have at most 100 labels, got {len(labels)}")
+        for key in labels:
+            if is_karpenters_own(key):
+                yield RESTRICTED_LABEL.problem(f"labels['{key}']", f"'{key}' is set by Karpenter itself", "remove it")
+
+
+class NodeClaimSpec(KubeModel):
+    """What every node of the pool is: requirements, taints, lifetime."""
+
+    node_class_ref: NodeClassReference | None = None
+    """Written by the ``NodePool`` construct; set when an existing manifest is read."""
+    requirements: Annotated[ListOf[Requirement], Field(max_length=100)]
+    """Which instances the pool may launch, at most 100 requirements, all of which must hold.
+
+    AWS's migration page asks for one at least, the CRD for none: an empty list is a warning.
+    """
+    taints: ListOf[Taint] | None = None
+    """Taints of the nodes."""
+    startup_taints: ListOf[Taint] | None = None
+    """Taints that a DaemonSet removes once it is ready; pods need not tolerate them to have a node launched."""
+    expire_after: DurationOrNever | None = None
+    """The nodes' age at which they are replaced. Default: the construct writes ``336h``, which is Auto Mode's own."""
+    termination_grace_period: Duration | None = None
+    """How long a node drains before the rest of its pods is ended, whatever their disruption budgets say.
+
+    Default: the construct writes ``24h``, which is Auto Mode's own.
+    """
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        grace = self.termination_grace_period or DEFAULT_TERMINATION_GRACE_PERIOD
+        expire = self.expire_after or DEFAULT_EXPIRE_AFTER
+        if expire == "Never":
+            yield NODE_LIFETIME.problem(
+                "expire_after",
+                "'Never' cannot work: Auto Mode replaces every node within 21 days",
+                "with termination_grace_period it may be at most 504h",
+            )
+        elif duration_in_seconds(expire) + duration_in_seconds(grace) > MAX_NODE_LIFETIME_HOURS * 3600:
+            both = f"expire_after ({expire}) and termination_grace_period ({grace})"
+            yield NODE_LIFETIME.problem(
+                "expire_after", f"the sum of {both} is over 21 days (504h)", "shorten one of them"
+            )
+        seen: set[tuple[str, str]] = set()
+        for field, taints in (("taints", self.taints), ("startup_taints", self.startup_taints)):
+            for index, taint in enumerate(taints or ()):
+                if (taint.key, taint.effect) in seen:
+                    yield DUPLICATE_TAINT.problem(
+                        f"{field}[{index}]",
+                        f"the nodes have a taint '{taint.key}' with effect {taint.effect} already",
+                        "remove one of the two",
+                    )
+                seen.add((taint.key, taint.effect))
+        if not self.requirements:
+            yield NO_REQUIREMENTS.problem(
+                "requirements",
+                "is empty, so that the pool admits every instance, accelerated ones too",
+                "require instance categories, for example INSTANCE_CATEGORY.is_in('c', 'm', 'r')",
+            )
+        by_key = _demands(self.requirements)
+        reserved = [
+            key for key in sorted(_ON_RESERVED_NODES & by_key.keys()) if {*dict(by_key[key])} & {"In", "Exists"}
+        ]
+        if reserved and admits_nothing(CAPACITY_TYPE, [*by_key.get(CAPACITY_TYPE, ()), ("In", ["reserved"])]):
+            yield REQUIREMENTS_ADMIT_NOTHING.problem(
+                "requirements",
+                f"only reserved nodes have '{reserved[0]}', and {CAPACITY_TYPE} leaves reserved out",
+                f"add reserved to the values of {CAPACITY_TYPE}",
+            )
+        for key, demands in by_key.items():
+            if admits_nothing(key, demands):
+                broken = REQUIREMENTS_ADMIT_NOTHING if key in ON_EVERY_NODE else REQUIREMENTS_CONTRADICT
+                whose = "no node has" if key in ON_EVERY_NODE else "no value of its own is"
+                yield broken.problem(
+                    "requirements",
+                    f"{whose} what is required of '{key}': {_told(demands)}",
+                    "all requirements must hold: put what is wanted into one",
+                )
+
+
+_ON_RESERVED_NODES = frozenset({CAPACITY_RESERVATION_ID, CAPACITY_RESERVATION_INTERRUPTIBLE, CAPACITY_RESERVATION_TYPE})
+
+
+def _demands(requirements: Iterable[Requirement]) -> dict[str, list[Demand]]:
+    """What is required of each key."""
+    demands: dict[str, list[Demand]] = {}
+    for item in requirements:
+        demands.setdefault(stable_key(item.key), []).append((item.operator, item.values or ()))
+    return demands
+
+
+def _told(demands: Iterable[Demand]) -> str:
+    return " and ".join(f"{operator} {', '.join(values[:5])}".rstrip() for operator, values in demands)
+
+
+class NodeClaimTemplate(KubeModel):
+    """The template of the pool's nodes."""
+
+    metadata: NodeMetadata | None = None
+    """Labels and annotations of the nodes."""
+    spec: NodeClaimSpec
+    """What the nodes are."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        demands = _demands(self.spec.requirements)
+        for key, value in ((self.metadata and self.metadata.labels) or {}).items():
+            required = demands.get(stable_key(key), [])
+            if (
+                required
+                and stable_key(key) in ON_EVERY_NODE
+                and admits_nothing(stable_key(key), [*required, ("In", [value])])
+            ):
+                yield REQUIREMENTS_ADMIT_NOTHING.problem(
+                    f"metadata.labels['{key}']",
+                    f"'{key}' is {shown(value)}, which the requirements rule out: {_told(required)}",
+                    "remove the label: nodes get it by themselves",
+                )
+            demands.setdefault(stable_key(key), []).append(("In", [value]))
+        tainted = {taint.key for taint in self.spec.taints or ()}
+        admitted = _accelerated(demands) if self.spec.requirements and not tainted & _ACCELERATOR_TAINTS else []
+        if admitted:
+            yield ACCELERATED_BY_ACCIDENT.problem(
+                "spec.requirements",
+                f"admit accelerated instances ({', '.join(admitted)}), which are used when all else fails",
+                f"require {INSTANCE_CATEGORY} In the categories that are wanted, for example 'c', 'm', 'r'",
+            )
+        if ARCH not in demands and only_accelerated(demands):
+            yield from self._graviton_problems()
+
+    def _graviton_problems(self) -> Iterator[Problem]:
+        types = self.instance_types()
+        arm, others = (
+            [known.name for known in types if (known.architecture == "arm64") is wanted] for wanted in (True, False)
+        )
+        if arm and others:
+            yield GRAVITON_BY_ACCIDENT.problem(
+                "spec.requirements",
+                f"leave {ARCH} open and admit accelerated types of both, {', '.join(arm[:3])} (arm64) beside "
+                f"{', '.join(others[:3])} (amd64), between which the price decides: an image for one of them alone "
+                "ends in an exec format error on the other",
+                f"require {ARCH} In 'amd64', or In both where the images are for both",
+            )
+
+    def instance_types(self) -> tuple[InstanceType, ...]:
+        """The instance types that the template admits, of those we know: cheapest first, then by name."""
+        # Late: the list takes time to load, and most documents do without it.
+        from automode_constructs.specs.pools.instance_types import admitted
+
+        node_labels = {} if self.metadata is None else self.metadata.labels or {}
+        # Judged already, where they stand.
+        own = [
+            Requirement.model_construct(key=key, operator="In", values=(value,)) for key, value in node_labels.items()
+        ]
+        return admitted([*self.spec.requirements, *own])
+
+
+_ACCELERATOR_TAINTS = frozenset({"nvidia.com/gpu", "aws.amazon.com/neuron"})
+
+
+def _accelerated(demands: Mapping[str, Sequence[Demand]]) -> list[str]:
+    """The categories of accelerated instances that nobody asked for and nothing rules out."""
+    chosen = {INSTANCE_CATEGORY, INSTANCE_FAMILY, INSTANCE_TYPE, CAPACITY_RESERVATION_ID, PLACEMENT_GROUP_ID}
+    if GPU_KEYS & demands.keys() or any(
+        operator == "In" for key in chosen & demands.keys() for operator, _ in demands[key]
+    ):
+        return []
+    if any(operator == "In" and list(values) == ["reserved"] for operator, values in demands.get(CAPACITY_TYPE, ())):
+        return []  # What was reserved is known.
+    ruled_out = {
+        value
+        for operator, values in demands.get(INSTANCE_CATEGORY, ())
+        for value in (ACCELERATED_CATEGORIES if any(is_token(value) for value in values) else values)
+        if operator == "NotIn"
+    }
+    return [category for category in ACCELERATED_CATEGORIES if category not in ruled_out]
+
+
+class NodePoolSpec(KubeModel):
+    """A NodePool: which nodes Auto Mode may launch, how many, and when it takes them away.
+
+    Holds what was set and nothing else; the ``NodePool`` construct writes our defaults.
+
+    Source: EKS User Guide, "Create a Node Pool for EKS Auto Mode"; CRD ``nodepools.karpenter.sh``.
+    """
+
+    template: NodeClaimTemplate
+    """What the pool's nodes are."""
+    disruption: Disruption | None = None
+    """When running nodes are removed or replaced. Default: see ``Disruption``."""
+    limits: Mapping[str, Quantity] | None = None
+    """The most the pool may hold of each resource (``cpu``, ``memory``, ``nvidia.com/gpu``, ``nodes``).
+
+    Default: no limit; checked by Karpenter now and then, so that a pool can overshoot.
+    """
+    weight: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Which pool is tried first, 1 to 100, higher first. Default: 0, as Karpenter decides."""
+    replicas: Annotated[int, Field(ge=0, le=MAX_EXACT_INTEGER)] | None = None
+    """Makes a static pool of this many nodes. Cannot be added to or taken from an existing pool.
+
+    Default: not set; the pool follows the pods.
+    """
+
+    def instance_types(self) -> tuple[InstanceType, ...]:
+        """The instance types that the pool admits, of those we know: cheapest first, then by name.
+
+        EC2 grows: a pool may admit types that are newer than our list, whose day ``facts.instance_types.as_of`` tells.
+        """
+        return self.template.instance_types()
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        if self.replicas is None:
+            return
+        if self.weight is not None:
+            yield STATIC_POOL.problem("weight", "a static pool (with replicas) has no weight", "remove one of the two")
+        limits = dict(self.limits or {})
+        nodes = limits.pop("nodes", None)
+        if limits:
+            yield STATIC_POOL.problem(
+                "limits",
+                f"a static pool takes only the limit 'nodes', got {', '.join(sorted(limits))}",
+                "remove the others",
+            )
+        most = None if nodes is None else number(nodes)
+        if most is not None and most < self.replicas:
+            yield STATIC_POOL_LIMIT.problem(
+                "limits.nodes",
+                f"{nodes} is less than the {self.replicas} nodes of the static pool",
+                "set it above replicas, with room for nodes that are being replaced",
+            )
+        elif most is not None and most == self.replicas > 0:
+            yield STATIC_POOL_NO_ROOM.problem(
+                "limits.nodes",
+                f"{nodes} leaves a static pool of as many nodes no room to replace one",
+                "set it above replicas",
+            )

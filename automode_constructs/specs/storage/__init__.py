@@ -1,0 +1,1 @@
+"""Where data lie: StorageClass and its neighbours."""

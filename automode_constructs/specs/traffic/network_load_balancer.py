@@ -1,0 +1,196 @@
+"""The Service (``v1``) that Auto Mode answers with a Network Load Balancer, and the annotations it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AliasGenerator, ConfigDict
+
+from automode_constructs.errors import Problem, did_you_mean, shown
+from automode_constructs.specs.free_body import FreeBody, mapping_at
+from automode_constructs.specs.model import VALUE, KubeModel, TokenListOf, TokenOr, matching
+from automode_constructs.specs.rule import rule
+from automode_constructs.specs.traffic.ingress_class import Cidr
+
+__all__ = [
+    "NLB_CLASS",
+    "NetworkLoadBalancerAnnotations",
+    "NetworkLoadBalancerServiceSpec",
+    "is_network_load_balancer",
+    "service_annotation_problems",
+]
+
+NLB_CLASS: Final = "eks.amazonaws.com/nlb"
+"""The ``loadBalancerClass`` of Auto Mode, which its clusters write where a Service has none."""
+
+_NLB_PAGE = "EKS User Guide, 'Use Service Annotations to configure Network Load Balancers'"
+_PREFIX = "service.beta.kubernetes.io/"
+
+LOAD_BALANCER_CLASS = rule(
+    "automode:LoadBalancerClass",
+    "Service",
+    severity="warning",
+    sentence=f"Auto Mode's class of load balancers for Services is {NLB_CLASS}.",
+    source=_NLB_PAGE,
+)
+UNSUPPORTED_SERVICE_ANNOTATION = rule(
+    "automode:UnsupportedServiceAnnotation",
+    "Service",
+    severity="warning",
+    sentence="A Service has no annotations that only the open-source load balancer controllers read.",
+    source=f"{_NLB_PAGE}, which lists two of them as commonly used too",
+)
+UNKNOWN_SERVICE_ANNOTATION = rule(
+    "automode:UnknownServiceAnnotation",
+    "Service",
+    severity="warning",
+    sentence="Annotations for load balancers are spelt as a controller reads them.",
+    source=f"{_NLB_PAGE}; kubernetes-sigs/aws-load-balancer-controller, service annotations",
+)
+
+_USE_ATTRIBUTES = f"write {_PREFIX}aws-load-balancer-attributes"
+_UNSUPPORTED = {
+    "load-balancer-source-ranges": "write spec.loadBalancerSourceRanges",
+    "aws-load-balancer-type": f"leave it out; spec.loadBalancerClass {NLB_CLASS} stands for it",
+    "aws-load-balancer-internal": f"write {_PREFIX}aws-load-balancer-scheme",
+    "aws-load-balancer-proxy-protocol": f"write {_PREFIX}aws-load-balancer-target-group-attributes",
+    "aws-load-balancer-access-log-enabled": _USE_ATTRIBUTES,
+    "aws-load-balancer-access-log-emit-interval": _USE_ATTRIBUTES,
+    "aws-load-balancer-access-log-s3-bucket-name": _USE_ATTRIBUTES,
+    "aws-load-balancer-access-log-s3-bucket-prefix": _USE_ATTRIBUTES,
+    "aws-load-balancer-cross-zone-load-balancing-enabled": _USE_ATTRIBUTES,
+}
+_OF_OPEN_SOURCE = {
+    f"aws-load-balancer-{name}"
+    for name in (
+        *("name", "nlb-subnets-selector", "security-groups", "manage-backend-security-group-rules", "backend-protocol"),
+        *("eip-allocations", "private-ipv4-addresses", "ipv6-addresses", "ssl-negotiation-policy", "alpn-policy"),
+        *("target-node-labels", "minimum-load-balancer-capacity", "inbound-sg-rules-on-private-link-traffic"),
+        *("security-group-prefix-lists", "enable-prefix-for-ipv6-source-nat", "source-nat-ipv6-prefixes"),
+        *("disable-nlb-sg", "enable-icmp-for-path-mtu-discovery"),
+    )
+}
+"""Annotations that the open-source controller reads; whether Auto Mode does is not known, so none is told off."""
+
+_Pairs = Annotated[
+    str, matching(r"\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*", "a list of pairs ('key=value,key=value')")
+]
+
+
+def _annotation(field: str) -> str:
+    return f"{_PREFIX}aws-load-balancer-{field.replace('_', '-')}"
+
+
+class NetworkLoadBalancerAnnotations(KubeModel):
+    """The annotations of a Service by which Auto Mode configures its Network Load Balancer; all are texts.
+
+    ``to_manifest`` gives the annotations with their names in YAML. Annotations of others pass as they are.
+
+    Source: EKS User Guide, "Use Service Annotations to configure Network Load Balancers".
+    """
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(validation_alias=_annotation, serialization_alias=_annotation), extra="allow"
+    )
+
+    scheme: Literal["internal", "internet-facing"] | None = None
+    """Whether the load balancer has public addresses. Default: ``internal``, as EKS decides."""
+    nlb_target_type: Literal["instance", "ip"] | None = None
+    """Whether targets are nodes or pods. Default: ``ip``, as EKS decides."""
+    ip_address_type: Literal["ipv4", "dualstack"] | None = None
+    """Address families. Default: ``ipv4``, as EKS decides."""
+    subnets: TokenOr[str] | None = None
+    """Ids or names of subnets, separated by commas; their order is kept. Default: found by their role tags."""
+    healthcheck_protocol: str | None = None
+    """``TCP``, ``HTTP`` or ``HTTPS``. Default: ``TCP``, as EKS decides."""
+    healthcheck_path: str | None = None
+    """Path of HTTP health checks."""
+    healthcheck_port: str | None = None
+    """A port, or ``traffic-port``."""
+    healthcheck_interval: str | None = None
+    """Seconds between health checks."""
+    healthcheck_timeout: str | None = None
+    """Seconds until a health check has failed."""
+    healthcheck_healthy_threshold: str | None = None
+    """Successes until a target is healthy."""
+    healthcheck_unhealthy_threshold: str | None = None
+    """Failures until a target is unhealthy."""
+    healthcheck_success_codes: str | None = None
+    """HTTP codes of success."""
+    ssl_cert: TokenOr[str] | None = None
+    """ARNs of ACM certificates, separated by commas."""
+    ssl_ports: str | None = None
+    """Ports that speak TLS, separated by commas. Default: all, where there is a certificate."""
+    additional_resource_tags: TokenOr[_Pairs] | None = None
+    """AWS tags, ``key=value`` separated by commas; the cluster role needs ``custom_tags`` for them."""
+    attributes: TokenOr[_Pairs] | None = None
+    """Attributes of the load balancer, ``key=value`` separated by commas."""
+    target_group_attributes: TokenOr[_Pairs] | None = None
+    """Attributes of the target groups, ``key=value`` separated by commas."""
+    enable_tcp_udp_listener: Literal["true", "false"] | None = None
+    """Whether one listener serves TCP and UDP of a port. Since 27 July 2026."""
+    proxy_protocol_per_target_group: str | None = None
+    """Ports whose target groups speak the proxy protocol. Since 27 July 2026."""
+    multi_cluster_target_group: Literal["true", "false"] | None = None
+    """Whether targets of other clusters in the groups are left alone. Since 5 August 2026."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        known = [_annotation(name) for name in type(self).model_fields]
+        for name, value in (self.model_extra or {}).items():
+            short = name.removeprefix(_PREFIX)
+            if not isinstance(value, str):
+                yield VALUE.problem(f"[{shown(name)}]", f"needs a text, got {shown(value)}")
+            if short == name or name in known:
+                continue
+            if short in _UNSUPPORTED:
+                yield UNSUPPORTED_SERVICE_ANNOTATION.problem(
+                    f"[{shown(name)}]", "is not read by Auto Mode", _UNSUPPORTED[short]
+                )
+            elif (
+                short.startswith("aws-load-balancer-")
+                and not short.startswith("aws-load-balancer-listener-attributes.")
+                and short not in _OF_OPEN_SOURCE
+            ):
+                yield UNKNOWN_SERVICE_ANNOTATION.problem(
+                    f"[{shown(name)}]", "is not a known annotation", did_you_mean(name, known)
+                )
+
+
+class NetworkLoadBalancerServiceSpec(FreeBody):
+    """The body of a Service of type ``LoadBalancer``; what Auto Mode does not decide passes as it is."""
+
+    type: Literal["LoadBalancer"]
+    """``LoadBalancer``."""
+    load_balancer_class: str | None = None
+    """``eks.amazonaws.com/nlb``. Default: the same, as Auto Mode's clusters decide."""
+    load_balancer_source_ranges: TokenListOf[Cidr] | None = None
+    """Who may connect. Default: everyone who can reach the load balancer."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        yield from super()._broken_rules()
+        if self.load_balancer_class not in {None, NLB_CLASS}:
+            yield LOAD_BALANCER_CLASS.problem(
+                "load_balancer_class", f"{shown(self.load_balancer_class)} is not known", f"write {NLB_CLASS}"
+            )
+
+
+def is_network_load_balancer(document: Mapping[str, Any]) -> bool:
+    """Whether a Service is one that Auto Mode answers with a load balancer."""
+    spec = mapping_at(document, "spec")
+    load_balancer_class = spec.get("loadBalancerClass")
+    return spec.get("type") == "LoadBalancer" and (
+        not isinstance(load_balancer_class, str) or load_balancer_class.startswith("eks.amazonaws.com/")
+    )
+
+
+def service_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is wrong with the annotations of such a Service."""
+    annotations = metadata.get("annotations")
+    if annotations is None:
+        return
+    if not isinstance(annotations, Mapping):
+        yield VALUE.problem("annotations", f"needs a mapping, got {shown(annotations)}")
+        return
+    _, problems = NetworkLoadBalancerAnnotations.read(annotations)
+    yield from (problem.under("annotations") for problem in problems)

@@ -1,0 +1,356 @@
+"""Network policy on Auto Mode: the switch, and EKS's own kinds of policies (``networking.k8s.aws/v1alpha1``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.free_body import FreeBody, mapping_at
+from automode_constructs.specs.model import KubeModel, ListOf, TokenListOf, TokenOr, matching
+from automode_constructs.specs.rule import rule
+from automode_constructs.specs.traffic.ingress_class import Cidr, PortOrName
+from automode_constructs.specs.traffic.label_selector import LabelSelector
+from automode_constructs.tokens import is_token
+
+__all__ = [
+    "NETWORK_POLICY_SWITCH",
+    "ApplicationEgressPeer",
+    "ApplicationEgressRule",
+    "ApplicationIngressRule",
+    "ApplicationNetworkPolicySpec",
+    "ApplicationPeer",
+    "ApplicationPort",
+    "ClusterEgressPeer",
+    "ClusterEgressRule",
+    "ClusterIngressRule",
+    "ClusterNetworkPolicySpec",
+    "ClusterPeer",
+    "ClusterPods",
+    "ClusterPort",
+    "IpBlock",
+    "NetworkPolicySwitch",
+    "PortNumber",
+    "PortRange",
+    "is_network_policy_switch",
+]
+
+NETWORK_POLICY_SWITCH: Final = "enable-network-policy-controller"
+"""The key of ConfigMap ``kube-system/amazon-vpc-cni`` that turns network policies on, with the value ``"true"``."""
+
+_POLICY_PAGE = "EKS User Guide, 'Use Network Policies with EKS Auto Mode'"
+_APPLICATION_CRD = "aws/amazon-network-policy-controller-k8s, CRD applicationnetworkpolicies.networking.k8s.aws"
+_CLUSTER_CRD = "aws/amazon-network-policy-controller-k8s, CRD clusternetworkpolicies.networking.k8s.aws"
+
+NETWORK_POLICY_KEY = rule(
+    "automode:NetworkPolicyKey",
+    "ConfigMap",
+    severity="warning",
+    sentence=f"Network policies are turned on by {NETWORK_POLICY_SWITCH}: 'true'.",
+    source=_POLICY_PAGE,
+)
+POLICY_PEER = rule(
+    "automode:PolicyPeer",
+    "ApplicationNetworkPolicy",
+    "ClusterNetworkPolicy",
+    severity="error",
+    sentence="A peer of a policy is selected in one way.",
+    source=f"{_APPLICATION_CRD}; {_CLUSTER_CRD}",
+    stricter="For ApplicationNetworkPolicy the CRD refuses domain names beside another way; the rest is in its "
+    "descriptions only.",
+)
+POLICY_LIST = rule(
+    "automode:PolicyList",
+    "ApplicationNetworkPolicy",
+    "ClusterNetworkPolicy",
+    severity="error",
+    sentence="A peer of a policy names a domain or a network once.",
+    source=f"{_APPLICATION_CRD}; {_CLUSTER_CRD}",
+)
+POLICY_PORT = rule(
+    "automode:PolicyPort",
+    "ApplicationNetworkPolicy",
+    "ClusterNetworkPolicy",
+    severity="error",
+    sentence="A range of ports begins with a number below its end.",
+    source=f"{_APPLICATION_CRD}; {_CLUSTER_CRD}",
+    stricter="For ApplicationNetworkPolicy the CRD says so in its descriptions only.",
+)
+DENIED_DOMAIN = rule(
+    "automode:DeniedDomain",
+    "ClusterNetworkPolicy",
+    severity="error",
+    sentence="Domain names can be accepted, not denied or passed.",
+    source=_CLUSTER_CRD,
+)
+
+# The CRDs' own pattern, with its slip (A-z): what it accepts must not be refused here.
+_DomainName = Annotated[
+    str,
+    Field(max_length=1024),
+    matching(
+        r"(\*\.)?([a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.)+[a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.?",
+        "a domain name such as 'example.com' or '*.example.com'",
+    ),
+]
+_Port = Annotated[int, Field(ge=1, le=65535)]
+_Protocol = Literal["TCP", "UDP", "SCTP"]
+
+
+class NetworkPolicySwitch(FreeBody):
+    """The ConfigMap ``amazon-vpc-cni`` in ``kube-system``, everything but its metadata."""
+
+    data: Mapping[str, TokenOr[str]] | None = None
+    """Settings, all texts: ``{"enable-network-policy-controller": "true"}``."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        yield from super()._broken_rules()
+        data = self.data or {}
+        if "enable-network-policy" in data and NETWORK_POLICY_SWITCH not in data:
+            yield NETWORK_POLICY_KEY.problem(
+                "data['enable-network-policy']", "is not read by EKS", f"write {NETWORK_POLICY_SWITCH}"
+            )
+        value = data.get(NETWORK_POLICY_SWITCH, "true")
+        if value not in {"true", "false"} and not is_token(value):
+            yield NETWORK_POLICY_KEY.problem(
+                f"data[{shown(NETWORK_POLICY_SWITCH)}]", f"{shown(value)} is not 'true'", "write 'true'"
+            )
+
+
+def is_network_policy_switch(document: Mapping[str, Any]) -> bool:
+    """Whether a ConfigMap is the one with the switch."""
+    metadata = mapping_at(document, "metadata")
+    return metadata.get("name") == "amazon-vpc-cni" and metadata.get("namespace") == "kube-system"
+
+
+def _named_twice(**lists: Sequence[str] | None) -> Iterator[Problem]:
+    for field, items in lists.items():
+        if len(set(items or ())) < len(items or ()):
+            yield POLICY_LIST.problem(field, "names one twice", "name each once")
+
+
+class IpBlock(KubeModel):
+    """A range of addresses."""
+
+    cidr: TokenOr[Cidr]
+    """The range."""
+    except_: TokenListOf[Cidr] | None = Field(default=None, validation_alias="except", serialization_alias="except")
+    """Ranges inside it that are left out."""
+
+
+class ApplicationPeer(KubeModel):
+    """Who: pods by labels, or a range of addresses."""
+
+    pod_selector: LabelSelector | None = None
+    """Pods, of the policy's namespace unless ``namespace_selector`` is given too."""
+    namespace_selector: LabelSelector | None = None
+    """Namespaces."""
+    ip_block: IpBlock | None = None
+    """Addresses, by themselves."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        alone = {"ip_block", "domain_names"}
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) > 1 and alone & set(given):
+            got = " and ".join(f"'{name}'" for name in given)
+            yield POLICY_PEER.problem("", f"a peer is selected in one way, got {got}", "write a peer for each")
+
+
+class ApplicationEgressPeer(ApplicationPeer):
+    """Whom: as ``ApplicationPeer``, or domain names."""
+
+    domain_names: Annotated[ListOf[_DomainName], Field(min_length=1)] | None = None
+    """Domain names, by themselves; ``*.`` in front stands for one or more labels. On Auto Mode's nodes only, and the
+    pods must be let through to DNS."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        yield from super()._broken_rules()
+        yield from _named_twice(domain_names=self.domain_names)
+
+
+class ApplicationPort(KubeModel):
+    """Ports of pods."""
+
+    protocol: _Protocol | None = None
+    """Default: ``TCP``, as Kubernetes decides."""
+    port: PortOrName | None = None
+    """Number or name. Default: every port."""
+    end_port: _Port | None = None
+    """Last port of a range that begins with ``port``."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        if self.end_port is not None and not (isinstance(self.port, int) and self.port <= self.end_port):
+            yield POLICY_PORT.problem(
+                "end_port", f"{self.end_port} needs a 'port' that is a number and not above it, got {shown(self.port)}"
+            )
+
+
+class ApplicationIngressRule(KubeModel):
+    """Traffic that is let in."""
+
+    from_: ListOf[ApplicationPeer] | None = Field(default=None, validation_alias="from", serialization_alias="from")
+    """From whom. Default: everyone."""
+    ports: ListOf[ApplicationPort] | None = None
+    """To which ports. Default: all."""
+
+
+class ApplicationEgressRule(KubeModel):
+    """Traffic that is let out."""
+
+    to: ListOf[ApplicationEgressPeer] | None = None
+    """To whom. Default: everyone."""
+    ports: ListOf[ApplicationPort] | None = None
+    """To which ports. Default: all."""
+
+
+class ApplicationNetworkPolicySpec(KubeModel):
+    """A network policy of a namespace that knows domain names too.
+
+    It holds on Auto Mode's nodes only, once ``NETWORK_POLICY_SWITCH`` is on. It must not have the name of a
+    NetworkPolicy of its namespace: both are accepted, and neither holds as written.
+
+    Source: EKS User Guide, "Use Network Policies with EKS Auto Mode".
+    """
+
+    pod_selector: LabelSelector
+    """The pods that the policy is about; ``{}`` stands for all of the namespace."""
+    policy_types: ListOf[Literal["Ingress", "Egress"]] | None = None
+    """What the policy is about. Default: by the rules that are there, as Kubernetes decides."""
+    ingress: ListOf[ApplicationIngressRule] | None = None
+    """What is let in."""
+    egress: ListOf[ApplicationEgressRule] | None = None
+    """What is let out."""
+
+
+class ClusterPods(KubeModel):
+    """Pods, by the labels of their namespaces and their own."""
+
+    namespace_selector: LabelSelector
+    """Namespaces; ``{}`` stands for all."""
+    pod_selector: LabelSelector
+    """Pods in them; ``{}`` stands for all."""
+
+
+class ClusterPeer(KubeModel):
+    """Who, in exactly one way."""
+
+    namespaces: LabelSelector | None = None
+    """All pods of namespaces."""
+    pods: ClusterPods | None = None
+    """Some pods of namespaces."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        ways = list(type(self).model_fields)
+        given = [name for name in ways if getattr(self, name) is not None]
+        if len(given) != 1:
+            named = ", ".join(f"'{name}'" for name in ways)
+            got = " and ".join(f"'{name}'" for name in given) or "none"
+            yield POLICY_PEER.problem("", f"exactly one of {named} is needed, got {got}")
+
+
+class ClusterEgressPeer(ClusterPeer):
+    """Whom, in exactly one way."""
+
+    networks: Annotated[TokenListOf[Cidr], Field(min_length=1, max_length=25)] | None = None
+    """Ranges of addresses, at most 25."""
+    domain_names: Annotated[ListOf[_DomainName], Field(min_length=1, max_length=25)] | None = None
+    """Domain names, at most 25; with ``Accept`` only."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        yield from super()._broken_rules()
+        yield from _named_twice(networks=self.networks, domain_names=self.domain_names)
+
+
+class PortNumber(KubeModel):
+    """One port."""
+
+    port: _Port
+    """1 to 65535."""
+    protocol: _Protocol | None = None
+    """Default: ``TCP``, as EKS decides."""
+
+
+class PortRange(KubeModel):
+    """Ports from one to another."""
+
+    start: _Port
+    """First port."""
+    end: _Port
+    """Last port, above ``start``."""
+    protocol: _Protocol | None = None
+    """Default: ``TCP``, as EKS decides."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        if self.start >= self.end:
+            yield POLICY_PORT.problem("end", f"must be above start ({self.start}), got {self.end}")
+
+
+class ClusterPort(KubeModel):
+    """Ports, in one of three ways."""
+
+    port_number: PortNumber | None = None
+    """One port."""
+    port_range: PortRange | None = None
+    """A range of ports."""
+    named_port: str | None = None
+    """A port by its name in the pods."""
+
+
+_ClusterPorts = Annotated[ListOf[ClusterPort], Field(min_length=1, max_length=100)]
+
+
+class _ClusterRule(KubeModel):
+    action: Literal["Accept", "Deny", "Pass"]
+    """What happens; ``Pass`` leaves it to the policies of the namespace. (AWS's prose says Allow for ``Accept``.)"""
+    name: Annotated[str, Field(max_length=100)] | None = None
+    """A name for messages, at most 100 characters."""
+    ports: _ClusterPorts | None = None
+    """Destination ports, at most 100. Default: all."""
+
+
+class ClusterIngressRule(_ClusterRule):
+    """What happens to traffic that comes in."""
+
+    from_: Annotated[ListOf[ClusterPeer], Field(min_length=1, max_length=100)] = Field(
+        validation_alias="from", serialization_alias="from"
+    )
+    """From whom, 1 to 100."""
+
+
+_INSTEAD_OF_DOMAIN_NAMES = {
+    "Deny": ("denied", "accept some and deny networks below"),
+    "Pass": ("passed", "accept them, or leave them to the policies of the namespaces"),
+}
+
+
+class ClusterEgressRule(_ClusterRule):
+    """What happens to traffic that goes out."""
+
+    to: Annotated[ListOf[ClusterEgressPeer], Field(min_length=1, max_length=100)]
+    """To whom, 1 to 100."""
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        for number, peer in enumerate(self.to):
+            if self.action != "Accept" and peer.domain_names is not None:
+                done, cure = _INSTEAD_OF_DOMAIN_NAMES[self.action]
+                yield DENIED_DOMAIN.problem(f"to[{number}].domain_names", f"domain names cannot be {done}", cure)
+
+
+class ClusterNetworkPolicySpec(KubeModel):
+    """A network policy of the whole cluster.
+
+    Source: EKS User Guide, "Use Network Policies with EKS Auto Mode".
+    """
+
+    tier: Literal["Admin", "Baseline"]
+    """``Admin`` goes before the policies of namespaces, ``Baseline`` after them."""
+    priority: Annotated[int, Field(ge=0, le=1000)]
+    """0 to 1000 within the tier; the lowest goes first."""
+    subject: ClusterPeer
+    """The pods that the policy is about."""
+    ingress: Annotated[ListOf[ClusterIngressRule], Field(max_length=100)] | None = None
+    """Rules for what comes in, at most 100; the first that fits decides."""
+    egress: Annotated[ListOf[ClusterEgressRule], Field(max_length=100)] | None = None
+    """Rules for what goes out, at most 100; the first that fits decides."""
