@@ -82,6 +82,10 @@ class TestNodePools:
         with pytest.raises(AutoModeError, match=r"node-pools: pools: 'spott' is not known; did you mean 'spot'\?"):
             NodePoolsChart(cdk8s.App(), "node-pools", values=values, pools=["spott"])
 
+    def test_a_pool_that_is_asked_for_twice_is_made_once(self, values: ClusterValues) -> None:
+        chart = NodePoolsChart(cdk8s.App(), "node-pools", values=values, pools=["spot", "general", "spot"])
+        assert [item["metadata"]["name"] for item in chart.to_json()] == ["standard", "spot", "general"]
+
 
 class TestPlatform:
     def test_claims_without_a_class_get_encrypted_gp3(self, objects: dict[tuple[str, str], Any]) -> None:
