@@ -118,6 +118,14 @@ class TestPlatform:
         )
 
 
+def by_name(file: Path) -> dict[tuple[str, str], Any]:
+    """The objects of a file, in whatever order they are in."""
+    items = list(yaml.safe_load_all(file.read_text("utf-8")))
+    found = {(item["kind"], item["metadata"]["name"]): item for item in items}
+    assert len(found) == len(items)
+    return found
+
+
 class TestYamlFolder:
     def test_holds_the_stored_objects(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         out = STORED if os.environ.get("AUTOMODE_REGENERATE") else tmp_path / "manifests"
@@ -172,8 +180,7 @@ class TestYamlFolder:
         for name in ("retail-store", "gpt-oss"):
             (file,) = [file for file in out.iterdir() if file.stem.endswith(name)]
             stored = STORED.parent / f"{name.replace('-', '_')}.yaml"
-            written = {item["kind"]: item for item in yaml.safe_load_all(file.read_text("utf-8"))}
-            assert written == {item["kind"]: item for item in yaml.safe_load_all(stored.read_text("utf-8"))}
+            assert by_name(file) == by_name(stored)
 
     def test_demos_without_a_name_are_an_error_that_names_them(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
