@@ -53,7 +53,7 @@ class HandWrittenCluster(cdk.Stack):
             cdk.Tags.of(subnet).add("kubernetes.io/role/elb", "1")
         self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         flow_logs = logs.LogGroup(self, "FlowLogGroup", retention=logs.RetentionDays.THREE_MONTHS)
-        ec2.FlowLog(
+        flow_log = ec2.FlowLog(
             self,
             "FlowLog",
             resource_type=ec2.FlowLogResourceType.from_vpc(self.vpc),
@@ -138,7 +138,8 @@ class HandWrittenCluster(cdk.Stack):
         resource.deletion_protection = True
         resource.upgrade_policy = eks.CfnCluster.UpgradePolicyProperty(support_type="STANDARD")
         resource.zonal_shift_config = eks.CfnCluster.ZonalShiftConfigProperty(enabled=True)
-        self._begin_with_kubectl(resource, kubectl, log_group)
+        resource.node.add_dependency(log_group, flow_log)
+        self._make_kubectl_first(resource, kubectl)
         self.node_role = iam.Role(self, "NodeRole", assumed_by=ec2_principal, managed_policies=_managed(*node_policies))
         self.cluster.grant_access(
             "Nodes",
@@ -156,26 +157,21 @@ class HandWrittenCluster(cdk.Stack):
         ):
             cdk.CfnOutput(self, name, value=self.cluster.cluster_name)
 
-    def _begin_with_kubectl(
-        self, cluster: eks.CfnCluster, security_group: ec2.SecurityGroup, log_group: logs.LogGroup
-    ) -> None:
-        """Makes the Lambdas that run kubectl before the cluster, and the ways out of the network beside it."""
+    def _make_kubectl_first(self, cluster: eks.CfnCluster, security_group: ec2.SecurityGroup) -> None:
+        """Makes the Lambdas that run kubectl before the cluster, and beside the network."""
         control_plane = cast(ec2.SecurityGroup, self.cluster.node.find_child("ControlPlaneSecurityGroup"))
         control_plane.add_ingress_rule(security_group, ec2.Port.HTTPS)
+        self.cluster.node.find_child("KubectlReadyBarrier").node.add_dependency(control_plane)
         provider = self.cluster.node.find_child("KubectlProvider")
-        first = [each for each in provider.node.find_all() if isinstance(each, cdk.CfnResource)]
-        for each in first:
-            each.add_deletion_override("DependsOn")
-            if isinstance(each, iam.CfnPolicy) and each.node.path.endswith(
-                "/Handler/ServiceRole/DefaultPolicy/Resource"
-            ):
-                each.add_property_override(
-                    "PolicyDocument.Statement.0.Resource",
-                    self.format_arn(service="eks", resource="cluster", resource_name=NAME),
-                )
-        first.append(cast(cdk.CfnResource, log_group.node.default_child))
-        cluster.add_override("DependsOn", [self.get_logical_id(each) for each in first])
-        self.cluster.node.find_child("KubectlReadyBarrier").node.add_dependency(self.vpc, control_plane)
+        cluster.node.add_dependency(provider)
+        for each in provider.node.find_all():
+            if isinstance(each, cdk.CfnResource):
+                each.add_deletion_override("DependsOn")
+        policy = provider.node.find_child("Handler").node.find_child("ServiceRole").node.find_child("DefaultPolicy")
+        cast(iam.CfnPolicy, policy.node.default_child).add_property_override(
+            "PolicyDocument.Statement.0.Resource",
+            self.format_arn(service="eks", resource="cluster", resource_name=NAME),
+        )
 
 
 class HandWrittenAccess(cdk.Stack):
