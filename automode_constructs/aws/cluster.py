@@ -594,8 +594,7 @@ class _NoAdmin:
         cluster = self._cluster.cluster
         of_kubectl = f"{cluster.node.path}/ClusterAdminRoleAccess/"
         return any(
-            isinstance(construct, CfnResource)
-            and construct.cfn_resource_type == "AWS::EKS::AccessEntry"
+            hasattr(type(construct), "attr_access_entry_arn")  # by class, for each question to an object asks Node.js
             and getattr(construct, "cluster_name", None) == cluster.cluster_name
             and getattr(construct, "type", None) in (None, "STANDARD")
             and not construct.node.path.startswith(of_kubectl)
