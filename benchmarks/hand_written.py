@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import aws_cdk as cdk
@@ -29,7 +30,7 @@ def _entry_policy(name: str) -> eks.IAccessPolicy:
 
 class HandWrittenCluster(cdk.Stack):
     def __init__(self, scope: cdk.App, id: str) -> None:
-        super().__init__(scope, id, termination_protection=True)
+        super().__init__(scope, id)
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
@@ -52,11 +53,16 @@ class HandWrittenCluster(cdk.Stack):
             cdk.Tags.of(subnet).add("kubernetes.io/role/elb", "1")
         self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         flow_logs = logs.LogGroup(self, "FlowLogGroup", retention=logs.RetentionDays.THREE_MONTHS)
-        ec2.FlowLog(
+        flow_log = ec2.FlowLog(
             self,
             "FlowLog",
             resource_type=ec2.FlowLogResourceType.from_vpc(self.vpc),
             destination=ec2.FlowLogDestination.to_cloud_watch_logs(flow_logs),
+        )
+        restriction = self.node.find_child("Custom::VpcRestrictDefaultSGCustomResourceProvider")
+        restriction_logs = logs.LogGroup(self, "RestrictionLogs", retention=logs.RetentionDays.THREE_MONTHS)
+        cast(cdk.CfnResource, restriction.node.find_child("Handler")).add_property_override(
+            "LoggingConfig.LogGroup", restriction_logs.log_group_name
         )
         role = iam.Role(
             self,
@@ -72,9 +78,6 @@ class HandWrittenCluster(cdk.Stack):
         )
         node_policies = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
         ec2_principal = iam.ServicePrincipal("ec2.amazonaws.com")
-        built_in = iam.Role(
-            self, "BuiltInNodeRole", assumed_by=ec2_principal, managed_policies=_managed(*node_policies)
-        )
         secrets = kms.Key(self, "SecretsKey", enable_key_rotation=True)
         secrets.add_to_resource_policy(
             _statement(role, "kms:Encrypt", "kms:Decrypt", "kms:ListGrants", "kms:DescribeKey")
@@ -101,6 +104,7 @@ class HandWrittenCluster(cdk.Stack):
             retention=logs.RetentionDays.ONE_YEAR,
             encryption_key=log_key,
         )
+        kubectl = ec2.SecurityGroup(self, "KubectlSecurityGroup", vpc=self.vpc)
         types = eks.ClusterLoggingTypes
         self.cluster = eks.Cluster(
             self,
@@ -112,7 +116,7 @@ class HandWrittenCluster(cdk.Stack):
             vpc_subnets=[ec2.SubnetSelection(subnets=self.vpc.private_subnets)],
             endpoint_access=eks.EndpointAccess.PRIVATE,
             service_ipv4_cidr="172.20.0.0/16",
-            compute=eks.ComputeConfig(node_pools=["system", "general-purpose"], node_role=built_in),
+            compute=eks.ComputeConfig(node_pools=[]),
             secrets_encryption_key=secrets,
             cluster_logging=[
                 types.API,
@@ -124,14 +128,18 @@ class HandWrittenCluster(cdk.Stack):
             bootstrap_self_managed_addons=False,
             bootstrap_cluster_creator_admin_permissions=False,
             prune=False,
-            kubectl_provider_options=eks.KubectlProviderOptions(kubectl_layer=KubectlV36Layer(self, "KubectlLayer")),
+            output_config_command=False,
+            kubectl_provider_options=eks.KubectlProviderOptions(
+                kubectl_layer=KubectlV36Layer(self, "KubectlLayer"), security_groups=[kubectl]
+            ),
         )
         resource = self.cluster.node.default_child
         assert isinstance(resource, eks.CfnCluster)
         resource.deletion_protection = True
         resource.upgrade_policy = eks.CfnCluster.UpgradePolicyProperty(support_type="STANDARD")
         resource.zonal_shift_config = eks.CfnCluster.ZonalShiftConfigProperty(enabled=True)
-        resource.node.add_dependency(log_group)
+        resource.node.add_dependency(log_group, flow_log)
+        self._make_kubectl_first(resource, kubectl)
         self.node_role = iam.Role(self, "NodeRole", assumed_by=ec2_principal, managed_policies=_managed(*node_policies))
         self.cluster.grant_access(
             "Nodes",
@@ -139,41 +147,83 @@ class HandWrittenCluster(cdk.Stack):
             [_entry_policy("AmazonEKSAutoNodePolicy")],
             access_entry_type=eks.AccessEntryType.EC2,
         )
-        for name in ("ClusterName", "KubeconfigCommand", "NodeRoleName", "ClusterValues"):
+        for name in (
+            "ClusterName",
+            "NodeRoleName",
+            "ClusterValues",
+            "RemoveControlPlaneLogsCommand",
+            "RemoveKeysCommand",
+            "RemoveLogsCommand",
+        ):
             cdk.CfnOutput(self, name, value=self.cluster.cluster_name)
+
+    def _make_kubectl_first(self, cluster: eks.CfnCluster, security_group: ec2.SecurityGroup) -> None:
+        """Makes the Lambdas that run kubectl before the cluster, and beside the network."""
+        control_plane = cast(ec2.SecurityGroup, self.cluster.node.find_child("ControlPlaneSecurityGroup"))
+        control_plane.add_ingress_rule(security_group, ec2.Port.HTTPS)
+        self.cluster.node.find_child("KubectlReadyBarrier").node.add_dependency(control_plane)
+        provider = self.cluster.node.find_child("KubectlProvider")
+        cluster.node.add_dependency(provider)
+        for each in provider.node.find_all():
+            if isinstance(each, cdk.CfnResource):
+                each.add_deletion_override("DependsOn")
+        policy = provider.node.find_child("Handler").node.find_child("ServiceRole").node.find_child("DefaultPolicy")
+        cast(iam.CfnPolicy, policy.node.default_child).add_property_override(
+            "PolicyDocument.Statement.0.Resource",
+            self.format_arn(service="eks", resource="cluster", resource_name=NAME),
+        )
+
+
+class HandWrittenAccess(cdk.Stack):
+    def __init__(self, scope: cdk.App, id: str, *, home: HandWrittenCluster) -> None:
+        super().__init__(scope, id)
+        cdk.CfnWaitConditionHandle(self, "Nothing")
+        cdk.CfnOutput(self, "KubeconfigCommand", value=home.cluster.cluster_name)
+
+
+class HandWrittenGuard(cdk.Stack):
+    def __init__(self, scope: cdk.App, id: str, *, guarded: Sequence[cdk.Stack]) -> None:
+        super().__init__(scope, id, termination_protection=True)
+        cdk.CfnWaitConditionHandle(self, "Nothing")
+        names = [stack.export_value(stack.stack_name, name=f"{stack.stack_name}:guard") for stack in guarded]
+        cdk.CfnOutput(self, "Guarded", value=cdk.Fn.join(" ", names))
+        for stack in guarded:
+            self.add_stack_dependency(stack)
 
 
 class HandWrittenPlatform(cdk.Stack):
     def __init__(self, scope: cdk.App, id: str, *, home: HandWrittenCluster) -> None:
         super().__init__(scope, id)
-        before: list[eks.KubernetesObjectValue | eks.KubernetesManifest] = []
-        for crd in (
-            "nodeclasses.eks.amazonaws.com",
-            "nodepools.karpenter.sh",
-            "ingressclassparams.eks.amazonaws.com",
-        ):
-            value = eks.KubernetesObjectValue(
+        cluster = cast(eks.ICluster, home.cluster)
+        crds = [
+            eks.KubernetesObjectValue(
                 self,
                 crd.split(".")[0],
-                cluster=cast(eks.ICluster, home.cluster),
+                cluster=cluster,
                 object_type="crd",
                 object_name=crd,
                 json_path=".metadata.name",
                 timeout=cdk.Duration.minutes(14),
             )
-            value.node.add_dependency(*before)
-            before = [value]
+            for crd in (
+                "nodeclasses.eks.amazonaws.com",
+                "nodepools.karpenter.sh",
+                "ingressclassparams.eks.amazonaws.com",
+            )
+        ]
+        made: list[eks.KubernetesManifest] = []
         for manifest in _manifests(home):
             name = f"{manifest['kind']}-{manifest['metadata']['name']}"  # type: ignore[index]
             resource = eks.KubernetesManifest(
-                self, name, cluster=cast(eks.ICluster, home.cluster), manifest=[manifest], overwrite=True, prune=False
+                self, name, cluster=cluster, manifest=[manifest], overwrite=True, prune=False
             )
-            resource.node.add_dependency(*before)
-            before = [resource]
+            # Three at a time, and the pools after their class.
+            resource.node.add_dependency(*crds, *made[:1], *made[-3:-2])
+            made.append(resource)
 
 
 def _manifests(home: HandWrittenCluster) -> list[dict[str, object]]:
-    def pool(name: str, capacity: str, arch: str, taint: dict[str, str]) -> dict[str, object]:
+    def pool(name: str, capacity: str, archs: list[str], *taints: dict[str, str]) -> dict[str, object]:
         return {
             "apiVersion": "karpenter.sh/v1",
             "kind": "NodePool",
@@ -190,9 +240,9 @@ def _manifests(home: HandWrittenCluster) -> list[dict[str, object]]:
                                 "values": ["c", "m", "r"],
                             },
                             {"key": "eks.amazonaws.com/instance-generation", "operator": "Gt", "values": ["4"]},
-                            {"key": "kubernetes.io/arch", "operator": "In", "values": [arch]},
+                            {"key": "kubernetes.io/arch", "operator": "In", "values": archs},
                         ],
-                        "taints": [taint],
+                        **({"taints": list(taints)} if taints else {}),
                         "expireAfter": "336h",
                         "terminationGracePeriod": "24h",
                     }
@@ -213,8 +263,12 @@ def _manifests(home: HandWrittenCluster) -> list[dict[str, object]]:
                 "ephemeralStorage": {"kmsKeyID": home.volumes.key_arn},
             },
         },
-        pool("spot", "spot", "amd64", {"key": "karpenter.sh/capacity-type", "value": "spot", "effect": "NoSchedule"}),
-        pool("graviton", "on-demand", "arm64", {"key": "kubernetes.io/arch", "value": "arm64", "effect": "NoSchedule"}),
+        pool("general", "on-demand", ["amd64"]),
+        pool("critical", "on-demand", ["amd64", "arm64"], {"key": "CriticalAddonsOnly", "effect": "NoSchedule"}),
+        pool("spot", "spot", ["amd64"], {"key": "karpenter.sh/capacity-type", "value": "spot", "effect": "NoSchedule"}),
+        pool(
+            "graviton", "on-demand", ["arm64"], {"key": "kubernetes.io/arch", "value": "arm64", "effect": "NoSchedule"}
+        ),
         {
             "apiVersion": "storage.k8s.io/v1",
             "kind": "StorageClass",
@@ -249,9 +303,11 @@ def _manifests(home: HandWrittenCluster) -> list[dict[str, object]]:
 
 
 def build(app: cdk.App) -> None:
-    """The two stacks."""
+    """The four stacks."""
     home = HandWrittenCluster(app, f"{NAME}-cluster")
-    HandWrittenPlatform(app, f"{NAME}-platform", home=home)
+    access = HandWrittenAccess(app, f"{NAME}-access", home=home)
+    platform = HandWrittenPlatform(app, f"{NAME}-platform", home=home)
+    HandWrittenGuard(app, f"{NAME}-guard", guarded=[home, access, platform])
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class NodePoolsChart(cdk8s.Chart):
         scope: the cdk8s app.
         id: the chart's id.
         values: what the cluster knows.
-        pools: which of ``NODE_POOLS`` to make.
+        pools: which of ``NODE_POOLS`` to make, each once.
 
     Raises:
         AutoModeError: for a pool that is none of them.
@@ -68,5 +68,5 @@ class NodePoolsChart(cdk8s.Chart):
         self.node_class = NodeClass(self, "standard", spec=values.node_class_spec())
         self.pools = {
             name: NodePool(self, f"{name}-pool", name=name, node_class=self.node_class, spec=NODE_POOLS[name])
-            for name in pools
+            for name in dict.fromkeys(pools)
         }

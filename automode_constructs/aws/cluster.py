@@ -15,8 +15,6 @@ from aws_cdk import (
     CfnResource,
     Fn,
     IAspect,
-    IStableAnyProducer,
-    Lazy,
     RemovalPolicy,
     Stack,
     Stage,
@@ -335,7 +333,9 @@ class AutoModeCluster(ChartTarget):
         if self.log_group is not None:
             # EKS makes the group itself, without retention and key, when it finds none.
             resource.node.add_dependency(self.log_group)
-        self._begin_before_the_network_ends(resource)
+        if isinstance(self.network, AutoModeNetwork):
+            # What an account may refuse, such as an Elastic IP, comes before what nothing may delete.
+            resource.node.add_dependency(self.network)
         self.admin_role_arns: tuple[str, ...] = tuple(admin_role_arns)
         """The roles that administer the cluster by an entry in its own stack."""
         for entry_id, arn in admin_ids(admin_role_arns):
@@ -428,17 +428,6 @@ class AutoModeCluster(ChartTarget):
                 f"'{self.node.path}' was made with kubectl=False and receives no charts",
                 "leave kubectl on, or write the chart as YAML for GitOps",
             )
-
-    def _begin_before_the_network_ends(self, resource: CfnResource) -> None:
-        """Lets the control plane wait for its subnets alone: the CDK has it wait for all that is in the VPC.
-
-        Manifests do need the ways out: what the CDK makes them wait for gets the network in the cluster's place.
-        """
-        network = self.network if isinstance(self.network, AutoModeNetwork) else self.network.vpc
-        resource.add_override("DependsOn", Lazy.any(_DependenciesOutside(resource, network)))
-        barrier = self.cluster.node.try_find_child("KubectlReadyBarrier")
-        if barrier is not None:
-            barrier.node.add_dependency(network)
 
     def _lasting_values(self) -> list[str]:
         """What other stacks read of this one and what stays for the cluster's life."""
@@ -605,8 +594,7 @@ class _NoAdmin:
         cluster = self._cluster.cluster
         of_kubectl = f"{cluster.node.path}/ClusterAdminRoleAccess/"
         return any(
-            isinstance(construct, CfnResource)
-            and construct.cfn_resource_type == "AWS::EKS::AccessEntry"
+            hasattr(type(construct), "attr_access_entry_arn")  # by class, for each question to an object asks Node.js
             and getattr(construct, "cluster_name", None) == cluster.cluster_name
             and getattr(construct, "type", None) in (None, "STANDARD")
             and not construct.node.path.startswith(of_kubectl)
@@ -615,19 +603,6 @@ class _NoAdmin:
 
 
 _REMOVAL_POLICIES = (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
-
-
-@jsii.implements(IStableAnyProducer)
-class _DependenciesOutside:
-    """The logical ids of what a resource depends on, less what lies in a construct."""
-
-    def __init__(self, resource: CfnResource, construct: IConstruct) -> None:
-        self._resource, self._construct = resource, construct
-
-    def produce(self) -> list[str] | None:
-        inside = {item.node.addr for item in self._construct.node.find_all()}
-        needed = [item for item in self._resource.obtain_dependencies() if isinstance(item, CfnResource)]
-        return [item.logical_id for item in needed if item.node.addr not in inside] or None
 
 
 _OTHER_NODES = ("AWS::EKS::Nodegroup", "AWS::EKS::FargateProfile")

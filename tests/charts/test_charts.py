@@ -82,6 +82,10 @@ class TestNodePools:
         with pytest.raises(AutoModeError, match=r"node-pools: pools: 'spott' is not known; did you mean 'spot'\?"):
             NodePoolsChart(cdk8s.App(), "node-pools", values=values, pools=["spott"])
 
+    def test_a_pool_that_is_asked_for_twice_is_made_once(self, values: ClusterValues) -> None:
+        chart = NodePoolsChart(cdk8s.App(), "node-pools", values=values, pools=["spot", "general", "spot"])
+        assert [item["metadata"]["name"] for item in chart.to_json()] == ["standard", "spot", "general"]
+
 
 class TestPlatform:
     def test_claims_without_a_class_get_encrypted_gp3(self, objects: dict[tuple[str, str], Any]) -> None:
@@ -112,6 +116,14 @@ class TestPlatform:
             None,
             "WaitForFirstConsumer",
         )
+
+
+def by_name(file: Path) -> dict[tuple[str, str], Any]:
+    """The objects of a file, in whatever order they are in."""
+    items = list(yaml.safe_load_all(file.read_text("utf-8")))
+    found = {(item["kind"], item["metadata"]["name"]): item for item in items}
+    assert len(found) == len(items)
+    return found
 
 
 class TestYamlFolder:
@@ -168,8 +180,7 @@ class TestYamlFolder:
         for name in ("retail-store", "gpt-oss"):
             (file,) = [file for file in out.iterdir() if file.stem.endswith(name)]
             stored = STORED.parent / f"{name.replace('-', '_')}.yaml"
-            written = {item["kind"]: item for item in yaml.safe_load_all(file.read_text("utf-8"))}
-            assert written == {item["kind"]: item for item in yaml.safe_load_all(stored.read_text("utf-8"))}
+            assert by_name(file) == by_name(stored)
 
     def test_demos_without_a_name_are_an_error_that_names_them(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from automode_constructs.manifests.kubernetes_object import JOB_DONE, JOB_FAILED
 from tools.rehearse import kubectl
 from tools.rehearse.kubectl import RefusedError, call, json_path
 
@@ -108,6 +110,19 @@ def test_job_has_succeeded_for_whoever_waits(cluster: Path) -> None:
     assert asked(".status.succeeded", cluster, "job.batch", "copy") == "'1'"
     assert asked('.status.conditions[?(@.type=="Complete")].status', cluster, "job", "copy") == "'True'"
     assert "Complete" in asked('.status.conditions[?(@.status=="True")].type', cluster, "job", "copy")
+
+
+def test_job_is_asked_whether_it_succeeded_or_why_it_failed(cluster: Path) -> None:
+    send("apply", cluster, JOB)
+    done = asked(JOB_DONE, cluster, "job.batch", "copy")
+    assert re.fullmatch(r"'[0-9-]+T[0-9:]+Z'", done)
+    assert asked(f"{JOB_DONE}}}{{{JOB_FAILED}", cluster, "job.batch", "copy") == done
+    assert asked(f"{JOB_DONE}}}{{range .failed}}Failed (DeadlineExceeded){{end", cluster, "job", "copy") == done
+    conditions = '{range .status.conditions[?(@.status=="True")]}{.type}: {.status}. {end}'
+    shown = call(["get", "job", "copy", "-o", f"jsonpath={conditions}for {{.metadata.name}}"], cluster)
+    assert shown == "SuccessCriteriaMet: True. Complete: True. for copy"
+    with pytest.raises(RefusedError, match="unexpected end of a range"):
+        asked("range .status.conditions[*]}{.type", cluster, "job", "copy")
 
 
 @pytest.mark.parametrize("name", sorted(kubectl.CRDS))

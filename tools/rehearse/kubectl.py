@@ -251,6 +251,7 @@ def _apply(manifest: Manifest, folder: Path, *, create: bool) -> str:
 
 def _done() -> dict[str, Any]:
     return {
+        "completionTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "succeeded": 1,
         "conditions": [{"type": "SuccessCriteriaMet", "status": "True"}, {"type": "Complete", "status": "True"}],
     }
@@ -277,13 +278,26 @@ def _shown(manifest: Manifest, form: str) -> str:
     if form == "json":
         return f"{json.dumps(manifest, indent=2)}\n"
     if form.startswith("jsonpath="):
-        return re.sub(
-            r"\{([^{}]*)\}",
-            lambda match: " ".join(_plain(each) for each in json_path(manifest, match[1])),
-            form.removeprefix("jsonpath="),
-        )
+        return _filled(re.split(r"\{([^{}]*)\}", form.removeprefix("jsonpath=")), manifest)
     items = manifest["items"] if manifest["kind"] == "List" else [manifest]
     return "".join(f"{item['kind'].lower()}/{item['metadata']['name']}\n" for item in items)
+
+
+def _filled(parts: Sequence[str], value: Any) -> str:
+    """Text, with a path or the head or end of a loop after every piece but the last."""
+    text, at = parts[0], 1
+    while at < len(parts):
+        if parts[at].startswith("range "):
+            begin, at = at, next((end for end in range(at, len(parts), 2) if parts[end] == "end"), len(parts))
+            if at == len(parts):
+                raise RefusedError("error: unexpected end of a range in a JSONPath")
+            found = json_path(value, parts[begin].removeprefix("range "))
+            text += "".join(_filled(parts[begin + 1 : at], each) for each in found)
+        else:
+            text += " ".join(_plain(each) for each in json_path(value, parts[at]))
+        text += parts[at + 1]
+        at += 2
+    return text
 
 
 def _plain(value: Any) -> str:

@@ -211,7 +211,8 @@ def _second_try(stage: Stage) -> Steps:
 
 
 def _ephemeral(stage: Stage) -> Steps:
-    brief, needed = "-c name=brief -c ephemeral=true", "ephemeral/bootstrap"
+    # With its region known, this network is placed by zone ids.
+    brief, needed = f"-c name=brief -c ephemeral=true -c region={REGION}", "ephemeral/bootstrap"
     yield _bootstrap(stage, "ephemeral", context=brief)
     for again in ("", "-again"):
         yield Step(
