@@ -20,14 +20,12 @@ if __name__ == "__main__":
 
 import aws_cdk as cdk
 
+from automode_constructs import patterns
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean
 from automode_constructs.facts.regions import known_regions, partition_of
 from charts import DEMOS
-from stacks.access_stack import AccessStack
-from stacks.cluster_stack import ClusterStack
-from stacks.guard_stack import GuardStack
 from stacks.platform_stack import PlatformStack
 
 CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
@@ -47,7 +45,7 @@ class Settings:
     availability_zones: tuple[str, ...] = ()
     ephemeral: bool = False
     hardened_pools: bool = True
-    demos: tuple[str, ...] = DEMOS
+    demos: tuple[str, ...] = tuple(DEMOS)
     retail_store_replicas: int = 1
     gpt_oss_replicas: int = 0
     bare_gpu_pool: bool = False
@@ -152,7 +150,7 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
             f"{did_you_mean(settings.region, known_regions())}",
         )
     env = cdk.Environment(region=settings.region, account=settings.account)
-    cluster = ClusterStack(
+    cluster = patterns.ClusterStack(
         app,
         f"{settings.name}-cluster",
         cluster_name=settings.name,
@@ -165,7 +163,7 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
         env=env,
         description="EKS Auto Mode cluster: network, keys, roles, control plane",
     )
-    access = AccessStack(
+    access = patterns.AccessStack(
         app,
         f"{settings.name}-access",
         cluster=cluster.cluster,
@@ -180,7 +178,7 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
         env=env,
         description="EKS Auto Mode cluster: NodePools, StorageClass, IngressClass",
     )
-    GuardStack(
+    patterns.GuardStack(
         app,
         f"{settings.name}-guard",
         guarded=[cluster, access, platform],
@@ -189,32 +187,26 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
         description="EKS Auto Mode cluster: keeps the other stacks from being destroyed",
     )
     for demo in dict.fromkeys(settings.demos):
-        for stack in _demo(app, demo, settings, cluster.cluster, env):
+        for stack in _DEMO_STACKS[demo](app, settings, cluster.cluster, env):
             # An Ingress cannot be deleted any more when its class is gone. And of what nothing depends on the CLI
             # destroys the lowest rank first: weights after the platform rank the model above the guard.
             stack.add_stack_dependency(platform)
 
 
-def _demo(
-    app: cdk.App, demo: str, settings: Settings, cluster: AutoModeCluster, env: cdk.Environment
-) -> list[cdk.Stack]:
-    # Imported here, for they take time and are not always wanted.
-    if demo == "retail-store":
-        from stacks.retail_store_stack import RetailStoreStack
+def _retail_store(app: cdk.App, settings: Settings, cluster: AutoModeCluster, env: cdk.Environment) -> list[cdk.Stack]:
+    shop = patterns.RetailStoreStack(
+        app,
+        f"{settings.name}-retail-store",
+        cluster=cluster,
+        replicas=settings.retail_store_replicas,
+        env=env,
+        description="EKS Auto Mode demo: the retail store's UI",
+    )
+    return [shop]
 
-        shop = RetailStoreStack(
-            app,
-            f"{settings.name}-retail-store",
-            cluster=cluster,
-            replicas=settings.retail_store_replicas,
-            env=env,
-            description="EKS Auto Mode demo: the retail store's UI",
-        )
-        return [shop]
-    from stacks.gpt_oss_stack import GptOssStack
-    from stacks.weights_stack import WeightsStack
 
-    weights = WeightsStack(
+def _gpt_oss(app: cdk.App, settings: Settings, cluster: AutoModeCluster, env: cdk.Environment) -> list[cdk.Stack]:
+    weights = patterns.WeightsStack(
         app,
         f"{settings.name}-weights",
         ephemeral=settings.ephemeral,
@@ -222,7 +214,7 @@ def _demo(
         description="EKS Auto Mode demo: the weights of GPT-OSS-20B",
     )
     in_aws = settings.region is None or partition_of(settings.region).name == "aws"
-    model = GptOssStack(
+    model = patterns.GptOssStack(
         app,
         f"{settings.name}-gpt-oss",
         cluster=cluster,
@@ -235,6 +227,10 @@ def _demo(
         description="EKS Auto Mode demo: GPT-OSS-20B on a GPU pool",
     )
     return [weights, model]
+
+
+_DEMO_STACKS = {"retail-store": _retail_store, "gpt-oss": _gpt_oss}
+"""The stacks of each of ``charts.DEMOS``."""
 
 
 def _cache_prefix(name: str) -> str:

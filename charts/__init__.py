@@ -1,26 +1,46 @@
-"""cdk8s charts of what runs in the cluster: concrete, opinionated, and yours to copy."""
+"""Which charts this app runs in its cluster: those of ``automode_constructs.patterns``, and yours beside them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
 import cdk8s
 
+from automode_constructs import patterns
+from automode_constructs.errors import AutoModeError
+from automode_constructs.inference.weights import S3Weights
 from automode_constructs.manifests.cluster_values import ClusterValues
-from charts.node_pools import NodePoolsChart
-from charts.platform import PlatformChart
 
 __all__ = ["DEMOS", "platform_charts"]
 
-DEMOS = ("retail-store", "gpt-oss")
-"""The demos: a shop, and a model on a GPU."""
-
 
 def platform_charts(app: cdk8s.App, values: ClusterValues) -> list[cdk8s.Chart]:
-    """The charts every cluster gets, in the order in which they are applied; equal for CloudFormation and GitOps.
+    """The charts of the platform, in the order in which they are applied; equal for CloudFormation and GitOps.
 
     Without built-in pools of EKS, ``critical`` and ``general`` take their place.
     """
     in_their_place = () if values.built_in_pools else ("critical", "general")
-    return [
-        NodePoolsChart(app, "node-pools", values=values, pools=[*in_their_place, "spot", "graviton"]),
-        PlatformChart(app, "platform", values=values),
-    ]
+    return patterns.platform_charts(app, values, pools=[*in_their_place, "spot", "graviton"])
+
+
+def _retail_store(app: cdk8s.App, id: str, _values: ClusterValues, _weights_bucket: str | None) -> cdk8s.Chart:
+    return patterns.RetailStoreChart(app, id)
+
+
+def _gpt_oss(app: cdk8s.App, id: str, values: ClusterValues, weights_bucket: str | None) -> cdk8s.Chart:
+    from automode_constructs.patterns.charts.gpt_oss import WEIGHTS_PREFIX
+
+    if not weights_bucket:
+        raise AutoModeError.of(
+            "--demos", "gpt-oss", "needs to know where its weights lie", "add --weights-bucket with the bucket's name"
+        )
+    weights = S3Weights(bucket=weights_bucket, prefix=WEIGHTS_PREFIX)
+    return patterns.GptOssChart(app, id, values=values, weights=weights)
+
+
+DEMOS: Mapping[str, Callable[[cdk8s.App, str, ClusterValues, str | None], cdk8s.Chart]] = MappingProxyType(
+    {"retail-store": _retail_store, "gpt-oss": _gpt_oss}
+)
+"""The demos, a shop and a model on a GPU: each makes its chart of a cdk8s app, an id, what the cluster knows, and the
+bucket of the model's weights. Their names are what the app's context key ``demos`` takes."""

@@ -11,7 +11,6 @@ from pathlib import Path
 import cdk8s
 
 from automode_constructs.errors import AutoModeError
-from automode_constructs.inference.weights import S3Weights
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.rendering.yaml_folder import ChartWarning, write_yaml_folder
 from charts import DEMOS, platform_charts
@@ -26,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Writes the folder; 0, or 1 with one line on standard error for each problem."""
     parser = argparse.ArgumentParser(prog="python -m charts", description=__doc__)
     parser.add_argument("--outputs", type=Path, default=EXAMPLE_OUTPUTS, help="what 'cdk deploy --outputs-file' wrote")
-    parser.add_argument("--demos", nargs="*", choices=DEMOS, help=f"demos to write too: {', '.join(DEMOS)}")
+    parser.add_argument("--demos", nargs="*", choices=[*DEMOS], help=f"demos to write too: {', '.join(DEMOS)}")
     parser.add_argument("--weights-bucket", help="bucket of the demo gpt-oss, whose pods need a role that may use it")
     parser.add_argument("--out", type=Path, default=Path("manifests"), help="the folder to write")
     options = parser.parse_args(arguments)
@@ -36,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         values = ClusterValues.from_outputs(_read(options.outputs), where=str(options.outputs))
         app = cdk8s.App()
         charts = platform_charts(app, values)
-        charts += [_demo(app, demo, values, options.weights_bucket) for demo in options.demos or ()]
+        charts += [DEMOS[demo](app, demo, values, options.weights_bucket) for demo in options.demos or ()]
         with warnings.catch_warnings(record=True) as risks:
             warnings.simplefilter("always", ChartWarning)
             files = write_yaml_folder(charts, options.out, default_node_class=values.built_in_pools)
@@ -48,21 +47,6 @@ def main(arguments: list[str] | None = None) -> int:
     for file in files:
         print(file)
     return 0
-
-
-def _demo(app: cdk8s.App, demo: str, values: ClusterValues, weights_bucket: str | None) -> cdk8s.Chart:
-    # Imported here, for they take time and are not always wanted.
-    if demo == "retail-store":
-        from charts.retail_store import RetailStoreChart
-
-        return RetailStoreChart(app, demo)
-    from charts.gpt_oss import WEIGHTS_PREFIX, GptOssChart
-
-    if not weights_bucket:
-        raise AutoModeError.of(
-            "--demos", "gpt-oss", "needs to know where its weights lie", "add --weights-bucket with the bucket's name"
-        )
-    return GptOssChart(app, demo, values=values, weights=S3Weights(bucket=weights_bucket, prefix=WEIGHTS_PREFIX))
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -11,9 +11,7 @@ import aws_cdk as cdk
 import cdk8s
 
 from automode_constructs import CertificateBundle, CertificateConfigMap, ChartDelivery, KubernetesObject, NodeDefaults
-from stacks.access_stack import AccessStack
-from stacks.cluster_stack import ClusterStack
-from stacks.platform_stack import PlatformStack
+from automode_constructs.patterns import AccessStack, ClusterStack, PlatformStack
 
 app = cdk.App()
 ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"

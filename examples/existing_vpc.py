@@ -9,9 +9,7 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from automode_constructs import ExistingNetwork
-from stacks.access_stack import AccessStack
-from stacks.cluster_stack import ClusterStack
-from stacks.platform_stack import PlatformStack
+from automode_constructs.patterns import AccessStack, ClusterStack, PlatformStack
 
 
 def company_network(stack: Construct) -> ExistingNetwork:

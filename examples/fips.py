@@ -7,9 +7,7 @@ EKS and Lambda where the region has them. A region without FIPS images is a warn
 import aws_cdk as cdk
 
 from automode_constructs import NodeDefaults
-from stacks.access_stack import AccessStack
-from stacks.cluster_stack import ClusterStack
-from stacks.platform_stack import PlatformStack
+from automode_constructs.patterns import AccessStack, ClusterStack, PlatformStack
 
 app = cdk.App()
 ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"

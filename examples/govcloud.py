@@ -6,9 +6,7 @@ The same file works in a commercial region: cdk synth -c region=us-east-2.
 
 import aws_cdk as cdk
 
-from stacks.access_stack import AccessStack
-from stacks.cluster_stack import ClusterStack
-from stacks.platform_stack import PlatformStack
+from automode_constructs.patterns import AccessStack, ClusterStack, PlatformStack
 
 app = cdk.App()
 ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"

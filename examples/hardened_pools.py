@@ -8,9 +8,7 @@ network_policy="DefaultDeny" a pod reaches nothing until a policy of its namespa
 import aws_cdk as cdk
 
 from automode_constructs import NodeDefaults
-from stacks.access_stack import AccessStack
-from stacks.cluster_stack import ClusterStack
-from stacks.platform_stack import PlatformStack
+from automode_constructs.patterns import AccessStack, ClusterStack, PlatformStack
 
 app = cdk.App()
 env = cdk.Environment(region="eu-central-1")

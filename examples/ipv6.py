@@ -7,9 +7,7 @@ network policies do not cover: enable_v4_egress=False takes that way, and needs 
 import aws_cdk as cdk
 
 from automode_constructs import AutoModeNetwork, NodeDefaults
-from stacks.access_stack import AccessStack
-from stacks.cluster_stack import ClusterStack
-from stacks.platform_stack import PlatformStack
+from automode_constructs.patterns import AccessStack, ClusterStack, PlatformStack
 
 app = cdk.App()
 ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"

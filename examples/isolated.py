@@ -8,8 +8,7 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from automode_constructs import AutoModeNetwork, VpcEndpoints
-from stacks.cluster_stack import ClusterStack
-from stacks.platform_stack import PlatformStack
+from automode_constructs.patterns import ClusterStack, PlatformStack
 
 
 def isolated_network(stack: Construct) -> AutoModeNetwork:

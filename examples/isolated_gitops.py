@@ -12,8 +12,7 @@ import cdk8s
 from constructs import Construct
 
 from automode_constructs import AutoModeNetwork, ClusterValues, VpcEndpoints, write_yaml_folder
-from charts import platform_charts
-from stacks.cluster_stack import ClusterStack
+from automode_constructs.patterns import ClusterStack, platform_charts
 
 
 def isolated_network(stack: Construct) -> AutoModeNetwork:

@@ -8,9 +8,7 @@ import aws_cdk as cdk
 import cdk8s
 
 from automode_constructs import AutoModeNetwork, ChartDelivery, LocalZoneSubnets
-from charts.local_zone import LocalZoneChart
-from stacks.cluster_stack import ClusterStack
-from stacks.platform_stack import PlatformStack
+from automode_constructs.patterns import ClusterStack, LocalZoneChart, PlatformStack
 
 FAMILIES = {"us-west-2-lax-1a": ["c5", "m5", "r5"], "us-west-2-den-1a": ["c6i", "m6i"]}
 

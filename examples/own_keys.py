@@ -8,9 +8,7 @@ change. EKS's built-in pools use the account's EBS key, so pools of ours take th
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
 
-from stacks.access_stack import AccessStack
-from stacks.cluster_stack import ClusterStack
-from stacks.platform_stack import PlatformStack
+from automode_constructs.patterns import AccessStack, ClusterStack, PlatformStack
 
 app = cdk.App()
 ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"

@@ -10,8 +10,7 @@ import cdk8s
 
 from automode_constructs import AutoModeNetwork, ChartDelivery, PodSecurityGroup
 from automode_constructs.aws.network import DEFAULT_POD_CIDR
-from charts import platform_charts
-from stacks.cluster_stack import ClusterStack
+from automode_constructs.patterns import ClusterStack, platform_charts
 
 app = cdk.App()
 env = cdk.Environment(region="eu-central-1")

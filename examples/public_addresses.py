@@ -8,9 +8,7 @@ with a warning; leave it out, and nothing is written.
 import aws_cdk as cdk
 
 from automode_constructs import NodeDefaults
-from stacks.access_stack import AccessStack
-from stacks.cluster_stack import ClusterStack
-from stacks.platform_stack import PlatformStack
+from automode_constructs.patterns import AccessStack, ClusterStack, PlatformStack
 
 app = cdk.App()
 ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"

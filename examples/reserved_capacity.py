@@ -10,8 +10,7 @@ import aws_cdk as cdk
 import cdk8s
 
 from automode_constructs import CapacityReservation, ChartDelivery
-from charts.reserved_capacity import ReservedCapacityChart
-from stacks.cluster_stack import ClusterStack
+from automode_constructs.patterns import ClusterStack, ReservedCapacityChart
 
 TODAY = date(2026, 12, 1)  # in an app of yours: date.today()
 

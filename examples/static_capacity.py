@@ -8,8 +8,7 @@ import aws_cdk as cdk
 import cdk8s
 
 from automode_constructs import ChartDelivery
-from charts.static_pools import StaticPoolsChart
-from stacks.cluster_stack import ClusterStack
+from automode_constructs.patterns import ClusterStack, StaticPoolsChart
 
 app = cdk.App()
 environment = cdk.Environment(region="us-east-1")

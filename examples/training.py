@@ -9,8 +9,7 @@ import cdk8s
 from aws_cdk import aws_ec2 as ec2
 
 from automode_constructs import ChartDelivery, EfaSecurityGroup, PlacementGroupSelector
-from charts.training import TrainingChart
-from stacks.cluster_stack import ClusterStack
+from automode_constructs.patterns import ClusterStack, TrainingChart
 
 app = cdk.App()
 environment = cdk.Environment(region="us-east-1")

@@ -1,1 +1,1 @@
-"""Stacks: they compose constructs and charts, pass values on, and decide nothing else."""
+"""The stacks of this app alone: they compose ``automode_constructs.patterns`` with its charts, and decide nothing."""

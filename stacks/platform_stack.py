@@ -1,22 +1,20 @@
-"""What every cluster gets besides AWS resources: pools, storage and ingress classes."""
+"""What every cluster of this app gets besides AWS resources."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import aws_cdk as cdk
-import cdk8s
 from constructs import Construct
 
+from automode_constructs import patterns
 from automode_constructs.aws.cluster import AutoModeCluster
-from automode_constructs.delivery.chart_delivery import ChartDelivery
 from charts import platform_charts
 
 __all__ = ["PlatformStack"]
 
 
-class PlatformStack(cdk.Stack):
-    """Delivers NodePools, the default StorageClass and the default IngressClass.
+class PlatformStack(patterns.PlatformStack):
+    """Delivers the charts of ``charts.platform_charts``.
 
     Args:
         scope: the app or stage.
@@ -25,6 +23,4 @@ class PlatformStack(cdk.Stack):
     """
 
     def __init__(self, scope: Construct, id: str, *, cluster: AutoModeCluster, **stack_options: Any) -> None:
-        super().__init__(scope, id, **stack_options)
-        for chart in platform_charts(cdk8s.App(), cluster.values):
-            ChartDelivery(self, chart.node.id, cluster=cluster, chart=chart)
+        super().__init__(scope, id, cluster=cluster, charts=platform_charts, **stack_options)

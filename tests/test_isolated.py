@@ -13,12 +13,12 @@ from automode_constructs import (
     ImageWeights,
     VpcEndpoints,
 )
-from charts.gpt_oss import GptOssChart
-from stacks.cluster_stack import ClusterStack
-from stacks.gpt_oss_stack import GptOssStack
-from stacks.platform_stack import PlatformStack
-from stacks.retail_store_stack import RetailStoreStack
-from stacks.weights_stack import WeightsStack
+from automode_constructs.patterns.charts.gpt_oss import GptOssChart
+from automode_constructs.patterns.stacks.cluster_stack import ClusterStack
+from automode_constructs.patterns.stacks.gpt_oss_stack import GptOssStack
+from automode_constructs.patterns.stacks.platform_stack import PlatformStack
+from automode_constructs.patterns.stacks.retail_store_stack import RetailStoreStack
+from automode_constructs.patterns.stacks.weights_stack import WeightsStack
 from tests.support import feature_flags, manifests, of_type, synthesised
 from tests.template_checks import template_findings
 

@@ -14,7 +14,7 @@ from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
 import app as the_app
-from charts.gpt_oss import WEIGHTS_PREFIX
+from automode_constructs.patterns.charts.gpt_oss import WEIGHTS_PREFIX
 from tests.conftest import AS_OF, default_app
 from tests.support import feature_flags
 

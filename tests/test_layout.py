@@ -31,19 +31,26 @@ LAYERS = {
     "inference": 7,
     "delivery": 7,
     "aws": 8,
+    "patterns": 9,
+    "testing": 10,
 }
 """The library's rooms: each may import itself and those with a lower number."""
 
 LIGHT = {"errors", "tokens", "facts", "specs", "checks"}
 """What a linter needs: it answers in a fraction of a second, and cdk8s and the CDK start a Node process."""
 
-HIDDEN_FROM_CHARTS = {"aws", "delivery", "cli"}
+LAZY = (LIBRARY, f"{LIBRARY}.patterns")
+"""The packages that hand out names of others, each loaded when it is first used."""
+
+CHARTS = ("charts", f"{LIBRARY}.patterns.charts")
+HIDDEN_FROM_CHARTS = ("aws", "delivery", "cli", "testing", "patterns.stacks")
+"""Charts are written for any cluster: they see no CDK."""
 
 
 @cache
-def root_names() -> dict[str, str]:
-    """The names of the package root, as type checkers read them, and where each comes from."""
-    tree = ast.parse((ROOT / LIBRARY / "__init__.py").read_text("utf-8"))
+def lazy_names(package: str) -> dict[str, str]:
+    """The names that a package hands out, as type checkers read them, and where each comes from."""
+    tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text("utf-8"))
     checked = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     return {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
@@ -54,12 +61,19 @@ def root_names() -> dict[str, str]:
     }
 
 
+def home(name: str) -> str:
+    """A dotted name, or where it comes from when a package hands it out."""
+    package, _, last = name.rpartition(".")
+    return lazy_names(package).get(last, name) if package in LAZY else name
+
+
 def part(name: str) -> str:
     """The part of the library that a dotted name belongs to; ``""`` is the package root."""
-    inside = [*name.split("."), ""][1]
-    if inside in root_names():
-        return part(root_names()[inside])
-    return inside
+    return [*home(name).split("."), ""][1]
+
+
+def within(name: str, *packages: str) -> bool:
+    return any(f"{name}.".startswith(f"{package}.") for package in packages)
 
 
 def may_import(importer: str, imported: str) -> bool:
@@ -71,9 +85,10 @@ def may_import(importer: str, imported: str) -> bool:
         return other in sys.stdlib_module_names | {"pydantic", "pydantic_core"} or (
             other == "yaml" and part(importer) in {"specs", "checks"}
         )
+    if within(importer, *CHARTS) and within(home(imported), *(f"{LIBRARY}.{name}" for name in HIDDEN_FROM_CHARTS)):
+        return False
     if house != other:
-        hidden = house == "charts" and part(imported) in HIDDEN_FROM_CHARTS
-        return HOUSE.index(other) < HOUSE.index(house) and not hidden
+        return HOUSE.index(other) < HOUSE.index(house)
     if house != LIBRARY:
         return True
     mine, theirs = part(importer), part(imported)
@@ -103,8 +118,8 @@ def imported_names(source: str, package: str) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            home = ".".join([*above, *([node.module] if node.module else [])])
-            yield from (f"{home}.{alias.name}" for alias in node.names)
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize(
@@ -135,14 +150,28 @@ def imported_names(source: str, package: str) -> Iterator[str]:
         ("automode_constructs.cli.lint", "automode_constructs.inference.presets", True),
         ("automode_constructs.cli.lint", "automode_constructs.delivery.chart_delivery", False),
         ("automode_constructs.cli.lint", "automode_constructs.aws.cluster", False),
-        ("charts.node_pools", "automode_constructs.NodePool", True),
-        ("charts.node_pools", "automode_constructs.AutoModeCluster", False),
-        ("charts.node_pools", "automode_constructs.aws.cluster", False),
-        ("charts.node_pools", "stacks.cluster_stack", False),
-        ("stacks.cluster_stack", "automode_constructs.AutoModeCluster", True),
-        ("stacks.cluster_stack", "charts.node_pools", True),
-        ("stacks.cluster_stack", "app", False),
-        ("app", "stacks.cluster_stack", True),
+        ("automode_constructs.aws.cluster", "automode_constructs.patterns.NODE_POOLS", False),
+        ("automode_constructs.cli.lint", "automode_constructs.patterns.NODE_POOLS", False),
+        ("automode_constructs.patterns.stacks.cluster_stack", "automode_constructs.AutoModeCluster", True),
+        ("automode_constructs.patterns.stacks.platform_stack", "automode_constructs.patterns.platform_charts", True),
+        ("automode_constructs.patterns.stacks.platform_stack", "charts.platform_charts", False),
+        ("automode_constructs.patterns.stacks.platform_stack", "automode_constructs.testing.findings", False),
+        ("automode_constructs.testing", "automode_constructs.patterns.ClusterStack", True),
+        ("automode_constructs.patterns.charts.node_pools", "automode_constructs.NodePool", True),
+        ("automode_constructs.patterns.charts.node_pools", "automode_constructs.AutoModeCluster", False),
+        ("automode_constructs.patterns.charts.node_pools", "automode_constructs.delivery.chart_delivery", False),
+        ("automode_constructs.patterns.charts.node_pools", "automode_constructs.patterns.ClusterStack", False),
+        ("automode_constructs.patterns.charts.node_pools", "automode_constructs.patterns.accelerator_taint", True),
+        ("charts", "automode_constructs.NodePool", True),
+        ("charts", "automode_constructs.AutoModeCluster", False),
+        ("charts", "automode_constructs.aws.cluster", False),
+        ("charts", "automode_constructs.patterns.platform_charts", True),
+        ("charts", "automode_constructs.patterns.ClusterStack", False),
+        ("charts.__main__", "stacks.platform_stack", False),
+        ("stacks.platform_stack", "automode_constructs.AutoModeCluster", True),
+        ("stacks.platform_stack", "charts.platform_charts", True),
+        ("stacks.platform_stack", "app", False),
+        ("app", "stacks.platform_stack", True),
     ],
 )
 def test_rules_tell_up_from_down(importer: str, imported: str, allowed: bool) -> None:
@@ -191,12 +220,13 @@ def test_every_module_lists_what_it_shows(name: str) -> None:
     assert [shown for shown in module.__all__ if not hasattr(module, shown)] == []
 
 
-def test_root_shows_type_checkers_and_python_the_same() -> None:
-    root = importlib.import_module(LIBRARY)
-    assert set(root.__all__) == set(root_names())
-    for name, origin in root_names().items():
-        home, _, original = origin.rpartition(".")
-        assert getattr(root, name) is getattr(importlib.import_module(home), original)
+@pytest.mark.parametrize("package", LAZY)
+def test_root_shows_type_checkers_and_python_the_same(package: str) -> None:
+    root = importlib.import_module(package)
+    assert set(root.__all__) == set(dir(root)) == set(lazy_names(package))
+    for name, origin in lazy_names(package).items():
+        module, _, original = origin.rpartition(".")
+        assert getattr(root, name) is getattr(importlib.import_module(module), original)
 
 
 @pytest.mark.parametrize(
@@ -204,6 +234,12 @@ def test_root_shows_type_checkers_and_python_the_same() -> None:
     [
         ("import automode_constructs", "pydantic yaml constructs cdk8s aws_cdk jsii"),
         ("from automode_constructs import AutoModeError, NodePoolSpec", "constructs cdk8s aws_cdk jsii"),
+        ("import automode_constructs.patterns", "pydantic yaml constructs cdk8s aws_cdk jsii"),
+        ("from automode_constructs.patterns import accelerator_taint", "constructs cdk8s aws_cdk jsii"),
+        (
+            "from automode_constructs.patterns import GptOssChart, TrainingChart, platform_charts",
+            "aws_cdk cdk8s_plus_28 automode_constructs.aws automode_constructs.delivery",
+        ),
     ],
 )
 def test_light_half_starts_no_node_process(statement: str, unwanted: str) -> None:

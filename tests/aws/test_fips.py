@@ -17,7 +17,7 @@ from aws_cdk import aws_eks_v2 as eks
 from aws_cdk.assertions import Annotations, Match, Template
 
 from automode_constructs import AutoModeCluster, AutoModeNetwork, NodeDefaults
-from stacks.cluster_stack import ClusterStack
+from automode_constructs.patterns.stacks.cluster_stack import ClusterStack
 from tests.support import feature_flags, of_type
 
 ROOT = Path(__file__).parents[2]

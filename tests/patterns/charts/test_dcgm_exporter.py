@@ -19,12 +19,12 @@ import yaml
 
 from automode_constructs.checks.device_plugin import device_plugin_problems
 from automode_constructs.cli.main import main
+from automode_constructs.patterns.charts.dcgm_exporter import IMAGE, DcgmExporterChart
 from automode_constructs.rendering.render import ChartNote, render
 from automode_constructs.rendering.yaml_folder import to_yaml
-from charts.dcgm_exporter import IMAGE, DcgmExporterChart
 from tests.refusal import refusal
 
-STORED = Path(__file__).parents[2] / "examples" / "dcgm_exporter.yaml"
+STORED = Path(__file__).parents[3] / "examples" / "dcgm_exporter.yaml"
 LABELS = {"app.kubernetes.io/name": "dcgm-exporter", "app.kubernetes.io/part-of": "gpu-metrics"}
 
 Objects = dict[str, Any]

@@ -17,12 +17,12 @@ import pytest
 import yaml
 
 from automode_constructs.cli.main import main
+from automode_constructs.patterns.charts.retail_store import IMAGE, RetailStoreChart
 from automode_constructs.rendering.render import render
 from automode_constructs.rendering.yaml_folder import to_yaml
-from charts.retail_store import IMAGE, RetailStoreChart
 from tests.refusal import refusal
 
-STORED = Path(__file__).parents[2] / "examples" / "retail_store.yaml"
+STORED = Path(__file__).parents[3] / "examples" / "retail_store.yaml"
 SELECTED = {"app.kubernetes.io/name": "ui", "app.kubernetes.io/part-of": "retail-store"}
 
 Objects = dict[str, Any]

@@ -20,15 +20,15 @@ from automode_constructs.checks.whole_tree import judge_tree
 from automode_constructs.cli.main import main
 from automode_constructs.inference.weights import HubWeights, S3Weights
 from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.patterns.charts.gpt_oss import WEIGHTS_PREFIX, GptOssChart
+from automode_constructs.patterns.charts.node_pools import NodePoolsChart
 from automode_constructs.rendering.render import render
 from automode_constructs.rendering.yaml_folder import to_yaml
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
-from charts.gpt_oss import WEIGHTS_PREFIX, GptOssChart
-from charts.node_pools import NodePoolsChart
 from tests.refusal import refusal
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 STORED = EXAMPLES / "gpt_oss.yaml"
 VALUES = ClusterValues.from_outputs(json.loads((EXAMPLES / "outputs.json").read_text("utf-8")), where="outputs.json")
 S3 = S3Weights(bucket="automode-weights", prefix=WEIGHTS_PREFIX)

@@ -19,16 +19,16 @@ import pytest
 
 from automode_constructs import AutoModeCluster, ImportedCluster, ModelBucket
 from automode_constructs.manifests.cluster_values import ClusterValues
-from charts.gpt_oss import WEIGHTS_PREFIX
-from stacks.gpt_oss_stack import GptOssStack
-from stacks.weights_stack import WeightsStack
+from automode_constructs.patterns.charts.gpt_oss import WEIGHTS_PREFIX
+from automode_constructs.patterns.stacks.gpt_oss_stack import GptOssStack
+from automode_constructs.patterns.stacks.weights_stack import WeightsStack
 from tests.support import feature_flags, manifests, of_type, synthesised, text_of
 from tests.template_checks import template_findings
 from tests.template_order import waits_for
 
 MANIFEST = "Custom::AWSCDK-EKS-KubernetesResource"
 VALUES = ClusterValues.from_outputs(
-    json.loads((Path(__file__).parents[2] / "examples" / "outputs.json").read_text("utf-8")), where="outputs.json"
+    json.loads((Path(__file__).parents[3] / "examples" / "outputs.json").read_text("utf-8")), where="outputs.json"
 )
 WAIT = "Custom::AWSCDK-EKS-KubernetesObjectValue"
 

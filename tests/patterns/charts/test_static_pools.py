@@ -11,9 +11,9 @@ import pytest
 
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree
 from automode_constructs.manifests.cluster_values import ClusterValues
-from charts.static_pools import LABEL, StaticPoolsChart
+from automode_constructs.patterns.charts.static_pools import LABEL, StaticPoolsChart
 
-OUTPUTS = Path(__file__).parents[2] / "examples" / "outputs.json"
+OUTPUTS = Path(__file__).parents[3] / "examples" / "outputs.json"
 VALUES = ClusterValues.from_outputs(json.loads(OUTPUTS.read_text("utf-8")), where="outputs.json")
 
 

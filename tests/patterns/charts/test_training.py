@@ -13,16 +13,16 @@ import pytest
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree
 from automode_constructs.facts.efa import EfaCards
 from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.patterns.charts.training import TrainingChart
 from automode_constructs.rendering.render import render
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.capacity import PlacementGroupSelector
 from automode_constructs.specs.nodes.hugepages import Hugepages, StaticHugepages, TransparentHugepages
 from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm
 from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
-from charts.training import TrainingChart
 from tests.refusal import refusal
 
-OUTPUTS = Path(__file__).parents[2] / "examples" / "outputs.json"
+OUTPUTS = Path(__file__).parents[3] / "examples" / "outputs.json"
 VALUES = ClusterValues.from_outputs(json.loads(OUTPUTS.read_text("utf-8")), where="outputs.json")
 BLOCK = CapacityReservation(
     id="cr-1", kind="capacity-block", instance_type="p5.48xlarge", zone="us-east-1a", ends=date(2026, 12, 14)

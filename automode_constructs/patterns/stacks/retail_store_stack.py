@@ -9,8 +9,8 @@ import cdk8s
 from constructs import Construct
 
 from automode_constructs.delivery.chart_delivery import ChartDelivery, ChartTarget
+from automode_constructs.patterns.charts.retail_store import IMAGE, NAME, NAMESPACE, RetailStoreChart
 from automode_constructs.specs.pools.labels import CAPACITY_TYPE, INSTANCE_TYPE, ZONE
-from charts.retail_store import IMAGE, NAME, NAMESPACE, RetailStoreChart
 
 __all__ = ["RetailStoreStack"]
 

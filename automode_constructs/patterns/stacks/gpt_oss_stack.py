@@ -18,9 +18,17 @@ from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE
 from automode_constructs.inference.weights import S3Weights
+from automode_constructs.patterns.charts.dcgm_exporter import DcgmExporterChart
+from automode_constructs.patterns.charts.gpt_oss import (
+    IMAGE,
+    NAME,
+    NAMESPACE,
+    POOL,
+    STAGING_ACCOUNT,
+    WEIGHTS_PREFIX,
+    GptOssChart,
+)
 from automode_constructs.specs.pools.labels import CAPACITY_TYPE, INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
-from charts.dcgm_exporter import DcgmExporterChart
-from charts.gpt_oss import IMAGE, NAME, NAMESPACE, POOL, STAGING_ACCOUNT, WEIGHTS_PREFIX, GptOssChart
 
 __all__ = ["GptOssStack"]
 

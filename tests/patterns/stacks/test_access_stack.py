@@ -13,7 +13,7 @@ from aws_cdk.assertions import Annotations, Match
 
 from automode_constructs import AutoModeCluster, ImportedCluster
 from automode_constructs.aws.access import AdminAccess
-from stacks.access_stack import AccessStack
+from automode_constructs.patterns.stacks.access_stack import AccessStack
 from tests.refusal import refusal
 from tests.support import feature_flags, of_type, synthesised, text_of
 

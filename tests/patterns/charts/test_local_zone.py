@@ -10,12 +10,12 @@ import cdk8s
 import pytest
 
 from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.patterns.charts.local_zone import LocalZoneChart
 from automode_constructs.rendering.render import render
 from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
-from charts.local_zone import LocalZoneChart
 from tests.refusal import refusal
 
-OUTPUTS = Path(__file__).parents[2] / "examples" / "outputs.json"
+OUTPUTS = Path(__file__).parents[3] / "examples" / "outputs.json"
 VALUES = ClusterValues.from_outputs(json.loads(OUTPUTS.read_text("utf-8")), where="outputs.json")
 LAX = "us-west-2-lax-1a"
 SUBNETS = {LAX: "subnet-0aaaaaaaaaaaaaaaa"}

@@ -28,16 +28,16 @@ from automode_constructs import (
     ImportedCluster,
     NodeDefaults,
 )
-from stacks.cluster_stack import ClusterStack
-from stacks.gpt_oss_stack import GptOssStack
-from stacks.platform_stack import PlatformStack
-from stacks.retail_store_stack import RetailStoreStack
-from stacks.weights_stack import WeightsStack
+from automode_constructs.patterns.stacks.cluster_stack import ClusterStack
+from automode_constructs.patterns.stacks.gpt_oss_stack import GptOssStack
+from automode_constructs.patterns.stacks.platform_stack import PlatformStack
+from automode_constructs.patterns.stacks.retail_store_stack import RetailStoreStack
+from automode_constructs.patterns.stacks.weights_stack import WeightsStack
 from tests.cloudformation import Account, Report, assembly
 from tests.refusal import refusal
 from tests.support import Template, feature_flags, manifests
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Templates = dict[str, Template]
 
 ROLE = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"

@@ -16,13 +16,13 @@ from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Annotations, Match
 
 from automode_constructs import AutoModeNetwork, CertificateBundle, NodeDefaults
-from stacks.cluster_stack import ClusterStack
-from stacks.platform_stack import PlatformStack
+from automode_constructs.patterns.stacks.cluster_stack import ClusterStack
+from automode_constructs.patterns.stacks.platform_stack import PlatformStack
 from tests.refusal import refusal
 from tests.support import feature_flags, manifests, of_type, only, synthesised, text_of
 from tests.template_checks import template_findings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PEM = (ROOT / "examples" / "corporate_root.pem").read_text("utf-8")
 AS_OF = date(2026, 11, 23)
 

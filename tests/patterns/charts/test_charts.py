@@ -13,11 +13,11 @@ import yaml
 
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.patterns.charts.node_pools import NodePoolsChart
 from charts import platform_charts
 from charts.__main__ import main
-from charts.node_pools import NodePoolsChart
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 OUTPUTS = ROOT / "examples" / "outputs.json"
 STORED = ROOT / "examples" / "manifests"
 

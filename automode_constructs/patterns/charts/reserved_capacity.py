@@ -10,9 +10,9 @@ from constructs import Construct
 
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.reserved_capacity import ReservedCapacity
+from automode_constructs.patterns.charts.accelerator_taint import accelerator_taint
 from automode_constructs.specs.pools.capacity_reservation import CapacityReservation, Fallback
 from automode_constructs.specs.pools.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
-from charts.accelerator_taint import accelerator_taint
 
 __all__ = ["ReservedCapacityChart"]
 

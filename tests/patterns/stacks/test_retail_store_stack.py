@@ -9,9 +9,9 @@ import cdk8s
 import pytest
 
 from automode_constructs import AutoModeCluster, ImportedCluster
+from automode_constructs.patterns.charts.retail_store import RetailStoreChart
+from automode_constructs.patterns.stacks.retail_store_stack import RetailStoreStack
 from automode_constructs.rendering.render import render
-from charts.retail_store import RetailStoreChart
-from stacks.retail_store_stack import RetailStoreStack
 from tests.refusal import refusal
 from tests.support import feature_flags, manifests, of_type, synthesised
 from tests.template_checks import template_findings

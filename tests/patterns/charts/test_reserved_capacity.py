@@ -11,11 +11,11 @@ import cdk8s
 import pytest
 
 from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.patterns.charts.accelerator_taint import accelerator_taint
+from automode_constructs.patterns.charts.reserved_capacity import ReservedCapacityChart
 from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
-from charts.accelerator_taint import accelerator_taint
-from charts.reserved_capacity import ReservedCapacityChart
 
-OUTPUTS = Path(__file__).parents[2] / "examples" / "outputs.json"
+OUTPUTS = Path(__file__).parents[3] / "examples" / "outputs.json"
 VALUES = ClusterValues.from_outputs(json.loads(OUTPUTS.read_text("utf-8")), where="outputs.json")
 
 

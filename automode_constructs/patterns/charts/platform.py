@@ -1,7 +1,8 @@
-"""What every workload expects to find: a default StorageClass and a default IngressClass."""
+"""What every workload expects to find: NodePools, a default StorageClass and a default IngressClass."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import cdk8s
@@ -10,10 +11,32 @@ from constructs import Construct
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.ingress_class import IngressClass, IngressClassParams
 from automode_constructs.manifests.storage_class import StorageClass
+from automode_constructs.patterns.charts.node_pools import NodePoolsChart
 from automode_constructs.specs.storage.storage_class import PROVISIONER, StorageClassSpec, StorageParameters
 from automode_constructs.specs.traffic.ingress_class import IngressClassParamsSpec
 
-__all__ = ["PlatformChart"]
+__all__ = ["PlatformChart", "platform_charts"]
+
+
+def platform_charts(app: cdk8s.App, values: ClusterValues, *, pools: Sequence[str] | None = None) -> list[cdk8s.Chart]:
+    """The charts every cluster needs, in the order in which they are applied; equal for CloudFormation and GitOps.
+
+    Args:
+        app: the cdk8s app.
+        values: what the cluster knows.
+        pools: which of ``NODE_POOLS`` to make. Default: ``spot`` and ``graviton``, and ``critical`` and ``general``
+            where EKS keeps no pools of its own; we decide.
+
+    Raises:
+        AutoModeError: for a pool that is none of them.
+    """
+    if pools is None:
+        in_their_place = () if values.built_in_pools else ("critical", "general")
+        pools = [*in_their_place, "spot", "graviton"]
+    return [
+        NodePoolsChart(app, "node-pools", values=values, pools=pools),
+        PlatformChart(app, "platform", values=values),
+    ]
 
 
 class PlatformChart(cdk8s.Chart):

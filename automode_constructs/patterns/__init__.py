@@ -1,0 +1,65 @@
+"""Where most people start: stacks, charts and NodePools with choices made, over the constructs of this library.
+
+A stack or chart that decides otherwise than you want is yours to copy. Names are loaded when they are first used: a
+chart starts no CDK, and the package ``cdk8s-plus-28`` is needed by the charts that are written with it alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from automode_constructs.patterns.charts.accelerator_taint import accelerator_taint as accelerator_taint
+    from automode_constructs.patterns.charts.dcgm_exporter import DcgmExporterChart as DcgmExporterChart
+    from automode_constructs.patterns.charts.gpt_oss import GptOssChart as GptOssChart
+    from automode_constructs.patterns.charts.local_zone import LocalZoneChart as LocalZoneChart
+    from automode_constructs.patterns.charts.node_pools import NODE_POOLS as NODE_POOLS
+    from automode_constructs.patterns.charts.node_pools import NodePoolsChart as NodePoolsChart
+    from automode_constructs.patterns.charts.platform import PlatformChart as PlatformChart
+    from automode_constructs.patterns.charts.platform import platform_charts as platform_charts
+    from automode_constructs.patterns.charts.reserved_capacity import ReservedCapacityChart as ReservedCapacityChart
+    from automode_constructs.patterns.charts.retail_store import RetailStoreChart as RetailStoreChart
+    from automode_constructs.patterns.charts.static_pools import StaticPoolsChart as StaticPoolsChart
+    from automode_constructs.patterns.charts.training import TrainingChart as TrainingChart
+    from automode_constructs.patterns.stacks.access_stack import AccessStack as AccessStack
+    from automode_constructs.patterns.stacks.cluster_stack import ClusterStack as ClusterStack
+    from automode_constructs.patterns.stacks.gpt_oss_stack import GptOssStack as GptOssStack
+    from automode_constructs.patterns.stacks.guard_stack import GuardStack as GuardStack
+    from automode_constructs.patterns.stacks.platform_stack import PlatformStack as PlatformStack
+    from automode_constructs.patterns.stacks.retail_store_stack import RetailStoreStack as RetailStoreStack
+    from automode_constructs.patterns.stacks.weights_stack import WeightsStack as WeightsStack
+else:
+    _HOMES = {
+        "AccessStack": "stacks.access_stack",
+        "ClusterStack": "stacks.cluster_stack",
+        "DcgmExporterChart": "charts.dcgm_exporter",
+        "GptOssChart": "charts.gpt_oss",
+        "GptOssStack": "stacks.gpt_oss_stack",
+        "GuardStack": "stacks.guard_stack",
+        "LocalZoneChart": "charts.local_zone",
+        "NODE_POOLS": "charts.node_pools",
+        "NodePoolsChart": "charts.node_pools",
+        "PlatformChart": "charts.platform",
+        "PlatformStack": "stacks.platform_stack",
+        "ReservedCapacityChart": "charts.reserved_capacity",
+        "RetailStoreChart": "charts.retail_store",
+        "RetailStoreStack": "stacks.retail_store_stack",
+        "StaticPoolsChart": "charts.static_pools",
+        "TrainingChart": "charts.training",
+        "WeightsStack": "stacks.weights_stack",
+        "accelerator_taint": "charts.accelerator_taint",
+        "platform_charts": "charts.platform",
+    }
+
+    __all__ = sorted(_HOMES)
+
+    def __getattr__(name):
+        from importlib import import_module
+
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+        return getattr(import_module(f"{__name__}.{home}"), name)
+
+    def __dir__():
+        return __all__

@@ -1,0 +1,1 @@
+"""Stacks to start from: they compose constructs and charts, and pass values on."""
