@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import cdk8s
-import cdk8s_plus_28 as kplus
 from constructs import Construct
 
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.specs.pools.labels import ZONE
+
+try:
+    import cdk8s_plus_28 as kplus
+except ModuleNotFoundError as missing:
+    if missing.name != "cdk8s_plus_28":
+        raise
+    raise AutoModeError.of(
+        "RetailStoreChart",
+        "",
+        "is written with cdk8s-plus-28, which is not installed",
+        "pip install 'automode-constructs[cdk8s-plus]'",
+    ) from None
 
 __all__ = ["IMAGE", "MOST_REPLICAS", "NAME", "NAMESPACE", "RetailStoreChart"]
 
@@ -47,7 +58,8 @@ class RetailStoreChart(cdk8s.Chart):
             ``PlatformChart`` makes, whose parameters decide whether it has public addresses. Default: True; we decide.
 
     Raises:
-        AutoModeError: for replicas out of bounds; for an image that may be another one tomorrow.
+        AutoModeError: for replicas out of bounds; for an image that may be another one tomorrow; on import, without
+            the package ``cdk8s-plus-28``, which the extra ``automode-constructs[cdk8s-plus]`` brings.
 
     Source: aws-containers/retail-store-sample-app, src/ui/README.md (mocks), src/ui/Dockerfile (port, user),
     src/ui/chart (probe paths, ``/tmp``, ``JAVA_OPTS``).
