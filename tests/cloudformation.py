@@ -19,6 +19,7 @@ from typing import Any
 import aws_cdk as cdk
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
+from automode_constructs.facts.create_only import create_only_fields
 from tests.support import Template
 from tests.template_order import waits_for
 
@@ -31,17 +32,9 @@ IN_PLACE = {"AWS::Lambda::LayerVersion"}
 """Types that are replaced at every change, unseen: a version of a layer takes the place of another."""
 
 FIXED = {
+    **create_only_fields(),
     "StorageClass": ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
     "VolumeAttributesClass": ("driverName", "parameters"),
-    "Job": ("spec.template", "spec.selector", "spec.completionMode"),
-    "Deployment": ("spec.selector",),
-    "DaemonSet": ("spec.selector",),
-    "StatefulSet": ("spec.selector", "spec.serviceName", "spec.volumeClaimTemplates", "spec.podManagementPolicy"),
-    "PersistentVolumeClaim": ("spec.storageClassName", "spec.accessModes", "spec.volumeName", "spec.selector"),
-    "RoleBinding": ("roleRef",),
-    "ClusterRoleBinding": ("roleRef",),
-    "IngressClass": ("spec.controller",),
-    "Service": ("spec.clusterIP",),
     "NodePool": ("spec.template.spec.nodeClassRef.group", "spec.template.spec.nodeClassRef.kind"),
 }
 """What the API server refuses to change: Kubernetes' validation of each kind, and the CRD of NodePool."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
+
+from automode_constructs.testing import manifests, text_of
 
 __all__ = ["feature_flags", "manifests", "of_type", "only", "synthesised", "text_of"]
 
@@ -39,19 +40,3 @@ def only(template: Template, kind: str) -> dict[str, Any]:
     """The one resource of a type."""
     (resource,) = of_type(template, kind).values()
     return resource
-
-
-def text_of(value: Any) -> str:
-    """A template value as text, with ``{...}`` for what only a deployment knows."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping) and "Fn::Join" in value:
-        separator, parts = value["Fn::Join"]
-        return str(separator).join(text_of(part) for part in parts)
-    return "{" + json.dumps(value).replace('"', "'") + "}"
-
-
-def manifests(template: Template) -> Iterator[dict[str, Any]]:
-    """The Kubernetes objects a template delivers, with ``{...}`` for what only a deployment knows."""
-    for resource in of_type(template, "Custom::AWSCDK-EKS-KubernetesResource").values():
-        yield from json.loads(text_of(resource["Properties"]["Manifest"]))

@@ -1,0 +1,272 @@
+"""For tests of your own: the objects of a chart, the findings of an app, and that an upgrade replaces nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import cdk8s
+
+from automode_constructs.checks.change import judge_change
+from automode_constructs.errors import AutoModeError
+from automode_constructs.facts.create_only import create_only_fields, create_only_properties
+from automode_constructs.rendering.render import render
+
+if TYPE_CHECKING:
+    import aws_cdk as cdk
+
+__all__ = ["Finding", "Template", "assert_replaces_nothing", "findings", "manifests", "templates", "text_of"]
+
+Template = Mapping[str, Any]
+"""A CloudFormation template as plain data."""
+
+KUBERNETES_RESOURCE = "Custom::AWSCDK-EKS-KubernetesResource"
+"""The type by which the CDK delivers Kubernetes objects."""
+
+_KEEP_THEIR_ID = frozenset(
+    {
+        "AWS::Lambda::LayerVersion",  # a version takes the place of another, and nobody notices
+        "Custom::AWSCDK-EKS-KubernetesObjectValue",
+        "Custom::S3AutoDeleteObjects",
+        "Custom::VpcRestrictDefaultSG",
+    }
+)
+"""Types of which nothing is lost when their properties change."""
+
+_SEVERITIES: Mapping[str, Literal["error", "warning"]] = {"aws:cdk:error": "error", "aws:cdk:warning": "warning"}
+_ACKNOWLEDGEABLE = re.compile(r"(?P<message>.*) \[ack: (?P<rule>[^\]]+)\]", re.DOTALL)
+_FAILED = "Validation failed with the following errors:"
+_FAILURE = re.compile(r"  \[(?P<where>[^\]]*)\] (?P<message>.*)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One error or warning of a CDK app."""
+
+    severity: Literal["error", "warning"]
+    where: str
+    """The path of the construct that holds it."""
+    message: str
+    rule: str = ""
+    """The id by which a warning is acknowledged (``automode:NoAdmin``), or ``""``."""
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.where}: {self.message}{f' [{self.rule}]' if self.rule else ''}"
+
+
+def findings(app: cdk.Stage) -> list[Finding]:
+    """Synthesises an app or stage and tells its errors and warnings, in the order of the construct tree.
+
+    Those of this library and of everybody who uses the CDK's annotations. What was acknowledged is not among them. An
+    ``AutoModeError`` is raised where the mistake is made, before there is an app to ask.
+
+    Args:
+        app: the CDK app, or a stage of one.
+    """
+    failures: list[Finding] = []
+    try:
+        app.synth()
+    except RuntimeError as error:
+        # jsii knows no other exception.
+        _, failed, told = str(error).partition(_FAILED)
+        if not failed:
+            raise
+        for line in told.splitlines():
+            if match := _FAILURE.fullmatch(line):
+                failures.append(Finding(severity="error", where=match["where"], message=match["message"]))
+            elif failures:
+                last = failures.pop()
+                failures.append(Finding(severity="error", where=last.where, message=f"{last.message}\n{line}"))
+    annotated = []
+    for construct in app.node.find_all():
+        for entry in construct.node.metadata:
+            if severity := _SEVERITIES.get(entry.type):
+                match = _ACKNOWLEDGEABLE.fullmatch(str(entry.data))
+                message, rule = (match["message"], match["rule"]) if match else (str(entry.data), "")
+                annotated.append(Finding(severity=severity, where=construct.node.path, message=message, rule=rule))
+    return [*failures, *dict.fromkeys(annotated)]
+
+
+def manifests(source: cdk8s.Chart | Template) -> list[dict[str, Any]]:
+    """The Kubernetes objects of a chart, nested charts included, or those that a template delivers.
+
+    In a template, ``{...}`` stands for what only a deployment knows.
+
+    Args:
+        source: a cdk8s chart, or a CloudFormation template.
+
+    Raises:
+        AutoModeError: for anything else; for a chart with errors.
+    """
+    if isinstance(source, cdk8s.Chart):
+        rendering = render(source)
+        errors = [note for note in rendering.notes if note.severity == "error"]
+        if errors:
+            raise AutoModeError.of(errors[0].where, "", "; ".join(note.message for note in errors))
+        return [item.manifest for item in rendering.objects]
+    if not isinstance(source, Mapping) or "Resources" not in source:
+        raise AutoModeError.of(
+            "manifests",
+            "source",
+            f"is no chart and no template but {type(source).__name__}",
+            "pass a cdk8s.Chart, or one of templates(app).values()",
+        )
+    return [
+        item
+        for resource in source["Resources"].values()
+        if resource["Type"] == KUBERNETES_RESOURCE
+        for item in _objects(resource.get("Properties", {}))
+    ]
+
+
+def text_of(value: Any) -> str:
+    """A template's value as text, with ``{...}`` for what only a deployment knows."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and "Fn::Join" in value:
+        separator, parts = value["Fn::Join"]
+        return str(separator).join(text_of(part) for part in parts)
+    return "{" + json.dumps(value).replace('"', "'") + "}"
+
+
+def templates(source: cdk.Stage | str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+    """The templates of an app by stack name, those of its stages included.
+
+    Where stages deploy stacks of one name to several places, each name has the place behind it, as
+    ``eks (aws://111122223333/eu-west-1)``.
+
+    Args:
+        source: the CDK app, or a stage of one, which is synthesised; or the folder that ``cdk synth`` wrote.
+
+    Raises:
+        AutoModeError: for a folder that holds no assembly.
+    """
+    folder = Path(source) if isinstance(source, (str, os.PathLike)) else Path(source.synth().directory)
+    stacks = [*_stacks(folder)]
+    names = Counter(name for name, _, _ in stacks)
+    # Stages deploy stacks of one name to several places.
+    return {name if names[name] == 1 else f"{name} ({place})": template for name, place, template in stacks}
+
+
+def _stacks(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Name, environment and template of each stack in the folder of an assembly."""
+    file = folder / "manifest.json"
+    try:
+        artifacts = json.loads(file.read_text("utf-8"))["artifacts"]
+    except OSError as error:
+        raise AutoModeError.of(
+            "templates", "source", f"{file} cannot be read ({error.strerror})", "give the folder that cdk synth wrote"
+        ) from None
+    for name, artifact in artifacts.items():
+        properties = artifact.get("properties", {})
+        if artifact["type"] == "cdk:cloud-assembly":
+            yield from _stacks(folder / properties["directoryName"])
+        elif artifact["type"] == "aws:cloudformation:stack":
+            template = json.loads((folder / properties["templateFile"]).read_text("utf-8"))
+            yield properties.get("stackName", name), artifact["environment"], template
+
+
+def assert_replaces_nothing(
+    before: cdk.Stage | str | os.PathLike[str] | Template,
+    after: cdk.Stage | str | os.PathLike[str] | Template,
+    *,
+    except_for: Collection[str] = (),
+) -> None:
+    """Asserts that a deployment of ``after`` over ``before`` replaces, deletes and breaks off nothing.
+
+    Refused are: a stack or a resource that is gone, which also is what a changed logical id looks like; a changed
+    type; a changed property that CloudFormation cannot change in place; a Kubernetes object with a field that the API
+    server does not change. A resource of a type that this library makes nothing of is refused when it changes at all:
+    whether that replaces it is not known here.
+
+    Args:
+        before: what is deployed: an app, the folder that ``cdk synth`` wrote, a template, or templates by stack name.
+        after: what is to be deployed.
+        except_for: resources that may go or be replaced, as the assertion names them: ``<stack>/<logical id>``, or
+            ``<logical id>`` for templates alone, or the name of a stack. Default: none.
+
+    Raises:
+        AssertionError: with a line for each resource.
+
+    Source: CloudFormation User Guide, "Understand update behaviors of stack resources".
+    """
+    old, new = _by_stack(before), _by_stack(after)
+    lines = []
+    for stack, template in old.items():
+        if stack not in new:
+            changes = {stack: ["is gone"]}
+        else:
+            changes = {
+                f"{stack}/{name}" if stack else name: [*_losses(resource, new[stack]["Resources"].get(name))]
+                for name, resource in template["Resources"].items()
+            }
+        lines += [f"{where}: {loss}" for where, losses in changes.items() if where not in except_for for loss in losses]
+    if lines:
+        raise AssertionError("\n".join([f"the deployment loses what is there, {len(lines)} times", *lines]))
+
+
+def _by_stack(source: cdk.Stage | str | os.PathLike[str] | Template) -> Mapping[str, Template]:
+    if not isinstance(source, Mapping):
+        return templates(source)
+    return {"": source} if "Resources" in source else source
+
+
+def _losses(old: Mapping[str, Any], new: Mapping[str, Any] | None) -> Iterator[str]:
+    """What a deployment does to a resource besides updating it in place."""
+    kind = old["Type"]
+    if new is None:
+        yield f"{kind} is gone"
+        return
+    if new["Type"] != kind:
+        yield f"{kind} becomes {new['Type']}, which CloudFormation refuses"
+        return
+    before, after = old.get("Properties", {}), new.get("Properties", {})
+    if before.get("ServiceToken") != after.get("ServiceToken"):
+        yield f"{kind}: ServiceToken changes, which CloudFormation refuses"
+    if kind == KUBERNETES_RESOURCE:
+        yield from _refused_changes(before, after)
+    elif kind in create_only_properties() and kind not in _KEEP_THEIR_ID:
+        changed = [path for path in create_only_properties()[kind] if _at(before, path) != _at(after, path)]
+        if changed:
+            yield f"{kind} is replaced, because {', '.join(changed)} cannot change in place"
+    elif kind not in _KEEP_THEIR_ID and before != after:
+        changed = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+        yield f"{kind}: {', '.join(changed)} changes, and whether that replaces it is not known here"
+
+
+def _refused_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Fields of the delivered objects that the API server does not change."""
+    earlier = {_key(item): item for item in _objects(before)}
+    for item in _objects(after):
+        old = earlier.get(_key(item))
+        if old is None:
+            continue
+        paths = [path for path in create_only_fields().get(item["kind"], ()) if _at(old, path) != _at(item, path)]
+        paths += [problem.field for problem in judge_change(old, item)]
+        if paths:
+            yield f"{_key(item)}: {', '.join(paths)} changes, which the API server refuses"
+
+
+def _objects(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = json.loads(text_of(properties["Manifest"]))
+    return items
+
+
+def _key(item: Mapping[str, Any]) -> str:
+    metadata = item["metadata"]
+    return "/".join(filter(None, (item["kind"], metadata.get("namespace"), metadata["name"])))
+
+
+def _at(value: Any, path: str) -> Any:
+    """The value at a path, or the function of the template that stands on the way there."""
+    for part in path.split("."):
+        if isinstance(value, Mapping) and any(key == "Ref" or key.startswith("Fn::") for key in value):
+            return value
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
