@@ -5,6 +5,7 @@ Run once with AUTOMODE_REGENERATE=1 to write the stored objects anew, then read 
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -56,6 +57,15 @@ def test_example(example: Path, tmp_path: Path) -> None:
     text = stored.read_text("utf-8")
     assert text.startswith(heading)
     assert sorted(yaml.safe_load_all(text), key=_key) == delivered
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_imports_nothing_that_pip_does_not_install(example: Path) -> None:
+    tree = ast.parse(example.read_text("utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    packages = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+    assert packages <= {"automode_constructs", "aws_cdk", "cdk8s", "constructs"}
 
 
 def _heading(example: Path, delivered: list[dict[str, Any]]) -> str:

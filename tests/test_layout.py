@@ -210,6 +210,65 @@ def test_no_file_names_a_partition_in_an_arn() -> None:
     assert [str(path) for path in files if re.search(r"arn:aws(-[a-z]+)*:", path.read_text("utf-8"))] == []
 
 
+NAMED = re.compile(r"(?<![.:\w])([A-Z][a-z0-9]+(?:[A-Z][A-Za-z0-9]*)+)(?:\.([a-z_]+))?(\((?=[.a-z\x27\")]))?")
+"""A name in CamelCase, what is taken of it, and whether it is called; what stands behind a dot is another package's."""
+
+
+@cache
+def classes(*folders: str) -> dict[str, ast.ClassDef]:
+    """The classes of all modules below some folders."""
+    return {
+        node.name: node
+        for folder in folders
+        for file in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def strangers(text: str) -> Iterator[str]:
+    """The names in a text for a user that pip does not bring him."""
+    library, elsewhere = classes(LIBRARY), classes("charts", "stacks", "tests", "tools", "benchmarks", "examples")
+    for name, attribute, called in NAMED.findall(text):
+        if name in library:
+            body = library[name]
+            known = {getattr(node, "name", "") for node in ast.walk(body)} | {
+                ast.unparse(node.target) for node in ast.walk(body) if isinstance(node, ast.AnnAssign)
+            }
+            if attribute and called and attribute not in known:
+                yield f"{name}.{attribute}"
+        elif called or name.endswith(("Stack", "Chart")) or name in elsewhere:
+            yield name
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("set hardened_pools=True (ClusterStack does both)", []),
+        ("NodeClass.from_name('default')", []),
+        ("write iam.ManagedPolicy.from_managed_policy_arn(...), or ec2.SecurityGroup(...)", []),
+        ("an AWS::CloudFormation::NestedStack", []),
+        ("PersistentVolumeClaim", []),
+        ("ShopStack does it", ["ShopStack"]),
+        ("write NodePools(...)", ["NodePools"]),
+        ("NodeClass.by_name('default')", ["NodeClass.by_name"]),
+    ],
+)
+def test_strangers_are_told_from_what_is_there(text: str, found: list[str]) -> None:
+    assert [*strangers(text)] == found
+
+
+def test_messages_name_what_is_in_the_wheel() -> None:
+    named = {
+        f"{name}: {stranger}"
+        for name, path in library_modules().items()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for stranger in strangers(node.value)
+    }
+    assert named == set()
+
+
 @pytest.mark.parametrize("name", [name for name in library_modules() if not name.endswith("__main__")])
 def test_every_module_lists_what_it_shows(name: str) -> None:
     body = ast.parse(library_modules()[name].read_text("utf-8")).body

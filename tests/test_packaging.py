@@ -6,6 +6,7 @@ import email
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +16,7 @@ import venv
 import zipfile
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -38,10 +40,10 @@ print(automode_constructs.__file__)
 """
 
 
-def run(*command: str | Path, cwd: Path) -> str:
+def run(*command: str | Path, cwd: Path, **variables: str) -> str:
     """Run a command; its whole output is the message when it fails."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    ran = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, cwd=cwd, env=environment | variables, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
     return ran.stdout
 
@@ -133,19 +135,48 @@ def test_constraints_pin_everything_that_is_asked_for() -> None:
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), line
 
 
-def test_installed_wheel_synthesises_a_cluster_far_from_this_folder(wheel: Path, tmp_path: Path) -> None:
-    environment, app = tmp_path / "venv", tmp_path / "app"
-    app.mkdir()
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a venv with the wheel, and no file of this folder."""
+    environment = tmp_path_factory.mktemp("installed") / "venv"
     venv.create(environment, symlinks=True)
     python = environment / "bin" / "python"
-    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel, cwd=app)
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel, cwd=environment)
     # The packages it depends on are lent by the venv of this test, since nothing may be fetched here.
-    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=app).strip())
-    (site / "lent.pth").write_text(sysconfig.get_path("purelib"))
+    site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=environment).strip()
+    Path(site, "lent.pth").write_text(sysconfig.get_path("purelib"))
+    return python
 
-    printed = run(python, "-c", APP, cwd=app)
 
-    assert Path(printed.strip()).is_relative_to(site)
-    template = json.loads((app / "cdk.out" / "Stranger.template.json").read_text("utf-8"))
-    clusters = [each for each in template["Resources"].values() if each["Type"] == "AWS::EKS::Cluster"]
+def templates(folder: Path) -> dict[str, dict[str, Any]]:
+    return {file.name.partition(".")[0]: json.loads(file.read_text("utf-8")) for file in folder.glob("*.template.json")}
+
+
+def test_installed_wheel_synthesises_a_cluster_far_from_this_folder(installed: Path, tmp_path: Path) -> None:
+    printed = run(installed, "-c", APP, cwd=tmp_path)
+
+    assert Path(printed.strip()).is_relative_to(installed.parents[1])
+    resources = templates(tmp_path / "cdk.out")["Stranger"]["Resources"].values()
+    clusters = [each for each in resources if each["Type"] == "AWS::EKS::Cluster"]
     assert [cluster["Properties"]["ComputeConfig"]["Enabled"] for cluster in clusters] == [True]
+
+
+@pytest.mark.parametrize(
+    ("example", "stacks"), [("govcloud", {"Gov", "GovAccess", "GovPlatform"}), ("training", {"Cluster", "Training"})]
+)
+def test_examples_run_from_the_installed_wheel_alone(
+    installed: Path, tmp_path: Path, example: str, stacks: set[str]
+) -> None:
+    for name in ("app", "charts", "stacks"):
+        missing = f"import importlib.util; print(importlib.util.find_spec('{name}'))"
+        assert run(installed, "-c", missing, cwd=tmp_path) == "None\n"
+    shutil.copy(ROOT / "examples" / f"{example}.py", tmp_path)
+    run(installed, f"{example}.py", cwd=tmp_path, CDK_OUTDIR=str(tmp_path / "out"))
+    assert set(templates(tmp_path / "out")) == stacks
+
+
+def test_every_extra_is_developed_against(metadata: Message) -> None:
+    asked = [Requirement(line) for line in metadata.get_all("Requires-Dist", [])]
+    of_dev = {each.name: each.specifier for each in asked if each.marker is not None and "dev" in str(each.marker)}
+    extra = next(each for each in asked if "extra == 'cdk8s-plus'" in str(each.marker).replace('"', "'"))
+    assert (extra.name, extra.specifier) == ("cdk8s-plus-28", of_dev["cdk8s-plus-28"])

@@ -99,7 +99,7 @@ class Workplace:
             "PATH": os.pathsep.join(map(str, path)),
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(self.folder / "tmp"),
-            "PYTHONPATH": str(ROOT),  # for the examples, which import the app's stacks
+            "PYTHONPATH": str(ROOT),  # the library of this checkout, wherever the examples run
             "AWS_ACCESS_KEY_ID": "rehearsal",
             "AWS_SECRET_ACCESS_KEY": "rehearsal",
             "AWS_REGION": REGION,
