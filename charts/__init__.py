@@ -9,7 +9,6 @@ import cdk8s
 
 from automode_constructs import patterns
 from automode_constructs.errors import AutoModeError
-from automode_constructs.inference.weights import S3Weights
 from automode_constructs.manifests.cluster_values import ClusterValues
 
 __all__ = ["DEMOS", "platform_charts"]
@@ -29,6 +28,8 @@ def _retail_store(app: cdk8s.App, id: str, _values: ClusterValues, _weights_buck
 
 
 def _gpt_oss(app: cdk8s.App, id: str, values: ClusterValues, weights_bucket: str | None) -> cdk8s.Chart:
+    # Loaded here, for it takes time and is not always wanted.
+    from automode_constructs.inference.weights import S3Weights
     from automode_constructs.patterns.charts.gpt_oss import WEIGHTS_PREFIX
 
     if not weights_bucket:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import aws_cdk as cdk
 import cdk8s
 import cdk8s_plus_28 as kplus
 import pytest
 
-from automode_constructs import ClusterValues, S3Weights, patterns
+from automode_constructs import AutoModeError, AutoModeNetwork, ClusterValues, S3Weights, patterns
 from automode_constructs.testing import manifests
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,38 @@ def test_a_misspelt_name_is_an_error_at_run_time_too() -> None:
 def test_every_chart_is_looked_at() -> None:
     named = {name for name in dir(patterns) if name.endswith("Chart")}
     assert named - CHARTS.keys() == {"LocalZoneChart", "ReservedCapacityChart"}
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("NodePoolsChart", {"values": VALUES, "pools": ["spott"]}),
+        ("RetailStoreChart", {"replicas": -1}),
+        ("DcgmExporterChart", {"interval": 0}),
+        ("LocalZoneChart", {"values": VALUES, "subnet_ids": {"eu-central-1a": "subnet-1"}}),
+        ("TrainingChart", {"values": VALUES, "instance_type": "p5.48xlarge", "zone": "a", "nodes": 0}),
+    ],
+)
+def test_a_refused_chart_leaves_its_id_free(name: str, broken: dict[str, Any]) -> None:
+    app = cdk8s.App()
+    for _ in range(2):
+        with pytest.raises(AutoModeError, match=r"^c: "):
+            getattr(patterns, name)(app, "c", **broken)
+    assert app.node.children == []
+
+
+def test_a_refused_cluster_stack_leaves_its_id_free() -> None:
+    app = cdk.App()
+    for _ in range(2):
+        with pytest.raises(AutoModeError, match=r"^c: availability_zones: are given beside network"):
+            patterns.ClusterStack(
+                app,
+                "c",
+                cluster_name="c",
+                availability_zones=["eu-west-1a"],
+                network=lambda stack: AutoModeNetwork(stack, "N"),
+            )
+    assert app.node.try_find_child("c") is None
 
 
 class TestWithoutCdk8sPlus:

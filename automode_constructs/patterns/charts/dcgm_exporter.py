@@ -10,6 +10,7 @@ from typing import Any
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.checks.arguments import place
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_server import GPU_TOLERATION
@@ -132,7 +133,7 @@ class DcgmExporterChart(cdk8s.Chart):
         interval: int = 30,
         profiling: bool = False,
     ) -> None:
-        where = f"{scope.node.path}/{id}".removeprefix("/")
+        where = place(scope, id)
         if not isinstance(namespace, str) or _NAMESPACE.fullmatch(namespace) is None:
             raise AutoModeError.of(
                 where,

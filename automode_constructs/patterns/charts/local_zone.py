@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.checks.arguments import place
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.regions import zone_kind
 from automode_constructs.manifests.cluster_values import ClusterValues
@@ -58,7 +59,6 @@ class LocalZoneChart(cdk8s.Chart):
         subnet_ids: Mapping[str, str],
         instance_families: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        super().__init__(scope, id)
         families = instance_families or {}
         problems = [
             Problem(field=f"subnet_ids[{shown(zone)}]", message="is not the name of a Local Zone")
@@ -72,7 +72,8 @@ class LocalZoneChart(cdk8s.Chart):
             if zone not in subnet_ids
         ]
         if problems:
-            raise AutoModeError(self.node.path, problems)
+            raise AutoModeError(place(scope, id), problems)
+        super().__init__(scope, id)
         self.pools: dict[str, NodePool] = {}
         for zone, subnet_id in subnet_ids.items():
             spec = values.node_class_spec().model_copy(

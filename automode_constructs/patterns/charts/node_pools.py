@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.checks.arguments import place
 from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_class import NodeClass
@@ -59,12 +60,12 @@ class NodePoolsChart(cdk8s.Chart):
     """
 
     def __init__(self, scope: Construct, id: str, *, values: ClusterValues, pools: Sequence[str]) -> None:
-        super().__init__(scope, id)
         for name in pools:
             if name not in NODE_POOLS:
                 raise AutoModeError.of(
-                    self.node.path, "pools", f"'{name}' is not known", did_you_mean(name, NODE_POOLS)
+                    place(scope, id), "pools", f"'{name}' is not known", did_you_mean(name, NODE_POOLS)
                 )
+        super().__init__(scope, id)
         self.node_class = NodeClass(self, "standard", spec=values.node_class_spec())
         self.pools = {
             name: NodePool(self, f"{name}-pool", name=name, node_class=self.node_class, spec=NODE_POOLS[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.checks.arguments import place
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
@@ -74,12 +75,13 @@ class RetailStoreChart(cdk8s.Chart):
         image: str = IMAGE,
         ingress: bool = True,
     ) -> None:
-        super().__init__(scope, id, namespace=NAMESPACE, labels=_LABELS)
+        where = place(scope, id)
         if isinstance(replicas, bool) or not isinstance(replicas, int) or not 0 <= replicas <= MOST_REPLICAS:
             raise AutoModeError.of(
-                self.node.path, "replicas", f"needs a whole number from 0 to {MOST_REPLICAS}, got {shown(replicas)}"
+                where, "replicas", f"needs a whole number from 0 to {MOST_REPLICAS}, got {shown(replicas)}"
             )
-        ImageReference.of(self.node.path, image)
+        ImageReference.of(where, image)
+        super().__init__(scope, id, namespace=NAMESPACE, labels=_LABELS)
         self._make_namespace(ingress=ingress)
         self._make_deployment(replicas, image)
         KubernetesObject(

@@ -8,6 +8,7 @@ from datetime import date
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.checks.arguments import place
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.efa import EfaCards
 from automode_constructs.manifests.cluster_values import ClusterValues
@@ -94,7 +95,7 @@ class TrainingChart(cdk8s.Chart):
         name: str = "training",
         as_of: date | None = None,
     ) -> None:
-        where = f"{scope.node.path}/{id}".removeprefix("/")
+        where = place(scope, id)
         _check(where, instance_type, zone, nodes, reservation)
         node_class_spec = values.node_class_spec()
         changes: dict[str, object] = {

@@ -15,6 +15,7 @@ from constructs import Construct
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
+from automode_constructs.checks.arguments import place
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
@@ -91,12 +92,12 @@ class ClusterStack(cdk.Stack):
         as_of: date | None = None,
         **stack_options: Any,
     ) -> None:
-        super().__init__(scope, id, **stack_options)
         removal_policy = cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
         if network is not None and availability_zones is not None:
             raise AutoModeError.of(
-                self.node.path, "availability_zones", "are given beside network", "name the zones where you make it"
+                place(scope, id), "availability_zones", "are given beside network", "name the zones where you make it"
             )
+        super().__init__(scope, id, **stack_options)
         self.network = (network(self) if callable(network) else network) or AutoModeNetwork(
             self,
             "Network",
