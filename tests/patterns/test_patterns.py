@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -48,6 +49,17 @@ def test_a_misspelt_name_is_an_error_at_run_time_too() -> None:
 def test_every_chart_is_looked_at() -> None:
     named = {name for name in dir(patterns) if name.endswith("Chart")}
     assert named - CHARTS.keys() == {"LocalZoneChart", "ReservedCapacityChart"}
+
+
+@pytest.mark.parametrize("name", [name for name in dir(patterns) if name.endswith(("Chart", "Stack"))])
+def test_a_wrong_kind_of_argument_is_told_by_name(name: str) -> None:
+    pattern = getattr(patterns, name)
+    for argument in inspect.signature(pattern.__init__).parameters.values():
+        if argument.kind is argument.KEYWORD_ONLY:
+            with pytest.raises(AutoModeError) as raised:
+                pattern(cdk.App(), "c", **{argument.name: object()})
+            assert raised.value.where == "c"
+            assert {argument.name} <= {problem.field for problem in raised.value.problems}
 
 
 @pytest.mark.parametrize(

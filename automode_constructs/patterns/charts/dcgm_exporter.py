@@ -10,7 +10,7 @@ from typing import Any
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import place
+from automode_constructs.checks.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_server import GPU_TOLERATION
@@ -123,6 +123,7 @@ class DcgmExporterChart(cdk8s.Chart):
     aws/eks-node-monitoring-agent#256; EKS User Guide, "Deploy the DCGM Exporter for GPU metrics".
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,
@@ -134,14 +135,14 @@ class DcgmExporterChart(cdk8s.Chart):
         profiling: bool = False,
     ) -> None:
         where = place(scope, id)
-        if not isinstance(namespace, str) or _NAMESPACE.fullmatch(namespace) is None:
+        if _NAMESPACE.fullmatch(namespace) is None:
             raise AutoModeError.of(
                 where,
                 "namespace",
                 f"{shown(namespace)} cannot be a namespace of the chart's own",
                 "use at most 63 lower-case letters, digits and '-', but not 'default' or a name that begins with kube-",
             )
-        if isinstance(interval, bool) or not isinstance(interval, int) or not 1 <= interval <= LONGEST_INTERVAL_SECONDS:
+        if not 1 <= interval <= LONGEST_INTERVAL_SECONDS:
             raise AutoModeError.of(
                 where,
                 "interval",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.weight_staging import STAGING_IMAGE, WeightStaging
@@ -78,6 +79,7 @@ class GptOssChart(cdk8s.Chart):
     Source: AWS re:Invent 2025, the talk on EKS Auto Mode; EKS User Guide, "Accelerate model loading".
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

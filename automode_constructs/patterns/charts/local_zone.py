@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import place
+from automode_constructs.checks.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.regions import zone_kind
 from automode_constructs.manifests.cluster_values import ClusterValues
@@ -50,6 +50,7 @@ class LocalZoneChart(cdk8s.Chart):
     Source: EKS User Guide, "Deploy EKS Auto Mode nodes onto Local Zones".
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import place
+from automode_constructs.checks.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_class import NodeClass
@@ -59,6 +59,7 @@ class NodePoolsChart(cdk8s.Chart):
         AutoModeError: for a pool that is none of them.
     """
 
+    @checked_arguments
     def __init__(self, scope: Construct, id: str, *, values: ClusterValues, pools: Sequence[str]) -> None:
         for name in pools:
             if name not in NODE_POOLS:

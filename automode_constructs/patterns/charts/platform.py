@@ -8,6 +8,7 @@ from typing import Literal
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.ingress_class import IngressClass, IngressClassParams
 from automode_constructs.manifests.storage_class import StorageClass
@@ -51,6 +52,7 @@ class PlatformChart(cdk8s.Chart):
         scheme: whether load balancers have public addresses. Default: ``internal``; we decide.
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

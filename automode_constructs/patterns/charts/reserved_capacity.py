@@ -8,6 +8,7 @@ from datetime import date
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.reserved_capacity import ReservedCapacity
 from automode_constructs.patterns.charts.accelerator_taint import accelerator_taint
@@ -38,6 +39,7 @@ class ReservedCapacityChart(cdk8s.Chart):
         AutoModeError: for a reservation that has ended.
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

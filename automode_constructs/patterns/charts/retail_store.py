@@ -5,7 +5,7 @@ from __future__ import annotations
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import place
+from automode_constructs.checks.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
@@ -66,6 +66,7 @@ class RetailStoreChart(cdk8s.Chart):
     src/ui/chart (probe paths, ``/tmp``, ``JAVA_OPTS``).
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,
@@ -76,7 +77,7 @@ class RetailStoreChart(cdk8s.Chart):
         ingress: bool = True,
     ) -> None:
         where = place(scope, id)
-        if isinstance(replicas, bool) or not isinstance(replicas, int) or not 0 <= replicas <= MOST_REPLICAS:
+        if not 0 <= replicas <= MOST_REPLICAS:
             raise AutoModeError.of(
                 where, "replicas", f"needs a whole number from 0 to {MOST_REPLICAS}, got {shown(replicas)}"
             )

@@ -8,7 +8,7 @@ from datetime import date
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import place
+from automode_constructs.checks.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.efa import EfaCards
 from automode_constructs.manifests.cluster_values import ClusterValues
@@ -75,6 +75,7 @@ class TrainingChart(cdk8s.Chart):
     Guide, "Placement groups".
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,
@@ -149,7 +150,7 @@ class TrainingChart(cdk8s.Chart):
 
 def _check(where: str, instance_type: str, zone: str, nodes: int, reservation: CapacityReservation | None) -> None:
     problems: list[Problem] = []
-    if isinstance(nodes, bool) or not isinstance(nodes, int) or nodes < 1:
+    if nodes < 1:
         problems.append(Problem(field="nodes", message=f"needs a whole number of at least 1, got {shown(nodes)}"))
     for field, given in (("instance_type", instance_type), ("zone", zone)):
         reserved = given if reservation is None else getattr(reservation, field)

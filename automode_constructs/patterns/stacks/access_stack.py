@@ -12,6 +12,7 @@ from constructs import Construct
 from automode_constructs.aws.access import AdminAccess
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
+from automode_constructs.checks.arguments import checked_arguments
 
 __all__ = ["AccessStack"]
 
@@ -33,6 +34,7 @@ class AccessStack(cdk.Stack):
         AutoModeError: for what is not the ARN of an IAM role that a person can assume.
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

@@ -15,7 +15,7 @@ from constructs import Construct
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
-from automode_constructs.checks.arguments import place
+from automode_constructs.checks.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
@@ -66,6 +66,7 @@ class ClusterStack(cdk.Stack):
         AutoModeError: for a mistake in what is given, by path, field, value and cure.
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

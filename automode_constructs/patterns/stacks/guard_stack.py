@@ -8,6 +8,8 @@ from typing import Any
 import aws_cdk as cdk
 from constructs import Construct
 
+from automode_constructs.checks.arguments import checked_arguments
+
 __all__ = ["GuardStack"]
 
 
@@ -33,6 +35,7 @@ class GuardStack(cdk.Stack):
     a deployed CloudFormation stack".
     """
 
+    @checked_arguments
     def __init__(
         self, scope: Construct, id: str, *, guarded: Sequence[cdk.Stack], ephemeral: bool = False, **stack_options: Any
     ) -> None:

@@ -10,6 +10,7 @@ import cdk8s
 from constructs import Construct
 
 from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.patterns.charts.platform import platform_charts
@@ -28,6 +29,7 @@ class PlatformStack(cdk.Stack):
             are delivered. Default: ``platform_charts``; we decide.
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

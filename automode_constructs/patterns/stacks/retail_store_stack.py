@@ -8,7 +8,10 @@ import aws_cdk as cdk
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.delivery.chart_delivery import ChartDelivery, ChartTarget
+from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.imported_cluster import ImportedCluster
+from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.patterns.charts.retail_store import IMAGE, NAME, NAMESPACE, RetailStoreChart
 from automode_constructs.specs.pools.labels import CAPACITY_TYPE, INSTANCE_TYPE, ZONE
 
@@ -34,12 +37,13 @@ class RetailStoreStack(cdk.Stack):
         AutoModeError: for replicas out of bounds; for an image that may be another one tomorrow.
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        cluster: ChartTarget,
+        cluster: AutoModeCluster | ImportedCluster,
         replicas: int = 1,
         image: str = IMAGE,
         ingress: bool = True,

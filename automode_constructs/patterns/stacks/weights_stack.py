@@ -8,6 +8,7 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from automode_constructs.aws.model_bucket import ModelBucket
+from automode_constructs.checks.arguments import checked_arguments
 
 __all__ = ["WeightsStack"]
 
@@ -25,6 +26,7 @@ class WeightsStack(cdk.Stack):
         ephemeral: whether the bucket goes with the stack. Default: False; we decide.
     """
 
+    @checked_arguments
     def __init__(self, scope: Construct, id: str, *, ephemeral: bool = False, **stack_options: Any) -> None:
         super().__init__(scope, id, **stack_options)
         self.bucket = ModelBucket(

@@ -188,9 +188,9 @@ def _chart(**arguments: Any) -> Callable[[], object]:
     [
         ({"replicas": -1}, "retail-store: replicas: needs a whole number from 0 to 100, got -1"),
         ({"replicas": 101}, "retail-store: replicas: needs a whole number from 0 to 100, got 101"),
-        ({"replicas": True}, "retail-store: replicas: needs a whole number from 0 to 100, got True"),
-        ({"replicas": 1.5}, "retail-store: replicas: needs a whole number from 0 to 100, got 1.5"),
-        ({"replicas": "10"}, "retail-store: replicas: needs a whole number from 0 to 100, got '10'"),
+        ({"replicas": True}, "retail-store: replicas: needs a whole number, got True"),
+        ({"replicas": 1.5}, "retail-store: replicas: needs a whole number, got 1.5"),
+        ({"replicas": "10"}, "retail-store: replicas: needs a whole number, got the text '10'; write 10"),
         (
             {"image": "registry.example.com/shop/ui"},
             "retail-store: image: 'registry.example.com/shop/ui' has neither tag nor digest, so that every node may "
