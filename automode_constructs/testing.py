@@ -68,7 +68,11 @@ def findings(app: cdk.Stage) -> list[Finding]:
 
     Args:
         app: the CDK app, or a stage of one.
+
+    Raises:
+        AutoModeError: for anything else.
     """
+    _check_is_app("findings", "app", app)
     failures: list[Finding] = []
     try:
         app.synth()
@@ -145,13 +149,24 @@ def templates(source: cdk.Stage | str | os.PathLike[str]) -> dict[str, dict[str,
         source: the CDK app, or a stage of one, which is synthesised; or the folder that ``cdk synth`` wrote.
 
     Raises:
-        AutoModeError: for a folder that holds no assembly.
+        AutoModeError: for a folder that holds no assembly; for anything else.
     """
-    folder = Path(source) if isinstance(source, (str, os.PathLike)) else Path(source.synth().directory)
+    if isinstance(source, (str, os.PathLike)):
+        folder = Path(source)
+    else:
+        _check_is_app("templates", "source", source)
+        folder = Path(source.synth().directory)
     stacks = [*_stacks(folder)]
     names = Counter(name for name, _, _ in stacks)
     # Stages deploy stacks of one name to several places.
     return {name if names[name] == 1 else f"{name} ({place})": template for name, place, template in stacks}
+
+
+def _check_is_app(where: str, field: str, app: object) -> None:
+    import aws_cdk as cdk
+
+    if not isinstance(app, cdk.Stage):
+        raise AutoModeError.of(where, field, f"is no CDK app but {type(app).__name__}", "pass a cdk.App or a cdk.Stage")
 
 
 def _stacks(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -203,8 +218,8 @@ def assert_replaces_nothing(
             changes = {stack: ["is gone"]}
         else:
             changes = {
-                f"{stack}/{name}" if stack else name: [*_losses(resource, new[stack]["Resources"].get(name))]
-                for name, resource in template["Resources"].items()
+                f"{stack}/{name}" if stack else name: [*_losses(resource, new[stack].get("Resources", {}).get(name))]
+                for name, resource in template.get("Resources", {}).items()
             }
         lines += [f"{where}: {loss}" for where, losses in changes.items() if where not in except_for for loss in losses]
     if lines:

@@ -98,6 +98,15 @@ class TestFindings:
         with pytest.raises(RuntimeError, match=r"cyclic|circular"):
             findings(app)
 
+    def test_of_anything_else_are_refused(self) -> None:
+        given: Any = cdk.Stack(cdk.App(), "S")
+        assert refusal(lambda: findings(given)) == (
+            "findings: app: is no CDK app but Stack; pass a cdk.App or a cdk.Stage"
+        )
+        assert refusal(lambda: assert_replaces_nothing(given, given)) == (
+            "templates: source: is no CDK app but Stack; pass a cdk.App or a cdk.Stage"
+        )
+
 
 class TestTemplates:
     def test_of_stages_and_of_a_folder_are_the_same(self, tmp_path: Path) -> None:
