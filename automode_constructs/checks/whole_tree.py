@@ -36,6 +36,7 @@ DUPLICATE_OBJECT = rule(
     sentence="Each object of a cluster is made once.",
     source="Kubernetes, 'Object Names and IDs'",
     warning_where="files are judged, which may be of several clusters",
+    judged="tree",
 )
 NODE_CLASS_NOT_FOUND = rule(
     "automode:NodeClassNotFound",
@@ -44,6 +45,7 @@ NODE_CLASS_NOT_FOUND = rule(
     sentence="A pool's NodeClass exists.",
     source=_POOLS_PAGE,
     warning_where=_NOT_ALL_KNOWN,
+    judged="tree",
 )
 NAMESPACE_NOT_FOUND = rule(
     "automode:NamespaceNotFound",
@@ -51,6 +53,7 @@ NAMESPACE_NOT_FOUND = rule(
     severity="warning",
     sentence="An object's namespace is made by one of the cluster's charts.",
     source="Kubernetes, 'Namespaces'",
+    judged="tree",
 )
 WORKLOAD_FITS_NO_POOL = rule(
     "automode:WorkloadFitsNoPool",
@@ -59,6 +62,7 @@ WORKLOAD_FITS_NO_POOL = rule(
     sentence="A pod's nodeSelector, required node affinity and tolerations fit at least one pool.",
     source="Karpenter, 'Scheduling'; Kubernetes, 'Taints and Tolerations'",
     warning_where=f"{_NOT_ALL_KNOWN}, or it has nodes that are not Auto Mode's",
+    judged="tree",
 )
 TAINT_NOBODY_TOLERATES = rule(
     "automode:TaintNobodyTolerates",
@@ -69,6 +73,7 @@ TAINT_NOBODY_TOLERATES = rule(
         "A tainted pool that nobody uses yet is fine."
     ),
     source="Kubernetes, 'Taints and Tolerations'",
+    judged="tree",
 )
 NO_POOL_FOR_ORDINARY_PODS = rule(
     "automode:NoPoolForOrdinaryPods",
@@ -76,6 +81,7 @@ NO_POOL_FOR_ORDINARY_PODS = rule(
     severity="warning",
     sentence="One pool at least has no taints, for pods that tolerate none, such as those of add-ons.",
     source="EKS User Guide, 'Enable or Disable Built-in NodePools'",
+    judged="tree",
 )
 EQUAL_WEIGHTS = rule(
     "automode:EqualWeights",
@@ -83,6 +89,7 @@ EQUAL_WEIGHTS = rule(
     severity="warning",
     sentence="Pools that could launch the same node and have weights have different ones.",
     source="Karpenter, 'NodePools', spec.weight",
+    judged="tree",
 )
 NLB_IN_LOCAL_ZONE = rule(
     "automode:NlbInLocalZone",
@@ -90,6 +97,7 @@ NLB_IN_LOCAL_ZONE = rule(
     severity="warning",
     sentence="Pods in a Local Zone are reached by an Application Load Balancer: Network Load Balancers are not there.",
     source="AWS Local Zones, 'Features'",
+    judged="tree",
 )
 RESERVED_NOT_ADMITTED = rule(
     "automode:ReservedNotAdmitted",
@@ -98,6 +106,7 @@ RESERVED_NOT_ADMITTED = rule(
     sentence="Where a NodeClass selects capacity reservations, one of its pools admits capacity type reserved.",
     source="EKS User Guide, 'Control deployment of workloads into Capacity Reservations'",
     warning_where=_NOT_ALL_KNOWN,
+    judged="tree",
 )
 
 POLICY_NAMES = rule(
@@ -106,6 +115,7 @@ POLICY_NAMES = rule(
     severity="error",
     sentence="An ApplicationNetworkPolicy and a NetworkPolicy of one namespace have different names: else both break.",
     source="EKS User Guide, 'Use Network Policies with EKS Auto Mode'",
+    judged="tree",
 )
 
 _CLUSTER_SCOPED = frozenset(
