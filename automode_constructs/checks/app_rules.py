@@ -5,7 +5,8 @@ They stand apart from the constructs that judge them, so that the command can ex
 
 from __future__ import annotations
 
-from automode_constructs.specs.rule import Rule, Severity, rule
+from automode_constructs.errors import Severity
+from automode_constructs.specs.rule import Rule, rule
 
 __all__ = ["CHART_WARNING", "DEPENDENCY_NOT_DELIVERED", "IMAGE_SOURCE", "WAITED_JOB"]
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from automode_constructs.errors import AutoModeError, Problem
+from automode_constructs.errors import AutoModeError, Problem, Severity
 
-__all__ = ["RULES", "Judged", "Rule", "Severity", "rule"]
-
-Severity = Literal["error", "warning"]
-"""``error``: AWS or Kubernetes refuses it, or it cannot work. ``warning``: it works, at a risk."""
+__all__ = ["RULES", "Judged", "Rule", "rule"]
 
 Judged = Literal["document", "change", "tree", "app"]
 """What a judge must see: one object; an object and its older self; the objects of a cluster; the CDK app."""
@@ -40,9 +37,9 @@ class Rule:
     warning_where: str = ""
     judged: Judged = "document"
 
-    def problem(self, field: str, message: str, cure: str = "") -> Problem:
-        """A breach of this rule."""
-        return Problem(field=field, message=message, cure=cure, rule=self.id)
+    def problem(self, field: str, message: str, cure: str = "", *, severity: Severity | None = None) -> Problem:
+        """A breach of this rule, as bad as the rule says unless ``severity`` is given."""
+        return Problem(field=field, message=message, cure=cure, rule=self.id, severity=severity or self.severity)
 
     def broken(self, field: str, message: str, cure: str = "") -> AutoModeError:
         """A breach of this rule, to be raised."""

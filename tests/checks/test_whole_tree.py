@@ -480,7 +480,7 @@ def test_the_first_pool_of_equal_weight_that_overlaps_is_told(trees: list[TreeOb
     ]
     firsts = dict(reversed(expected))
     told = [finding for finding in judge_tree(trees, default_node_class=True, whole=False) if "Weights" in finding.rule]
-    assert [(finding.index, finding.problem.message.split("'")[3]) for finding in told] == sorted(firsts.items())
+    assert [(finding.index, finding.message.split("'")[3]) for finding in told] == sorted(firsts.items())
 
 
 def test_many_pools_of_one_weight_are_not_held_each_against_each(monkeypatch: pytest.MonkeyPatch) -> None:
