@@ -8,7 +8,7 @@ from __future__ import annotations
 from automode_constructs.errors import Severity
 from automode_constructs.specs.rule import Rule, rule
 
-__all__ = ["CHART_WARNING", "DEPENDENCY_NOT_DELIVERED", "IMAGE_SOURCE", "WAITED_JOB"]
+__all__ = ["CHART_WARNING", "DEPENDENCY_NOT_DELIVERED", "IMAGE_SOURCE", "VLLM_ARGUMENT", "WAITED_JOB"]
 
 
 def _app_rule(id: str, *kinds: str, sentence: str, source: str, severity: Severity = "warning") -> Rule:
@@ -182,11 +182,14 @@ _app_rule(
 )
 
 # Model servers.
-_app_rule(
+VLLM_ARGUMENT = rule(
     "automode:VllmArgument",
     "Deployment",
+    severity="error",
     sentence="The arguments of vLLM are ones that its version knows, with values that it takes.",
     source="vLLM, 'Engine Arguments'",
+    warning_where="another version of vLLM may take them",
+    judged="app",
 )
 _app_rule(
     "automode:ImageTag",

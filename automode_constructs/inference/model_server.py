@@ -233,7 +233,7 @@ class ModelServer(Construct):
             *host_path_problems(compile_cache_host_path, restricted=restricted),
             *argument_problems(arguments),
             *environment_problems(environment or {}, weights),
-            *findings.errors,
+            *(finding for finding in findings if finding.severity == "error"),
             *pool_problems(self.needs, node_pool),
         ]
         if problems:
@@ -336,8 +336,8 @@ class ModelServer(Construct):
         self._make("policy/v1", "PodDisruptionBudget", {"spec": {**budget, "selector": {"matchLabels": self.labels}}})
         if network_policy:
             self._make("networking.k8s.io/v1", "NetworkPolicy", {"spec": self._traffic(clients)})
-        for finding in findings.warnings:
-            note_warning(self, "automode:VllmArgument", str(finding))
+        for finding in findings:  # all warnings here
+            note_warning(self, finding.rule, str(finding))
         for problem in streamer_doubts(model, weights):
             note_warning(self, problem.rule, str(problem))
         self._warn(image, reference, node_pool, termination_grace_period)
