@@ -11,6 +11,7 @@ from typing import Any
 from automode_constructs.checks.device_plugin import device_plugin_problems
 from automode_constructs.checks.placement import BUILT_IN_POOLS, Asked, Pool, is_near, pods_of, pool_of, tolerates
 from automode_constructs.checks.pool_order import accelerated_first_problems
+from automode_constructs.checks.references import reference_problems
 from automode_constructs.checks.rollout import rollout_problems
 from automode_constructs.checks.weight_streaming import streaming_problems
 from automode_constructs.errors import Problem
@@ -494,6 +495,13 @@ def _accelerated_first(tree: _Tree) -> Iterator[TreeFinding]:
         yield tree.members[index].finding(problem)
 
 
+def _references(tree: _Tree) -> Iterator[TreeFinding]:
+    if tree.may_be_several:
+        return
+    for index, problem in reference_problems([member.manifest for member in tree.members]):
+        yield tree.members[index].finding(problem)
+
+
 def _stranded(tree: _Tree) -> Iterator[TreeFinding]:
     if not tree.launches_are_known or not (tree.pools if tree.files else tree.all_pools):
         return  # What takes the pods is not known, or comes from elsewhere.
@@ -594,6 +602,7 @@ _CHECKS: tuple[Callable[[_Tree], Iterator[TreeFinding]], ...] = (
     _equal_weights,
     _rollouts,
     _accelerated_first,
+    _references,
     _stranded,
     _nearly_tolerated,
     _nothing_for_ordinary_pods,
