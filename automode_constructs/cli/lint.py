@@ -23,7 +23,6 @@ from automode_constructs.cli.reading import (
     documents,
 )
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.model import VALUE
 from automode_constructs.specs.rule import rule
 
 __all__ = ["STDIN", "LintFinding", "LintRun", "files_in", "first_placeholder", "lint", "objects_of", "read_text"]
@@ -165,7 +164,7 @@ def _finding(file: str, place: Place, problem: Problem, *, kind: str = "", name:
         field=problem.field,
         message=problem.message,
         cure=problem.cure,
-        rule=problem.rule or VALUE.id,
+        rule=problem.rule or "automode:Value",
         severity=problem.severity,
         file=file,
         line=place[0],
