@@ -616,3 +616,11 @@ def test_a_network_load_balancer_does_not_reach_a_local_zone(
         if warned
         else []
     )
+
+
+def test_a_slip_in_the_name_of_a_node_class_is_told() -> None:
+    (said,) = judged(node_class("gpu"), pool("p", {"name": "gpuu"}))
+    assert said.endswith(
+        "never launches a node; did you mean 'gpu'? Else deliver it with one of the charts, or say "
+        "NodeClass.from_name(..., made_elsewhere=True)"
+    )
