@@ -214,8 +214,8 @@ def _pool(module: _Module, spec: NodePoolSpec, where: str) -> _Call:
     node_class = spec.template.spec.node_class_ref
     assert node_class is not None
     kubernetes_name(f"{where}: nodeClassRef", node_class.name, longest=MAX_LABEL_VALUE)
-    nodes = spec.template.spec.model_copy(update={"node_class_ref": None})
-    rest = spec.model_copy(update={"template": spec.template.model_copy(update={"spec": nodes})})
+    nodes = spec.template.spec.replace(node_class_ref=None)
+    rest = spec.replace(template=spec.template.replace(spec=nodes))
     home = "automode_constructs.manifests"
     given = [("", _text(node_class.name)), *([] if node_class.name == "default" else [("made_elsewhere=", "True")])]
     named = _Call(f"{module.name('NodeClass', f'{home}.node_class')}.from_name(", given, ")")

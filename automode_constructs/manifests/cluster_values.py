@@ -74,7 +74,7 @@ class ClusterValues(KubeModel):
         defaults = self.node_defaults or NodeDefaults()
         storage = ephemeral_storage
         if self.volume_key_arn is not None and (storage is None or storage.kms_key_id is None):
-            storage = (storage or EphemeralStorage()).model_copy(update={"kms_key_id": self.volume_key_arn})
+            storage = (storage or EphemeralStorage()).replace(kms_key_id=self.volume_key_arn)
         all_tags = {**(self.node_tags or {}), **(tags or {})}
         return NodeClassSpec(
             role=self.node_role,

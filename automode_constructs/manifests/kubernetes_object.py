@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.checks.arguments import place
 from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.specs.model import kubernetes_name
+from automode_constructs.specs.model import KubeModel, kubernetes_name
 from automode_constructs.tokens import is_resolvable
 
-__all__ = ["JOB_DONE", "JOB_FAILED", "KubernetesObject", "note_warning", "wait_for"]
+__all__ = ["JOB_DONE", "JOB_FAILED", "KubernetesObject", "note_warning", "validated", "wait_for"]
+
+Spec = TypeVar("Spec", bound=KubeModel)
 
 WARNING_METADATA = "automode:warning"
 """Type of the construct metadata by which a chart's warning travels to the CDK app."""
@@ -65,6 +68,24 @@ def wait_for(api_object: cdk8s.ApiObject, json_path: str | None = None, *, gives
 def note_warning(construct: Construct, rule: str, message: str) -> None:
     """Leaves a warning on a cdk8s construct; delivery repeats it in the CDK app, where it can be acknowledged."""
     construct.node.add_metadata(WARNING_METADATA, {"rule": rule, "message": message})
+
+
+def validated(scope: Construct, id: str, spec: Spec, *, field: str = "spec") -> Spec:
+    """The spec of a construct that is about to be made, judged anew: a copy may have been changed unjudged.
+
+    Args:
+        scope: the construct's scope.
+        id: the construct's id.
+        spec: the spec.
+        field: the argument that holds it.
+
+    Raises:
+        AutoModeError: with everything that is wrong with the spec, the construct's path and the argument in front.
+    """
+    try:
+        return spec.validated()
+    except AutoModeError as error:
+        raise error.at(place(scope, id), field) from None
 
 
 class KubernetesObject(cdk8s.ApiObject):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from constructs import Construct
 
 from automode_constructs.errors import AutoModeError
-from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.specs.model import MAX_LABEL_VALUE, kubernetes_name
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
 
@@ -48,6 +48,7 @@ class NodeClass(KubernetesObject):
                 "'default' is the NodeClass that EKS makes and reverts",
                 "choose another name, or use NodeClass.from_name('default') to refer to EKS's own",
             )
+        self.spec = validated(scope, id, spec)
         super().__init__(
             scope,
             id,
@@ -55,10 +56,9 @@ class NodeClass(KubernetesObject):
             kind="NodeClass",
             name=name,
             longest_name=MAX_LABEL_VALUE,
-            body={"spec": spec.to_manifest()},
-            warnings=spec.warnings(),
+            body={"spec": self.spec.to_manifest()},
+            warnings=self.spec.warnings(),
         )
-        self.spec = spec
 
     @staticmethod
     def from_name(name: str, *, made_elsewhere: bool = False) -> NamedNodeClass:

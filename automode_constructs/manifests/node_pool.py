@@ -6,7 +6,7 @@ from constructs import Construct
 
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.instance_types import InstanceType
-from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
 from automode_constructs.specs.model import MAX_LABEL_VALUE
 from automode_constructs.specs.pools.node_pool import (
@@ -66,6 +66,7 @@ class NodePool(KubernetesObject):
                 f"'{name or id}' is a NodePool that EKS makes and reverts",
                 "choose another name",
             )
+        spec = validated(scope, id, spec)
         class_name = node_class.name
         given = spec.template.spec.node_class_ref
         if given is not None and given.name != class_name:
@@ -96,22 +97,16 @@ class NodePool(KubernetesObject):
 
 
 def _completed(spec: NodePoolSpec, node_class: str) -> NodePoolSpec:
-    nodes = spec.template.spec
-    completed_nodes = nodes.model_copy(
-        update={
-            "node_class_ref": NodeClassReference(group="eks.amazonaws.com", kind="NodeClass", name=node_class),
-            "expire_after": nodes.expire_after or DEFAULT_EXPIRE_AFTER,
-            "termination_grace_period": nodes.termination_grace_period or DEFAULT_TERMINATION_GRACE_PERIOD,
-        }
+    nodes, disruption = spec.template.spec, spec.disruption
+    nodes = nodes.replace(
+        node_class_ref=NodeClassReference(group="eks.amazonaws.com", kind="NodeClass", name=node_class),
+        expire_after=nodes.expire_after or DEFAULT_EXPIRE_AFTER,
+        termination_grace_period=nodes.termination_grace_period or DEFAULT_TERMINATION_GRACE_PERIOD,
     )
-    disruption = spec.disruption
     if spec.replicas is None or disruption is not None:
-        given = disruption or Disruption()
-        disruption = given.model_copy(
-            update={
-                "consolidation_policy": given.consolidation_policy or DEFAULT_CONSOLIDATION_POLICY,
-                "consolidate_after": given.consolidate_after or DEFAULT_CONSOLIDATE_AFTER,
-            }
+        disruption = disruption or Disruption()
+        disruption = disruption.replace(
+            consolidation_policy=disruption.consolidation_policy or DEFAULT_CONSOLIDATION_POLICY,
+            consolidate_after=disruption.consolidate_after or DEFAULT_CONSOLIDATE_AFTER,
         )
-    template = spec.template.model_copy(update={"spec": completed_nodes})
-    return spec.model_copy(update={"template": template, "disruption": disruption})
+    return spec.replace(template=spec.template.replace(spec=nodes), disruption=disruption)

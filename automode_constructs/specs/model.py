@@ -404,6 +404,26 @@ class KubeModel(BaseModel):
         except ValidationError as error:
             raise _in_our_words(cls, error, by_alias=True).at(where) from None
 
+    def replace(self, **changes: Any) -> Self:
+        """The same with other values in some fields, judged as a whole; ``None`` takes a value away.
+
+        Args:
+            changes: fields, named as in Python, and their new values.
+
+        Raises:
+            AutoModeError: with everything that is wrong with the result, as when it is made by its class.
+        """
+        return type(self)(**{**vars(self), **(self.model_extra or {}), **changes})
+
+    def validated(self) -> Self:
+        """The same, judged anew with all that is inside; pydantic's own ``model_copy`` judges nothing.
+
+        Raises:
+            AutoModeError: with everything that is wrong, fields named as in Python.
+        """
+        anew = type(self)(**_fields_of(self))
+        return self if anew == self else anew
+
     def to_manifest(self) -> dict[str, Any]:
         """The camelCase form; what was not set is absent."""
         dumped: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
@@ -413,6 +433,15 @@ class KubeModel(BaseModel):
 def _is_warning(problem: Problem) -> bool:
     known = RULES.get(problem.rule)
     return known is not None and known.severity == "warning"
+
+
+def _fields_of(value: Any) -> Any:
+    """A model and those inside it as mappings of what their fields hold, whatever that is."""
+    if isinstance(value, KubeModel):
+        return {name: _fields_of(item) for name, item in {**vars(value), **(value.model_extra or {})}.items()}
+    if isinstance(value, Mapping):
+        return {key: _fields_of(item) for key, item in value.items()}
+    return [_fields_of(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _bears_tokens(annotation: Any) -> bool:
