@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import cdk8s
@@ -17,6 +18,9 @@ from automode_constructs.tokens import is_resolvable
 __all__ = ["JOB_DONE", "JOB_FAILED", "KubernetesObject", "note_warning", "validated", "wait_for"]
 
 Spec = TypeVar("Spec", bound=KubeModel)
+
+_ID_TAKEN = "There is already a Construct with name"
+"""How the constructs library says so."""
 
 WARNING_METADATA = "automode:warning"
 """Type of the construct metadata by which a chart's warning travels to the CDK app."""
@@ -93,7 +97,8 @@ class KubernetesObject(cdk8s.ApiObject):
 
     Args:
         scope: the cdk8s chart, or a construct in one.
-        id: the construct's id.
+        id: the construct's id. Objects of several kinds may have the same one; in the tree, all but the first then have
+            their kind behind it.
         api_version: group and version.
         kind: kind.
         body: the object without ``apiVersion``, ``kind`` and ``metadata``.
@@ -126,13 +131,19 @@ class KubernetesObject(cdk8s.ApiObject):
         chart = _chart_of(scope, where)
         self._where = where
         self._body: dict[str, Any] = _plain(where, "", body)
-        super().__init__(
+        make = partial(
+            super().__init__,
             scope,
-            id,
             api_version=api_version,
             kind=kind,
             metadata=cdk8s.ApiObjectMetadata(name=name, annotations=annotations),
         )
+        try:
+            make(id)
+        except RuntimeError as error:
+            if _ID_TAKEN not in str(error):
+                raise
+            make(_id_beside(scope, id, kind, where))
         patches = [cdk8s.JsonPatch.add(_pointer([field]), value) for field, value in self._body.items()]
         if cluster_scoped and chart.namespace is not None:
             patches.append(cdk8s.JsonPatch.remove("/metadata/namespace"))
@@ -194,6 +205,19 @@ class KubernetesObject(cdk8s.ApiObject):
             at[int(last)] = value
             patch = cdk8s.JsonPatch.replace(pointer, value)
         self.add_json_patch(patch)
+
+
+def _id_beside(scope: Construct, id: str, kind: str, where: str) -> str:
+    """An id for an object whose own is that of an object of another kind: Kubernetes' names are unique by kind only."""
+    beside = f"{id}-{kind}"
+    for taken in (id, beside):
+        other = scope.node.try_find_child(taken)
+        if other is None:
+            return beside
+        what = other.kind if isinstance(other, cdk8s.ApiObject) else "construct"
+        if what in (kind, "construct"):
+            break
+    raise AutoModeError.of(where, "id", f"a {what} has the id '{id}' already", "choose another one")
 
 
 def _chart_of(scope: Construct, where: str) -> cdk8s.Chart:
