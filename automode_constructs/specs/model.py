@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, get_args, get_origin
 
@@ -26,6 +27,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
+from automode_constructs.specs.quantity import near_quantities
 from automode_constructs.specs.rule import RULES, rule
 from automode_constructs.tokens import is_list_token, is_resolvable, is_text_token, is_token, token_paths
 
@@ -106,15 +108,23 @@ TokenListOf = Annotated[
 """A list of ``TokenOr[T]``, or the CDK token that stands for the whole list."""
 
 
-def matching(pattern: str, form: str, cure: str = "") -> AfterValidator:
-    """A check of a text's form whose refusal says the form in words."""
+def matching(pattern: str, form: str, cure: str | Callable[[str], str] = "") -> AfterValidator:
+    """A check of a text's form whose refusal says the form in words.
+
+    Args:
+        pattern: what the whole text matches.
+        form: the form in words.
+        cure: what to write instead, or a function that says it of the text. Default: the form says it.
+    """
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
         if is_token(value):
             raise _misplaced_token(value)
         if compiled.fullmatch(value) is None:
-            raise AutoModeError.of("", "", f"{shown(value)} is not {form}", cure)
+            raise AutoModeError.of(
+                "", "", f"{shown(value)} is not {form}", cure if isinstance(cure, str) else cure(value)
+            )
         return value
 
     return AfterValidator(check)
@@ -140,11 +150,59 @@ LabelValue = Annotated[
 """The value of a Kubernetes label: at most 63 letters, digits, ``-``, ``_`` and ``.``."""
 
 _DURATION = r"([0-9]{1,9}[smh])+"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SPELT_OUT = re.compile(
+    r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *(s|m|h|d|w)(?:econds?|ecs?|inutes?|ins?|ours?|rs?|ays?|eeks?)?"
+)
 
-Duration = Annotated[str, matching(_DURATION, "a duration such as '30s' or '1h30m'")]
+
+def _written(seconds: float) -> str:
+    """A length of time as Karpenter reads it, in the largest unit that has no fraction; ``""`` where none has."""
+    for unit in "hms":
+        if seconds >= 0 and seconds % _UNITS[unit] == 0:
+            return f"{int(seconds // _UNITS[unit])}{unit}"
+    return ""
+
+
+def near_duration(text: str, *forms: str) -> str:
+    """The cure for what is no duration but can be read as one, such as ``10d`` or ``30 seconds``.
+
+    Args:
+        text: what was given.
+        forms: patterns one of which the cure must match. Default: any duration will do.
+    """
+    meant = text.strip().lower()
+    parts = _SPELT_OUT.findall(meant)
+    written = _written(sum(float(number) * _UNITS[unit] for number, unit in parts))
+    if not parts or not written or _SPELT_OUT.sub("", meant).strip(" ,"):
+        return ""
+    return f"write '{written}'" if not forms or any(re.fullmatch(form, written) for form in forms) else ""
+
+
+def _no_number(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        written = _written(value.total_seconds())
+        raise AutoModeError.of("", "", f"needs a text, got {value!r}", f"write '{written}'" if written else "")
+    if isinstance(value, int) and not isinstance(value, bool):
+        units = [f"'{value}{unit}' for {name}" for unit, name in (("s", "seconds"), ("m", "minutes"), ("h", "hours"))]
+        raise AutoModeError.of("", "", f"needs a text, got {shown(value)}", f"write {', '.join(units)}")
+    return value
+
+
+Duration = Annotated[
+    str, BeforeValidator(_no_number), matching(_DURATION, "a duration such as '30s' or '1h30m'", near_duration)
+]
 """A duration as Karpenter reads it: whole numbers of ``h``, ``m``, ``s``."""
 
-DurationOrNever = Annotated[str, matching(rf"{_DURATION}|Never", "a duration such as '30s', '1h30m' or 'Never'")]
+DurationOrNever = Annotated[
+    str,
+    BeforeValidator(_no_number),
+    matching(
+        rf"{_DURATION}|Never",
+        "a duration such as '30s', '1h30m' or 'Never'",
+        lambda text: "write 'Never'" if text.lower() == "never" else near_duration(text),
+    ),
+]
 """A duration, or ``Never``."""
 
 _QUANTITY = re.compile(
@@ -154,13 +212,27 @@ MAX_EXACT_INTEGER = 2**53 - 1
 """Beyond it the CDK, which counts in doubles, would write another number."""
 
 
+def near_quantity(text: str, *forms: str) -> str:
+    """The cure for what is no quantity but is near to one, such as ``100GB``.
+
+    Args:
+        text: what was given.
+        forms: patterns one of which the cure must match. Default: any quantity will do.
+    """
+    near = [one for one in near_quantities(text) if not forms or any(re.fullmatch(form, one) for form in forms)]
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
 def _quantity(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if abs(value) > MAX_EXACT_INTEGER:
             raise AutoModeError.of("", "", f"{shown(value)} is too large to stand as a number", "write it as a text")
         return value
     if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
-        raise AutoModeError.of("", "", f"{shown(value)} is not a quantity such as 1000, '500m' or '64Gi'")
+        message = f"{shown(value)} is not a quantity such as 1000, '500m' or '64Gi'"
+        raise AutoModeError.of(
+            "", "", message, near_quantity(str(value)) or (f"write '{value}'" if isinstance(value, float) else "")
+        )
     return value
 
 
@@ -241,7 +313,9 @@ class KubeModel(BaseModel):
 
     if not TYPE_CHECKING:
         # The checkers see pydantic's own signature; at run time every refusal becomes an AutoModeError.
-        def __init__(self, /, **data: Any) -> None:
+        def __init__(self, /, *positional: Any, **data: Any) -> None:
+            if positional:
+                raise _given_by_position(type(self), positional[0], data)
             try:
                 self.__pydantic_validator__.validate_python(data, self_instance=self)
             except ValidationError as error:
@@ -430,6 +504,12 @@ class KubeModel(BaseModel):
         return dumped
 
 
+def _given_by_position(model: type[KubeModel], value: object, named: Mapping[str, object]) -> AutoModeError:
+    free = next((name for name in model.model_fields if name not in named), "")
+    what = f"a {type(value).__name__}" if isinstance(value, KubeModel) else shown(value)
+    return AutoModeError.of("", free, f"is given by its position: {what}", f"write {free or 'its name'}=...")
+
+
 def _is_warning(problem: Problem) -> bool:
     known = RULES.get(problem.rule)
     return known is not None and known.severity == "warning"
@@ -507,6 +587,7 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
         message, broken = "is not a known field", UNKNOWN_FIELD
         at = _model_at(model, outer)
         cure = at.wrong_names.get(str(name), "") if at is not None and by_alias else ""
+        cure = cure or _home_of(str(name), model, outer, by_alias=by_alias)
         cure = cure or did_you_mean(str(name), _field_names(at, by_alias=by_alias))
     elif kind == "literal_error":
         message = f"{shown(given)} is not allowed"
@@ -526,6 +607,93 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
         text = details["msg"]
         message = f"{text[:1].lower()}{text[1:]}, got {shown(given)}"
     return [broken.problem(field.removeprefix("."), message, cure)]
+
+
+_EVERYWHERE = frozenset({"group", "id", "key", "kind", "name", "value", "values"})
+"""Names that so many models have that another one of them is hardly meant."""
+
+_DEEPEST = 6
+"""No kind has more levels of models."""
+
+
+def _home_of(name: str, model: type[KubeModel], location: Sequence[str | int], *, by_alias: bool) -> str:
+    """The cure for a field that stands in a part of the object that has none of this name, while another part has."""
+    at = _model_at(model, location)
+    if at is None or name in _EVERYWHERE or _own_name(at, name, by_alias=by_alias):
+        return ""
+    below = [place for place in _places_of(name, at) if len(place) == len(next(_places_of(name, at)))]
+    if below:
+        return _write_in(at, below[:3], name, by_alias=by_alias)
+    for end in reversed(range(len(location))):
+        outer, part = _model_at(model, location[:end]), location[end]
+        if outer is not None and isinstance(part, str) and _own_name(outer, name, by_alias=by_alias):
+            return f"write it further out, beside '{_own_name(outer, part, by_alias=by_alias)}'"
+    # Not in lists: who names a field of an egress rule in an ingress rule wants no egress rule.
+    aside = list(_places_of(name, model, lists=False))
+    if aside or by_alias:
+        return _write_in(model, aside[:3], name, by_alias=by_alias) if aside else ""
+    for outer in _outer_models(model):
+        for place in [(), *_places_of(name, outer)]:
+            home = _model_at(outer, place)
+            if home is not None and _own_name(home, name, by_alias=False):
+                return f"write it in {home.__name__}"
+    return ""
+
+
+def _write_in(model: type[KubeModel], places: Sequence[tuple[str, ...]], name: str, *, by_alias: bool) -> str:
+    homes = [_model_at(model, place) for place in places]
+    right = next(_own_name(home, name, by_alias=by_alias) for home in homes if home is not None)
+    written = " or ".join(f"'{_dotted(model, place, by_alias=by_alias)}'" for place in places)
+    whose = "" if by_alias else f" ({' or '.join(dict.fromkeys(home.__name__ for home in homes if home is not None))})"
+    return f"write {'it' if name == right else right} in {written}{whose}"
+
+
+def _own_name(model: type[KubeModel], name: str, *, by_alias: bool) -> str:
+    """The name of a model's field, given as in Python or as in YAML; ``""`` where it has none."""
+    for python, field in model.model_fields.items():
+        alias = field.serialization_alias or python
+        if name in (python, alias):
+            return alias if by_alias else python
+    return ""
+
+
+def _places_of(name: str, model: type[KubeModel], *, lists: bool = True) -> Iterator[tuple[str, ...]]:
+    """The paths of the parts of a model that have a field of this name; the nearest first.
+
+    Args:
+        name: as in Python or as in YAML.
+        model: the model.
+        lists: whether items of lists are looked at. Default: True.
+    """
+    waiting: list[tuple[tuple[str, ...], type[KubeModel]]] = [((), model)]
+    for path, at in waiting:
+        if path and _own_name(at, name, by_alias=False):
+            yield path
+        if len(path) < _DEEPEST:
+            inner = [(field, _inner_model(info.annotation)) for field, info in at.model_fields.items()]
+            waiting += [
+                ((*path, field), part)
+                for field, part in inner
+                if part is not None and (lists or part in get_args(at.model_fields[field].annotation))
+            ]
+
+
+def _outer_models(model: type[KubeModel]) -> Iterator[type[KubeModel]]:
+    """The models that a model is a part of; the nearest first."""
+    waiting = [model]
+    for at in waiting:
+        for known in _all_models(KubeModel):
+            if known not in waiting and any(
+                _inner_model(field.annotation) is at for field in known.model_fields.values()
+            ):
+                waiting.append(known)
+                yield known
+
+
+def _all_models(base: type[KubeModel]) -> Iterator[type[KubeModel]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _all_models(model)
 
 
 def _misplaced_token(value: object) -> AutoModeError:

@@ -392,7 +392,8 @@ def test_all_problems_of_a_document_come_together_each_with_its_path_as_in_yaml(
         "  template.spec.requirements[0].operator: 'in' is not allowed; did you mean 'In'? "
         "Use one of 'In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt', 'Gte', 'Lte'",
         "  template.spec.requirements[1].key: is required",
-        "  disruption.consolidateAfter: needs a text, got 30",
+        "  disruption.consolidateAfter: needs a text, got 30; "
+        "write '30s' for seconds, '30m' for minutes, '30h' for hours",
         "  weigth: is not a known field; did you mean 'weight'? "
         "Use one of 'template', 'disruption', 'limits', 'weight', 'replicas'",
     ]

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo
 
 from automode_constructs.errors import Problem, shown
 from automode_constructs.facts.instances import ACCELERATED_CATEGORIES
 from automode_constructs.specs.model import (
     MAX_EXACT_INTEGER,
+    VALUE,
     Duration,
     DurationOrNever,
     KubeModel,
@@ -21,6 +22,7 @@ from automode_constructs.specs.model import (
     Quantity,
     TokenOr,
     matching,
+    near_duration,
 )
 from automode_constructs.specs.pools.accelerated import GPU_KEYS, only_accelerated
 from automode_constructs.specs.pools.admission import Demand, admits_nothing
@@ -230,8 +232,14 @@ _Schedule = Annotated[
         "a cron expression of five fields ('0 9 * * mon-fri'), or '@daily' and the like",
     ),
 ]
+_HOURS_AND_MINUTES = r"([0-9]+[hm]|[0-9]+h[0-9]+m)(0s)?"
 _HoursAndMinutes = Annotated[
-    str, matching(r"([0-9]+[hm]|[0-9]+h[0-9]+m)(0s)?", "hours and minutes such as '8h' or '1h30m'")
+    str,
+    matching(
+        _HOURS_AND_MINUTES,
+        "hours and minutes such as '8h' or '1h30m'",
+        lambda text: near_duration(text, _HOURS_AND_MINUTES),
+    ),
 ]
 
 
@@ -271,11 +279,30 @@ def _cron_number(text: str, first: int, names: Sequence[str]) -> int | None:
     return first + names.index(text.lower()) if text.lower() in names else None
 
 
+def _share(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if info.context is None:
+            return str(value)
+        raise VALUE.broken("", f"needs a text, got {shown(value)}", f"quote it: '{value}'")
+    return value
+
+
+if TYPE_CHECKING:
+    _Share = int | str
+else:
+    # Kubernetes has a text here, also for a number; Python code may give the number.
+    _Share = Annotated[
+        str,
+        BeforeValidator(_share),
+        matching(r"(100|[0-9]{1,2})%|[0-9]+", "a number of nodes ('5') or a share ('10%')"),
+    ]
+
+
 class Budget(KubeModel):
     """How many nodes Karpenter may disrupt at a time. Budgets never hold back expiry."""
 
-    nodes: Annotated[str, matching(r"(100|[0-9]{1,2})%|[0-9]+", "a number of nodes ('5') or a share ('10%')")]
-    """A number (``"5"``) or a share (``"10%"``) of the pool's nodes."""
+    nodes: _Share
+    """A number (``"5"``; in Python also ``5``) or a share (``"10%"``) of the pool's nodes."""
     reasons: ListOf[Literal["Underutilized", "Empty", "Drifted"]] | None = None
     """The reasons the budget is for. Default: all of them, as Karpenter decides."""
     schedule: _Schedule | None = None
