@@ -12,6 +12,7 @@ from automode_constructs.manifests.flat import fields_at
 from automode_constructs.manifests.kubernetes_object import WARNING_METADATA, KubernetesObject
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.kubelet import Kubelet
 from automode_constructs.specs.nodes.node_class import (
@@ -72,8 +73,13 @@ def _keywords(construct: type[KubernetesObject]) -> set[str]:
 
 
 def test_every_field_of_a_pool_is_a_keyword() -> None:
-    parts = {NodePoolSpec: ["template", "disruption"], NodeClaimTemplate: ["metadata", "spec"], NodeMetadata: []}
-    parts |= {NodeClaimSpec: ["node_class_ref"], Disruption: []}
+    parts: dict[type[KubeModel], list[str]] = {
+        NodePoolSpec: ["template", "disruption"],
+        NodeClaimTemplate: ["metadata", "spec"],
+        NodeMetadata: [],
+        NodeClaimSpec: ["node_class_ref"],
+        Disruption: [],
+    }
     fields = [name for model, but in parts.items() for name in fields_at("", model, but=but)]
     assert len(fields) == len(set(fields))
     assert _keywords(NodePool) == set(fields)
@@ -107,7 +113,7 @@ def test_a_pool_in_keywords_is_the_pool_in_its_spec(chart: cdk8s.Chart) -> None:
 
 
 def test_a_class_in_keywords_is_the_class_in_its_spec(chart: cdk8s.Chart) -> None:
-    more = {"advanced_compute": AdvancedCompute(kubelet=Kubelet(max_pods=60)), "tags": {"team": "ml"}}
+    more: dict[str, Any] = {"advanced_compute": AdvancedCompute(kubelet=Kubelet(max_pods=60)), "tags": {"team": "ml"}}
     flat = NodeClass(chart, "x", **OF_A_CLASS, **more)
     spec = NodeClassSpec(**OF_A_CLASS, **more)
     assert flat.to_json() == NodeClass(chart, "y", name="x", spec=spec).to_json()
