@@ -11,7 +11,8 @@ from typing import Any
 from automode_constructs.checks.document import Manifest, kind_of
 from automode_constructs.cli.lint import first_placeholder, objects_of
 from automode_constructs.errors import AutoModeError, shown
-from automode_constructs.specs.model import MAX_LABEL_VALUE, KubeModel, kubernetes_name
+from automode_constructs.specs.fields import MAX_LABEL_VALUE, kubernetes_name
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
 from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.labels import NumberLabel, TextLabel

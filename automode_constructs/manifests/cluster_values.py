@@ -9,7 +9,8 @@ from typing import Any, Literal, Self, TypeVar
 from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.manifests.node_defaults import NodeDefaults
-from automode_constructs.specs.model import KubeModel, ListOf, TokenOr
+from automode_constructs.specs.fields import ListOf, TokenOr
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
 from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity

@@ -12,7 +12,8 @@ from constructs import Construct
 
 from automode_constructs.checks.arguments import place
 from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.specs.model import KubeModel, kubernetes_name
+from automode_constructs.specs.fields import kubernetes_name
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.tokens import is_resolvable
 
 __all__ = ["JOB_DONE", "JOB_FAILED", "KubernetesObject", "note_warning", "validated", "wait_for"]

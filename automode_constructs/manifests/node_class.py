@@ -12,7 +12,7 @@ from automode_constructs.checks.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.flat import FlatFields, fields_at
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
-from automode_constructs.specs.model import MAX_LABEL_VALUE, kubernetes_name
+from automode_constructs.specs.fields import MAX_LABEL_VALUE, kubernetes_name
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
 from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from automode_constructs.errors import AutoModeError
-from automode_constructs.specs.model import VALUE, KubeModel, ListOf, TokenOr
+from automode_constructs.specs.fields import VALUE, ListOf, TokenOr
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
 from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity, KernelLockdown
 from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle

@@ -13,7 +13,7 @@ from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.manifests.flat import FlatFields, fields_at
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
-from automode_constructs.specs.model import MAX_LABEL_VALUE
+from automode_constructs.specs.fields import MAX_LABEL_VALUE
 from automode_constructs.specs.pools.node_pool import (
     BUILT_IN_POOL_NAMES,
     DEFAULT_EXPIRE_AFTER,

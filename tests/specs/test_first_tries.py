@@ -189,9 +189,9 @@ def test_a_field_of_each_model_is_told_from_each_place_of_its_kind() -> None:
 
 
 def _parts(model: type[KubeModel], place: str = "") -> list[tuple[str, type[KubeModel]]]:
-    from automode_constructs.specs.model import _inner_model
+    from automode_constructs.specs.messages import inner_model
 
-    parts = [(name, _inner_model(field.annotation)) for name, field in model.model_fields.items()]
+    parts = [(name, inner_model(field.annotation)) for name, field in model.model_fields.items()]
     found = [(f"{place}.{name}", inner) for name, inner in parts if inner is not None]
     return found + [deeper for name, inner in found for deeper in _parts(inner, name)]
 

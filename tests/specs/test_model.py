@@ -15,8 +15,9 @@ import pytest
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_defaults import NodeDefaults
+from automode_constructs.specs.fields import kubernetes_name
 from automode_constructs.specs.free_body import FreeBody
-from automode_constructs.specs.model import KubeModel, kubernetes_name
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking, NetworkInterface
 from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity

@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.specs.model import KubeModel, ListOf, matching, near_duration
+from automode_constructs.specs.fields import ListOf, matching, near_duration
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 
 __all__ = ["Eviction", "EvictionSignal", "Kubelet", "KubeletLogging"]

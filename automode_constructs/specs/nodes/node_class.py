@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from automode_constructs.errors import Problem
-from automode_constructs.specs.model import KubeModel, ListOf, TokenOr, matching, near_quantity
+from automode_constructs.specs.fields import ListOf, TokenOr, matching, near_quantity
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
 from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity

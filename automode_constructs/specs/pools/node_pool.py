@@ -10,12 +10,11 @@ from pydantic import BeforeValidator, Field, ValidationInfo
 
 from automode_constructs.errors import Problem, shown
 from automode_constructs.facts.instances import ACCELERATED_CATEGORIES
-from automode_constructs.specs.model import (
+from automode_constructs.specs.fields import (
     MAX_EXACT_INTEGER,
     VALUE,
     Duration,
     DurationOrNever,
-    KubeModel,
     LabelKey,
     LabelValue,
     ListOf,
@@ -24,6 +23,7 @@ from automode_constructs.specs.model import (
     matching,
     near_duration,
 )
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.pools.accelerated import GPU_KEYS, only_accelerated
 from automode_constructs.specs.pools.admission import Demand, admits_nothing
 from automode_constructs.specs.pools.labels import (

@@ -19,7 +19,8 @@ from automode_constructs.facts.instances import (
     near,
     size_of,
 )
-from automode_constructs.specs.model import KubeModel, LabelKey, LabelValue, TokenListOf
+from automode_constructs.specs.fields import LabelKey, LabelValue, TokenListOf
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.pools.labels import (
     INSTANCE_CATEGORY,
     INSTANCE_CPU,
