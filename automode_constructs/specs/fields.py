@@ -139,6 +139,10 @@ def _written(seconds: float) -> str:
     return ""
 
 
+def _in_units(number: object) -> str:
+    return f"write '{number}s' for seconds, '{number}m' for minutes, '{number}h' for hours"
+
+
 def near_duration(text: str, *forms: str) -> str:
     """The cure for what is no duration but can be read as one, such as ``10d`` or ``30 seconds``.
 
@@ -149,6 +153,8 @@ def near_duration(text: str, *forms: str) -> str:
     meant = text.strip().lower()
     parts = _SPELT_OUT.findall(meant)
     written = _written(sum(float(number) * _UNITS[unit] for number, unit in parts))
+    if meant.isdecimal() and not forms:
+        return _in_units(meant)
     if not parts or not written or _SPELT_OUT.sub("", meant).strip(" ,"):
         return ""
     return f"write '{written}'" if not forms or any(re.fullmatch(form, written) for form in forms) else ""
@@ -159,8 +165,7 @@ def _no_number(value: Any) -> Any:
         written = _written(value.total_seconds())
         raise AutoModeError.of("", "", f"needs a text, got {value!r}", f"write '{written}'" if written else "")
     if isinstance(value, int) and not isinstance(value, bool):
-        units = [f"'{value}{unit}' for {name}" for unit, name in (("s", "seconds"), ("m", "minutes"), ("h", "hours"))]
-        raise AutoModeError.of("", "", f"needs a text, got {shown(value)}", f"write {', '.join(units)}")
+        raise AutoModeError.of("", "", f"needs a text, got {shown(value)}", _in_units(value))
     return value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_origin
 
 from pydantic import (
@@ -135,7 +135,7 @@ class KubeModel(BaseModel):
             for name in [name for name, value in self.__dict__.items() if value is _BROKEN]:
                 del self.__dict__[name]
             return self
-        problems = [problem for problem in self._broken_rules() if not _is_warning(problem)]
+        problems = [problem for judge in self._rules() for problem in judge() if not _is_warning(problem)]
         if problems:
             raise AutoModeError("", problems)
         return self
@@ -146,6 +146,13 @@ class KubeModel(BaseModel):
             if name in type(self).model_fields:
                 raise _BrokenFieldError(name)
             return super().__getattr__(name)
+
+    def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
+        """The methods that judge the model; where a field is broken, those that look at it say no more.
+
+        A model with rules about different fields overrides this, so that they go on without each other.
+        """
+        return (self._broken_rules,)
 
     def _broken_rules(self) -> Iterator[Problem]:
         """What is wrong, or risky, with fields that are right by themselves; a model with such rules overrides this.
@@ -186,11 +193,14 @@ class KubeModel(BaseModel):
             if fresh and not all(map(_is_warning, found)):
                 del self.__dict__[name]
             inner += found
-        try:
-            for problem in self._broken_rules():
-                yield from with_aliases(AutoModeError("", [problem]), type(self)).problems if by_alias else [problem]
-        except _BrokenFieldError:
-            pass  # The rule that looked at it, and those after it, cannot be judged.
+        for judge in self._rules():
+            try:
+                for problem in judge():
+                    yield from (
+                        with_aliases(AutoModeError("", [problem]), type(self)).problems if by_alias else [problem]
+                    )
+            except _BrokenFieldError:
+                pass  # What this one looked at cannot be judged.
         yield from inner
 
     @classmethod

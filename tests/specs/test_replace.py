@@ -101,3 +101,15 @@ def test_fields_that_only_kubernetes_knows_outlive_both() -> None:
 )
 def test_what_was_changed_unjudged_is_found_at_any_depth(update: dict[str, Any], message: str) -> None:
     assert refusal(lambda: POOL.model_copy(update=update).validated()).startswith(message)
+
+
+def test_a_broken_field_silences_only_the_rules_that_look_at_it() -> None:
+    taint = {"key": "team", "effect": "NoSchedule"}
+    _, problems = NodeClaimSpec.read({"requirements": [], "expireAfter": "soon", "taints": [taint, taint]})
+    assert [(problem.field, problem.rule) for problem in problems] == [
+        ("expireAfter", "automode:Value"),
+        ("taints[1]", "automode:DuplicateTaint"),
+        ("requirements", "automode:NoRequirements"),
+    ]
+    _, problems = NodeClassSpec.read({**NODES.to_manifest(), "role": 5, "tags": {"aws:x": "y"}})
+    assert [problem.field for problem in problems] == ["role", "tags"]

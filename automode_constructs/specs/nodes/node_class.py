@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -253,25 +253,31 @@ class NodeClassSpec(KubeModel):
     Default: only EKS's own tags.
     """
 
-    def _broken_rules(self) -> Iterator[Problem]:
+    def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
+        return (self._identity_problems, self._pod_network_problems, self._tag_problems, self._interface_problems)
+
+    def _identity_problems(self) -> Iterator[Problem]:
         if (self.role is None) == (self.instance_profile is None):
             got = "both" if self.role is not None else "neither"
             yield NODE_IDENTITY.problem(
                 "role", f"a NodeClass needs exactly one of 'role' and 'instance_profile', got {got}"
             )
+
+    def _pod_network_problems(self) -> Iterator[Problem]:
         if (self.pod_subnet_selector_terms is None) != (self.pod_security_group_selector_terms is None):
             yield POD_NETWORK.problem(
                 "pod_subnet_selector_terms",
                 "'pod_subnet_selector_terms' and 'pod_security_group_selector_terms' must be set together",
             )
+
+    def _tag_problems(self) -> Iterator[Problem]:
         for key in self.tags or {}:
             if not key or key.startswith(("kubernetes.io/cluster", "aws:")) or key in RESERVED_TAG_KEYS:
                 yield RESERVED_TAG.problem("tags", f"the tag key '{key}' is reserved for Auto Mode", "remove it")
             elif key == "eks:eks-cluster-name":
                 yield CLUSTER_NAME_TAG.problem("tags", f"EKS sets the tag '{key}' itself", "remove it")
-        yield from self._broken_interface_rules()
 
-    def _broken_interface_rules(self) -> Iterator[Problem]:
+    def _interface_problems(self) -> Iterator[Problem]:
         networking, compute = self.advanced_networking, self.advanced_compute
         interfaces = (networking.network_interfaces if networking is not None else None) or ()
         hugepages = compute.hugepages if compute is not None else None

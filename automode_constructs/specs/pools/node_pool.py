@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo
@@ -410,7 +410,10 @@ class NodeClaimSpec(KubeModel):
     Default: the construct writes ``24h``, which is Auto Mode's own.
     """
 
-    def _broken_rules(self) -> Iterator[Problem]:
+    def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
+        return (self._lifetime_problems, self._taint_problems, self._requirement_problems)
+
+    def _lifetime_problems(self) -> Iterator[Problem]:
         grace = self.termination_grace_period or DEFAULT_TERMINATION_GRACE_PERIOD
         expire = self.expire_after or DEFAULT_EXPIRE_AFTER
         if expire == "Never":
@@ -424,6 +427,8 @@ class NodeClaimSpec(KubeModel):
             yield NODE_LIFETIME.problem(
                 "expire_after", f"the sum of {both} is over 21 days (504h)", "shorten one of them"
             )
+
+    def _taint_problems(self) -> Iterator[Problem]:
         seen: set[tuple[str, str]] = set()
         for field, taints in (("taints", self.taints), ("startup_taints", self.startup_taints)):
             for index, taint in enumerate(taints or ()):
@@ -434,6 +439,8 @@ class NodeClaimSpec(KubeModel):
                         "remove one of the two",
                     )
                 seen.add((taint.key, taint.effect))
+
+    def _requirement_problems(self) -> Iterator[Problem]:
         if not self.requirements:
             yield NO_REQUIREMENTS.problem(
                 "requirements",
@@ -484,7 +491,10 @@ class NodeClaimTemplate(KubeModel):
     spec: NodeClaimSpec
     """What the nodes are."""
 
-    def _broken_rules(self) -> Iterator[Problem]:
+    def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
+        return (self._label_problems, self._accelerator_problems)
+
+    def _label_problems(self) -> Iterator[Problem]:
         demands = _demands(self.spec.requirements)
         for key, value in ((self.metadata and self.metadata.labels) or {}).items():
             required = demands.get(stable_key(key), [])
@@ -499,6 +509,9 @@ class NodeClaimTemplate(KubeModel):
                     "remove the label: nodes get it by themselves",
                 )
             demands.setdefault(stable_key(key), []).append(("In", [value]))
+
+    def _accelerator_problems(self) -> Iterator[Problem]:
+        demands = _demands([*self.spec.requirements, *self._labels_as_requirements()])
         tainted = {taint.key for taint in self.spec.taints or ()}
         admitted = _accelerated(demands) if self.spec.requirements and not tainted & _ACCELERATOR_TAINTS else []
         if admitted:
@@ -529,12 +542,14 @@ class NodeClaimTemplate(KubeModel):
         # Late: the list takes time to load, and most documents do without it.
         from automode_constructs.specs.pools.instance_types import admitted
 
+        return admitted([*self.spec.requirements, *self._labels_as_requirements()])
+
+    def _labels_as_requirements(self) -> list[Requirement]:
         node_labels = {} if self.metadata is None else self.metadata.labels or {}
         # Judged already, where they stand.
-        own = [
+        return [
             Requirement.model_construct(key=key, operator="In", values=(value,)) for key, value in node_labels.items()
         ]
-        return admitted([*self.spec.requirements, *own])
 
 
 _ACCELERATOR_TAINTS = frozenset({"nvidia.com/gpu", "aws.amazon.com/neuron"})
@@ -590,11 +605,16 @@ class NodePoolSpec(KubeModel):
         """
         return self.template.instance_types()
 
-    def _broken_rules(self) -> Iterator[Problem]:
+    def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
+        return (self._weight_problems, self._limit_problems)
+
+    def _weight_problems(self) -> Iterator[Problem]:
+        if self.replicas is not None and self.weight is not None:
+            yield STATIC_POOL.problem("weight", "a static pool (with replicas) has no weight", "remove one of the two")
+
+    def _limit_problems(self) -> Iterator[Problem]:
         if self.replicas is None:
             return
-        if self.weight is not None:
-            yield STATIC_POOL.problem("weight", "a static pool (with replicas) has no weight", "remove one of the two")
         limits = dict(self.limits or {})
         nodes = limits.pop("nodes", None)
         if limits:
