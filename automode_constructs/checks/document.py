@@ -15,7 +15,8 @@ from automode_constructs.checks.other_controllers import (
 )
 from automode_constructs.checks.weight_streaming import streaming_problems
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
-from automode_constructs.specs.model import MISSING_FIELD, UNKNOWN_FIELD, KubeModel
+from automode_constructs.specs.messages import MISSING_FIELD, UNKNOWN_FIELD
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
 from automode_constructs.specs.nodes.node_diagnostic import NodeDiagnosticSpec
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES, NodePoolSpec

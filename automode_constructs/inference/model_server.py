@@ -33,7 +33,7 @@ from automode_constructs.inference.weight_staging import WeightStaging
 from automode_constructs.inference.weights import HubWeights, ImageWeights, S3Weights, SecretKey, Weights
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.specs.model import kubernetes_name
+from automode_constructs.specs.fields import kubernetes_name
 from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.tokens import is_token

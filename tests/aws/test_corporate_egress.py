@@ -14,7 +14,6 @@ import cdk8s
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk.assertions import Annotations, Match
-from tests.test_certificates import certificate
 
 from automode_constructs import (
     AutoModeCluster,
@@ -27,6 +26,7 @@ from automode_constructs import (
     NodeDefaults,
 )
 from automode_constructs.aws.corporate_egress import complete_no_proxy
+from tests.manifests.test_certificates import certificate
 from tests.refusal import refusal
 from tests.support import of_type, synthesised, text_of
 
@@ -218,13 +218,13 @@ class TestWorkloads:
 
     def test_a_cluster_without_authorities_has_none_to_carry(self, egress: Egress) -> None:
         values, chart = egress[0], cdk8s.Testing.chart()
-        bare = values.model_copy(update={"node_defaults": None})
+        bare = values.replace(node_defaults=None)
         assert refusal(lambda: CertificateConfigMap(chart, "trust", values=bare)) == (
             "test/trust: values: the cluster has no certificate bundles; give it "
             "NodeDefaults(certificate_bundles=[CertificateBundle.from_pem(...)])"
         )
         late = NodeDefaults(certificate_bundles=[CertificateBundle(name="late", data="${Token[TOKEN.1]}")])
-        with_late = values.model_copy(update={"node_defaults": late})
+        with_late = values.replace(node_defaults=late)
         assert refusal(lambda: CertificateConfigMap(chart, "trust", values=with_late)) == (
             "test/trust: values: a certificate bundle is known only after deployment; give its PEM text at synth"
         )

@@ -203,7 +203,7 @@ def test_a_volume_has_whole_gi_g_ti_or_t(size: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "size", ["", "80", "0Gi", "59001Gi", "64001G", "59Ti", "65T", "1.5Gi", "80Mi", "80 Gi", "Ti", "T", "080Gi", "18Ti"]
+    "size", ["", "80", "0Gi", "59001Gi", "64001G", "59Ti", "65T", "1.5Gi", "80Mi", "80 Mi", "Ti", "T", "080Gi", "18Ti"]
 )
 def test_another_volume_size_is_refused(size: str) -> None:
     assert refusal(lambda: EphemeralStorage(size=size)) == (
