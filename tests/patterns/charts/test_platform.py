@@ -26,7 +26,7 @@ def values() -> ClusterValues:
 @pytest.fixture(scope="module")
 def objects(values: ClusterValues) -> dict[tuple[str, str], Any]:
     """All objects of a cluster without built-in pools."""
-    charts = platform_charts(cdk8s.App(), values.model_copy(update={"built_in_pools": False}))
+    charts = platform_charts(cdk8s.App(), values.replace(built_in_pools=False))
     return {(item["kind"], item["metadata"]["name"]): item for chart in charts for item in manifests(chart)}
 
 
