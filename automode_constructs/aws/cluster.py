@@ -37,8 +37,10 @@ from automode_constructs.aws.function_logs import keep_function_logs, kubectl_fu
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
 from automode_constructs.aws.partition_types import refuse_missing_types
 from automode_constructs.aws.roles import CLUSTER_POLICIES, BuiltInNodeRole, ClusterRole, NodeRole
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.aws.zones import warn_of_refused_zones
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.versions import as_of_default
@@ -133,9 +135,10 @@ class AutoModeCluster(ChartTarget):
     given_name: str | None = None
     """The cluster's name where it was given as text."""
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         version: str | eks.KubernetesVersion = versions.DEFAULT_VERSION,

@@ -10,13 +10,15 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct, IDependable
+from constructs import IDependable
 
 from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import kubernetes_version as versions
 from automode_constructs.aws.exports import export_always
 from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
 from automode_constructs.aws.network import ExistingNetwork
+from automode_constructs.aws.scope import StackScope
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues
@@ -56,9 +58,10 @@ class ImportedCluster(ChartTarget):
     Source: EKS User Guide, "Grant IAM users access to Kubernetes with EKS access entries".
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         cluster_name: str,

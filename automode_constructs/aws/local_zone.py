@@ -11,7 +11,9 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from automode_constructs.aws.network import AutoModeNetwork
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.vpc_endpoints import VpcEndpoints
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.regions import region_of_zone, zone_kind
 from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
@@ -47,9 +49,10 @@ class LocalZoneSubnets(Construct):
     Source: EKS User Guide, "Deploy EKS Auto Mode nodes onto Local Zones"; AWS Local Zones User Guide, "Considerations".
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         network: AutoModeNetwork,
@@ -101,6 +104,7 @@ class LocalZoneSubnets(Construct):
             "automode:LocalZoneOptIn", f"the account must have opted in to the Local Zones once: {opt_in}"
         )
 
+    @checked_arguments
     def node_subnet_selector_terms(self, zone: str) -> list[SubnetSelectorTerm]:
         """The term by which a NodeClass selects the subnet of a Local Zone: its id.
 

@@ -12,6 +12,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.zones import (
     MAX_ZONES,
     ZoneNames,
@@ -21,6 +22,7 @@ from automode_constructs.aws.zones import (
     known_zone,
     zones_of_region,
 )
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
 from automode_constructs.tokens import is_token
@@ -120,9 +122,10 @@ class AutoModeNetwork(Construct):
         https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         cidr: str = "10.0.0.0/16",
@@ -245,6 +248,7 @@ class AutoModeNetwork(Construct):
             subnets.append(subnet)
         return subnets
 
+    @checked_arguments
     def route_to_nat(self, subnet: ec2.PrivateSubnet) -> None:
         """Routes a subnet made apart to a NAT gateway: that of its zone, or any where its zone has none."""
         self._nat.configure_subnet(subnet)
@@ -299,6 +303,7 @@ class ExistingNetwork:
         https://docs.aws.amazon.com/eks/latest/userguide/tag-subnets-auto.html
     """
 
+    @checked_arguments
     def __init__(
         self,
         *,

@@ -9,6 +9,8 @@ from aws_cdk import aws_eks as eks
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from automode_constructs.aws.scope import StackScope
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.delivery.chart_delivery import ChartTarget, check_is_target
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.tokens import is_resolvable, is_token
@@ -59,9 +61,10 @@ class PodIdentityRole(Construct):
     Source: EKS User Guide, "Create IAM role with trust policy required by EKS Pod Identity".
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         cluster: ChartTarget,

@@ -10,6 +10,8 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from automode_constructs.aws.scope import StackScope
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.regions import partition_of
 from automode_constructs.inference.image import ImageReference, pull_through_image
@@ -93,9 +95,10 @@ class PullThroughCache(Construct):
     aws/containers-roadmap#2837 (digests).
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         prefix: str,
@@ -150,6 +153,7 @@ class PullThroughCache(Construct):
         self.rule.node.add_dependency(*self.repositories.values())
         self._warn_of_region()
 
+    @checked_arguments
     def image(self, text: str) -> str:
         """The reference by which nodes pull an upstream image through the cache.
 

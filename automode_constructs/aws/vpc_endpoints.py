@@ -11,7 +11,9 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.zones import known_zone
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.facts.regions import partition_of
 from automode_constructs.facts.vpc_endpoints import EndpointService, endpoint_services
@@ -59,9 +61,10 @@ class VpcEndpoints(Construct):
     interface VPC endpoints"; CloudFormation User Guide, "Setting up VPC endpoints for CloudFormation".
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         network: AutoModeNetwork | ExistingNetwork,

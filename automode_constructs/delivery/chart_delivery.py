@@ -11,6 +11,7 @@ import jsii
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct, IConstruct, IDependable, IValidation
 
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.checks.whole_tree import ObjectKey
 from automode_constructs.delivery.attachment import attach
 from automode_constructs.errors import AutoModeError
@@ -149,6 +150,7 @@ class ChartDelivery(Construct):
             chart's constructs hold.
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

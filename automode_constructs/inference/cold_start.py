@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.specs.nodes.node_class import EphemeralStorage
@@ -116,6 +117,7 @@ _SIZE, _THROUGHPUT = "80Gi", 125
 """A node's data volume (MiB/s), where the NodeClass says nothing. EKS User Guide, "Create a Node Class"."""
 
 
+@checked_arguments
 def estimate_cold_start(
     *,
     instance_type: InstanceType,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from constructs import Construct
 
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.checks.rollout import surge_problems
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.fit import ServerNeeds, doubts
@@ -128,6 +129,7 @@ class ModelServer(Construct):
     Source: vLLM 0.33.0; EKS User Guide, "Machine learning on EKS"; Kubernetes, "Horizontal Pod Autoscaling".
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

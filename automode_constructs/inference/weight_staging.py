@@ -11,6 +11,7 @@ from typing import Any
 
 from constructs import Construct
 
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import ModelPreset
@@ -102,6 +103,7 @@ class WeightStaging(Construct):
     policy"; aws-samples/sample-eks-nitro-sandbox, service-account.yaml (Pod Identity brings a token of its own).
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,
@@ -195,6 +197,7 @@ class WeightStaging(Construct):
             )
             note_warning(self.job, problem.rule, str(problem))
 
+    @checked_arguments
     def init_container(self, *, image: str | None = None) -> dict[str, Any]:
         """The first init container of a server: it fails, and says why, where the weights are not all there.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from constructs import Construct
 
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.specs.model import MAX_LABEL_VALUE, kubernetes_name
@@ -40,6 +41,7 @@ class NodeClass(KubernetesObject):
     Source: EKS User Guide, "Create a Node Class for Amazon EKS".
     """
 
+    @checked_arguments
     def __init__(self, scope: Construct, id: str, *, spec: NodeClassSpec, name: str | None = None) -> None:
         if (name or id) == "default":
             raise AutoModeError.of(
@@ -61,6 +63,7 @@ class NodeClass(KubernetesObject):
         self.spec = spec
 
     @staticmethod
+    @checked_arguments
     def from_name(name: str, *, made_elsewhere: bool = False) -> NamedNodeClass:
         """A NodeClass known by name only.
 

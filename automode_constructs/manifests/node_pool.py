@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from constructs import Construct
 
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
@@ -50,6 +51,7 @@ class NodePool(KubernetesObject):
     Source: EKS User Guide, "Create a Node Pool for EKS Auto Mode".
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from constructs import Construct
 
+from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
 from automode_constructs.manifests.node_pool import NodePool
@@ -48,6 +49,7 @@ class StaticNodePools(Construct):
     Source: EKS User Guide, "Static Capacity Node Pools in EKS Auto Mode"; CRD ``nodepools.karpenter.sh``.
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,
