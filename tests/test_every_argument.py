@@ -232,7 +232,7 @@ def wrong_values(world: World) -> Iterator[tuple[str, Any]]:
 
 def public() -> dict[str, Any]:
     """What the package root shows, less the error, which is for catching."""
-    shown = {name: getattr(am, name) for name in am.__all__}
+    shown = {name: getattr(am, name) for name in dir(am)}
     return {name: item for name, item in shown.items() if callable(item) and item is not am.AutoModeError}
 
 
@@ -241,7 +241,7 @@ MAKERS = [name for name in public() if name not in MODELS]
 
 
 def parameters(item: Any) -> Mapping[str, inspect.Parameter]:
-    function = item.__init__ if isinstance(item, type) else item
+    function = getattr(item, "__init__") if isinstance(item, type) else item  # noqa: B009 - of classes of all kinds
     return {name: one for name, one in inspect.signature(function).parameters.items() if name != "self"}
 
 

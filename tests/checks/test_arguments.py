@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Annotated, Any, Literal, NoReturn, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Never, Protocol, TypeVar
 
 import aws_cdk as cdk
 import pytest
@@ -262,7 +262,7 @@ def test_a_dataclass_is_judged_as_a_constructor_is() -> None:
 
 def test_an_annotation_that_nobody_knows_is_the_programmers_mistake() -> None:
     @checked_arguments
-    def odd(one: NoReturn) -> None:
+    def odd(one: Never) -> None:
         """Takes what nobody can be."""
 
     with pytest.raises(TypeError, match="no rule for the annotation"):
