@@ -136,6 +136,10 @@ def checked_arguments(function: Any) -> Any:
             raise AutoModeError(_where(function, args, given), problems)
         try:
             return function(*args, **kwargs)
+        except AutoModeError:
+            if function.__name__ == "__init__":
+                _leave_the_tree(args[0])
+            raise
         except RuntimeError as error:
             values = {name: value for _, name, value in given}
             if "id" in values and f"There is already a Construct with name '{values['id']}' in " in str(error):
@@ -145,6 +149,14 @@ def checked_arguments(function: Any) -> Any:
             raise
 
     return check
+
+
+def _leave_the_tree(construct: object) -> None:
+    """Takes a construct that was refused when it was half made out of the tree, so that its id is free again."""
+    if hasattr(construct, "__jsii_ref__") and hasattr(construct, "node"):
+        scope = construct.node.scope
+        if scope is not None:
+            scope.node.try_remove_child(construct.node.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import cdk8s
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk.assertions import Annotations, Match
-from tests.test_certificates import certificate
+from tests.manifests.test_certificates import certificate
 
 from automode_constructs import (
     AutoModeCluster,

@@ -323,3 +323,23 @@ def test_a_protocol_asks_for_its_members() -> None:
 
     assert listen(Parrot()) == "hello"
     assert refusal(lambda: listen(Vpc())).endswith("listen: talker: needs a Talker, got a Vpc")  # type: ignore[arg-type]
+
+
+class Half(Construct):
+    @checked_arguments
+    def __init__(self, scope: Construct, id: str, *, size: int) -> None:
+        super().__init__(scope, id)
+        Thing(self, "inner", size=size)
+        if size > 9:
+            raise AutoModeError.of(self.node.path, "size", "is too large")
+
+
+def test_a_construct_that_is_refused_half_made_leaves_its_id() -> None:
+    stack = cdk.Stack(cdk.App(), "Try")
+    assert refusal(lambda: Half(stack, "a", size=10)) == "Try/a: size: is too large"
+    made = Half(stack, "a", size=1)
+    assert [child.node.path for child in stack.node.children] == ["Try/a"]
+    with pytest.raises(AutoModeError, match="'a' is taken in its scope"):
+        Half(stack, "a", size=10)
+    assert made.node.path == "Try/a"
+    assert [child.node.path for child in stack.node.children] == ["Try/a"]
