@@ -61,13 +61,6 @@ class LocalZoneSubnets(Construct):
         default_route: bool = True,
     ) -> None:
         where = f"{scope.node.path}/{id}"
-        if not isinstance(network, AutoModeNetwork):
-            raise AutoModeError.of(
-                where,
-                "network",
-                f"is no AutoModeNetwork but {shown(network)}",
-                "make the subnets with ec2.PrivateSubnet",
-            )
         problems = [*_zone_problems(cidrs, Stack.of(scope).region), *_cidr_problems(cidrs, network)]
         if default_route and not network.has_egress:
             problems.append(

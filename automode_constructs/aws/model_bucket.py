@@ -160,7 +160,7 @@ class ModelBucket(Construct):
         self._grant_key(grantee, _WRITE_KEY)
 
     def _check_prefix(self, prefix: str) -> None:
-        if not is_token(prefix) and (not isinstance(prefix, str) or _PREFIX.fullmatch(prefix) is None):
+        if not is_token(prefix) and _PREFIX.fullmatch(prefix) is None:
             raise AutoModeError.of(
                 self.node.path,
                 "prefix",

@@ -585,17 +585,13 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
 
 
 def _check_services(where: str, services: Sequence[str]) -> None:
-    if isinstance(services, str):
-        raise AutoModeError.of(
-            where, "endpoint_services", f"needs a list, got the text '{services}'", f"write ['{services}']"
-        )
     for index, service in enumerate(services):
-        if not isinstance(service, str) or service.startswith("com.amazonaws."):
+        if service.startswith("com.amazonaws."):
             raise AutoModeError.of(
                 where,
                 f"endpoint_services[{index}]",
                 f"must be the last part of a service's name, got {shown(service)}",
-                f"write '{service.split('.', 3)[-1]}'" if isinstance(service, str) else "write it like 'ecr.api'",
+                f"write '{service.split('.', 3)[-1]}'",
             )
 
 

@@ -133,8 +133,6 @@ def _services(
     where: str, region: str, also: Sequence[str], *, kubectl: bool, there: frozenset[str]
 ) -> list[EndpointService]:
     known = endpoint_services()
-    if isinstance(also, str):
-        raise AutoModeError.of(where, "also", f"needs a list, got the text '{also}'", f"write ['{also}']")
     for position, name in enumerate(also):
         if name not in known:
             raise AutoModeError.of(

@@ -37,7 +37,11 @@ _CURES = {
 }
 """How to make the wanted object out of a text, by the name of its class."""
 
+_WORDS = {"ChartTarget": "an AutoModeCluster or an ImportedCluster"}
+"""What users call a class that has no public name."""
+
 _CONVERSIONS = {
+    ("ExistingNetwork", "AutoModeNetwork"): "make the subnets with ec2.PrivateSubnet",
     ("Vpc", "ExistingNetwork"): "pass it as vpc=, or write ExistingNetwork(vpc=..., node_subnets=vpc.private_subnets)",
 }
 """How to make the wanted object out of another one, by the names of both classes."""
@@ -339,7 +343,8 @@ def _inside_number(field: str, value: Any) -> list[Problem]:
     """Numbers travel as JSON, which has none that is larger or none at all."""
     if is_token(value) or abs(value) < _TOO_LARGE:
         return []
-    return [Problem(field=field, message=f"must be a number below {_TOO_LARGE:,}, got {shown(value)}")]
+    asked = "needs a number" if value != value else f"must be a number below {_TOO_LARGE:,}"
+    return [Problem(field=field, message=f"{asked}, got {shown(value)}")]
 
 
 _TOO_LARGE = 2**53
@@ -419,7 +424,11 @@ def _kind(hint: Any) -> str:
     if container is Callable:
         return "a function"
     name = getattr(container, "__name__", str(container))
-    return f"{'an' if name[:1] in 'AEIO' and name[:2] != 'Eu' else 'a'} {name}"
+    return _WORDS.get(name) or _with_article(name)
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[:1] in 'AEIOaeio' or name.startswith('S3') else 'a'} {name}"
 
 
 def _either(names: Sequence[str]) -> str:
@@ -435,8 +444,9 @@ def _label(value: object) -> str:
         return "a set" if isinstance(value, AbstractSet) else shown(value)
     if isinstance(value, Enum):
         return str(value)
-    name = type(value).__name__
-    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
+    # What jsii knows by its interfaces alone has a class of no name.
+    names = [type(part).__name__.strip("_").removesuffix("Proxy") for part in getattr(value, "_delegates", [value])]
+    return _with_article(next((name for name in names if name != "Resource"), names[0]))
 
 
 def _cure(field: str, value: object, hint: Any) -> str:
@@ -461,6 +471,8 @@ def _cure(field: str, value: object, hint: Any) -> str:
         return f"write '{value}'"
     if container is int and isinstance(value, str) and value.isdigit():
         return f"write {value}"
+    if name == "ChartTarget":
+        return "ImportedCluster is for clusters made elsewhere"
     if (type(value).__name__, name) in _CONVERSIONS:
         return _CONVERSIONS[type(value).__name__, name]
     if isinstance(value, str) and name in _CURES:

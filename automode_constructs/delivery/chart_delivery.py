@@ -17,7 +17,7 @@ from automode_constructs.delivery.attachment import attach
 from automode_constructs.errors import AutoModeError
 from automode_constructs.rendering.render import place_of
 
-__all__ = ["ChartDelivery", "ChartTarget", "check_is_target"]
+__all__ = ["ChartDelivery", "ChartTarget"]
 
 _REMOVAL_POLICIES = (
     cdk.RemovalPolicy.DESTROY,
@@ -96,17 +96,6 @@ class ChartTarget(Construct):
         if not self._attached:
             self._attached = True
             attach(self, self.deliveries)
-
-
-def check_is_target(where: str, cluster: object) -> None:
-    """Refuses what is no cluster of ours, such as one of the CDK's own."""
-    if not isinstance(cluster, ChartTarget):
-        raise AutoModeError.of(
-            where,
-            "cluster",
-            "is neither an AutoModeCluster nor an ImportedCluster",
-            "pass one of these; ImportedCluster is for clusters made elsewhere",
-        )
 
 
 class ChartDelivery(Construct):
@@ -219,9 +208,6 @@ def _check(
 ) -> str:
     """Refuses what cannot be delivered, else tells the chart's place."""
     where = f"{scope.node.path}/{id}"
-    check_is_target(where, cluster)
-    if not isinstance(chart, cdk8s.Chart):
-        raise AutoModeError.of(where, "chart", f"is no cdk8s chart but {type(chart).__name__}", "pass a cdk8s.Chart")
     cluster.check_deliverable(where)
     if cdk.Stage.of(scope) is not cdk.Stage.of(cluster):
         raise AutoModeError.of(

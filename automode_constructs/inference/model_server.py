@@ -31,7 +31,7 @@ from automode_constructs.inference.model_server_checks import (
 )
 from automode_constructs.inference.vllm_arguments import check_arguments
 from automode_constructs.inference.weight_staging import WeightStaging
-from automode_constructs.inference.weights import HubWeights, ImageWeights, S3Weights, SecretKey, Weights
+from automode_constructs.inference.weights import S3Weights, SecretKey, Weights
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.specs.model import kubernetes_name
@@ -170,7 +170,6 @@ class ModelServer(Construct):
     ) -> None:
         where = f"{scope.node.path}/{id}".removeprefix("/")
         self.name = kubernetes_name(where, id if name is None else name, longest=63)
-        _check_kinds(where, model, weights)
         weights.check(where)
         reference = ImageReference.of(where, image)
         length = min(32_768, model.max_context) if max_model_len is None else max_model_len
@@ -455,23 +454,6 @@ def _unless_given(arguments: Sequence[str], model: ModelPreset, max_num_seqs: in
         # vLLM would capture graphs up to 1,024 for this model: time and memory that max_num_seqs never uses.
         flags.append(f"--max-cudagraph-capture-size={2 * max_num_seqs}")
     return flags
-
-
-def _check_kinds(where: str, model: object, weights: object) -> None:
-    if not isinstance(model, ModelPreset):
-        raise AutoModeError.of(
-            where,
-            "model",
-            f"{shown(model)} is no ModelPreset, so that nothing is known of its size",
-            "pass GPT_OSS_20B, or a ModelPreset with the model's sizes",
-        )
-    if not isinstance(weights, S3Weights | ImageWeights | HubWeights):
-        raise AutoModeError.of(
-            where,
-            "weights",
-            f"{shown(weights)} does not say where the weights are",
-            "pass S3Weights(...), ImageWeights(...) or HubWeights()",
-        )
 
 
 def _admits_spot(spec: NodePoolSpec) -> bool:

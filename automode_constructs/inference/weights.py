@@ -227,7 +227,7 @@ class HubWeights:
 
 def _bytes(quantity: object) -> int | None:
     """The whole bytes of a quantity, ``None`` where it is none, or more than a server can have."""
-    if isinstance(quantity, bool) or not isinstance(quantity, int | str):
+    if not isinstance(quantity, int | str):
         return None
     known = number(quantity)
     return int(known) if known is not None and known.is_finite() and 1 <= known < 2**63 else None

@@ -425,7 +425,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"log_types": ["audits"]}, "log_types: 'audits' is not known; did you mean 'audit'?"),
     ({"support_type": "standard"}, "support_type: 'standard' is not known; did you mean 'STANDARD'?"),
     ({"control_plane_scaling_tier": "xl"}, "control_plane_scaling_tier: 'xl' is not known"),
-    ({"secrets_key": "aws-managed"}, "secrets_key: 'aws-managed' is not known; use 'aws-owned'"),
+    ({"secrets_key": "aws-managed"}, "secrets_key: needs an IKey or 'aws-owned', got the text 'aws-managed'"),
     ({"endpoint_cidrs": ["0.0.0.0/0"]}, "'0.0.0.0/0' would open the Kubernetes API to the whole internet; give the"),
     ({"endpoint_cidrs": ["203.0.113.7/24"]}, "endpoint_cidrs[0]: '203.0.113.7/24' is not a CIDR"),
     ({"endpoint_cidrs": ["10.0.0.0/8"]}, "endpoint_cidrs[0]: '10.0.0.0/8' is a private block"),

@@ -14,7 +14,6 @@ import cdk8s
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk.assertions import Annotations, Match
-from tests.manifests.test_certificates import certificate
 
 from automode_constructs import (
     AutoModeCluster,
@@ -27,6 +26,7 @@ from automode_constructs import (
     NodeDefaults,
 )
 from automode_constructs.aws.corporate_egress import complete_no_proxy
+from tests.manifests.test_certificates import certificate
 from tests.refusal import refusal
 from tests.support import of_type, synthesised, text_of
 

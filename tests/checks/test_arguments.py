@@ -86,7 +86,7 @@ def paint(
         ("count", "3", "count: needs a whole number, got the text '3'; write 3"),
         ("count", 2.5, "count: needs a whole number, got 2.5"),
         ("count", 10**400, "count: must be a number below 9,007,199,254,740,992, got a huge number"),
-        ("share", float("nan"), "share: must be a number below 9,007,199,254,740,992, got nan"),
+        ("share", float("nan"), "share: needs a number, got nan"),
         ("share", "0.5", "share: needs a number, got the text '0.5'"),
         ("names", "a", "names: needs a list, got the text 'a'; write ['a']"),
         ("names", False, "names: needs a list, got False; write [] for none"),
