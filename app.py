@@ -21,9 +21,9 @@ if __name__ == "__main__":
 import aws_cdk as cdk
 
 from automode_constructs import patterns
+from automode_constructs.arguments import is_whole_number
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
-from automode_constructs.checks.arguments import is_whole_number
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.regions import known_regions, partition_of
 from charts import DEMOS

@@ -27,6 +27,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct, IDependable
 
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import encryption
 from automode_constructs.aws import kubernetes_version as versions
@@ -41,7 +42,6 @@ from automode_constructs.aws.roles import CLUSTER_POLICIES, BuiltInNodeRole, Clu
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.aws.zones import warn_of_refused_zones
-from automode_constructs.checks.arguments import checked_arguments, place
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues

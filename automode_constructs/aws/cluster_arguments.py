@@ -18,12 +18,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from automode_constructs.arguments import Refusals, place
 from automode_constructs.aws.kubernetes_version import checked_version
 from automode_constructs.aws.network import DEFAULT_CIDR, DEFAULT_ZONE_COUNT, ExistingNetwork, Network, VpcSubnets
 from automode_constructs.aws.roles import ClusterRole, check_role_arn
 from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.aws.zones import zones_of_region
-from automode_constructs.checks.arguments import Refusals, place
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean
 from automode_constructs.facts.regions import partition_of
 from automode_constructs.facts.versions import as_of_default

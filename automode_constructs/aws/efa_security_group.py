@@ -5,8 +5,8 @@ from __future__ import annotations
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.scope import StackScope
-from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm
 
 __all__ = ["EfaSecurityGroup"]

@@ -10,10 +10,10 @@ from aws_cdk import Annotations, Stack
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.network import AutoModeNetwork
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.vpc_endpoints import VpcEndpoints
-from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.regions import region_of_zone, zone_kind
 from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm

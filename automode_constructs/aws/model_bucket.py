@@ -12,9 +12,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.function_logs import keep_function_logs
 from automode_constructs.aws.scope import StackScope
-from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.tokens import is_token
 

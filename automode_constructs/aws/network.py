@@ -13,6 +13,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.zones import (
     MAX_ZONES,
@@ -23,7 +24,6 @@ from automode_constructs.aws.zones import (
     known_zone,
     zones_of_region,
 )
-from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
 from automode_constructs.tokens import is_token

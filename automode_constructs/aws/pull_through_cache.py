@@ -10,8 +10,8 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.scope import StackScope
-from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.regions import partition_of
 from automode_constructs.inference.image import ImageReference, pull_through_image

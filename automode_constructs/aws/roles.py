@@ -12,8 +12,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.aws_eks import CfnAccessEntry
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.scope import StackScope
-from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError, Problem
 from automode_constructs.tokens import is_token

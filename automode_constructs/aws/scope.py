@@ -8,7 +8,7 @@ from typing import Annotated
 from aws_cdk import Stack
 from constructs import Construct
 
-from automode_constructs.checks.arguments import Also
+from automode_constructs.arguments import Also
 from automode_constructs.errors import Problem
 
 __all__ = ["StackScope"]

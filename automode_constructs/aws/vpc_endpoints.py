@@ -10,10 +10,10 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.network import AutoModeNetwork, Network
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.zones import known_zone
-from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.facts.regions import partition_of
 from automode_constructs.facts.vpc_endpoints import EndpointService, endpoint_services

@@ -11,7 +11,7 @@ import jsii
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct, IConstruct, IDependable, IValidation
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.whole_tree import ObjectKey
 from automode_constructs.delivery.attachment import attach
 from automode_constructs.errors import AutoModeError

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.specs.nodes.node_class import EphemeralStorage

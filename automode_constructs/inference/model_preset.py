@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.weight_streaming import GIB, HostMemory, Streaming
 from automode_constructs.facts.models import MODEL_SIZES, ModelSize
 

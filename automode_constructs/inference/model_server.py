@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.rollout import surge_problems
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.fit import ServerNeeds, doubts

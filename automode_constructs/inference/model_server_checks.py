@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from automode_constructs.checks.arguments import is_whole_number
+from automode_constructs.arguments import is_whole_number
 from automode_constructs.checks.vllm_command import is_flag, written_flag
 from automode_constructs.checks.weight_streaming import LIMIT_VARIABLE, STREAMER_LIMIT
 from automode_constructs.errors import Problem, shown

@@ -11,7 +11,7 @@ from typing import Any
 
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments, is_whole_number
+from automode_constructs.arguments import checked_arguments, is_whole_number
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import ModelPreset

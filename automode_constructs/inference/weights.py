@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.weight_streaming import DEFAULT_MEMORY_LIMIT
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.model_preset import ModelPreset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.specs.traffic.gateway_class import GatewayClassSpec
 

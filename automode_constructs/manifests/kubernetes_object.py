@@ -9,7 +9,7 @@ from typing import Any
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.model import kubernetes_name
 from automode_constructs.tokens import is_resolvable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.specs.model import MAX_LABEL_VALUE, kubernetes_name

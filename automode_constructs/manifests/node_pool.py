@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.manifests.kubernetes_object import KubernetesObject

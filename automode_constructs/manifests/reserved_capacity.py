@@ -8,7 +8,7 @@ from datetime import date
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.versions import as_of_default
 from automode_constructs.manifests.kubernetes_object import WARNING_METADATA, note_warning

@@ -14,7 +14,7 @@ from typing import Any
 import cdk8s
 import yaml
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.image_sources import image_source_problems, uses_proxy
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.errors import AutoModeError, Problem

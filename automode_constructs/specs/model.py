@@ -241,7 +241,11 @@ class KubeModel(BaseModel):
 
     if not TYPE_CHECKING:
         # The checkers see pydantic's own signature; at run time every refusal becomes an AutoModeError.
-        def __init__(self, /, **data: Any) -> None:
+        def __init__(self, /, *unnamed: Any, **data: Any) -> None:
+            for name, value in zip(
+                (name for name in type(self).model_fields if name not in data), unnamed, strict=False
+            ):
+                raise AutoModeError.of("", name, f"is given by its position: {shown(value)}", f"write {name}=...")
             try:
                 self.__pydantic_validator__.validate_python(data, self_instance=self)
             except ValidationError as error:

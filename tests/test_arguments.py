@@ -15,7 +15,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct, IDependable
 
-from automode_constructs.checks.arguments import Also, Refusals, checked_arguments, is_whole_number, place
+from automode_constructs.arguments import Also, Refusals, checked_arguments, is_whole_number, place
 from automode_constructs.errors import AutoModeError, Problem
 from automode_constructs.specs.nodes.node_class import EphemeralStorage
 from tests.refusal import refusal
