@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from automode_constructs.aws.model_bucket import ModelBucket as ModelBucket
     from automode_constructs.aws.network import AutoModeNetwork as AutoModeNetwork
     from automode_constructs.aws.network import ExistingNetwork as ExistingNetwork
+    from automode_constructs.aws.network import Network as Network
     from automode_constructs.aws.pod_identity import PodIdentityRole as PodIdentityRole
     from automode_constructs.aws.pod_security_group import PodSecurityGroup as PodSecurityGroup
     from automode_constructs.aws.pull_through_cache import PullThroughCache as PullThroughCache
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm as SubnetSelectorTerm
     from automode_constructs.specs.nodes.sysctls import Kernel as Kernel
     from automode_constructs.specs.nodes.sysctls import Sysctls as Sysctls
+    from automode_constructs.specs.pools import labels as labels
     from automode_constructs.specs.pools.capacity_reservation import CapacityReservation as CapacityReservation
     from automode_constructs.specs.pools.node_pool import Budget as Budget
     from automode_constructs.specs.pools.node_pool import Disruption as Disruption
@@ -141,6 +143,7 @@ else:
         "ModelBucket": "aws.model_bucket",
         "ModelPreset": "inference.model_preset",
         "ModelServer": "inference.model_server",
+        "Network": "aws.network",
         "NetworkInterface": "specs.nodes.advanced_networking",
         "NetworkingPeer": "specs.traffic.target_group_binding",
         "NetworkingPort": "specs.traffic.target_group_binding",
@@ -186,6 +189,7 @@ else:
         "WeightStaging": "inference.weight_staging",
         "estimate_cold_start": "inference.cold_start",
         "efa_network_interfaces": "specs.nodes.efa",
+        "labels": "specs.pools.labels",
         "with_efa": "specs.nodes.efa",
         "write_yaml_folder": "rendering.yaml_folder",
     }
@@ -197,8 +201,21 @@ else:
 
         home = _HOMES.get(name)
         if home is None:
-            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-        return getattr(import_module(f"{__name__}.{home}"), name)
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'{_suggestion(name)}")
+        module = import_module(f"{__name__}.{home}")
+        return module if home.endswith(f".{name}") else getattr(module, name)
+
+    def _suggestion(name):
+        if name.startswith("_"):
+            return ""
+        from difflib import get_close_matches
+
+        from automode_constructs.specs.pools.labels import __all__ as label_names
+
+        known = {**{label: f"labels.{label}" for label in label_names}, **{own: own for own in _HOMES}}
+        written = {one.lower().replace("_", ""): right for one, right in known.items()}
+        near = get_close_matches(name.lower().replace("_", ""), written, n=1, cutoff=0.7)
+        return f"; did you mean '{written[near[0]]}'?" if near else ""
 
     def __dir__():
         return __all__

@@ -5,13 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
-__all__ = ["AutoModeError", "Problem", "did_you_mean", "shown"]
+__all__ = ["AutoModeError", "Problem", "Severity", "did_you_mean", "shown"]
+
+Severity = Literal["error", "warning", "info"]
+"""``error``: AWS or Kubernetes refuses it, or it cannot work. ``warning``: it works, at a risk. ``info``: a remark."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """One thing that is wrong with one field.
+    """One thing that is wrong or risky: the one shape of every finding.
 
     Args:
         field: the dotted path of the field as the user typed it (``requirements[0].key``), or ``""``
@@ -19,19 +23,23 @@ class Problem:
         message: what is wrong, in lower case and without a final period; it holds the value that was given.
         cure: what to do about it, or ``""`` where the message already says it.
         rule: the id of the rule that was broken (``automode:NodeLifetime``), or ``""`` where none has a page.
+        severity: how bad it is. Default: ``error``.
+        where: the construct path, file or object, or ``""`` where whoever holds the problem knows it.
     """
 
     field: str
     message: str
     cure: str = ""
     rule: str = ""
+    severity: Severity = "error"
+    where: str = ""
 
     def under(self, field: str) -> Problem:
         """The same problem, told from further out: ``field`` is put before its own."""
         return replace(self, field=_join(field, self.field))
 
     def __str__(self) -> str:
-        text = f"{self.field}: {self.message}" if self.field else self.message
+        text = "".join(f"{place}: " for place in (self.where, self.field) if place) + self.message
         return _on_one_line(f"{text}; {self.cure}" if self.cure else text)
 
 

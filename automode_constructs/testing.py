@@ -112,7 +112,7 @@ def manifests(source: cdk8s.Chart | Template) -> list[dict[str, Any]]:
         rendering = render(source)
         errors = [note for note in rendering.notes if note.severity == "error"]
         if errors:
-            raise AutoModeError.of(errors[0].where, "", "; ".join(note.message for note in errors))
+            raise AutoModeError("", errors)
         return [item.manifest for item in rendering.objects]
     if not isinstance(source, Mapping) or "Resources" not in source:
         raise AutoModeError.of(

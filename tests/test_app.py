@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import aws_cdk as cdk
 import pytest
 
-from app import Settings
+from app import Settings, build
 from automode_constructs.errors import AutoModeError
 
 ROOT = Path(__file__).parent.parent
@@ -54,6 +55,22 @@ def test_the_cdk_s_own_keys_pass() -> None:
         "availability-zones:account=1:region=x": [],
     }
     assert Settings.from_context(context) == Settings()
+
+
+def test_a_region_without_auto_mode_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    class BuiltError(Exception):
+        pass
+
+    def built(*_: object, **__: object) -> None:
+        raise BuiltError
+
+    monkeypatch.setattr("app.ClusterStack", built)
+    app = cdk.App()
+    with pytest.raises(BuiltError):
+        build(app, Settings(region="eu-wset-1"))
+    (warning,) = [str(entry.data) for entry in app.node.metadata]
+    assert warning.startswith("context: region: 'eu-wset-1' had no EKS Auto Mode when this was written; did you mean ")
+    assert warning.endswith("[ack: automode:RegionUnknown]")
 
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [

@@ -602,7 +602,7 @@ _OTHER_NODES = ("AWS::EKS::Nodegroup", "AWS::EKS::FargateProfile")
 
 def _terms(terms: Sequence[SubnetSelectorTerm]) -> list[SubnetSelectorTerm]:
     """Terms whose ids are read weakly; the tags that our network gives its subnets stay for the cluster's life."""
-    return [term if term.id is None else term.model_copy(update={"id": weakly(term.id)}) for term in terms]
+    return [term if term.id is None else term.replace(id=weakly(term.id)) for term in terms]
 
 
 def _storage_class(volume_key: kms.IKey | None) -> str:

@@ -101,7 +101,7 @@ def complete_no_proxy(
             f"comes to {length:,} characters, the kubectl handler's environment has room for {MAX_ENVIRONMENT:,}",
             "name domains ('.corp.example') in place of hosts",
         )
-    return defaults.model_copy(update={"no_proxy": tuple(entries)})
+    return defaults.replace(no_proxy=entries)
 
 
 def configure_handler(

@@ -48,7 +48,7 @@ def with_fips(scope: Construct, defaults: NodeDefaults, *, built_in_pools: Seque
             f"{list(built_in_pools)} cannot have it; set built_in_pools=[] and deliver pools of your own (ClusterStack "
             "does so unless hardened_pools=False), or NodeDefaults(fips=False)",
         )
-    return defaults.model_copy(update={"fips": True})
+    return defaults.replace(fips=True)
 
 
 def fips_endpoints(region: str, *, egress: bool, services: frozenset[str]) -> tuple[bool, bool]:

@@ -83,7 +83,7 @@ class PodSecurityGroup(Construct):
     def values(self) -> ClusterValues:
         """What charts need to know of the cluster, with this group for the pods."""
         groups = [SecurityGroupSelectorTerm(id=self.security_group.security_group_id)]
-        return self._cluster.values.model_copy(update={"pod_security_groups": groups})
+        return self._cluster.values.replace(pod_security_groups=groups)
 
     def _admit(self, id: str, group: str, source: str, protocol: str, port: int | None, description: str) -> None:
         ec2.CfnSecurityGroupIngress(

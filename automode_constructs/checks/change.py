@@ -17,6 +17,7 @@ STATIC_OR_DYNAMIC = rule(
     severity="error",
     sentence="A pool that exists stays static (with replicas) or dynamic (without).",
     source="CRD nodepools.karpenter.sh, spec",
+    judged="change",
 )
 NODE_CLASS_KIND_CHANGED = rule(
     "automode:NodeClassKindChanged",
@@ -24,6 +25,7 @@ NODE_CLASS_KIND_CHANGED = rule(
     severity="error",
     sentence="Group and kind of an existing pool's nodeClassRef do not change; its name may.",
     source="CRD nodepools.karpenter.sh, spec.template.spec.nodeClassRef",
+    judged="change",
 )
 ROLE_CHANGED = rule(
     "automode:RoleChanged",
@@ -31,6 +33,7 @@ ROLE_CHANGED = rule(
     severity="warning",
     sentence="The role of an existing NodeClass does not change; whether EKS still refuses it is not settled.",
     source="CRD nodeclasses.eks.amazonaws.com of February 2025, spec.role",
+    judged="change",
 )
 IMMUTABLE_CLASS = rule(
     "automode:ImmutableClass",
@@ -39,6 +42,7 @@ IMMUTABLE_CLASS = rule(
     severity="error",
     sentence="The driver of an existing class, its parameters and how it binds and reclaims volumes do not change.",
     source="Kubernetes, 'Storage Classes' and 'Volume Attributes Classes'",
+    judged="change",
 )
 
 _IMMUTABLE = {

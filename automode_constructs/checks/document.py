@@ -15,11 +15,12 @@ from automode_constructs.checks.other_controllers import (
 )
 from automode_constructs.checks.weight_streaming import streaming_problems
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
-from automode_constructs.specs.model import MISSING_FIELD, UNKNOWN_FIELD, KubeModel
+from automode_constructs.specs.messages import MISSING_FIELD, UNKNOWN_FIELD
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
 from automode_constructs.specs.nodes.node_diagnostic import NodeDiagnosticSpec
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES, NodePoolSpec
-from automode_constructs.specs.rule import RULES, Severity, rule
+from automode_constructs.specs.rule import rule
 from automode_constructs.specs.storage.storage_class import StorageClassSpec
 from automode_constructs.specs.storage.volume_attributes_class import (
     PersistentVolumeClaimSpec,
@@ -44,7 +45,7 @@ from automode_constructs.specs.traffic.network_policy import (
 )
 from automode_constructs.specs.traffic.target_group_binding import TargetGroupBindingSpec
 
-__all__ = ["KINDS", "Finding", "Kind", "Manifest", "judge_document", "kind_of"]
+__all__ = ["KINDS", "Kind", "Manifest", "judge_document", "kind_of"]
 
 API_VERSION = rule(
     "automode:ApiVersion",
@@ -225,7 +226,7 @@ class Manifest:
                 where, "kind", f"{told} is not a kind of Auto Mode", did_you_mean("", [kind.kind for kind in KINDS])
             )
         spec, problems = _read(document, kind)
-        errors = [problem for problem in problems if Finding(problem=problem).severity == "error"]
+        errors = [problem for problem in problems if problem.severity == "error"]
         if spec is None or errors:
             raise AutoModeError(where, errors)
         return cls(
@@ -247,27 +248,14 @@ class Manifest:
         }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """What a document is found to have: a problem, and how bad it is."""
-
-    problem: Problem
-
-    @property
-    def severity(self) -> Severity:
-        """The severity of the rule; a problem without one is an error."""
-        known = RULES.get(self.problem.rule)
-        return "error" if known is None else known.severity
-
-
-def judge_document(document: Mapping[str, Any]) -> list[Finding] | None:
+def judge_document(document: Mapping[str, Any]) -> list[Problem] | None:
     """Everything that is wrong or risky in one document, or ``None`` for a kind that is not ours.
 
     Fields are named by their place in the document.
     """
     kind = kind_of(document)
     problems = list(_foreign_problems(document)) if kind is None else _read(document, kind)[1]
-    return None if kind is None and not problems else [Finding(problem=problem) for problem in problems]
+    return None if kind is None and not problems else problems
 
 
 def _read(document: Mapping[str, Any], kind: Kind) -> tuple[KubeModel | None, list[Problem]]:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from automode_constructs.checks.app_rules import IMAGE_SOURCE
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.free_body import mapping_at
-from automode_constructs.specs.rule import Severity
 from automode_constructs.tokens import is_token
 
 __all__ = ["image_source_problems", "uses_proxy"]
@@ -41,7 +41,7 @@ _PUBLIC = frozenset(
 _PUBLIC_SUFFIXES = (".gcr.io", ".pkg.dev", ".azurecr.io")
 
 
-def image_source_problems(manifest: Mapping[str, Any]) -> Iterator[tuple[Severity, Problem]]:
+def image_source_problems(manifest: Mapping[str, Any]) -> Iterator[Problem]:
     """The images of an object that nodes without a way to the internet cannot pull.
 
     Images of a private ECR registry are fine, whosever it is: ECR's own endpoints lead to them. One of a public
@@ -57,24 +57,18 @@ def image_source_problems(manifest: Mapping[str, Any]) -> Iterator[tuple[Severit
         public = registry in _PUBLIC or registry.endswith(_PUBLIC_SUFFIXES)
         told = f"{name}: the image {shown(image)} comes from '{registry}', "
         if public:
-            yield (
-                "error",
-                Problem(
-                    field=field,
-                    message=f"{told}which a network without internet never reaches",
-                    cure="copy it into a private ECR repository; the first pull through a PullThroughCache needs a way "
-                    "to the internet too",
-                ),
+            yield IMAGE_SOURCE.problem(
+                field,
+                f"{told}which a network without internet never reaches",
+                "copy it into a private ECR repository; the first pull through a PullThroughCache needs a way to the "
+                "internet too",
             )
         else:
-            yield (
-                "warning",
-                Problem(
-                    field=field,
-                    message=f"{told}and the network has no way to the internet",
-                    cure="see to it that this registry is reached from the VPC, or copy the image into a private ECR "
-                    "repository",
-                ),
+            yield IMAGE_SOURCE.problem(
+                field,
+                f"{told}and the network has no way to the internet",
+                "see to it that this registry is reached from the VPC, or copy the image into a private ECR repository",
+                severity="warning",
             )
 
 

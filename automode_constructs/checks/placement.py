@@ -6,7 +6,7 @@ does not fit, does not.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, TypeGuard, get_args
@@ -85,7 +85,7 @@ class Pool:
             )
         return not admits_nothing(key, [*(demands or ()), *asked])
 
-    def listed(self, key: str) -> Collection[str] | None:
+    def listed(self, key: str) -> frozenset[str] | None:
         """The values that a requirement lists for a label; ``None`` where none does, or not all are known."""
         for operator, values in self.demands.get(key, ()) if key not in _OF_ONE_POOL else ():
             if operator == "In" and not any(is_token(value) for value in values):

@@ -24,6 +24,7 @@ ACCELERATED_POOL_FIRST = rule(
         "higher first, and of equal weights by name, the last of the alphabet first."
     ),
     source="Karpenter core 1.13 (OrderByWeight), as seen; Karpenter, 'NodePools', spec.weight",
+    judged="tree",
 )
 
 _ARCHITECTURES = ("amd64", "arm64")

@@ -31,6 +31,7 @@ SURGE_EXCEEDS_LIMIT = rule(
         "ends where none may go first (maxUnavailable 0)."
     ),
     source="Kubernetes, 'Deployments', Rolling Update Deployment; Karpenter, 'NodePools', spec.limits",
+    judged="tree",
 )
 SCALED_REPLICAS = rule(
     "automode:ScaledReplicas",
@@ -44,6 +45,7 @@ SCALED_REPLICAS = rule(
     ),
     source="Kubernetes, 'Horizontal Pod Autoscaling', Migrating Deployments and StatefulSets; KEDA, 'Scaling "
     "Deployments, StatefulSets & Custom Resources'",
+    judged="tree",
 )
 
 _SCALERS = {

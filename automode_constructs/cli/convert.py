@@ -11,7 +11,8 @@ from typing import Any
 from automode_constructs.checks.document import Manifest, kind_of
 from automode_constructs.cli.lint import first_placeholder, objects_of
 from automode_constructs.errors import AutoModeError, shown
-from automode_constructs.specs.model import MAX_LABEL_VALUE, KubeModel, kubernetes_name
+from automode_constructs.specs.fields import MAX_LABEL_VALUE, kubernetes_name
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
 from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.labels import NumberLabel, TextLabel
@@ -214,8 +215,8 @@ def _pool(module: _Module, spec: NodePoolSpec, where: str) -> _Call:
     node_class = spec.template.spec.node_class_ref
     assert node_class is not None
     kubernetes_name(f"{where}: nodeClassRef", node_class.name, longest=MAX_LABEL_VALUE)
-    nodes = spec.template.spec.model_copy(update={"node_class_ref": None})
-    rest = spec.model_copy(update={"template": spec.template.model_copy(update={"spec": nodes})})
+    nodes = spec.template.spec.replace(node_class_ref=None)
+    rest = spec.replace(template=spec.template.replace(spec=nodes))
     home = "automode_constructs.manifests"
     given = [("", _text(node_class.name)), *([] if node_class.name == "default" else [("made_elsewhere=", "True")])]
     named = _Call(f"{module.name('NodeClass', f'{home}.node_class')}.from_name(", given, ")")

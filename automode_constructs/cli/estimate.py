@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from automode_constructs.checks.document import kind_of
-from automode_constructs.checks.placement import Asked, Pool, pool_of
+from automode_constructs.checks.placement import Pool, pool_of
 from automode_constructs.cli.lint import files_in, first_placeholder, objects_of, read_text
 from automode_constructs.cli.reading import UnreadableError
 from automode_constructs.cli.vllm_server import Server, server_of
@@ -173,7 +173,7 @@ def _tables_of(
 
 
 def _table(each: _NodePool, server: Server | None, node_class: NodeClassSpec | None, image_bytes: int | None) -> Table:
-    narrowed = [each.spec] if server is None else [_narrowed(each.spec, server, term) for term in server.pods.terms]
+    narrowed = [each.spec] if server is None else list(_narrowed(each.spec, server))
     asked = {known for spec in narrowed for known in spec.instance_types()}
     types = [
         known for known in each.spec.instance_types() if known in asked and (server is None or _has_room(known, server))
@@ -215,16 +215,19 @@ def _table(each: _NodePool, server: Server | None, node_class: NodeClassSpec | N
     )
 
 
-def _narrowed(spec: NodePoolSpec, server: Server, term: Sequence[Asked]) -> NodePoolSpec:
-    """The pool as if it required what the pods ask of their node."""
-    asked = []
-    for key, (operator, values) in (*server.pods.selector, *term):
-        # What no pool may require (the pool's own name) says nothing of the type.
+def _narrowed(spec: NodePoolSpec, server: Server) -> Iterator[NodePoolSpec]:
+    """The pool as if it required what the pods ask of their node, once for each way to ask that it can answer."""
+    for term in server.pods.terms:
+        asked = []
+        for key, (operator, values) in (*server.pods.selector, *term):
+            # What no pool may require (the pool's own name) says nothing of the type.
+            with contextlib.suppress(AutoModeError):
+                asked.append(Requirement.from_manifest({"key": key, "operator": operator, "values": list(values)}))
+        nodes = spec.template.spec
+        # A pool that requires the opposite has no node for them.
         with contextlib.suppress(AutoModeError):
-            asked.append(Requirement.from_manifest({"key": key, "operator": operator, "values": list(values)}))
-    nodes = spec.template.spec
-    nodes = nodes.model_copy(update={"requirements": (*nodes.requirements, *asked)})
-    return spec.model_copy(update={"template": spec.template.model_copy(update={"spec": nodes})})
+            nodes = nodes.replace(requirements=[*nodes.requirements, *asked])
+            yield spec.replace(template=spec.template.replace(spec=nodes))
 
 
 def _has_room(known: InstanceType, server: Server) -> bool:

@@ -12,10 +12,7 @@ from typing import Any
 
 from automode_constructs.checks.change import judge_change
 from automode_constructs.checks.document import judge_document
-from automode_constructs.checks.placement import BUILT_IN_POOLS, pool_of
-from automode_constructs.checks.pool_order import ACCELERATED_POOL_FIRST, accelerated_first_problems
-from automode_constructs.checks.rollout import rollout_problems
-from automode_constructs.checks.whole_tree import DUPLICATE_OBJECT, ObjectKey, object_key
+from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.cli.reading import (
     MAX_BYTES,
     UNREADABLE_INPUT,
@@ -26,8 +23,7 @@ from automode_constructs.cli.reading import (
     documents,
 )
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
-from automode_constructs.specs.rule import RULES, Severity, rule
+from automode_constructs.specs.rule import rule
 
 __all__ = ["STDIN", "LintFinding", "LintRun", "files_in", "first_placeholder", "lint", "objects_of", "read_text"]
 
@@ -57,17 +53,12 @@ _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LintFinding:
-    """One finding and where it stands; ``kind`` and ``name`` are empty where no object is known."""
+class LintFinding(Problem):
+    """A problem and the place it stands in; ``kind`` and ``name`` are empty where no object is known."""
 
     file: str
     line: int
     column: int
-    rule: str
-    severity: Severity
-    field: str
-    message: str
-    cure: str
     kind: str = ""
     name: str = ""
 
@@ -104,19 +95,19 @@ class _Object:
     def place(self, path: str) -> Place:
         return self.document.place(self.at if not path else f"{self.at}.{path}" if self.at else path)
 
-    def finding(self, place: Place, problem: Problem, severity: Severity) -> LintFinding:
+    @property
+    def where(self) -> str:
+        """The file and the line in which the object is named."""
+        return f"{self.file}:{self.place('metadata.name')[0]}"
+
+    def finding(self, problem: Problem) -> LintFinding:
         metadata = self.data.get("metadata")
         name = metadata.get("name") if isinstance(metadata, Mapping) else None
         kind = self.data.get("kind")
-        return LintFinding(
-            file=self.file,
-            line=place[0],
-            column=place[1],
-            rule=problem.rule or "automode:Value",
-            severity=severity,
-            field=problem.field,
-            message=problem.message,
-            cure=problem.cure,
+        return _finding(
+            self.file,
+            self.place(problem.field),
+            problem,
             kind=kind if isinstance(kind, str) else "",
             name=name if isinstance(name, str) else "",
         )
@@ -132,9 +123,7 @@ def lint(paths: Sequence[str], *, before: Sequence[str] = ()) -> LintRun:
     """
     run = LintRun()
     objects = _read_paths(paths, run, judging=True)
-    run.findings += _duplicates(objects)
-    run.findings += _rollouts(objects)
-    run.findings += _accelerated_first(objects)
+    run.findings += _together(objects)
     if before:
         earlier = LintRun()
         run.findings += _changes(_read_paths(before, earlier, judging=False), objects)
@@ -167,19 +156,21 @@ def _read_paths(paths: Sequence[str], run: LintRun, *, judging: bool) -> list[_O
 def _unusable(run: LintRun, file: str, error: UnreadableError) -> None:
     run.unusable = True
     problem = UNREADABLE_INPUT.problem("", error.message, error.cure)
-    run.findings.append(_of_file(file, error.place, problem))
+    run.findings.append(_finding(file, error.place, problem))
 
 
-def _of_file(file: str, place: Place, problem: Problem) -> LintFinding:
+def _finding(file: str, place: Place, problem: Problem, *, kind: str = "", name: str = "") -> LintFinding:
     return LintFinding(
-        file=file,
-        line=place[0],
-        column=place[1],
-        rule=problem.rule,
-        severity="error",
         field=problem.field,
         message=problem.message,
         cure=problem.cure,
+        rule=problem.rule or "automode:Value",
+        severity=problem.severity,
+        file=file,
+        line=place[0],
+        column=place[1],
+        kind=kind,
+        name=name,
     )
 
 
@@ -237,7 +228,7 @@ def _read_file(file: str, run: LintRun, objects: list[_Object], *, judging: bool
             run.judged += len(ours)
             run.passed_by += len(judged) - len(ours)
             if ours:
-                found += [_of_file(file, place, problem) for place, problem in document.problems]
+                found += [_finding(file, place, problem) for place, problem in document.problems]
             found += [finding for findings in ours for finding in findings]
     except UnreadableError as error:
         braces = _BRACES.search(text) if judging else None
@@ -247,7 +238,7 @@ def _read_file(file: str, run: LintRun, objects: list[_Object], *, judging: bool
         else:  # what stood before it is as unfinished: one finding says all
             lines = _LINE_ENDS.split(text[: braces.start()])
             place = (len(lines), len(lines[-1]) + 1)
-            run.findings.append(_of_file(file, place, _unrendered("", braces[0])))
+            run.findings.append(_finding(file, place, _unrendered("", braces[0])))
     else:
         run.findings += found
 
@@ -301,8 +292,8 @@ def _judge(item: _Object) -> list[LintFinding] | None:
     if placeholder is not None:
         # Whatever else is found may be the placeholder's doing.
         path, text = placeholder
-        return [item.finding(item.place(path), _unrendered(path, text), "error")]
-    return [item.finding(item.place(each.problem.field), each.problem, each.severity) for each in found or ()]
+        return [item.finding(_unrendered(path, text))]
+    return [item.finding(problem) for problem in found or ()]
 
 
 def first_placeholder(data: object) -> tuple[str, str] | None:
@@ -327,43 +318,19 @@ def first_placeholder(data: object) -> tuple[str, str] | None:
     return None
 
 
-def _duplicates(objects: Sequence[_Object]) -> Iterator[LintFinding]:
-    """Objects that stand twice: a warning here, since a folder may hold the objects of several clusters."""
-    first: dict[ObjectKey, _Object] = {}
-    for item in objects:
-        if not _is_named(item.data):
-            continue
-        key = object_key(item.data)
-        earlier = first.setdefault(key, item)
-        if earlier is not item:
-            problem = DUPLICATE_OBJECT.problem(
-                "metadata.name",
-                f"{key} is also made by {earlier.file}:{earlier.place('metadata.name')[0]}",
-                "give one of them another name, or deliver it once",
-            )
-            yield item.finding(item.place(problem.field), problem, "warning")
+def _together(objects: Sequence[_Object]) -> Iterator[LintFinding]:
+    """What no object shows alone, for a cluster with EKS's own pools, as most have them."""
+    named = [item for item in objects if _is_named(item.data)]
+    tree = [TreeObject(where=item.where, manifest=_without_placeholder(item.data)) for item in named]
+    for found in judge_tree(tree, default_node_class=True, whole=False, files=True):
+        yield named[found.index].finding(found)
 
 
-def _rollouts(objects: Sequence[_Object]) -> Iterator[LintFinding]:
-    """What shows in an update only, and in more than one object."""
-    named = [item for item in objects if _is_named(item.data) and first_placeholder(item.data) is None]
-    found = rollout_problems([item.data for item in named], built_in_pools=BUILT_IN_POOLS, whole=False)
-    for index, problem in found:
-        yield named[index].finding(named[index].place(problem.field), problem, RULES[problem.rule].severity)
-
-
-def _accelerated_first(objects: Sequence[_Object]) -> Iterator[LintFinding]:
-    """Accelerated pools that take ordinary pods, of those in the files and, as on most clusters, EKS's own."""
-    pools = [
-        (number, pool)
-        for number, item in enumerate(objects)
-        if (item.data.get("kind"), str(item.data.get("apiVersion")).partition("/")[0]) == ("NodePool", "karpenter.sh")
-        and first_placeholder(item.data) is None
-        and (pool := pool_of(item.data)) is not None
-    ]
-    for number, problem in accelerated_first_problems(pools, BUILT_IN_POOL_NAMES):
-        item = objects[number]
-        yield item.finding(item.place(problem.field), problem, ACCELERATED_POOL_FIRST.severity)
+def _without_placeholder(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object, or where a placeholder is in it no more than what it is called: nobody knows what it will be."""
+    if first_placeholder(data) is None:
+        return data
+    return {name: data[name] for name in ("apiVersion", "kind", "metadata")}
 
 
 def _changes(before: Sequence[_Object], objects: Sequence[_Object]) -> Iterator[LintFinding]:
@@ -372,7 +339,7 @@ def _changes(before: Sequence[_Object], objects: Sequence[_Object]) -> Iterator[
     for item in objects:
         old = existing.get(object_key(item.data)) if _is_named(item.data) else None
         for problem in judge_change(old, item.data) if old is not None else ():
-            yield item.finding(item.place(problem.field), problem, RULES[problem.rule].severity)
+            yield item.finding(problem)
 
 
 def _is_named(data: Mapping[str, Any]) -> bool:

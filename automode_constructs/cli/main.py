@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     lint.add_argument("--strict", action="store_true", help="warnings fail too")
     explain = commands.add_parser("explain", help="say what a rule wants, and why")
-    explain.add_argument("rule", metavar="RULE-ID", help="such as automode:NodeLifetime")
+    explain.add_argument(
+        "rule", metavar="RULE-ID", nargs="?", help="such as automode:NodeLifetime; without one, all are listed"
+    )
     convert = commands.add_parser(
         "convert",
         help="write the Python for existing manifests",
@@ -111,8 +113,11 @@ def _bytes(text: str, *, scale: int = 1) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     if given.command == "explain":
-        from automode_constructs.cli.explain import explain
+        from automode_constructs.cli.explain import explain, list_of_rules
 
+        if given.rule is None:
+            _write(list_of_rules())
+            return 0
         text, known = explain(given.rule)
         if known:
             _write(text)

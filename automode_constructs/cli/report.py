@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from automode_constructs.cli.lint import STDIN, LintFinding, LintRun
-from automode_constructs.errors import Problem
 from automode_constructs.specs.rule import RULES
 
 __all__ = ["as_json", "as_sarif", "as_text", "summary"]
 
 _COLOURS = {"error": "\x1b[31m", "warning": "\x1b[33m"}
+_IN_JSON = ("file", "line", "column", "rule", "severity", "field", "message", "cure", "kind", "name")
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 
@@ -25,11 +24,10 @@ def as_text(run: LintRun, *, coloured: bool) -> str:
 def _line(finding: LintFinding, *, coloured: bool) -> str:
     # A file's name may hold anything, a line break or a terminal's commands too.
     place = _printable(f"{finding.file}:{finding.line}:{finding.column}")
-    said = Problem(field=finding.field, message=finding.message, cure=finding.cure)
     severity: str = finding.severity
     if coloured:
         place, severity = f"{_BOLD}{place}{_PLAIN}", f"{_COLOURS[severity]}{severity}{_PLAIN}"
-    return f"{place} {finding.rule} {severity}: {said}"
+    return f"{place} {finding.rule} {severity}: {finding}"
 
 
 def _printable(text: str) -> str:
@@ -51,7 +49,7 @@ def _counted(number: int, noun: str) -> str:
 
 def as_json(run: LintRun) -> str:
     """All findings and the counts, as JSON."""
-    findings = [asdict(finding) for finding in run.findings]
+    findings = [{name: getattr(finding, name) for name in _IN_JSON} for finding in run.findings]
     return json.dumps({"findings": findings, "judged": run.judged, "passed_by": run.passed_by}, indent=2) + "\n"
 
 
@@ -91,12 +89,11 @@ def _sarif_rule(id: str) -> Mapping[str, Any]:
 
 
 def _sarif_result(finding: LintFinding, ids: list[str]) -> Mapping[str, Any]:
-    said = Problem(field=finding.field, message=finding.message, cure=finding.cure)
     return {
         "ruleId": finding.rule,
         "ruleIndex": ids.index(finding.rule),
         "level": finding.severity,
-        "message": {"text": str(said)},
+        "message": {"text": str(finding)},
         "locations": [
             {
                 "physicalLocation": {

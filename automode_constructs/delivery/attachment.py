@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import aws_cdk as cdk
 from constructs import Construct, IConstruct
 
+from automode_constructs.checks.app_rules import CHART_WARNING, DEPENDENCY_NOT_DELIVERED, WAITED_JOB
 from automode_constructs.checks.image_sources import image_source_problems, uses_proxy
 from automode_constructs.checks.placement import pods_of
-from automode_constructs.checks.whole_tree import judge_tree, object_key
+from automode_constructs.checks.whole_tree import ObjectKey, judge_tree, object_key
 from automode_constructs.delivery.resources import (
     LONGEST_JOB_SECONDS,
     SERVICE_TIMEOUT_SECONDS,
@@ -23,14 +24,12 @@ from automode_constructs.delivery.resources import (
     make_resources,
     resource_count,
 )
-from automode_constructs.errors import AutoModeError
+from automode_constructs.delivery.target import Delivery, DeliveryTarget
+from automode_constructs.errors import AutoModeError, Problem
 from automode_constructs.rendering.order import companions, in_order, prerequisites
-from automode_constructs.rendering.render import ChartNote, RenderedObject, place_of, places_around, render
+from automode_constructs.rendering.render import RenderedObject, place_of, places_around, render
 from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.tokens import token_paths
-
-if TYPE_CHECKING:
-    from automode_constructs.delivery.chart_delivery import ChartDelivery, ChartTarget
 
 __all__ = ["MAX_MANIFEST_BYTES", "MAX_RESOURCES", "attach", "logical_id"]
 
@@ -41,54 +40,60 @@ MAX_RESOURCES = 500
 """CloudFormation's limit for a stack."""
 
 
-def attach(target: ChartTarget, deliveries: Sequence[ChartDelivery]) -> None:
-    """Makes the resources of all deliveries of a cluster, whose names and order concern each other.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivered:
+    """An object on its way to the cluster."""
 
-    What is wrong with them goes to ``ChartDelivery.problems``; nothing is made then.
+    owner: Delivery
+    item: RenderedObject
+    key: ObjectKey
+    stack: cdk.Stack
+    """The stack that gets its resource."""
+    aws_needs: tuple[IConstruct, ...] = ()
+    """The constructs of the CDK's tree that an ``add_dependency`` of cdk8s names."""
+
+
+def attach(target: DeliveryTarget) -> None:
+    """Makes the resources of all deliveries of a cluster, whose names and order concern each other; once.
+
+    What is wrong with them goes to ``Delivery.problems``; nothing is made then.
     """
-    owners: list[ChartDelivery] = []
-    objects: list[RenderedObject] = []
-    for delivery in deliveries:
-        found = _render(delivery)
-        for item in found:
-            problem = _object_problem(delivery, item)
-            if problem:
-                delivery.problems.append(f"{item.where}: {problem}")
-        owners += [delivery] * len(found)
-        objects += found
-    _judge_tree(target, owners, objects)
-    _judge_images(target, owners, objects)
-    _judge_jobs(owners, objects)
-    aws_needs = _aws_needs(target, owners, objects)
-    if any(delivery.problems for delivery in deliveries):
+    if target.attached:
         return
-    objects = _in_both_trees(owners, objects, aws_needs)
+    target.attached = True
+    delivered = [one for delivery in target.deliveries for one in _read(delivery)]
+    _judge_tree(target, delivered)
+    _judge_images(target, delivered)
+    _judge_jobs(delivered)
+    delivered = _with_needs(target, delivered)
+    if any(delivery.problems for delivery in target.deliveries):
+        return
+    objects = _in_both_trees(delivered)
     needed = prerequisites(objects)
     try:
         order = in_order(objects, needed)
     except AutoModeError as error:
-        deliveries[0].problems.append(str(error))
+        target.deliveries[0].problems += [replace(problem, where=error.where) for problem in error.problems]
         return
-    stacks = [cdk.Stack.of(delivery) for delivery in owners]
-    deployments = _Deployments(target, stacks)
-    if not deployments.allow(owners, objects, needed) or not _stacks_hold(owners, objects, stacks):
+    deployments = _Deployments(target, delivered)
+    if not deployments.allow(delivered, needed) or not _stacks_hold(delivered):
         return
     better = companions(objects)
     place = {index: position for position, index in enumerate(order)}
     made: dict[int, Sequence[Construct]] = {}
-    for stack in dict.fromkeys(stacks[index] for index in order):
-        here = [index for index in order if stacks[index] is stack]
+    for stack in dict.fromkeys(delivered[index].stack for index in order):
+        here = [index for index in order if delivered[index].stack is stack]
         inside = {index: position for position, index in enumerate(here)}
         planned = [
             Planned(
-                delivery=owners[index],
+                delivery=delivered[index].owner,
                 item=objects[index],
                 needs=frozenset(
                     inside[other]
                     for other in needed[index] | better[index]
                     if other in inside and place[other] < place[index]
                 ),
-                aws_needs=aws_needs[index],
+                aws_needs=delivered[index].aws_needs,
             )
             for index in here
         ]
@@ -97,165 +102,170 @@ def attach(target: ChartTarget, deliveries: Sequence[ChartDelivery]) -> None:
         )
         made.update(zip(here, ends, strict=True))
     for index, others in enumerate(needed):
-        elsewhere = [end for other in sorted(others) if stacks[other] is not stacks[index] for end in made[other]]
+        abroad = [other for other in sorted(others) if delivered[other].stack is not delivered[index].stack]
+        elsewhere = [end for other in abroad for end in made[other]]
         for construct in made[index] if elsewhere else ():
             construct.node.add_dependency(*elsewhere)
 
 
-def _render(delivery: ChartDelivery) -> Sequence[RenderedObject]:
+def _read(delivery: Delivery) -> list[Delivered]:
+    """The objects of a delivery; what is wrong with each of them alone is reported."""
     rendering = render(delivery.chart)
     delivery.rendered_constructs = len(delivery.chart.node.find_all())
     for note in rendering.notes:
         _report(delivery, note)
     if not rendering.objects and not any(note.severity == "error" for note in rendering.notes):
-        delivery.problems.append(
-            f"chart '{delivery.chart.node.path}' is empty; add an object to it, or do not deliver it"
-        )
-    return rendering.objects
+        message = f"chart '{delivery.chart.node.path}' is empty"
+        _report(delivery, Problem(field="", message=message, cure="add an object to it, or do not deliver it"))
+    stack = cdk.Stack.of(delivery)
+    delivered = [
+        Delivered(owner=delivery, item=item, key=object_key(item.manifest), stack=stack) for item in rendering.objects
+    ]
+    for one in delivered:
+        for problem in _object_problems(one):
+            _report(delivery, replace(problem, where=one.item.where))
+    return delivered
 
 
-def _report(delivery: ChartDelivery, note: ChartNote) -> None:
-    text = f"{note.where}: {note.message}"
-    if note.severity == "error":
-        delivery.problems.append(text)
-    elif note.severity == "warning":
-        cdk.Annotations.of(delivery).add_warning_v2(note.rule or "automode:ChartWarning", text)
+def _report(delivery: Delivery, problem: Problem) -> None:
+    if problem.severity == "error":
+        delivery.problems.append(problem)
+    elif problem.severity == "warning":
+        cdk.Annotations.of(delivery).add_warning_v2(problem.rule or CHART_WARNING.id, str(problem))
     else:
-        cdk.Annotations.of(delivery).add_info(text)
+        cdk.Annotations.of(delivery).add_info(str(problem))
 
 
-def _object_problem(delivery: ChartDelivery, item: RenderedObject) -> str | None:
-    key = object_key(item.manifest)
+def _object_problems(one: Delivered) -> Iterator[Problem]:
+    """Why an object cannot be delivered: the first reason."""
+    key = one.key
     metadata = {"namespace": key.namespace, "name": key.name}
     late = next(token_paths({"apiVersion": key.group, "kind": key.kind, "metadata": metadata}), None)
     if late:
-        return f"{late}: holds a value known only after deployment; give a concrete one, logical ids are made of it"
+        yield Problem(
+            field=late,
+            message="holds a value known only after deployment",
+            cure="give a concrete one, logical ids are made of it",
+        )
+        return
     if (key.group, key.kind) == ("", "Secret"):
-        return (
-            f"{key} would be readable in the handler's log; "
-            "make it from AWS Secrets Manager inside the cluster (for example with the Secrets Store CSI driver)"
+        yield Problem(
+            field="",
+            message=f"{key} would be readable in the handler's log",
+            cure="make it from AWS Secrets Manager inside the cluster (for example with the Secrets Store CSI driver)",
         )
-    text = _as_delivered(delivery, item.manifest)
-    if "{{resolve:" in text:
-        return (
-            f"{key} holds a dynamic reference ('{{{{resolve:'), which would be readable in the handler's log; "
-            "let the workload read the value itself"
-        )
+        return
+    text = _as_delivered(one.stack, one.item.manifest)
     size = len(text.encode())
-    if size > MAX_MANIFEST_BYTES:
-        return (
-            f"{key} has {size // 1024} KB, more than the {MAX_MANIFEST_BYTES // 1024} KB that surely reach the handler"
-            "; split it, or deliver it by Helm or GitOps"
+    if "{{resolve:" in text:
+        yield Problem(
+            field="",
+            message=f"{key} holds a dynamic reference ('{{{{resolve:'), which would be readable in the handler's log",
+            cure="let the workload read the value itself",
         )
-    return None
+    elif size > MAX_MANIFEST_BYTES:
+        yield Problem(
+            field="",
+            message=f"{key} has {size // 1024} KB, more than the {MAX_MANIFEST_BYTES // 1024} KB that surely reach the "
+            "handler",
+            cure="split it, or deliver it by Helm or GitOps",
+        )
 
 
-def _as_delivered(delivery: ChartDelivery, manifest: Mapping[str, Any]) -> str:
+def _as_delivered(stack: cdk.Stack, manifest: Mapping[str, Any]) -> str:
     """The text that CloudFormation gets, with its functions as JSON in it."""
     if next(token_paths(manifest), None) is None:
         return json.dumps(manifest, separators=(",", ":"), ensure_ascii=False)
-    stack = cdk.Stack.of(delivery)
     return json.dumps(stack.resolve(stack.to_json_string(manifest)), ensure_ascii=False)
 
 
-def _judge_tree(target: ChartTarget, owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject]) -> None:
+def _judge_tree(target: DeliveryTarget, delivered: Sequence[Delivered]) -> None:
     findings = judge_tree(
-        [item.in_tree() for item in objects],
+        [one.item.in_tree() for one in delivered],
         default_node_class=target.default_node_class,
         whole=target.charts_are_all_known,
         built_in_pools=target.built_in_pools,
         # Asking costs a walk over the app, and only workloads care.
-        other_nodes=any(pods_of(object_key(item.manifest).group, item.manifest) for item in objects)
-        and target.other_nodes,
+        other_nodes=any(pods_of(one.key.group, one.item.manifest) for one in delivered) and target.other_nodes,
     )
     for finding in findings:
-        delivery = owners[finding.index]
-        if finding.severity == "error":
-            delivery.problems.append(str(finding))
-        else:
-            cdk.Annotations.of(delivery).add_warning_v2(finding.rule, str(finding))
+        _report(delivered[finding.index].owner, finding)
 
 
-def _judge_images(target: ChartTarget, owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject]) -> None:
+def _judge_images(target: DeliveryTarget, delivered: Sequence[Delivered]) -> None:
     """Says which images never arrive where nodes do not reach the internet; through a proxy all may."""
-    if target.internet is not False or uses_proxy(item.manifest for item in objects):
+    if target.internet is not False or uses_proxy(one.item.manifest for one in delivered):
         return
-    for delivery, item in zip(owners, objects, strict=True):
-        for severity, problem in image_source_problems(item.manifest):
-            text = f"{item.where}: {object_key(item.manifest)}: {problem}"
-            if severity == "error":
-                delivery.problems.append(text)
-            else:
-                cdk.Annotations.of(delivery).add_warning_v2("automode:ImageSource", text)
+    for one in delivered:
+        for problem in image_source_problems(one.item.manifest):
+            _report(one.owner, replace(problem, where=f"{one.item.where}: {one.key}"))
 
 
-def _judge_jobs(owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject]) -> None:
+def _judge_jobs(delivered: Sequence[Delivered]) -> None:
     """Says where the end of a Job that is waited for may go unseen."""
-    for delivery, item in zip(owners, objects, strict=True):
-        key = object_key(item.manifest)
-        if item.waits_for is None or (key.group, key.kind) != ("batch", "Job"):
+    for one in delivered:
+        if one.item.waits_for is None or (one.key.group, one.key.kind) != ("batch", "Job"):
             continue
-        spec = mapping_at(item.manifest, "spec")
-        deadline, stays = spec.get("activeDeadlineSeconds"), spec.get("ttlSecondsAfterFinished")
-        problems: list[str] = []
-        if not isinstance(deadline, int) or deadline > LONGEST_JOB_SECONDS:
-            problems.append(
-                f"spec.activeDeadlineSeconds: {'is not set' if deadline is None else f'got {deadline}'}, and the "
-                f"deployment waits {WAIT_TIMEOUT_SECONDS} s: if that is too short it fails without the Job's reason, "
-                f"and the Job goes on; give at most {LONGEST_JOB_SECONDS}"
-            )
-        if isinstance(stays, int) and stays < SERVICE_TIMEOUT_SECONDS:
-            problems.append(
-                f"spec.ttlSecondsAfterFinished: got {stays}: a Job that is gone has no answer, so that the deployment "
-                f"may wait in vain; leave it out, or give at least {SERVICE_TIMEOUT_SECONDS}"
-            )
-        for problem in problems:
-            cdk.Annotations.of(delivery).add_warning_v2("automode:WaitedJob", f"{item.where}: {key}: {problem}")
+        for problem in _job_problems(mapping_at(one.item.manifest, "spec")):
+            _report(one.owner, replace(problem, where=f"{one.item.where}: {one.key}"))
 
 
-def _aws_needs(
-    target: ChartTarget, owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject]
-) -> list[list[IConstruct]]:
-    """For each object the constructs of the CDK's tree that an ``add_dependency`` of cdk8s names."""
-    charts = [delivery.place for delivery in target.deliveries]
-    delivered = {place for item in objects for place in item.places}
-    undelivered: dict[tuple[ChartDelivery, str], str] = {}
-    needs: list[list[IConstruct]] = []
-    for delivery, item in zip(owners, objects, strict=True):
-        needs.append([])
-        for place, construct in item.after.items():
-            if construct.node.root is delivery.node.root:
-                needs[-1].append(construct)
-            elif place not in delivered and not any(f"{place}/".startswith(f"{chart}/") for chart in charts):
-                undelivered.setdefault((delivery, construct.node.path), item.where)
-    for (delivery, path), where in undelivered.items():
-        text = (
-            f"{where}: waits for '{path}', which no delivery brings to this cluster; "
-            "deliver it, or remove the add_dependency"
+def _job_problems(spec: Mapping[str, Any]) -> Iterator[Problem]:
+    deadline, stays = spec.get("activeDeadlineSeconds"), spec.get("ttlSecondsAfterFinished")
+    if not isinstance(deadline, int) or deadline > LONGEST_JOB_SECONDS:
+        yield WAITED_JOB.problem(
+            "spec.activeDeadlineSeconds",
+            f"{'is not set' if deadline is None else f'got {deadline}'}, and the deployment waits "
+            f"{WAIT_TIMEOUT_SECONDS} s: if that is too short it fails without the Job's reason, and the Job goes on",
+            f"give at most {LONGEST_JOB_SECONDS}",
         )
-        if target.charts_are_all_known:
-            delivery.problems.append(text)
-        else:
-            cdk.Annotations.of(delivery).add_warning_v2("automode:DependencyNotDelivered", text)
-    return needs
+    if isinstance(stays, int) and stays < SERVICE_TIMEOUT_SECONDS:
+        yield WAITED_JOB.problem(
+            "spec.ttlSecondsAfterFinished",
+            f"got {stays}: a Job that is gone has no answer, so that the deployment may wait in vain",
+            f"leave it out, or give at least {SERVICE_TIMEOUT_SECONDS}",
+        )
 
 
-def _in_both_trees(
-    owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject], aws_needs: Sequence[Sequence[IConstruct]]
-) -> list[RenderedObject]:
+def _with_needs(target: DeliveryTarget, delivered: Sequence[Delivered]) -> list[Delivered]:
+    """The objects with the constructs of the CDK's tree that they wait for; a wait for what never comes is reported."""
+    charts = [delivery.place for delivery in target.deliveries]
+    places = {place for one in delivered for place in one.item.places}
+    undelivered: dict[tuple[Delivery, str], str] = {}
+    found: list[Delivered] = []
+    for one in delivered:
+        needs: list[IConstruct] = []
+        for place, construct in one.item.after.items():
+            if construct.node.root is one.owner.node.root:
+                needs.append(construct)
+            elif place not in places and not any(f"{place}/".startswith(f"{chart}/") for chart in charts):
+                undelivered.setdefault((one.owner, construct.node.path), one.item.where)
+        found.append(replace(one, aws_needs=tuple(needs)))
+    for (delivery, path), where in undelivered.items():
+        problem = DEPENDENCY_NOT_DELIVERED.problem(
+            "",
+            f"waits for '{path}', which no delivery brings to this cluster",
+            "deliver it, or remove the add_dependency",
+            severity="error" if target.charts_are_all_known else "warning",
+        )
+        _report(delivery, replace(problem, where=where))
+    return found
+
+
+def _in_both_trees(delivered: Sequence[Delivered]) -> list[RenderedObject]:
     """The objects as members of the CDK's tree besides their own: deliveries can wait for each other there."""
-    places: dict[ChartDelivery, tuple[str, ...]] = {}
-    after: dict[ChartDelivery, dict[str, IConstruct]] = {}
-    for delivery in dict.fromkeys(owners):
+    places: dict[Delivery, tuple[str, ...]] = {}
+    after: dict[Delivery, dict[str, IConstruct]] = {}
+    for delivery in dict.fromkeys(one.owner for one in delivered):
         places[delivery] = places_around(place_of(delivery))
         after[delivery] = _all_behind(needed for scope in delivery.node.scopes for needed in scope.node.dependencies)
     return [
         replace(
-            item,
-            places=(*item.places, *places[delivery]),
-            after={**item.after, **after[delivery], **_all_behind(needs)},
+            one.item,
+            places=(*one.item.places, *places[one.owner]),
+            after={**one.item.after, **after[one.owner], **_all_behind(one.aws_needs)},
         )
-        for delivery, item, needs in zip(owners, objects, aws_needs, strict=True)
+        for one in delivered
     ]
 
 
@@ -275,16 +285,14 @@ def _all_behind(needed: Iterable[IConstruct]) -> dict[str, IConstruct]:
 class _Deployments:
     """Which stack is deployed before which."""
 
-    def __init__(self, target: ChartTarget, stacks: Sequence[cdk.Stack]) -> None:
+    def __init__(self, target: DeliveryTarget, delivered: Sequence[Delivered]) -> None:
         self._home = _deployed_with(cdk.Stack.of(target))
-        self._delivering = Counter(_deployed_with(stack) for stack in dict.fromkeys(stacks))
+        self._delivering = Counter(_deployed_with(stack) for stack in dict.fromkeys(one.stack for one in delivered))
         self._before: dict[cdk.Stack, set[cdk.Stack]] = {}
 
-    def allow(
-        self, owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject], needed: Sequence[set[int]]
-    ) -> bool:
+    def allow(self, delivered: Sequence[Delivered], needed: Sequence[set[int]]) -> bool:
         """Whether no object must come before one whose stack is deployed first."""
-        stacks = [_deployed_with(cdk.Stack.of(delivery)) for delivery in owners]
+        stacks = [_deployed_with(one.stack) for one in delivered]
         allowed = True
         for index, others in enumerate(needed):
             for other in sorted(others):
@@ -293,11 +301,14 @@ class _Deployments:
                     continue
                 if mine in self._all_before(its):
                     allowed = False
-                    owners[index].problems.append(
-                        f"{objects[index].where}: must come after {object_key(objects[other].manifest)} of stack "
-                        f"'{its.node.path}', which is deployed after stack '{mine.node.path}'; deliver both in one "
-                        "stack"
+                    problem = Problem(
+                        field="",
+                        message=f"must come after {delivered[other].key} of stack '{its.node.path}', which is deployed "
+                        f"after stack '{mine.node.path}'",
+                        cure="deliver both in one stack",
+                        where=delivered[index].item.where,
                     )
+                    _report(delivered[index].owner, problem)
                 self._directly_before(mine).add(its)
         return allowed
 
@@ -326,21 +337,22 @@ class _Deployments:
         return seen
 
 
-def _stacks_hold(
-    owners: Sequence[ChartDelivery], objects: Sequence[RenderedObject], stacks: Sequence[cdk.Stack]
-) -> bool:
+def _stacks_hold(delivered: Sequence[Delivered]) -> bool:
     """Whether the objects fit into their stacks."""
     fits = True
-    for stack in dict.fromkeys(stacks):
+    for stack in dict.fromkeys(one.stack for one in delivered):
         others = [item for item in stack.node.find_all() if isinstance(item, cdk.CfnResource) and item.stack is stack]
-        items = [item for item, its in zip(objects, stacks, strict=True) if its is stack]
-        total = resource_count(items) + len(others)
+        here = [one for one in delivered if one.stack is stack]
+        total = resource_count([one.item for one in here]) + len(others)
         if total > MAX_RESOURCES:
             fits = False
-            owners[stacks.index(stack)].problems.append(
-                f"stack '{stack.node.path}' would have {total} resources, more than the {MAX_RESOURCES} that "
-                "CloudFormation takes; deliver some charts in another stack"
+            problem = Problem(
+                field="",
+                message=f"stack '{stack.node.path}' would have {total} resources, more than the {MAX_RESOURCES} that "
+                "CloudFormation takes",
+                cure="deliver some charts in another stack",
             )
+            _report(here[0].owner, problem)
     return fits
 
 

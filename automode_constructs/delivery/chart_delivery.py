@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
 
 import aws_cdk as cdk
 import cdk8s
 import jsii
-from aws_cdk import aws_eks_v2 as eks
-from constructs import Construct, IConstruct, IDependable, IValidation
+from constructs import Construct, IConstruct, IValidation
 
 from automode_constructs.arguments import checked_arguments
-from automode_constructs.checks.whole_tree import ObjectKey
 from automode_constructs.delivery.attachment import attach
-from automode_constructs.errors import AutoModeError
+from automode_constructs.delivery.target import Delivery, DeliveryTarget
+from automode_constructs.errors import AutoModeError, Problem
 from automode_constructs.rendering.render import place_of
 
 __all__ = ["ChartDelivery", "ChartTarget"]
@@ -26,17 +24,8 @@ _REMOVAL_POLICIES = (
 )
 
 
-class ChartTarget(Construct):
+class ChartTarget(DeliveryTarget):
     """A cluster that charts can be delivered to: ``AutoModeCluster`` or ``ImportedCluster``."""
-
-    cluster: eks.Cluster | eks.ICluster
-    """The CDK's cluster."""
-
-    def __init__(self, scope: Construct, id: str) -> None:
-        super().__init__(scope, id)
-        self.deliveries: list[ChartDelivery] = []
-        """Every delivery to this cluster."""
-        self._attached = False
 
     def add_chart(self, id: str, chart: cdk8s.Chart) -> ChartDelivery:
         """Delivers a chart in the cluster's own stack; ``ChartDelivery`` does it in any stack.
@@ -47,58 +36,8 @@ class ChartTarget(Construct):
         """
         return ChartDelivery(self, id, cluster=self, chart=chart)
 
-    @property
-    def default_node_class(self) -> bool:
-        """Whether EKS makes the NodeClass ``default`` in this cluster."""
-        raise AutoModeError.of(self.node.path, "", "this kind of cluster does not say whether it has built-in pools")
 
-    @property
-    def built_in_pools(self) -> Collection[str] | None:
-        """The pools that EKS keeps in this cluster, or ``None`` where that is not known."""
-        return None
-
-    @property
-    def other_nodes(self) -> bool:
-        """Whether the cluster may have nodes that no NodePool makes: managed node groups, Fargate, hybrid nodes."""
-        return True
-
-    @property
-    def internet(self) -> bool | None:
-        """Whether nodes reach the internet, or ``None`` where that is not known."""
-        return None
-
-    @property
-    def charts_are_all_known(self) -> bool:
-        """Whether this app makes every chart of the cluster, so that something missing is an error."""
-        return True
-
-    @property
-    def delivery_dependencies(self) -> Sequence[IDependable]:
-        """What must be there before the first object is made, and stay until the last one is deleted."""
-        return ()
-
-    def check_environment(self, where: str, scope: Construct, reason: str) -> None:
-        """Refuses a stack of another account or region, where nothing could be made for this cluster."""
-        stack, home = cdk.Stack.of(scope), cdk.Stack.of(self)
-        if stack.environment != home.environment:
-            raise AutoModeError.of(
-                where,
-                "cluster",
-                f"'{self.node.path}' is in {home.environment}, this stack in {stack.environment}",
-                f"give both stacks the same env: {reason}",
-            )
-
-    def check_deliverable(self, where: str) -> None:
-        """Refuses a delivery that could never arrive; called when one is made."""
-
-    def attach_charts(self) -> None:
-        """Makes the resources of all deliveries, once; called by the synthesis."""
-        if not self._attached:
-            self._attached = True
-            attach(self, self.deliveries)
-
-
-class ChartDelivery(Construct):
+class ChartDelivery(Delivery):
     """Delivers a cdk8s chart to a cluster as one CloudFormation resource per Kubernetes object.
 
     Creates, when the app is synthesised, a ``Custom::AWSCDK-EKS-KubernetesResource`` for each object that the chart
@@ -153,24 +92,18 @@ class ChartDelivery(Construct):
     ) -> None:
         # First of all, so that what is refused leaves no half-made construct in the tree.
         place = _check(scope, id, cluster, chart, removal_policy)
-        super().__init__(scope, id)
-        self.cluster = cluster
-        self.chart = chart
-        self.place = place
-        """Where the chart is, as ``manifests.rendering.place_of`` says it."""
-        self.removal_policy = removal_policy
-        self.adopt = cluster.charts_are_all_known if adopt is None else adopt
-        """Whether objects that all of the cluster has in common are taken over where they exist."""
-        self.retain_namespaces = not cluster.charts_are_all_known if retain_namespaces is None else retain_namespaces
-        """Whether namespaces stay when their resources go."""
-        self.manifests: dict[ObjectKey, eks.KubernetesManifest] = {}
-        """The resources by object, filled when the app is synthesised."""
-        self.problems: list[str] = []
-        """What is wrong with the chart, filled when the app is synthesised; it fails the synthesis."""
-        self.rendered_constructs = 0
-        """How many constructs the chart had when its objects were read."""
-        cluster.deliveries.append(self)
-        cdk.Aspects.of(self).add(_Attach(self))
+        ours = cluster.charts_are_all_known
+        super().__init__(
+            scope,
+            id,
+            cluster=cluster,
+            chart=chart,
+            place=place,
+            removal_policy=removal_policy,
+            adopt=ours if adopt is None else adopt,
+            retain_namespaces=not ours if retain_namespaces is None else retain_namespaces,
+        )
+        cdk.Aspects.of(self).add(_Attach(cluster))
         self.node.add_validation(_Problems(self))
 
 
@@ -178,11 +111,11 @@ class ChartDelivery(Construct):
 class _Attach:
     """Makes the resources when synthesis begins, so that what was added to a chart late arrives too."""
 
-    def __init__(self, delivery: ChartDelivery) -> None:
-        self._delivery = delivery
+    def __init__(self, target: DeliveryTarget) -> None:
+        self._target = target
 
     def visit(self, node: IConstruct) -> None:  # noqa: ARG002 - whichever node comes first
-        self._delivery.cluster.attach_charts()
+        attach(self._target)
 
 
 @jsii.implements(IValidation)
@@ -195,12 +128,13 @@ class _Problems:
     def validate(self) -> list[str]:
         delivery = self._delivery
         if len(delivery.chart.node.find_all()) == delivery.rendered_constructs:
-            return delivery.problems
-        late = (
-            f"chart '{delivery.chart.node.path}' changed after its objects were read; change it before the app is "
-            "synthesised, or in an Aspect when it visits the app itself"
+            return [str(problem) for problem in delivery.problems]
+        late = Problem(
+            field="",
+            message=f"chart '{delivery.chart.node.path}' changed after its objects were read",
+            cure="change it before the app is synthesised, or in an Aspect when it visits the app itself",
         )
-        return [*delivery.problems, late]
+        return [str(problem) for problem in (*delivery.problems, late)]
 
 
 def _check(

@@ -6,18 +6,16 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct, IConstruct, IDependable, Node
 
 from automode_constructs.checks.whole_tree import ObjectKey, is_cluster_scoped, object_key
+from automode_constructs.delivery.target import Delivery
 from automode_constructs.rendering.lanes import Step, in_lanes
 from automode_constructs.rendering.render import RenderedObject
-
-if TYPE_CHECKING:
-    from automode_constructs.delivery.chart_delivery import ChartDelivery
 
 __all__ = [
     "ALWAYS_AWAITED",
@@ -63,7 +61,7 @@ _OF_KUBERNETES = re.compile(r"[a-z]*|[a-z.]+\.k8s\.io")
 class Planned:
     """An object of a stack, with what it waits for."""
 
-    delivery: ChartDelivery
+    delivery: Delivery
     item: RenderedObject
     needs: frozenset[int]
     """The places in the stack's order of the objects that come before it."""
@@ -137,7 +135,7 @@ def make_resources(objects: Sequence[Planned], *, awaits_crds: bool, alone: bool
     return [[made[number] for number in sorted(end)] for end in ends]
 
 
-def _make_all(first: ChartDelivery, resources: Sequence[_Resource]) -> list[Construct]:
+def _make_all(first: Delivery, resources: Sequence[_Resource]) -> list[Construct]:
     crds = Construct(first, "Crds") if resources[0].crd else None
     made: list[Construct] = []
     for resource in resources:
@@ -152,7 +150,7 @@ def _make_all(first: ChartDelivery, resources: Sequence[_Resource]) -> list[Cons
     return made
 
 
-def _crd_wait(scope: Construct, delivery: ChartDelivery, crd: str) -> eks.KubernetesObjectValue:
+def _crd_wait(scope: Construct, delivery: Delivery, crd: str) -> eks.KubernetesObjectValue:
     plural = crd.partition(".")[0]
     address = delivery.cluster.node.addr[-8:].upper()
     return _value(
@@ -190,7 +188,7 @@ def _value_of(
 
 
 def _value(
-    delivery: ChartDelivery,
+    delivery: Delivery,
     scope: Construct,
     id: str,
     name: str,
@@ -250,7 +248,7 @@ def _name(node: Node, name: str) -> None:
     resource.add_property_override("ServiceTimeout", str(SERVICE_TIMEOUT_SECONDS))
 
 
-def _outliving(stack: cdk.Stack, deliveries: Sequence[ChartDelivery]) -> list[IDependable]:
+def _outliving(stack: cdk.Stack, deliveries: Sequence[Delivery]) -> list[IDependable]:
     """What nodes and pods cannot live without though no object refers to it, unless it waits for a delivery itself."""
     top = stack
     while top.nested_stack_parent is not None:
@@ -264,7 +262,7 @@ def _outliving(stack: cdk.Stack, deliveries: Sequence[ChartDelivery]) -> list[ID
     ]
 
 
-def _waits_for(construct: IConstruct, deliveries: Sequence[ChartDelivery]) -> bool:
+def _waits_for(construct: IConstruct, deliveries: Sequence[Delivery]) -> bool:
     needed = [needed for scope in construct.node.scopes for needed in scope.node.dependencies]
     return any(needed_one in delivery.node.scopes for needed_one in needed for delivery in deliveries)
 

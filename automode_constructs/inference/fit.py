@@ -30,6 +30,7 @@ UNKNOWN_INSTANCE_TYPES = rule(
     ),
     source="EKS User Guide, 'Instance types supported by EKS Auto Mode'; EC2, 'Specifications for accelerated "
     "computing instances' (g6f and gr6f have a fraction of a GPU)",
+    judged="app",
 )
 
 _FP8_KV_CACHE = (8, 9)

@@ -20,7 +20,7 @@ from automode_constructs.inference.weight_staging import WeightStaging
 from automode_constructs.inference.weights import SecretKey, Weights
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.specs.model import kubernetes_name
+from automode_constructs.specs.fields import kubernetes_name
 from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.tokens import is_token
@@ -204,7 +204,7 @@ class ModelServer(Construct):
         """The Service."""
         self._make_others(given)
         for finding in checked.doubts:
-            note_warning(self, "automode:VllmArgument", str(finding))
+            note_warning(self, finding.rule, str(finding))
         for problem in streamer_doubts(model, weights):
             note_warning(self, problem.rule, str(problem))
         self._warn(image, checked.reference, node_pool, termination_grace_period)

@@ -114,12 +114,14 @@ class ServerArguments:
             *host_path_problems(self.compile_cache_host_path, restricted=self.restricted),
             *argument_problems(self.arguments),
             *environment_problems(self.environment or {}, self.weights),
-            *findings.errors,
+            *(finding for finding in findings if finding.severity == "error"),
             *pool_problems(needs, self.node_pool),
         ]
         if problems:
             raise AutoModeError(where, problems)
-        return CheckedArguments(reference=reference, needs=needs, flags=tuple(flags), doubts=findings.warnings)
+        return CheckedArguments(
+            reference=reference, needs=needs, flags=tuple(flags), doubts=findings
+        )  # none is an error here
 
     def _number_problems(self) -> list[Problem]:
         return [

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from automode_constructs.checks.app_rules import VLLM_ARGUMENT
 from automode_constructs.checks.vllm_command import WrittenFlag, is_flag, written_flag
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.vllm import VllmFlag, flags_of, spellings_of, vllm_versions
 from automode_constructs.tokens import is_token
 
-__all__ = ["ArgumentFindings", "check_arguments"]
+__all__ = ["check_arguments"]
 
 _VERSION = re.compile(r"v?([0-9]+)\.([0-9]+)(?![0-9]).*")
 _SIZE = re.compile(r"\d+(\.\d+)?[kmgt]|\d+[KMGT]")
@@ -41,20 +42,7 @@ _NEEDS = {
 """What vLLM refuses after parsing: a flag without another."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ArgumentFindings:
-    """What is wrong with the arguments of a server.
-
-    Args:
-        errors: what that version of vLLM refuses, now or while it starts.
-        warnings: what it may refuse, or takes otherwise than it looks.
-    """
-
-    errors: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
-
-
-def check_arguments(arguments: Sequence[str], *, version: str | None = None) -> ArgumentFindings:
+def check_arguments(arguments: Sequence[str], *, version: str | None = None) -> list[Problem]:
     """Judges the arguments that stand after ``vllm serve``.
 
     Flags are read as vLLM's parser reads them: ``--flag=value`` and ``--flag value``, underscores for dashes,
@@ -69,17 +57,19 @@ def check_arguments(arguments: Sequence[str], *, version: str | None = None) -> 
             is not known is a warning. Default: the newest version that was read (ours); what an older one takes is
             a warning then.
 
+    Returns:
+        First the errors, what that version of vLLM refuses, now or while it starts; then the warnings, what it may
+        refuse, or takes otherwise than it looks.
+
     Raises:
         AutoModeError: where ``version`` begins with no number of the form ``0.27``.
 
     Source: the vllm packages of PyPI, read by ``tools/vllm.py``.
     """
     if isinstance(arguments, str):
-        problem = Problem(field="arguments", message="must be a list of texts, got one text", cure="split it up")
-        return ArgumentFindings(errors=(problem,), warnings=())
+        return [VLLM_ARGUMENT.problem("arguments", "must be a list of texts, got one text", "split it up")]
     if wrong := [(at, each) for at, each in enumerate(arguments) if not isinstance(each, str)]:
-        problems = [Problem(field=f"arguments[{at}]", message=f"must be text, got {shown(each)}") for at, each in wrong]
-        return ArgumentFindings(errors=tuple(problems), warnings=())
+        return [VLLM_ARGUMENT.problem(f"arguments[{at}]", f"must be text, got {shown(each)}") for at, each in wrong]
     known = vllm_versions()
     wanted = None if version is None else _minor(version)
     upper = next((each for each in known if wanted and _minor(each) >= wanted), known[-1])
@@ -93,7 +83,7 @@ def check_arguments(arguments: Sequence[str], *, version: str | None = None) -> 
     warnings: list[Problem] = []
     for each in found:
         takers = [other for other, theirs in others.items() if each.key not in {one.key for one in theirs}]
-        if each.warning:
+        if each.problem.severity == "warning":
             warnings.append(each.problem)
         elif outside and each.dated:
             warnings.append(_doubted(each.problem, doubt))
@@ -103,13 +93,18 @@ def check_arguments(arguments: Sequence[str], *, version: str | None = None) -> 
             errors.append(each.problem)
     if wanted is not None:
         keys = {each.key for each in found}
-        late = [each for theirs in others.values() for each in theirs if each.key not in keys and not each.warning]
+        late = [
+            each
+            for theirs in others.values()
+            for each in theirs
+            if each.key not in keys and each.problem.severity == "error"
+        ]
         warnings += [_doubted(each.problem, f"vLLM {upper} takes it; {doubt}") for each in late]
-    return ArgumentFindings(errors=tuple(errors), warnings=tuple(warnings))
+    return [*errors, *warnings]
 
 
 def _doubted(problem: Problem, doubt: str) -> Problem:
-    return replace(problem, cure=f"{doubt}; {problem.cure}" if problem.cure else doubt)
+    return replace(problem, cure=f"{doubt}; {problem.cure}" if problem.cure else doubt, severity="warning")
 
 
 def _minor(version: str) -> tuple[int, int]:
@@ -126,7 +121,6 @@ class _Finding:
     key: tuple[str, str]
     problem: Problem
     dated: bool = False
-    warning: bool = False
 
 
 def _judged(arguments: Sequence[str], version: str) -> list[_Finding]:
@@ -264,8 +258,8 @@ class _Reading:
 def _found(
     what: str, name: str, message: str, cure: str = "", *, dated: bool = False, warning: bool = False
 ) -> _Finding:
-    problem = Problem(field="arguments", message=message, cure=cure)
-    return _Finding(key=(what, name), problem=problem, dated=dated, warning=warning)
+    problem = VLLM_ARGUMENT.problem("arguments", message, cure, severity="warning" if warning else "error")
+    return _Finding(key=(what, name), problem=problem, dated=dated)
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -36,6 +36,7 @@ STAGING_DEADLINE = rule(
     severity="warning",
     sentence="A Job that a deployment waits for fails by itself before the deployment stops waiting, after 14 minutes.",
     source="aws-cdk, kubectl-provider (its Lambda functions run for 15 minutes at most)",
+    judged="app",
 )
 
 _BYTES_PER_STREAM = 4_000_000_000

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self, TypeVar
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.manifests.node_defaults import NodeDefaults
-from automode_constructs.specs.model import KubeModel, ListOf, TokenOr
+from automode_constructs.specs.fields import ListOf, TokenOr
+from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
+from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity
+from automode_constructs.specs.nodes.capacity import CapacityReservationSelectorTerm, PlacementGroupSelector
+from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle
 from automode_constructs.specs.nodes.node_class import (
     EphemeralStorage,
     NodeClassSpec,
@@ -18,6 +24,8 @@ from automode_constructs.specs.nodes.node_class import (
 )
 
 __all__ = ["ClusterValues"]
+
+T = TypeVar("T")
 
 
 class ClusterValues(KubeModel):
@@ -55,42 +63,80 @@ class ClusterValues(KubeModel):
     built_in_pools: bool
     """Whether EKS keeps a built-in pool, and with it the NodeClass ``default``."""
 
+    @checked_arguments
     def node_class_spec(
         self,
         *,
+        role: str | None = None,
+        instance_profile: str | None = None,
+        subnet_selector_terms: Sequence[SubnetSelectorTerm] | None = None,
+        security_group_selector_terms: Sequence[SecurityGroupSelectorTerm] | None = None,
+        pod_subnet_selector_terms: Sequence[SubnetSelectorTerm] | None = None,
+        pod_security_group_selector_terms: Sequence[SecurityGroupSelectorTerm] | None = None,
+        snat_policy: Literal["Random", "Disabled"] | None = None,
+        network_policy: Literal["DefaultAllow", "DefaultDeny"] | None = None,
+        network_policy_event_logs: Literal["Enabled", "Disabled"] | None = None,
         ephemeral_storage: EphemeralStorage | None = None,
         advanced_networking: AdvancedNetworking | None = None,
+        advanced_security: AdvancedSecurity | None = None,
+        advanced_compute: AdvancedCompute | None = None,
+        certificate_bundles: Sequence[CertificateBundle] | None = None,
+        capacity_reservation_selector_terms: Sequence[CapacityReservationSelectorTerm] | None = None,
+        placement_group_selector: PlacementGroupSelector | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> NodeClassSpec:
-        """A NodeClass that fits the cluster.
+        """A NodeClass that fits the cluster: what is given goes before what the cluster says.
 
         Args:
+            role: name of another role for these nodes; ``NodeRole`` makes one. Default: the cluster's.
+            instance_profile: name of another instance profile, in place of a role. Default: the cluster's.
+            subnet_selector_terms: other subnets for these nodes. Default: the cluster's.
+            security_group_selector_terms: other security groups for these nodes. Default: the cluster's.
+            pod_subnet_selector_terms: other subnets for their pods. Default: the cluster's.
+            pod_security_group_selector_terms: other security groups for their pods. Default: the cluster's.
+            snat_policy: whether pod traffic that leaves the VPC takes the node's address. Default: the cluster's.
+            network_policy: what holds for pods without a network policy. Default: the cluster's.
+            network_policy_event_logs: whether nodes log network-policy events. Default: the cluster's.
             ephemeral_storage: the nodes' data volume; the cluster's volume key is added where it names none.
                 Default: EKS's size on the cluster's volume key; we decide the key.
             advanced_networking: network settings that go before the cluster's node defaults, field by field.
                 Default: only the cluster's.
+            advanced_security: security settings that go before the cluster's node defaults, field by field.
+                Default: only the cluster's.
+            advanced_compute: hugepages, kubelet and kernel parameters. Default: as EKS decides.
+            certificate_bundles: authorities that these nodes trust besides the cluster's. Default: none.
+            capacity_reservation_selector_terms: capacity reservations to use first. Default: none.
+            placement_group_selector: the placement group of the nodes. Default: none.
             tags: AWS tags besides the cluster's node tags. Default: none.
+
+        Raises:
+            AutoModeError: for everything that ``NodeClassSpec`` refuses.
         """
         defaults = self.node_defaults or NodeDefaults()
+        if role is None and instance_profile is None:
+            role, instance_profile = self.node_role, self.instance_profile
         storage = ephemeral_storage
         if self.volume_key_arn is not None and (storage is None or storage.kms_key_id is None):
-            storage = (storage or EphemeralStorage()).model_copy(update={"kms_key_id": self.volume_key_arn})
-        all_tags = {**(self.node_tags or {}), **(tags or {})}
+            storage = (storage or EphemeralStorage()).replace(kms_key_id=self.volume_key_arn)
+        bundles = (*(defaults.certificate_bundles or ()), *(certificate_bundles or ()))
         return NodeClassSpec(
-            role=self.node_role,
-            instance_profile=self.instance_profile,
-            subnet_selector_terms=self.node_subnets,
-            security_group_selector_terms=self.node_security_groups,
-            pod_subnet_selector_terms=self.pod_subnets,
-            pod_security_group_selector_terms=self.pod_security_groups,
-            snat_policy=defaults.snat_policy,
-            network_policy=defaults.network_policy,
-            network_policy_event_logs=defaults.network_policy_event_logs,
+            role=role,
+            instance_profile=instance_profile,
+            subnet_selector_terms=_or(subnet_selector_terms, self.node_subnets),
+            security_group_selector_terms=_or(security_group_selector_terms, self.node_security_groups),
+            pod_subnet_selector_terms=_or(pod_subnet_selector_terms, self.pod_subnets),
+            pod_security_group_selector_terms=_or(pod_security_group_selector_terms, self.pod_security_groups),
+            snat_policy=snat_policy or defaults.snat_policy,
+            network_policy=network_policy or defaults.network_policy,
+            network_policy_event_logs=network_policy_event_logs or defaults.network_policy_event_logs,
             ephemeral_storage=storage,
             advanced_networking=defaults.advanced_networking(advanced_networking),
-            advanced_security=defaults.advanced_security(),
-            certificate_bundles=defaults.certificate_bundles or None,
-            tags=all_tags or None,
+            advanced_security=defaults.advanced_security(advanced_security),
+            advanced_compute=advanced_compute,
+            certificate_bundles=bundles or None,
+            capacity_reservation_selector_terms=capacity_reservation_selector_terms,
+            placement_group_selector=placement_group_selector,
+            tags={**(self.node_tags or {}), **(tags or {})} or None,
         )
 
     def proxy_environment(self) -> dict[str, str]:
@@ -129,3 +175,7 @@ class ClusterValues(KubeModel):
                 where, f"{stack}.ClusterValues", f"is not JSON, got {shown(text)}", "deploy the stack again"
             ) from None
         return cls.from_manifest(document, where=f"{where}: {stack}.ClusterValues")
+
+
+def _or(given: T | None, otherwise: T) -> T:
+    return otherwise if given is None else given

@@ -5,7 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
-from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.specs.traffic.ingress_class import ALB_CONTROLLER, IngressClassParamsSpec
 
 __all__ = ["IngressClass", "IngressClassParams"]
@@ -27,7 +27,8 @@ class IngressClassParams(KubernetesObject):
 
     @checked_arguments
     def __init__(self, scope: Construct, id: str, *, spec: IngressClassParamsSpec, name: str | None = None) -> None:
-        self.spec = spec.model_copy(update={"scheme": spec.scheme or "internal"})
+        spec = validated(scope, id, spec)
+        self.spec = spec.replace(scheme=spec.scheme or "internal")
         super().__init__(
             scope,
             id,

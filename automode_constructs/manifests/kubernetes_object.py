@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.specs.model import kubernetes_name
+from automode_constructs.specs.fields import kubernetes_name
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.tokens import is_resolvable
 
-__all__ = ["JOB_DONE", "JOB_FAILED", "KubernetesObject", "note_warning", "wait_for"]
+__all__ = ["JOB_DONE", "JOB_FAILED", "KubernetesObject", "note_warning", "validated", "wait_for"]
+
+Spec = TypeVar("Spec", bound=KubeModel)
+
+_ID_TAKEN = "There is already a Construct with name"
+"""How the constructs library says so."""
 
 WARNING_METADATA = "automode:warning"
 """Type of the construct metadata by which a chart's warning travels to the CDK app."""
@@ -68,12 +75,31 @@ def note_warning(construct: Construct, rule: str, message: str) -> None:
     construct.node.add_metadata(WARNING_METADATA, {"rule": rule, "message": message})
 
 
+def validated(scope: Construct, id: str, spec: Spec, *, field: str = "spec") -> Spec:
+    """The spec of a construct that is about to be made, judged anew: a copy may have been changed unjudged.
+
+    Args:
+        scope: the construct's scope.
+        id: the construct's id.
+        spec: the spec.
+        field: the argument that holds it.
+
+    Raises:
+        AutoModeError: with everything that is wrong with the spec, the construct's path and the argument in front.
+    """
+    try:
+        return spec.validated()
+    except AutoModeError as error:
+        raise error.at(place(scope, id), field) from None
+
+
 class KubernetesObject(cdk8s.ApiObject):
     """One Kubernetes object of a chart: a cdk8s ``ApiObject`` with an explicit name.
 
     Args:
         scope: the cdk8s chart, or a construct in one.
-        id: the construct's id.
+        id: the construct's id. Objects of several kinds may have the same one; in the tree, all but the first then have
+            their kind behind it.
         api_version: group and version.
         kind: kind.
         body: the object without ``apiVersion``, ``kind`` and ``metadata``.
@@ -107,13 +133,19 @@ class KubernetesObject(cdk8s.ApiObject):
         chart = _chart_of(scope, where)
         self._where = where
         self._body: dict[str, Any] = _plain(where, "", body)
-        super().__init__(
+        make = partial(
+            super().__init__,
             scope,
-            id,
             api_version=api_version,
             kind=kind,
             metadata=cdk8s.ApiObjectMetadata(name=name, annotations=annotations),
         )
+        try:
+            make(id)
+        except RuntimeError as error:
+            if _ID_TAKEN not in str(error):
+                raise
+            make(_id_beside(scope, id, kind, where))
         patches = [cdk8s.JsonPatch.add(_pointer([field]), value) for field, value in self._body.items()]
         if cluster_scoped and chart.namespace is not None:
             patches.append(cdk8s.JsonPatch.remove("/metadata/namespace"))
@@ -176,6 +208,19 @@ class KubernetesObject(cdk8s.ApiObject):
             at[int(last)] = value
             patch = cdk8s.JsonPatch.replace(pointer, value)
         self.add_json_patch(patch)
+
+
+def _id_beside(scope: Construct, id: str, kind: str, where: str) -> str:
+    """An id for an object whose own is that of an object of another kind: Kubernetes' names are unique by kind only."""
+    beside = f"{id}-{kind}"
+    for taken in (id, beside):
+        other = scope.node.try_find_child(taken)
+        if other is None:
+            return beside
+        what = other.kind if isinstance(other, cdk8s.ApiObject) else "construct"
+        if what in (kind, "construct"):
+            break
+    raise AutoModeError.of(where, "id", f"a {what} has the id '{id}' already", "choose another one")
 
 
 def _chart_of(scope: Construct, where: str) -> cdk8s.Chart:

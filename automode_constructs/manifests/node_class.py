@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from constructs import Construct
 
-from automode_constructs.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError
+from automode_constructs.manifests.flat import FlatFields, fields_at
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
-from automode_constructs.specs.model import MAX_LABEL_VALUE, kubernetes_name
-from automode_constructs.specs.nodes.node_class import NodeClassSpec
+from automode_constructs.specs.fields import MAX_LABEL_VALUE, kubernetes_name
+from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
+from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
+from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity
+from automode_constructs.specs.nodes.capacity import CapacityReservationSelectorTerm, PlacementGroupSelector
+from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle
+from automode_constructs.specs.nodes.node_class import (
+    EphemeralStorage,
+    NodeClassSpec,
+    SecurityGroupSelectorTerm,
+    SubnetSelectorTerm,
+)
 
 __all__ = ["NamedNodeClass", "NodeClass"]
+
+FIELDS = fields_at("", NodeClassSpec)
+"""The fields of a class, which are keywords of ``NodeClass``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,30 +42,103 @@ class NamedNodeClass:
 class NodeClass(KubernetesObject):
     """A NodeClass: the AWS side of Auto Mode's nodes.
 
-    Creates an object of kind ``NodeClass``.
+    Creates an object of kind ``NodeClass``. Its fields are keywords, or stand in ``spec``, or some here and some there.
 
     Args:
         scope: the cdk8s chart, or a construct in one.
         id: the construct's id.
-        spec: what the nodes get; ``ClusterValues.node_class_spec`` makes one that fits the cluster.
+        role: name (not ARN) of the nodes' IAM role; this or ``instance_profile`` must be given, unless ``spec`` has it.
+        instance_profile: name of an instance profile, in place of ``role``.
+        subnet_selector_terms: the nodes' subnets, 1 to 30 terms; must be given, unless ``spec`` has them.
+        security_group_selector_terms: the nodes' security groups, 1 to 30 terms; must be given, unless ``spec`` has
+            them.
+        pod_subnet_selector_terms: the pods' subnets, 1 to 30 terms. Default: the nodes' subnets, as EKS decides.
+        pod_security_group_selector_terms: the pods' security groups, 1 to 30 terms; only together with
+            ``pod_subnet_selector_terms``.
+        snat_policy: whether pod traffic that leaves the VPC takes the node's address. Default: ``Random``, as EKS
+            decides.
+        network_policy: what holds for pods without a network policy. Default: ``DefaultAllow``, as EKS decides.
+        network_policy_event_logs: whether nodes log network-policy events. Default: ``Disabled``, as EKS decides.
+        ephemeral_storage: the nodes' data volume. Default: 80Gi, 3000 IOPS, 125 MiB/s, as EKS decides.
+        advanced_networking: proxy, public address, pod addresses and static interfaces. Default: as EKS decides.
+        advanced_security: FIPS images and kernel lockdown. Default: as EKS decides.
+        advanced_compute: hugepages, kubelet and kernel parameters. Default: as EKS decides.
+        certificate_bundles: authorities that nodes trust beside the public ones. Default: none.
+        capacity_reservation_selector_terms: capacity reservations to use first. Default: none.
+        placement_group_selector: the placement group of all nodes of the class. Default: none.
+        tags: AWS tags of instances, volumes and network interfaces. Default: only EKS's own tags.
+        spec: what the nodes get; ``ClusterValues.node_class_spec`` makes one that fits the cluster. Default: none; the
+            keywords say all.
         name: the NodeClass's name, at most 63 characters, because nodes carry it as a label.
             Default: the construct's id; we decide.
 
     Raises:
-        AutoModeError: for the name ``default``, which belongs to EKS, and for a name no object may have.
+        AutoModeError: for the name ``default``, which belongs to EKS, and for a name no object may have; for a field
+            that is a keyword and in ``spec``; for everything that ``NodeClassSpec`` refuses.
 
     Source: EKS User Guide, "Create a Node Class for Amazon EKS".
     """
 
     @checked_arguments
-    def __init__(self, scope: Construct, id: str, *, spec: NodeClassSpec, name: str | None = None) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        role: str | None = None,
+        instance_profile: str | None = None,
+        subnet_selector_terms: Sequence[SubnetSelectorTerm] | None = None,
+        security_group_selector_terms: Sequence[SecurityGroupSelectorTerm] | None = None,
+        pod_subnet_selector_terms: Sequence[SubnetSelectorTerm] | None = None,
+        pod_security_group_selector_terms: Sequence[SecurityGroupSelectorTerm] | None = None,
+        snat_policy: Literal["Random", "Disabled"] | None = None,
+        network_policy: Literal["DefaultAllow", "DefaultDeny"] | None = None,
+        network_policy_event_logs: Literal["Enabled", "Disabled"] | None = None,
+        ephemeral_storage: EphemeralStorage | None = None,
+        advanced_networking: AdvancedNetworking | None = None,
+        advanced_security: AdvancedSecurity | None = None,
+        advanced_compute: AdvancedCompute | None = None,
+        certificate_bundles: Sequence[CertificateBundle] | None = None,
+        capacity_reservation_selector_terms: Sequence[CapacityReservationSelectorTerm] | None = None,
+        placement_group_selector: PlacementGroupSelector | None = None,
+        tags: Mapping[str, str] | None = None,
+        spec: NodeClassSpec | None = None,
+        name: str | None = None,
+    ) -> None:
+        where = place(scope, id)
         if (name or id) == "default":
             raise AutoModeError.of(
-                f"{scope.node.path}/{id}",
+                where,
                 "name",
                 "'default' is the NodeClass that EKS makes and reverts",
                 "choose another name, or use NodeClass.from_name('default') to refer to EKS's own",
             )
+        fields = FlatFields(
+            where,
+            NodeClassSpec,
+            FIELDS,
+            spec,
+            {
+                "role": role,
+                "instance_profile": instance_profile,
+                "subnet_selector_terms": subnet_selector_terms,
+                "security_group_selector_terms": security_group_selector_terms,
+                "pod_subnet_selector_terms": pod_subnet_selector_terms,
+                "pod_security_group_selector_terms": pod_security_group_selector_terms,
+                "snat_policy": snat_policy,
+                "network_policy": network_policy,
+                "network_policy_event_logs": network_policy_event_logs,
+                "ephemeral_storage": ephemeral_storage,
+                "advanced_networking": advanced_networking,
+                "advanced_security": advanced_security,
+                "advanced_compute": advanced_compute,
+                "certificate_bundles": certificate_bundles,
+                "capacity_reservation_selector_terms": capacity_reservation_selector_terms,
+                "placement_group_selector": placement_group_selector,
+                "tags": tags,
+            },
+        )
+        self.spec = fields.merged()
         super().__init__(
             scope,
             id,
@@ -57,10 +146,9 @@ class NodeClass(KubernetesObject):
             kind="NodeClass",
             name=name,
             longest_name=MAX_LABEL_VALUE,
-            body={"spec": spec.to_manifest()},
-            warnings=spec.warnings(),
+            body={"spec": self.spec.to_manifest()},
+            warnings=fields.as_given(self.spec.warnings()),
         )
-        self.spec = spec
 
     @staticmethod
     @checked_arguments

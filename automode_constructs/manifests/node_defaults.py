@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
 from automode_constructs.errors import AutoModeError
-from automode_constructs.specs.model import VALUE, KubeModel, ListOf, TokenOr
+from automode_constructs.specs.fields import VALUE, ListOf, TokenOr
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
-from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity
+from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity, KernelLockdown
 from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle
 
 __all__ = ["NodeDefaults"]
+
+Settings = TypeVar("Settings", bound=KubeModel)
 
 
 def _proxy(url: str) -> str:
@@ -41,8 +44,9 @@ class NodeDefaults(KubeModel):
 
     Default: True in GovCloud, where we decide; elsewhere false, as EKS decides.
     """
-    kernel_lockdown: Literal["integrity", "none"] | None = None
-    """How far the kernel keeps root from changing it. Default: not documented; EKS decides."""
+    kernel_lockdown: KernelLockdown | None = None
+    """How far the kernel keeps root from changing it; both spellings of ``AdvancedSecurity``
+    pass. Default: not documented; EKS decides."""
     https_proxy: TokenOr[Annotated[str, AfterValidator(_proxy)]] | None = None
     """The forward proxy, ``http://host:port``, at most 255 characters; image pulls of the nodes take it, and the
     kubectl handler. Default: none."""
@@ -87,23 +91,24 @@ class NodeDefaults(KubeModel):
             "no_proxy": self.no_proxy if self.https_proxy is not None else None,
             "enable_v4_egress": self.enable_v4_egress,
         }
-        if given is not None:
-            settings |= {
-                name: value for name in type(given).model_fields if (value := getattr(given, name)) is not None
-            }
-        return AdvancedNetworking(**settings) if any(value is not None for value in settings.values()) else None
+        return _filled(AdvancedNetworking, settings, given)
 
-    def advanced_security(self) -> AdvancedSecurity | None:
-        """The security settings of a NodeClass."""
-        if self.fips is None and self.kernel_lockdown is None:
-            return None
-        return AdvancedSecurity(fips=self.fips, kernel_lockdown=self.kernel_lockdown)
+    def advanced_security(self, given: AdvancedSecurity | None = None) -> AdvancedSecurity | None:
+        """The security settings of a NodeClass; what ``given`` sets goes before the defaults."""
+        settings: dict[str, Any] = {"fips": self.fips, "kernel_lockdown": self.kernel_lockdown}
+        return _filled(AdvancedSecurity, settings, given)
 
     def proxy_environment(self) -> dict[str, str]:
         """The proxy as environment variables, for a container; empty without one."""
         if self.https_proxy is None:
             return {}
         return {"HTTPS_PROXY": self.https_proxy, "NO_PROXY": ",".join(self.no_proxy or ())}
+
+
+def _filled(model: type[Settings], defaults: Mapping[str, Any], given: Settings | None) -> Settings | None:
+    """The defaults with what is given before them, field by field; nothing where neither says anything."""
+    settings = {**defaults, **{name: value for name, value in vars(given or model()).items() if value is not None}}
+    return model(**settings) if any(value is not None for value in settings.values()) else None
 
 
 _AS_EKS_DECIDES: Mapping[str, object] = {

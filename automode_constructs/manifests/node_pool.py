@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
 from constructs import Construct
 
-from automode_constructs.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.instance_types import InstanceType
+from automode_constructs.manifests.flat import FlatFields, fields_at
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
-from automode_constructs.specs.model import MAX_LABEL_VALUE
+from automode_constructs.specs.fields import MAX_LABEL_VALUE
 from automode_constructs.specs.pools.node_pool import (
     BUILT_IN_POOL_NAMES,
     DEFAULT_EXPIRE_AFTER,
     DEFAULT_TERMINATION_GRACE_PERIOD,
+    Budget,
     Disruption,
+    NodeClaimSpec,
     NodeClassReference,
+    NodeMetadata,
     NodePoolSpec,
+    Taint,
 )
+from automode_constructs.specs.pools.requirement import Requirement
 
 __all__ = ["NodePool"]
 
@@ -27,26 +36,54 @@ EXTERNAL_CLASS_METADATA = "automode:external-node-class"
 DEFAULT_CONSOLIDATION_POLICY = "WhenEmptyOrUnderutilized"
 DEFAULT_CONSOLIDATE_AFTER = "30s"
 
+FIELDS = {
+    **fields_at("template.spec", NodeClaimSpec, but=["node_class_ref"]),
+    **fields_at("template.metadata", NodeMetadata),
+    **fields_at("", NodePoolSpec, but=["template", "disruption"]),
+    **fields_at("disruption", Disruption),
+}
+"""The fields of a pool that are keywords of ``NodePool``, each with its path in the spec."""
+
 
 class NodePool(KubernetesObject):
     """A NodePool: which nodes Auto Mode may launch for waiting pods.
 
-    Creates an object of kind ``NodePool`` that points at ``node_class``. What the spec leaves open and EKS would
-    decide differently over time is written out: ``consolidationPolicy: WhenEmptyOrUnderutilized`` and
-    ``consolidateAfter: 30s`` (as EKS's built-in pools have them; not for static pools, which do not consolidate),
-    ``expireAfter: 336h``, ``terminationGracePeriod: 24h``.
+    Creates an object of kind ``NodePool`` that points at ``node_class``. Its fields are keywords, or stand in
+    ``spec``, which has the manifest's own form, or some here and some there. What is left open and EKS would decide
+    differently over time is written out: ``consolidationPolicy: WhenEmptyOrUnderutilized`` and ``consolidateAfter:
+    30s`` (as EKS's built-in pools have them; not for static pools, which do not consolidate), ``expireAfter: 336h``,
+    ``terminationGracePeriod: 24h``.
 
     Args:
         scope: the cdk8s chart, or a construct in one.
         id: the construct's id.
         node_class: the NodeClass of the pool's nodes, or ``NodeClass.from_name(...)``.
-        spec: the pool.
+        requirements: which instances the pool may launch, at most 100 requirements, all of which must hold; must be
+            given unless ``spec`` is.
+        taints: taints of the nodes. Default: none.
+        startup_taints: taints that a DaemonSet removes once it is ready. Default: none.
+        labels: labels of the nodes, at most 100. Default: none.
+        annotations: annotations of the nodes. Default: none.
+        expire_after: the nodes' age at which they are replaced, such as ``240h``. Default: ``336h``; we decide, as Auto
+            Mode does.
+        termination_grace_period: how long a node drains before the rest of its pods is ended; with ``expire_after`` at
+            most 504h. Default: ``24h``; we decide, as Auto Mode does.
+        limits: the most the pool may hold of each resource (``cpu``, ``memory``, ``nvidia.com/gpu``, ``nodes``).
+            Default: no limit, as Karpenter decides.
+        weight: which pool is tried first, 1 to 100, higher first. Default: 0, as Karpenter decides.
+        replicas: makes a static pool of this many nodes. Default: not set; the pool follows the pods.
+        consolidation_policy: which nodes may be consolidated. Default: ``WhenEmptyOrUnderutilized``; we decide.
+        consolidate_after: how long a node stays empty or underused before it may go, or ``Never``. Default: ``30s``;
+            we decide.
+        budgets: limits on how many nodes go at once, at most 50. Default: 10 % of the nodes, as Karpenter decides.
+        spec: the pool in the manifest's form. Default: none; the keywords say all.
         name: the NodePool's name, at most 63 characters, because nodes carry it as a label.
             Default: the construct's id; we decide.
 
     Raises:
         AutoModeError: for the names ``system`` and ``general-purpose``, which belong to EKS; for a spec that already
-            names another NodeClass.
+            names another NodeClass; for a field that is a keyword and in ``spec``; for everything that
+            ``NodePoolSpec`` refuses.
 
     Source: EKS User Guide, "Create a Node Pool for EKS Auto Mode".
     """
@@ -58,21 +95,57 @@ class NodePool(KubernetesObject):
         id: str,
         *,
         node_class: NodeClass | NamedNodeClass,
-        spec: NodePoolSpec,
+        requirements: Sequence[Requirement] | None = None,
+        taints: Sequence[Taint] | None = None,
+        startup_taints: Sequence[Taint] | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        expire_after: str | None = None,
+        termination_grace_period: str | None = None,
+        limits: Mapping[str, int | str] | None = None,
+        weight: int | None = None,
+        replicas: int | None = None,
+        consolidation_policy: Literal["WhenEmpty", "WhenEmptyOrUnderutilized", "Balanced"] | None = None,
+        consolidate_after: str | None = None,
+        budgets: Sequence[Budget] | None = None,
+        spec: NodePoolSpec | None = None,
         name: str | None = None,
     ) -> None:
+        where = place(scope, id)
         if (name or id) in BUILT_IN_POOL_NAMES:
             raise AutoModeError.of(
-                f"{scope.node.path}/{id}",
+                where,
                 "name",
                 f"'{name or id}' is a NodePool that EKS makes and reverts",
                 "choose another name",
             )
+        fields = FlatFields(
+            where,
+            NodePoolSpec,
+            FIELDS,
+            spec,
+            {
+                "requirements": requirements,
+                "taints": taints,
+                "startup_taints": startup_taints,
+                "labels": labels,
+                "annotations": annotations,
+                "expire_after": expire_after,
+                "termination_grace_period": termination_grace_period,
+                "limits": limits,
+                "weight": weight,
+                "replicas": replicas,
+                "consolidation_policy": consolidation_policy,
+                "consolidate_after": consolidate_after,
+                "budgets": budgets,
+            },
+        )
+        spec = fields.merged(required="template.spec")
         class_name = node_class.name
         given = spec.template.spec.node_class_ref
         if given is not None and given.name != class_name:
             raise AutoModeError.of(
-                f"{scope.node.path}/{id}",
+                where,
                 "spec.template.spec.node_class_ref",
                 f"names '{given.name}', but node_class is '{class_name}'",
                 "leave node_class_ref out: node_class writes it",
@@ -87,7 +160,7 @@ class NodePool(KubernetesObject):
             name=name,
             longest_name=MAX_LABEL_VALUE,
             body={"spec": self.spec.to_manifest()},
-            warnings=self.spec.warnings(),
+            warnings=fields.as_given(self.spec.warnings()),
         )
         if isinstance(node_class, NamedNodeClass) and node_class.made_elsewhere:
             self.node.add_metadata(EXTERNAL_CLASS_METADATA, class_name)
@@ -98,22 +171,16 @@ class NodePool(KubernetesObject):
 
 
 def _completed(spec: NodePoolSpec, node_class: str) -> NodePoolSpec:
-    nodes = spec.template.spec
-    completed_nodes = nodes.model_copy(
-        update={
-            "node_class_ref": NodeClassReference(group="eks.amazonaws.com", kind="NodeClass", name=node_class),
-            "expire_after": nodes.expire_after or DEFAULT_EXPIRE_AFTER,
-            "termination_grace_period": nodes.termination_grace_period or DEFAULT_TERMINATION_GRACE_PERIOD,
-        }
+    nodes, disruption = spec.template.spec, spec.disruption
+    nodes = nodes.replace(
+        node_class_ref=NodeClassReference(group="eks.amazonaws.com", kind="NodeClass", name=node_class),
+        expire_after=nodes.expire_after or DEFAULT_EXPIRE_AFTER,
+        termination_grace_period=nodes.termination_grace_period or DEFAULT_TERMINATION_GRACE_PERIOD,
     )
-    disruption = spec.disruption
     if spec.replicas is None or disruption is not None:
-        given = disruption or Disruption()
-        disruption = given.model_copy(
-            update={
-                "consolidation_policy": given.consolidation_policy or DEFAULT_CONSOLIDATION_POLICY,
-                "consolidate_after": given.consolidate_after or DEFAULT_CONSOLIDATE_AFTER,
-            }
+        disruption = disruption or Disruption()
+        disruption = disruption.replace(
+            consolidation_policy=disruption.consolidation_policy or DEFAULT_CONSOLIDATION_POLICY,
+            consolidate_after=disruption.consolidate_after or DEFAULT_CONSOLIDATE_AFTER,
         )
-    template = spec.template.model_copy(update={"spec": completed_nodes})
-    return spec.model_copy(update={"template": template, "disruption": disruption})
+    return spec.replace(template=spec.template.replace(spec=nodes), disruption=disruption)

@@ -11,7 +11,7 @@ from constructs import Construct
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.versions import as_of_default
-from automode_constructs.manifests.kubernetes_object import WARNING_METADATA, note_warning
+from automode_constructs.manifests.kubernetes_object import WARNING_METADATA, note_warning, validated
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
@@ -74,6 +74,8 @@ class ReservedCapacity(Construct):
         as_of: date | None = None,
     ) -> None:
         where = f"{scope.node.path}/{id}".removeprefix("/")
+        node_class_spec = validated(scope, id, node_class_spec, field="node_class_spec")
+        spec = None if spec is None else validated(scope, id, spec)
         day = as_of or as_of_default()
         if reservation.ends is not None and reservation.ends < day:
             raise AutoModeError.of(
@@ -101,7 +103,7 @@ class ReservedCapacity(Construct):
             self,
             "class",
             name=name or id,
-            spec=node_class_spec.model_copy(update={"capacity_reservation_selector_terms": terms}),
+            spec=node_class_spec.replace(capacity_reservation_selector_terms=terms),
         )
         self.pool = NodePool(self, "pool", name=name or id, node_class=self.node_class, spec=pool_spec)
         _tell_of_open_matching(cdk8s.Chart.of(self), name or id)
@@ -131,10 +133,8 @@ def _with(required: Sequence[Requirement], spec: NodePoolSpec | None) -> NodePoo
     if spec is None:
         return NodePoolSpec(template=NodeClaimTemplate(spec=NodeClaimSpec(requirements=required)))
     nodes = spec.template.spec
-    own = {field: getattr(nodes, field) for field in NodeClaimSpec.model_fields}
     try:
-        judged = NodeClaimSpec(**(own | {"requirements": [*required, *nodes.requirements]}))
-        template = NodeClaimTemplate(metadata=spec.template.metadata, spec=judged)
+        nodes = nodes.replace(requirements=[*required, *nodes.requirements])
+        return spec.replace(template=spec.template.replace(spec=nodes))
     except AutoModeError as error:
         raise error.at("", "spec.template.spec") from None
-    return spec.model_copy(update={"template": template})

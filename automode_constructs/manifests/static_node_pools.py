@@ -8,11 +8,12 @@ from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments, is_whole_number
 from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.manifests.kubernetes_object import validated
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.specs.pools.instance_types import admitted, only_known_types
 from automode_constructs.specs.pools.labels import ZONE
-from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
+from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.tokens import is_token
 
 __all__ = ["StaticNodePools"]
@@ -63,6 +64,7 @@ class StaticNodePools(Construct):
         name: str | None = None,
     ) -> None:
         where = f"{scope.node.path}/{id}".removeprefix("/")
+        spec = validated(scope, id, spec)
         _check(where, spec, replicas, zones, room)
         specs: dict[str, NodePoolSpec] = {}
         for zone, share in _shares(replicas, zones).items():
@@ -143,13 +145,11 @@ def _room(share: int) -> int:
 
 
 def _static(spec: NodePoolSpec, share: int, room: int, zone: str) -> NodePoolSpec:
-    nodes = spec.template.spec
     template = spec.template
     if zone:
-        own = {field: getattr(nodes, field) for field in NodeClaimSpec.model_fields}
+        nodes = template.spec
         try:
-            judged = NodeClaimSpec(**(own | {"requirements": [*nodes.requirements, ZONE.is_in(zone)]}))
-            template = NodeClaimTemplate(metadata=spec.template.metadata, spec=judged)
+            template = template.replace(spec=nodes.replace(requirements=[*nodes.requirements, ZONE.is_in(zone)]))
         except AutoModeError as error:
             raise error.at("", "template.spec") from None
-    return NodePoolSpec(template=template, disruption=spec.disruption, replicas=share, limits={"nodes": share + room})
+    return spec.replace(template=template, replicas=share, limits={"nodes": share + room})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
-from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.specs.pools import labels
 from automode_constructs.specs.storage.storage_class import (
     StorageClassSpec,
@@ -45,14 +45,13 @@ class StorageClass(KubernetesObject):
         default_class: bool = False,
         name: str | None = None,
     ) -> None:
+        spec = validated(scope, id, spec)
         parameters = spec.parameters or StorageParameters()
         auto_nodes = TopologyTerm(match_label_expressions=[TopologyLabel(key=labels.COMPUTE_TYPE, values=["auto"])])
-        self.spec = spec.model_copy(
-            update={
-                "parameters": parameters.model_copy(update={"encrypted": parameters.encrypted or "true"}),
-                "volume_binding_mode": spec.volume_binding_mode or "WaitForFirstConsumer",
-                "allowed_topologies": spec.allowed_topologies or (auto_nodes,),
-            }
+        self.spec = spec.replace(
+            parameters=parameters.replace(encrypted=parameters.encrypted or "true"),
+            volume_binding_mode=spec.volume_binding_mode or "WaitForFirstConsumer",
+            allowed_topologies=spec.allowed_topologies or (auto_nodes,),
         )
         super().__init__(
             scope,

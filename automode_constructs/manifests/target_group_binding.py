@@ -5,7 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
-from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.specs.traffic.target_group_binding import TargetGroupBindingSpec
 
 __all__ = ["TargetGroupBinding"]
@@ -29,14 +29,14 @@ class TargetGroupBinding(KubernetesObject):
 
     @checked_arguments
     def __init__(self, scope: Construct, id: str, *, spec: TargetGroupBindingSpec, name: str | None = None) -> None:
-        self.spec = spec
+        self.spec = validated(scope, id, spec)
         super().__init__(
             scope,
             id,
             api_version="eks.amazonaws.com/v1",
             kind="TargetGroupBinding",
             name=name,
-            body={"spec": spec.to_manifest()},
-            warnings=spec.warnings(),
+            body={"spec": self.spec.to_manifest()},
+            warnings=self.spec.warnings(),
             cluster_scoped=False,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
-from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.specs.storage.volume_attributes_class import VolumeAttributesClassSpec
 
 __all__ = ["VolumeAttributesClass"]
@@ -28,13 +28,13 @@ class VolumeAttributesClass(KubernetesObject):
 
     @checked_arguments
     def __init__(self, scope: Construct, id: str, *, spec: VolumeAttributesClassSpec, name: str | None = None) -> None:
-        self.spec = spec
+        self.spec = validated(scope, id, spec)
         super().__init__(
             scope,
             id,
             api_version="storage.k8s.io/v1",
             kind="VolumeAttributesClass",
             name=name,
-            body=spec.to_manifest(),
-            warnings=spec.warnings(),
+            body=self.spec.to_manifest(),
+            warnings=self.spec.warnings(),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
-from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.specs.storage.volume_snapshot_class import VolumeSnapshotClassSpec
 
 __all__ = ["VolumeSnapshotClass"]
@@ -37,14 +37,14 @@ class VolumeSnapshotClass(KubernetesObject):
         default_class: bool = False,
         name: str | None = None,
     ) -> None:
-        self.spec = spec
+        self.spec = validated(scope, id, spec)
         super().__init__(
             scope,
             id,
             api_version="snapshot.storage.k8s.io/v1",
             kind="VolumeSnapshotClass",
             name=name,
-            body=spec.to_manifest(),
-            warnings=spec.warnings(),
+            body=self.spec.to_manifest(),
+            warnings=self.spec.warnings(),
             annotations={"snapshot.storage.kubernetes.io/is-default-class": "true"} if default_class else None,
         )

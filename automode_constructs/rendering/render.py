@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cdk8s
 from constructs import IConstruct, Node
 
 from automode_constructs.checks.whole_tree import TreeObject
-from automode_constructs.errors import Problem
+from automode_constructs.errors import Problem, Severity
 from automode_constructs.manifests.kubernetes_object import WAIT_METADATA, WARNING_METADATA
 from automode_constructs.manifests.node_pool import EXTERNAL_CLASS_METADATA
 from automode_constructs.rendering.canonical import in_kubernetes_form
@@ -20,7 +20,6 @@ from automode_constructs.rendering.canonical import in_kubernetes_form
 __all__ = [
     "WEBHOOKS",
     "WORKLOADS",
-    "ChartNote",
     "RenderedObject",
     "Rendering",
     "place_of",
@@ -29,7 +28,7 @@ __all__ = [
     "render",
 ]
 
-_FOREIGN_NOTES: Mapping[str, Literal["error", "warning", "info"]] = {
+_FOREIGN_NOTES: Mapping[str, Severity] = {
     "aws:cdk:error": "error",
     "aws:cdk:warning": "warning",
     "aws:cdk:info": "info",
@@ -121,22 +120,12 @@ class RenderedObject:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ChartNote:
-    """An error, warning or remark that a construct of the chart holds, or that rendering it found."""
-
-    severity: Literal["error", "warning", "info"]
-    where: str
-    message: str
-    rule: str | None = None
-    """The id by which a warning is acknowledged."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Rendering:
     """What a chart came to."""
 
     objects: Sequence[RenderedObject]
-    notes: Sequence[ChartNote]
+    notes: Sequence[Problem]
+    """The errors, warnings and remarks that constructs of the chart hold, or that rendering it found."""
 
 
 def place_of(construct: IConstruct) -> str:
@@ -159,7 +148,7 @@ def render(chart: cdk8s.Chart) -> Rendering:
     """
     external: dict[str, str] = {}
     waits: dict[str, Mapping[str, str | None]] = {}
-    notes: list[ChartNote] = []
+    notes: list[Problem] = []
     objects: list[tuple[str, dict[str, Any]]] = []
     after: dict[str, dict[str, IConstruct]] = {}
     for scope in chart.node.scopes[:-1]:
@@ -175,17 +164,17 @@ def render(chart: cdk8s.Chart) -> Rendering:
                 waits[path] = entry.data
             elif entry.type == WARNING_METADATA:
                 rule, message = str(entry.data["rule"]), str(entry.data["message"])
-                notes.append(ChartNote(severity="warning", where=path, message=message, rule=rule))
+                notes.append(Problem(field="", message=message, rule=rule, severity="warning", where=path))
             elif entry.type in _FOREIGN_NOTES:
                 known = _ACKNOWLEDGEABLE.fullmatch(str(entry.data))
-                message, rule_or_none = (known["message"], known["rule"]) if known else (str(entry.data), None)
+                message, rule = (known["message"], known["rule"]) if known else (str(entry.data), "")
                 severity = _FOREIGN_NOTES[entry.type]
-                notes.append(ChartNote(severity=severity, where=path, message=message, rule=rule_or_none))
-        notes += [ChartNote(severity="error", where=path, message=text) for text in node.validate()]
+                notes.append(Problem(field="", message=message, rule=rule, severity=severity, where=path))
+        notes += [Problem(field="", message=text, where=path) for text in node.validate()]
         if isinstance(construct, cdk8s.ApiObject):
             rendered = _manifest(construct)
             if isinstance(rendered, Problem):
-                notes.append(ChartNote(severity="error", where=path, message=str(rendered)))
+                notes.append(replace(rendered, where=path))
             else:
                 objects.append((path, rendered))
     tree = place_of(chart.node.root)

@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import cdk8s
 import yaml
 
 from automode_constructs.arguments import checked_arguments
+from automode_constructs.checks.app_rules import CHART_WARNING
 from automode_constructs.checks.image_sources import image_source_problems, uses_proxy
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.errors import AutoModeError, Problem
@@ -99,21 +101,15 @@ def write_yaml_folder(
     with _told_of(folder):
         _refuse_strangers(folder)
     problems: list[Problem] = []
-    risks: list[str] = []
+    risks: list[Problem] = []
     streams: dict[str, str] = {}
     everything: list[TreeObject] = []
     if not charts:
         problems.append(Problem(field="charts", message="there is none", cure="give at least one"))
     for number, chart in enumerate(charts):
         rendering = render(chart)
-        problems += [
-            Problem(field="", message=f"{note.where}: {note.message}")
-            for note in rendering.notes
-            if note.severity == "error"
-        ]
-        risks += [
-            f"{note.where}: {note.message} [{note.rule}]" for note in rendering.notes if note.severity == "warning"
-        ]
+        problems += [note for note in rendering.notes if note.severity == "error"]
+        risks += [note for note in rendering.notes if note.severity == "warning"]
         if not rendering.objects:
             problems.append(Problem(field="", message=f"{chart.node.path}: the chart is empty", cure="leave it out"))
         for item in rendering.objects:
@@ -136,19 +132,18 @@ def write_yaml_folder(
         streams[name] = HEADER + to_yaml([rendering.objects[index].manifest for index in order])
     if internet is False and not uses_proxy(each.manifest for each in everything):
         for each in everything:
-            for severity, problem in image_source_problems(each.manifest):
-                text = f"{each.where}: {object_key(each.manifest)}: {problem}"
-                if severity == "error":
-                    problems.append(Problem(field="", message=text))
-                else:
-                    risks.append(f"{text} [automode:ImageSource]")
+            where = f"{each.where}: {object_key(each.manifest)}"
+            for problem in image_source_problems(each.manifest):
+                (problems if problem.severity == "error" else risks).append(replace(problem, where=where))
     findings = judge_tree(everything, default_node_class=default_node_class, whole=True, built_in_pools=built_in_pools)
-    problems += [Problem(field="", message=str(finding)) for finding in findings if finding.severity == "error"]
+    problems += [finding for finding in findings if finding.severity == "error"]
     if problems:
         raise AutoModeError(str(folder), problems)
-    risks += [f"{finding} [{finding.rule}]" for finding in findings if finding.severity == "warning"]
+    risks += [finding for finding in findings if finding.severity == "warning"]
     for risk in risks:
-        warnings.warn(risk, ChartWarning, stacklevel=3)  # past the check of the arguments
+        warnings.warn(
+            f"{risk} [{risk.rule or CHART_WARNING.id}]", ChartWarning, stacklevel=3
+        )  # past the check of the arguments
     with _told_of(folder):
         _replace(folder.resolve(), streams)
     return [folder / name for name in streams]

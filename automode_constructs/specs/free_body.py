@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.model import NOT_A_FIELD, UNKNOWN_FIELD, KubeModel
+from automode_constructs.specs.messages import NOT_A_FIELD, UNKNOWN_FIELD
+from automode_constructs.specs.model import KubeModel
 
 __all__ = ["FreeBody", "mapping_at"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-__all__ = ["canonical", "number"]
+__all__ = ["canonical", "near_quantities", "number"]
 
 _SCALES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY_SCALES = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
@@ -20,6 +20,22 @@ def number(quantity: int | str) -> Decimal | None:
         return Decimal(digits).scaleb(_SCALES[suffix])
     except (ArithmeticError, KeyError):
         return None
+
+
+_MEANT = re.compile(r"(?P<digits>[0-9]{1,18}(\.[0-9]{1,9})?) ?(?P<scale>[kmgtpe])?(?P<rest>i?b?)", re.IGNORECASE)
+
+
+def near_quantities(text: str) -> list[str]:
+    """The quantities that a text such as ``100GB`` or ``64 gi`` may mean; empty where nobody can say."""
+    meant = _MEANT.fullmatch(text.strip())
+    if meant is None:
+        return []
+    digits, scale, rest = meant["digits"], (meant["scale"] or "").upper(), meant["rest"].lower()
+    if not scale:
+        return [digits] if rest == "b" else []
+    decimal = f"{digits}{'k' if scale == 'K' else scale}"
+    binary = f"{digits}{scale}i"
+    return [binary] if rest.startswith("i") else [decimal, binary]
 
 
 # Bounded, so that no text costs more than its length; what is longer is no quantity that anybody means.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from automode_constructs.errors import AutoModeError, Problem
+from automode_constructs.errors import AutoModeError, Problem, Severity
 
-__all__ = ["RULES", "Rule", "Severity", "rule"]
+__all__ = ["RULES", "Judged", "Rule", "rule"]
 
-Severity = Literal["error", "warning"]
-"""``error``: AWS or Kubernetes refuses it, or it cannot work. ``warning``: it works, at a risk."""
+Judged = Literal["document", "change", "tree", "app"]
+"""What a judge must see: one object; an object and its older self; the objects of a cluster; the CDK app."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,11 +20,12 @@ class Rule:
     Args:
         id: ``automode:`` and a name that never changes: users acknowledge warnings by it.
         severity: ``error`` or ``warning``.
-        kinds: the Kubernetes kinds it is about.
+        kinds: the Kubernetes kinds it is about. Default: none; it is about the app.
         sentence: what must hold, as one sentence.
         source: the AWS page, CRD or thread it comes from.
         stricter: why we refuse what the CRD would admit, or ``""`` where we do not.
         warning_where: where an error is a warning only, because not all that matters is known; ``""`` for nowhere.
+        judged: what must be seen to judge it.
     """
 
     id: str
@@ -34,10 +35,11 @@ class Rule:
     source: str
     stricter: str = ""
     warning_where: str = ""
+    judged: Judged = "document"
 
-    def problem(self, field: str, message: str, cure: str = "") -> Problem:
-        """A breach of this rule."""
-        return Problem(field=field, message=message, cure=cure, rule=self.id)
+    def problem(self, field: str, message: str, cure: str = "", *, severity: Severity | None = None) -> Problem:
+        """A breach of this rule, as bad as the rule says unless ``severity`` is given."""
+        return Problem(field=field, message=message, cure=cure, rule=self.id, severity=severity or self.severity)
 
     def broken(self, field: str, message: str, cure: str = "") -> AutoModeError:
         """A breach of this rule, to be raised."""
@@ -56,6 +58,7 @@ def rule(
     source: str,
     stricter: str = "",
     warning_where: str = "",
+    judged: Judged = "document",
 ) -> Rule:
     """Makes a rule and lists it."""
     made = Rule(
@@ -66,6 +69,7 @@ def rule(
         source=source,
         stricter=stricter,
         warning_where=warning_where,
+        judged=judged,
     )
     if RULES.setdefault(id, made) != made:
         raise ValueError(f"two rules are called {id}")

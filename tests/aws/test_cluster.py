@@ -355,7 +355,10 @@ class TestWarnings:
     def test_without_a_name_the_logs_are_out_of_our_hands(self, stack: cdk.Stack, make: MakeCluster) -> None:
         make(admin_role_arns=[ADMIN])
         Annotations.from_stack(stack).has_warning(
-            "/Dev/Cluster", Match.string_like_regexp("log_retention: without cluster_name EKS makes .*log group itself")
+            "/Dev/Cluster",
+            Match.string_like_regexp(
+                "log_retention: without cluster_name EKS makes .*log group itself.*automode:LogRetention"
+            ),
         )
 
     def test_without_an_admin_nobody_gets_in(self, stack: cdk.Stack, make: MakeCluster) -> None:
@@ -374,6 +377,7 @@ class TestWarnings:
             "/Dev/Cluster",
             Match.string_like_regexp(
                 "cluster_role: is used as it is; it must trust eks.amazonaws.com .*StoragePolicyV2"
+                ".*automode:ClusterRoleNotOurs"
             ),
         )
         annotations.has_warning("/Dev/Cluster", Match.string_like_regexp("the key arn:aws:kms.*its policy is not ours"))
@@ -384,14 +388,18 @@ class TestWarnings:
             "/Dev/Cluster",
             Match.string_like_regexp(
                 "version: '1.34' left standard support on 2026-12-02: extended support costs extra, and "
-                "support_type='STANDARD' lets EKS upgrade the cluster by itself; choose one of 1.37, 1.36, 1.35"
+                "support_type='STANDARD' lets EKS upgrade the cluster by itself; choose one of 1.37, 1.36, 1.35 "
+                r"\[ack: automode:ExtendedSupport\]"
             ),
         )
 
     def test_a_version_newer_than_the_calendar_passes(self, stack: cdk.Stack, make: MakeCluster) -> None:
         make(cluster_name="dev", admin_role_arns=[ADMIN], version="1.38", kubectl=False)
         Annotations.from_stack(stack).has_warning(
-            "/Dev/Cluster", Match.string_like_regexp("version: '1.38' is newer than the 1.37 this library knows of")
+            "/Dev/Cluster",
+            Match.string_like_regexp(
+                "version: '1.38' is newer than the 1.37 this library knows of.*automode:VersionUnknown"
+            ),
         )
 
     @pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "ca-central-1"])

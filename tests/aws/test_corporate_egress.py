@@ -218,13 +218,13 @@ class TestWorkloads:
 
     def test_a_cluster_without_authorities_has_none_to_carry(self, egress: Egress) -> None:
         values, chart = egress[0], cdk8s.Testing.chart()
-        bare = values.model_copy(update={"node_defaults": None})
+        bare = values.replace(node_defaults=None)
         assert refusal(lambda: CertificateConfigMap(chart, "trust", values=bare)) == (
             "test/trust: values: the cluster has no certificate bundles; give it "
             "NodeDefaults(certificate_bundles=[CertificateBundle.from_pem(...)])"
         )
         late = NodeDefaults(certificate_bundles=[CertificateBundle(name="late", data="${Token[TOKEN.1]}")])
-        with_late = values.model_copy(update={"node_defaults": late})
+        with_late = values.replace(node_defaults=late)
         assert refusal(lambda: CertificateConfigMap(chart, "trust", values=with_late)) == (
             "test/trust: values: a certificate bundle is known only after deployment; give its PEM text at synth"
         )

@@ -175,7 +175,7 @@ def test_other_and_broken_documents_are_passed_by(document: dict[str, Any]) -> N
 def test_the_linter_judges_it_and_passes_others_by() -> None:
     findings = judge_document(daemon_set())
     assert findings is not None
-    assert [(one.severity, one.problem.rule) for one in findings] == [("error", "automode:DevicePlugin")]
+    assert [(one.severity, one.rule) for one in findings] == [("error", "automode:DevicePlugin")]
     assert judge_document(daemon_set(EFA)) is None
 
 

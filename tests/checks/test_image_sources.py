@@ -12,7 +12,7 @@ ACCOUNT = "111122223333"
 
 
 def found(manifest: dict[str, Any]) -> list[str]:
-    return [f"{severity} {problem}" for severity, problem in image_source_problems(manifest)]
+    return [f"{problem.severity} {problem}" for problem in image_source_problems(manifest)]
 
 
 def pod(image: str) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_every_container_of_every_kind_is_looked_at() -> None:
         "volumes": [{"name": "weights", "image": {"reference": "ghcr.io/a/b:1"}}, {"name": "cache", "emptyDir": {}}],
     }
     job = {"jobTemplate": {"spec": {"template": {"spec": template}}}}
-    places = [str(problem.field) for _, problem in image_source_problems({"kind": "CronJob", "spec": job})]
+    places = [str(problem.field) for problem in image_source_problems({"kind": "CronJob", "spec": job})]
     start = "spec.jobTemplate.spec.template.spec"
     assert places == [
         f"{start}.initContainers[0].image",

@@ -72,7 +72,7 @@ def _object(api_version: str, kind: str, **body: Any) -> dict[str, Any]:
 def test_objects_of_other_controllers_are_warned_of(document: dict[str, Any], rule: str, text: str) -> None:
     findings = judge_document(document)
     assert findings is not None
-    assert [(one.severity, one.problem.rule, str(one.problem)) for one in findings] == [("warning", rule, text)]
+    assert [(one.severity, one.rule, str(one)) for one in findings] == [("warning", rule, text)]
 
 
 @pytest.mark.parametrize(
@@ -131,4 +131,4 @@ def test_auto_modes_own_have_no_finding_and_come_back_whole(document: dict[str, 
 def test_a_class_that_names_nothing_is_judged() -> None:
     findings = judge_document(_object("networking.k8s.io/v1", "IngressClass"))
     assert findings is not None
-    assert [str(finding.problem) for finding in findings] == ["spec: is required"]
+    assert [str(finding) for finding in findings] == ["spec: is required"]

@@ -194,6 +194,6 @@ def test_linter_and_synthesis_say_the_same() -> None:
     (of_tree,) = judge_tree(
         [TreeObject(where="chart/a", manifest=manifest)], default_node_class=False, whole=False, built_in_pools=[]
     )
-    assert (finding.severity, str(finding.problem)) == (of_tree.severity, str(of_tree.problem))
+    assert (finding.severity, str(finding)) == (of_tree.severity, str(of_tree).removeprefix(f"{of_tree.where}: "))
     assert of_tree.rule == "automode:StreamerMemory"
     assert judge_document(server(GPT_OSS, STREAM, LIMIT)) is None

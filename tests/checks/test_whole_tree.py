@@ -480,7 +480,7 @@ def test_the_first_pool_of_equal_weight_that_overlaps_is_told(trees: list[TreeOb
     ]
     firsts = dict(reversed(expected))
     told = [finding for finding in judge_tree(trees, default_node_class=True, whole=False) if "Weights" in finding.rule]
-    assert [(finding.index, finding.problem.message.split("'")[3]) for finding in told] == sorted(firsts.items())
+    assert [(finding.index, finding.message.split("'")[3]) for finding in told] == sorted(firsts.items())
 
 
 def test_many_pools_of_one_weight_are_not_held_each_against_each(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -615,4 +615,12 @@ def test_a_network_load_balancer_does_not_reach_a_local_zone(
         ]
         if warned
         else []
+    )
+
+
+def test_a_slip_in_the_name_of_a_node_class_is_told() -> None:
+    (said,) = judged(node_class("gpu"), pool("p", {"name": "gpuu"}))
+    assert said.endswith(
+        "never launches a node; did you mean 'gpu'? Else deliver it with one of the charts, or say "
+        "NodeClass.from_name(..., made_elsewhere=True)"
     )

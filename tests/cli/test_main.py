@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -343,7 +344,13 @@ def test_a_rule_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "UnknownField"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("automode:UnknownField\n\nEvery field is one that Auto Mode knows")
-    assert "Severity: error\nKinds:    all\nSource:   the kind's CRD\n" in said
+    assert "Severity: error\nKinds:    all\nJudged:   in each object (" in said
+    assert said.endswith("\nSource:   the kind's CRD\n")
+
+
+def test_explain_alone_lists_every_rule(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain"]) == 0
+    assert re.search("^automode:NoAdmin +warning  At least one role has access", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_an_error_that_may_be_a_warning_says_where(capsys: pytest.CaptureFixture[str]) -> None:

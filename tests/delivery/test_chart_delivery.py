@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -15,7 +17,7 @@ from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IConstruct, IValidation
 
-from automode_constructs import AutoModeCluster, ChartDelivery, NodeClass, NodePool, NodeRole
+from automode_constructs import AutoModeCluster, ChartDelivery, NodeClass, NodePool, NodeRole, delivery
 from automode_constructs.checks.whole_tree import ObjectKey
 from automode_constructs.delivery.attachment import logical_id
 from automode_constructs.delivery.chart_delivery import ChartTarget
@@ -1019,3 +1021,29 @@ def test_a_wait_ends_before_its_lambda_and_that_before_cloudformation_gives_up()
     assert LONGEST_JOB_SECONDS + 60 <= WAIT_TIMEOUT_SECONDS
     assert WAIT_TIMEOUT_SECONDS + 60 <= 15 * 60  # the handler's own timeout
     assert 15 * 60 + 60 < SERVICE_TIMEOUT_SECONDS <= 3600
+
+
+def test_the_room_has_an_order() -> None:
+    room = Path(delivery.__file__).parent
+    imports = {
+        file.stem: set(re.findall(r"automode_constructs\.delivery\.(\w+)", file.read_text("utf-8")))
+        for file in room.glob("*.py")
+    }
+    list(TopologicalSorter(imports).static_order())  # raises for a circle, one for type checkers alone among them
+    assert imports["target"] == set()
+    assert imports["chart_delivery"] >= {"attachment", "target"}
+
+
+def test_what_is_wrong_with_a_chart_keeps_its_rule() -> None:
+    scene = Scene(built_in=False)
+    chart = new_chart()
+    pool(chart, "batch", "missing")
+    made = scene.target.add_chart("Platform", chart)
+    assert isinstance(made, ChartDelivery)
+    scene.refused()
+    (problem,) = [problem for problem in made.problems if problem.rule == "automode:NodeClassNotFound"]
+    assert (problem.severity, problem.where, problem.field) == (
+        "error",
+        "chart/NodePool-batch",
+        "spec.template.spec.nodeClassRef.name",
+    )

@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
 import pytest
 
 from automode_constructs.manifests.cluster_values import ClusterValues
-from automode_constructs.specs.nodes.node_class import EphemeralStorage, SecurityGroupSelectorTerm, SubnetSelectorTerm
+from automode_constructs.manifests.node_defaults import NodeDefaults
+from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
+from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity
+from automode_constructs.specs.nodes.capacity import CapacityReservationSelectorTerm, PlacementGroupSelector
+from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle
+from automode_constructs.specs.nodes.kubelet import Kubelet
+from automode_constructs.specs.nodes.node_class import (
+    EphemeralStorage,
+    NodeClassSpec,
+    SecurityGroupSelectorTerm,
+    SubnetSelectorTerm,
+)
 from tests.refusal import refusal
 
 CURE = "write the file with 'cdk deploy <the cluster's stack> --outputs-file FILE'"
@@ -35,6 +47,52 @@ SMALLEST = {
 
 def test_a_node_class_of_the_cluster_has_its_role_and_network_and_nothing_it_does_not_say() -> None:
     assert _values().node_class_spec().to_manifest() == SMALLEST
+
+
+def test_every_field_of_a_node_class_can_be_given() -> None:
+    keywords = inspect.signature(ClusterValues.node_class_spec).parameters.keys() - {"self"}
+    assert keywords == NodeClassSpec.model_fields.keys()
+
+
+def test_what_is_given_goes_before_what_the_cluster_says() -> None:
+    given: dict[str, Any] = {
+        "role": "gpu",
+        "subnet_selector_terms": [SubnetSelectorTerm(id="subnet-3")],
+        "security_group_selector_terms": [SecurityGroupSelectorTerm(id="sg-3")],
+        "pod_subnet_selector_terms": [SubnetSelectorTerm(id="subnet-4")],
+        "pod_security_group_selector_terms": [SecurityGroupSelectorTerm(id="sg-4")],
+        "snat_policy": "Random",
+        "network_policy": "DefaultAllow",
+        "network_policy_event_logs": "Enabled",
+        "advanced_compute": AdvancedCompute(kubelet=Kubelet(max_pods=60)),
+        "capacity_reservation_selector_terms": [CapacityReservationSelectorTerm(id="cr-1")],
+        "placement_group_selector": PlacementGroupSelector(id="pg-1"),
+    }
+    values = _values(
+        pod_subnets=[SubnetSelectorTerm(id="subnet-2")],
+        pod_security_groups=[SecurityGroupSelectorTerm(id="sg-2")],
+        node_defaults=NodeDefaults(snat_policy="Disabled", network_policy="DefaultDeny", fips=True),
+    )
+    made = values.node_class_spec(**given, advanced_security=AdvancedSecurity(kernel_lockdown="integrity"))
+    assert {name: getattr(made, name) for name in given} == {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+    }
+    assert made.advanced_security == AdvancedSecurity(fips=True, kernel_lockdown="integrity")
+    profiled = values.node_class_spec(instance_profile="profile")
+    assert (profiled.role, profiled.instance_profile) == (None, "profile")
+
+
+def test_bundles_of_one_class_are_added_to_the_clusters() -> None:
+    ours, theirs = (CertificateBundle.from_pem(name, "-----BEGIN CERTIFICATE-----") for name in "ab")
+    values = _values(node_defaults=NodeDefaults(certificate_bundles=[ours]))
+    assert values.node_class_spec(certificate_bundles=[theirs]).certificate_bundles == (ours, theirs)
+
+
+def test_what_is_no_field_is_told() -> None:
+    make: Any = _values().node_class_spec
+    assert refusal(lambda: make(kubelet=1, tags="x")).startswith(
+        "ClusterValues.node_class_spec: 2 problems\n  kubelet: is"
+    )
 
 
 def test_a_node_class_of_the_cluster_inherits_profile_pod_network_key_and_tags() -> None:

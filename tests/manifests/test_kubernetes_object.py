@@ -174,3 +174,31 @@ def test_an_override_that_has_no_place_or_no_plain_value_is_refused(
     made = _object(chart)
     assert refusal(lambda: made.add_override(path, value)) == f"chart/thing: {message}"
     assert _manifest(made)["spec"] == BODY["spec"]
+
+
+def test_objects_of_two_kinds_may_have_one_id(chart: cdk8s.Chart) -> None:
+    first, second = _object(chart, "gpu"), _object(chart, "gpu", kind="Other")
+    assert (first.node.path, second.node.path) == ("chart/gpu", "chart/gpu-Other")
+    assert [(item["kind"], item["metadata"]["name"]) for item in chart.to_json()] == [
+        ("Thing", "gpu"),
+        ("Other", "gpu"),
+    ]
+    foreign = cdk8s.ApiObject(chart, "foreign", api_version="v1", kind="ConfigMap")
+    assert _object(chart, "foreign").node.path == f"{foreign.node.path}-Thing"
+
+
+@pytest.mark.parametrize("kinds", [("Thing", "Thing"), ("Thing", "Other", "Other")])
+def test_an_id_serves_one_object_of_a_kind(chart: cdk8s.Chart, kinds: tuple[str, ...]) -> None:
+    *earlier, last = kinds
+    for kind in earlier:
+        _object(chart, "gpu", kind=kind)
+    message = refusal(lambda: _object(chart, "gpu", kind=last))
+    assert message == f"chart/gpu: id: a {last} has the id 'gpu' already; choose another one"
+    assert len(chart.node.children) == len(earlier)
+
+
+def test_the_id_of_what_is_no_object_is_taken(chart: cdk8s.Chart) -> None:
+    Construct(chart, "gpu")
+    assert refusal(lambda: _object(chart, "gpu")) == (
+        "chart/gpu: id: a construct has the id 'gpu' already; choose another one"
+    )

@@ -127,8 +127,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "with Fn.select(...), make a text of a number with Token.as_string(...)",
     ),
     (
-        {"kernel_lockdown": "Integrity"},
-        "kernel_lockdown: 'Integrity' is not allowed; did you mean 'integrity'? Use one of 'integrity', 'none'",
+        {"kernel_lockdown": "integrety"},
+        "kernel_lockdown: 'integrety' is not allowed; did you mean 'integrity'? Use one of 'integrity', 'none', "
+        "'Integrity', 'None'",
     ),
 ]
 

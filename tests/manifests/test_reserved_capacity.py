@@ -115,7 +115,7 @@ def test_eight_days_before_the_end_there_is_none() -> None:
 
 
 def test_without_a_day_the_library_s_own_counts() -> None:
-    ended = BLOCK.model_copy(update={"ends": date(2026, 11, 1)})
+    ended = BLOCK.replace(ends=date(2026, 11, 1))
     assert "ended on 2026-11-01, and today counts as 20" in refusal(lambda: reserved(reservation=ended, as_of=None))
 
 
@@ -129,8 +129,8 @@ def test_without_a_day_the_library_s_own_counts() -> None:
         ),
         (
             {
-                "node_class_spec": NODES.model_copy(
-                    update={"capacity_reservation_selector_terms": (CapacityReservationSelectorTerm(id="cr-2"),)}
+                "node_class_spec": NODES.replace(
+                    capacity_reservation_selector_terms=[CapacityReservationSelectorTerm(id="cr-2")]
                 )
             },
             "chart/training: node_class_spec.capacity_reservation_selector_terms: selects reservations already, and "

@@ -10,10 +10,11 @@ import jsii
 import pytest
 from constructs import Construct, IValidation
 
+from automode_constructs.errors import Problem
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.rendering.render import ChartNote, RenderedObject, place_of, rank, render
+from automode_constructs.rendering.render import RenderedObject, place_of, rank, render
 from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
 
@@ -106,12 +107,12 @@ def test_what_constructs_have_to_say_is_heard(chart: cdk8s.Chart) -> None:
     made.node.add_validation(Fails())
     where = "chart/folder/a"
     assert render(chart).notes == [
-        ChartNote(severity="warning", where="chart", message="ours", rule="automode:Rule"),
-        ChartNote(severity="error", where=where, message="an error"),
-        ChartNote(severity="warning", where=where, message="plain"),
-        ChartNote(severity="warning", where=where, message="with an id [and brackets]", rule="your:Id"),
-        ChartNote(severity="info", where=where, message="a remark"),
-        ChartNote(severity="error", where=where, message="is wrong"),
+        Problem(field="", severity="warning", where="chart", message="ours", rule="automode:Rule"),
+        Problem(field="", severity="error", where=where, message="an error"),
+        Problem(field="", severity="warning", where=where, message="plain"),
+        Problem(field="", severity="warning", where=where, message="with an id [and brackets]", rule="your:Id"),
+        Problem(field="", severity="info", where=where, message="a remark"),
+        Problem(field="", severity="error", where=where, message="is wrong"),
     ]
 
 
@@ -141,14 +142,14 @@ def test_what_is_no_object_is_an_error_beside_the_others(
     config(chart, "bad").add_json_patch(patch)
     config(chart, "good")
     rendering = render(chart)
-    assert rendering.notes == [ChartNote(severity="error", where="chart/bad", message=message)]
+    assert [str(note) for note in rendering.notes] == [f"chart/bad: {message}"]
     assert [item.where for item in rendering.objects] == ["chart/good"]
 
 
 def test_a_list_is_an_error(chart: cdk8s.Chart) -> None:
     config(chart, "list", kind="List").add_json_patch(cdk8s.JsonPatch.add("/items", []))
-    assert [note.message for note in render(chart).notes] == [
-        "kind: 'List' holds many objects; make each of its items an object"
+    assert [str(note) for note in render(chart).notes] == [
+        "chart/list: kind: 'List' holds many objects; make each of its items an object"
     ]
 
 
@@ -169,8 +170,8 @@ def test_a_cdk_object_in_an_object_is_an_error(chart: cdk8s.Chart) -> None:
     settings = config(chart, "settings")
     settings.add_json_patch(cdk8s.JsonPatch.add("/data", {"a": cdk.Fn.condition_equals("a", "b")}))
     (note,) = render(chart).notes
-    assert note.message == (
-        "ConfigMap holds a CDK object, which cdk8s cannot write; "
+    assert str(note) == (
+        "chart/settings: ConfigMap holds a CDK object, which cdk8s cannot write; "
         "pass the text that stands for it, for example with Token.as_string(...)"
     )
 

@@ -41,7 +41,7 @@ def test_any_document_of_a_kind_is_judged_or_passed_by(kind: Kind) -> None:
         document = {**beside, **named, **({kind.at: body} if kind.at else {})}
         findings = judge_document(document)
         assert findings is not None or kind_of(document) is None
-        assert all(finding.problem.rule in RULES and str(finding.problem) for finding in findings or ())
+        assert all(finding.rule in RULES and str(finding) for finding in findings or ())
 
     check()
 
@@ -269,5 +269,5 @@ def test_ids_of_rules_are_stable(rule: str, kind: str, body: dict[str, Any]) -> 
     document = {"apiVersion": known.api_version, "kind": kind, "metadata": {"name": "a"}}
     findings = judge_document({**document, **({known.at: body} if known.at else body)})
     assert findings is not None
-    assert [finding.problem.rule for finding in findings] == [f"automode:{rule}"]
+    assert [finding.rule for finding in findings] == [f"automode:{rule}"]
     assert kind in RULES[f"automode:{rule}"].kinds

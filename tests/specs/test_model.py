@@ -15,8 +15,9 @@ import pytest
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_defaults import NodeDefaults
+from automode_constructs.specs.fields import kubernetes_name
 from automode_constructs.specs.free_body import FreeBody
-from automode_constructs.specs.model import KubeModel, kubernetes_name
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking, NetworkInterface
 from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity
@@ -392,7 +393,8 @@ def test_all_problems_of_a_document_come_together_each_with_its_path_as_in_yaml(
         "  template.spec.requirements[0].operator: 'in' is not allowed; did you mean 'In'? "
         "Use one of 'In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt', 'Gte', 'Lte'",
         "  template.spec.requirements[1].key: is required",
-        "  disruption.consolidateAfter: needs a text, got 30",
+        "  disruption.consolidateAfter: needs a text, got 30; "
+        "write '30s' for seconds, '30m' for minutes, '30h' for hours",
         "  weigth: is not a known field; did you mean 'weight'? "
         "Use one of 'template', 'disruption', 'limits', 'weight', 'replicas'",
     ]

@@ -427,7 +427,7 @@ BREACHES = [
 
 def found(document: dict[str, Any]) -> list[str]:
     findings = judge_document(document) or []
-    return [f"{finding.severity} {finding.problem.rule} {finding.problem}" for finding in findings]
+    return [f"{finding.severity} {finding.rule} {finding}" for finding in findings]
 
 
 def changed(document: Any, change: Any) -> Any:

@@ -67,7 +67,7 @@ def _claim(annotations: Any) -> dict[str, Any]:
 def test_a_claims_modifier_annotations_are_warned_of() -> None:
     findings = judge_document(_claim({"ebs.csi.eks.amazonaws.com/iops": "4000", "a": "b"}))
     assert findings is not None
-    assert [(one.severity, one.problem.rule, str(one.problem)) for one in findings] == [
+    assert [(one.severity, one.rule, str(one)) for one in findings] == [
         (
             "warning",
             "automode:VolumeModifierAnnotation",

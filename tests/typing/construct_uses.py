@@ -9,8 +9,10 @@ from aws_cdk import aws_kms as kms
 
 from automode_constructs import (
     GPT_OSS_20B,
+    AdvancedCompute,
     AutoModeCluster,
     AutoModeNetwork,
+    Budget,
     CapacityReservation,
     ChartDelivery,
     ClusterRole,
@@ -18,9 +20,11 @@ from automode_constructs import (
     ExistingNetwork,
     GatewayClass,
     GatewayClassSpec,
+    Kubelet,
     KubernetesObject,
     ModelBucket,
     ModelServer,
+    Network,
     NodeClass,
     NodePool,
     NodePoolSpec,
@@ -38,6 +42,7 @@ from automode_constructs import (
     VolumeSnapshotClass,
     VolumeSnapshotClassSpec,
     WeightStaging,
+    labels,
 )
 
 
@@ -59,6 +64,21 @@ def pools(stack: cdk.Stack, target: AutoModeCluster, spec: NodePoolSpec) -> Char
     values: ClusterValues = target.values
     chart = cdk8s.Chart(cdk8s.App(), "pools")
     NodePool(chart, "own", node_class=NodeClass(chart, "own-class", spec=values.node_class_spec()), spec=spec)
+    large = NodeClass(
+        chart,
+        "large",
+        spec=values.node_class_spec(advanced_compute=AdvancedCompute(kubelet=Kubelet(max_pods=60)), role="nodes"),
+        snat_policy="Disabled",
+    )
+    NodePool(
+        chart,
+        "large",
+        node_class=large,
+        requirements=[labels.INSTANCE_CPU.at_least(16)],
+        limits={"cpu": 100},
+        budgets=[Budget(nodes=1)],
+        consolidation_policy="WhenEmpty",
+    )
     NodePool(chart, "built-in", node_class=NodeClass.from_name("default"), spec=spec)
     return ChartDelivery(stack, "Pools", cluster=target, chart=chart)
 
@@ -111,5 +131,7 @@ def escape_hatches(target: AutoModeCluster, stack: cdk.Stack) -> None:
     role: NodeRole = NodeRole(stack, "Gpu", cluster=target)
     name: str = role.role_name
     network: AutoModeNetwork = AutoModeNetwork(stack, name, pod_cidr="100.64.0.0/16")
+    either: Network = network
+    del either
     subnets: list[ec2.ISubnet] = network.pod_subnets
     del subnets

@@ -16,6 +16,8 @@ def wrong() -> None:
     EphemeralStorage(size=100)  # type: ignore[arg-type]
     EphemeralStorage(kmsKeyID="alias/volumes")  # type: ignore[call-arg]
     Taint(key="a", effect="Never")  # type: ignore[arg-type]
+    Budget(nodes=0.5)  # type: ignore[arg-type]
+    labels.ARCH.is_in(["arm64"])  # type: ignore[arg-type]
     Budget(node="10%")  # type: ignore[call-arg]
     Hugepages(pages=["2Mi"])  # type: ignore[list-item]
     Kubelet(max_pod=10)  # type: ignore[call-arg]

@@ -34,6 +34,7 @@ from automode_constructs.specs.pools import labels
 def gpu_pool(limit: int) -> NodePoolSpec:
     requirements: list[Requirement] = [
         labels.INSTANCE_CATEGORY.is_in("g"),
+        labels.INSTANCE_GPU_COUNT.is_in(1),
         labels.INSTANCE_GENERATION.greater_than(4),
         labels.CAPACITY_TYPE.is_in("spot", "on-demand"),
         Requirement(key="example.com/team", operator="Exists"),
@@ -45,7 +46,7 @@ def gpu_pool(limit: int) -> NodePoolSpec:
     )
     return NodePoolSpec(
         template=NodeClaimTemplate(spec=nodes),
-        disruption=Disruption(consolidation_policy="WhenEmpty", budgets=[Budget(nodes="10%")]),
+        disruption=Disruption(consolidation_policy="WhenEmpty", budgets=[Budget(nodes="10%"), Budget(nodes=5)]),
         limits={"nvidia.com/gpu": limit, "memory": "512Gi"},
         weight=10,
     )

@@ -77,12 +77,10 @@ class LocalZoneChart(cdk8s.Chart):
         super().__init__(scope, id)
         self.pools: dict[str, NodePool] = {}
         for zone, subnet_id in subnet_ids.items():
-            spec = values.node_class_spec().model_copy(
-                update={
-                    "subnet_selector_terms": (SubnetSelectorTerm(id=subnet_id),),
-                    "pod_subnet_selector_terms": None,
-                    "pod_security_group_selector_terms": None,
-                }
+            spec = values.node_class_spec().replace(
+                subnet_selector_terms=[SubnetSelectorTerm(id=subnet_id)],
+                pod_subnet_selector_terms=None,
+                pod_security_group_selector_terms=None,
             )
             offered = families.get(zone)
             nodes = NodeClaimSpec(

@@ -108,7 +108,7 @@ class TrainingChart(cdk8s.Chart):
             changes["advanced_compute"] = advanced_compute
         try:
             with_interfaces = with_efa(
-                node_class_spec.model_copy(update=changes), instance_type, pod_prefixes=pod_prefixes, cards=cards
+                node_class_spec.replace(**changes), instance_type, pod_prefixes=pod_prefixes, cards=cards
             )
         except AutoModeError as error:
             raise error.at(where) from None

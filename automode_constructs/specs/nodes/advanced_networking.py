@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from automode_constructs.errors import Problem
-from automode_constructs.specs.model import VALUE, KubeModel, ListOf, TokenListOf, TokenOr, matching
+from automode_constructs.specs.fields import VALUE, ListOf, TokenListOf, TokenOr, matching
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 
 __all__ = ["AdvancedNetworking", "NetworkInterface"]

@@ -6,7 +6,12 @@ from typing import Literal
 
 from automode_constructs.specs.model import KubeModel
 
-__all__ = ["AdvancedSecurity"]
+__all__ = ["AdvancedSecurity", "KernelLockdown"]
+
+
+KernelLockdown = Literal["integrity", "none", "Integrity", "None"]
+"""How far the kernel keeps root from changing it. AWS's page writes ``integrity`` and ``none``; the spellings with a
+capital are seen in the field and pass too, because no page says that they are refused."""
 
 
 class AdvancedSecurity(KubeModel):
@@ -18,7 +23,7 @@ class AdvancedSecurity(KubeModel):
     fips: bool | None = None
     """Whether nodes run images with FIPS 140 validated modules. AWS has them in the regions of the United States
     and, as one of its pages says, of Canada. Default: false, as EKS decides."""
-    kernel_lockdown: Literal["integrity", "none", "Integrity", "None"] | None = None
+    kernel_lockdown: KernelLockdown | None = None
     """How far the kernel keeps root from changing it. AWS's page writes ``integrity`` and ``none``; the spellings
     with a capital are seen in the field and pass too, because no page says that they are refused.
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from automode_constructs.errors import Problem
-from automode_constructs.specs.model import VALUE, KubeModel, TokenOr, matching
+from automode_constructs.specs.fields import VALUE, TokenOr, matching
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.selector_tags import SelectorTags
 from automode_constructs.specs.rule import rule
 

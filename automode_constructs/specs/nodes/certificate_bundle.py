@@ -8,7 +8,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
 
-from automode_constructs.specs.model import KubeModel, TokenOr
+from automode_constructs.specs.fields import TokenOr
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 
 __all__ = ["CertificateBundle"]

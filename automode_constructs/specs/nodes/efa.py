@@ -114,14 +114,11 @@ def with_efa(
         pod_subnets=spec.pod_subnet_selector_terms is not None,
         cards=cards,
     )
-    own = {field: getattr(networking, field) for field in AdvancedNetworking.model_fields}
     try:
-        advanced = AdvancedNetworking(**(own | {"network_interfaces": interfaces}))
+        networking = networking.replace(network_interfaces=interfaces)
     except AutoModeError as error:
         raise error.at("", "advanced_networking") from None
-    # Made anew, so that the rules of a NodeClass see the interfaces.
-    fields = {field: getattr(spec, field) for field in NodeClassSpec.model_fields}
-    return NodeClassSpec(**(fields | {"advanced_networking": advanced}))
+    return spec.replace(advanced_networking=networking)
 
 
 def _known_cards(instance_type: str) -> EfaCards:

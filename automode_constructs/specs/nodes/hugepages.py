@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from automode_constructs.errors import Problem
-from automode_constructs.specs.model import KubeModel, ListOf
+from automode_constructs.specs.fields import ListOf
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 
 __all__ = ["Hugepages", "StaticHugepages", "TransparentHugepages"]

@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.specs.model import KubeModel, ListOf, matching
+from automode_constructs.specs.fields import ListOf, matching, near_duration
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 
 __all__ = ["Eviction", "EvictionSignal", "Kubelet", "KubeletLogging"]
@@ -68,7 +69,7 @@ _Thresholds = Mapping[EvictionSignal, _Threshold]
 
 _GracePeriod = Annotated[
     str,
-    matching(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+", "a duration such as '90s' or '1m30s'"),
+    matching(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+", "a duration such as '90s' or '1m30s'", near_duration),
 ]
 
 _UnsafeSysctl = Annotated[

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from automode_constructs.errors import Problem
-from automode_constructs.specs.model import KubeModel, ListOf, TokenOr, matching
+from automode_constructs.specs.fields import ListOf, TokenOr, matching, near_quantity
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
 from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity
@@ -89,14 +90,17 @@ PRIMARY_ADDRESSES = rule(
 )
 
 # The CRD's own bounds, with a slip of its pattern: it refuses 18Ti, 19Ti, 28Ti ... and 49Ti, and so must we.
+_EPHEMERAL_SIZE = (
+    r"([1-9][0-9]{0,3}|[1-4][0-9]{4}|5[0-8][0-9]{3}|59000)Gi|([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-3][0-9]{3}|64000)G"
+    r"|([1-9]|[1-5][0-7]|58)Ti|([1-9]|[1-5][0-9]|6[0-4])T"
+)
 _EphemeralSize = Annotated[
     str,
     matching(
-        r"([1-9][0-9]{0,3}|[1-4][0-9]{4}|5[0-8][0-9]{3}|59000)Gi|([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-3][0-9]{3}|64000)G"
-        r"|([1-9]|[1-5][0-7]|58)Ti|([1-9]|[1-5][0-9]|6[0-4])T",
+        _EPHEMERAL_SIZE,
         "a volume size: a whole number of Gi (1 to 59000), G (1 to 64000), "
         "Ti (1 to 17, 20 to 27 and so on to 58) or T (1 to 64)",
-        "1Ti is 1024Gi",
+        lambda size: near_quantity(size, _EPHEMERAL_SIZE) or "1Ti is 1024Gi",
     ),
 ]
 
@@ -194,14 +198,11 @@ class NodeClassSpec(KubeModel):
     wrong_names: ClassVar[Mapping[str, str]] = {
         "amiFamily": "Auto Mode chooses the image: remove it",
         "amiSelectorTerms": "Auto Mode chooses the image: remove it",
-        "associatePublicIPAddress": "write it in 'advancedNetworking'",
         "blockDeviceMappings": "write 'ephemeralStorage'",
         "context": "Auto Mode has no such setting: remove it",
         "detailedMonitoring": "Auto Mode has no such setting: remove it",
         "instanceStorePolicy": "Auto Mode decides by 'ephemeralStorage.size': remove it",
-        "kubelet": "write it in 'advancedCompute'",
         "metadataOptions": "Auto Mode fixes IMDSv2 with one hop: remove it",
-        "networkInterfaces": "write it in 'advancedNetworking'",
         "userData": "Auto Mode takes none: see 'advancedCompute'",
     }
 
@@ -252,25 +253,31 @@ class NodeClassSpec(KubeModel):
     Default: only EKS's own tags.
     """
 
-    def _broken_rules(self) -> Iterator[Problem]:
+    def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
+        return (self._identity_problems, self._pod_network_problems, self._tag_problems, self._interface_problems)
+
+    def _identity_problems(self) -> Iterator[Problem]:
         if (self.role is None) == (self.instance_profile is None):
             got = "both" if self.role is not None else "neither"
             yield NODE_IDENTITY.problem(
                 "role", f"a NodeClass needs exactly one of 'role' and 'instance_profile', got {got}"
             )
+
+    def _pod_network_problems(self) -> Iterator[Problem]:
         if (self.pod_subnet_selector_terms is None) != (self.pod_security_group_selector_terms is None):
             yield POD_NETWORK.problem(
                 "pod_subnet_selector_terms",
                 "'pod_subnet_selector_terms' and 'pod_security_group_selector_terms' must be set together",
             )
+
+    def _tag_problems(self) -> Iterator[Problem]:
         for key in self.tags or {}:
             if not key or key.startswith(("kubernetes.io/cluster", "aws:")) or key in RESERVED_TAG_KEYS:
                 yield RESERVED_TAG.problem("tags", f"the tag key '{key}' is reserved for Auto Mode", "remove it")
             elif key == "eks:eks-cluster-name":
                 yield CLUSTER_NAME_TAG.problem("tags", f"EKS sets the tag '{key}' itself", "remove it")
-        yield from self._broken_interface_rules()
 
-    def _broken_interface_rules(self) -> Iterator[Problem]:
+    def _interface_problems(self) -> Iterator[Problem]:
         networking, compute = self.advanced_networking, self.advanced_compute
         interfaces = (networking.network_interfaces if networking is not None else None) or ()
         hugepages = compute.hugepages if compute is not None else None

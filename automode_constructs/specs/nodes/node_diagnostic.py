@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.model import KubeModel, ListOf, matching
+from automode_constructs.specs.fields import ListOf, matching
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 
 __all__ = ["LogCapture", "NodeDiagnosticSpec", "PacketCapture", "PresignedPost"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from automode_constructs.specs.model import TokenOr
+from automode_constructs.specs.fields import TokenOr
 from automode_constructs.specs.rule import rule
 
 __all__ = ["SelectorTags"]

@@ -9,7 +9,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
-from automode_constructs.specs.model import KubeModel, TokenOr
+from automode_constructs.specs.fields import TokenOr
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.capacity import AccountId, CapacityReservationSelectorTerm, ReservationId
 from automode_constructs.specs.nodes.selector_tags import SelectorTags
 from automode_constructs.specs.pools.labels import (

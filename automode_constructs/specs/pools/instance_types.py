@@ -247,7 +247,7 @@ def _meets(instance_type: InstanceType, requirement: Requirement) -> bool:
 
 def _asking_for(requirement: Requirement, value: str) -> Requirement:
     """The same requirement with one of its values; what was judged once is not judged again."""
-    return requirement.model_copy(update={"values": (value,)})
+    return Requirement.model_construct(key=requirement.key, operator=requirement.operator, values=(value,))
 
 
 def _cheapest_first(instance_type: InstanceType) -> tuple[bool, float, str]:

@@ -8,8 +8,10 @@ Source: EKS User Guide, "Create a Node Pool for EKS Auto Mode", table of support
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Self, cast
 
+from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.tokens import is_token
 
 if TYPE_CHECKING:
@@ -68,13 +70,13 @@ class TextLabel(str):
         """Whether the label can have this value; a value known only after deployment may be any."""
         return not self.choices or value in self.choices or is_token(value)
 
-    def is_in(self, *values: str) -> Requirement:
+    def is_in(self, *values: int | str) -> Requirement:
         """The node's value is one of these (operator ``In``)."""
-        return _requirement(self, "In", values)
+        return _requirement(self, "In", _texts(self, "is_in", values))
 
-    def is_not_in(self, *values: str) -> Requirement:
+    def is_not_in(self, *values: int | str) -> Requirement:
         """The node's value is none of these (operator ``NotIn``)."""
-        return _requirement(self, "NotIn", values)
+        return _requirement(self, "NotIn", _texts(self, "is_not_in", values))
 
     def exists(self) -> Requirement:
         """The node has the label (operator ``Exists``)."""
@@ -115,7 +117,30 @@ def _requirement(key: str, operator: Operator, values: tuple[str, ...] | None = 
     # Requirements look their keys up here, so that the module that has them is imported late.
     from automode_constructs.specs.pools.requirement import Requirement
 
-    return Requirement(key=str(key), operator=operator, values=values)
+    try:
+        return Requirement(key=str(key), operator=operator, values=values)
+    except AutoModeError as error:
+        raise (error if f"'{key}'" in str(error) else error.at(f"requirement of '{key}'")) from None
+
+
+def _texts(label: str, sentence: str, values: Sequence[object]) -> tuple[str, ...]:
+    """Label values as Kubernetes has them: whole numbers as texts."""
+    problems, texts = [], []
+    for index, value in enumerate(values):
+        if isinstance(value, str) or (is_token(value) and not isinstance(value, Collection)):
+            texts.append(cast("str", value))
+        elif isinstance(value, int) and not isinstance(value, bool):
+            texts.append(str(value))
+        else:
+            cure = f"write '{str(value).lower()}'" if isinstance(value, bool) else ""
+            if isinstance(value, Collection):
+                plain = len(value) <= 5 and all(isinstance(item, int | str) and not is_token(item) for item in value)
+                cure = f"write {sentence}({', '.join(map(repr, value)) if plain else '*values'})"
+            message = f"'{label}' needs a text or a whole number, got {shown(value)}"
+            problems.append(Problem(field=f"values[{index}]", message=message, cure=cure))
+    if problems:
+        raise AutoModeError("", problems)
+    return tuple(texts)
 
 
 def _text(number: int) -> str:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo
 
 from automode_constructs.errors import Problem, shown
 from automode_constructs.facts.instances import ACCELERATED_CATEGORIES
-from automode_constructs.specs.model import (
+from automode_constructs.specs.fields import (
     MAX_EXACT_INTEGER,
+    VALUE,
     Duration,
     DurationOrNever,
-    KubeModel,
     LabelKey,
     LabelValue,
     ListOf,
     Quantity,
     TokenOr,
     matching,
+    near_duration,
 )
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.pools.accelerated import GPU_KEYS, only_accelerated
 from automode_constructs.specs.pools.admission import Demand, admits_nothing
 from automode_constructs.specs.pools.labels import (
@@ -230,8 +232,14 @@ _Schedule = Annotated[
         "a cron expression of five fields ('0 9 * * mon-fri'), or '@daily' and the like",
     ),
 ]
+_HOURS_AND_MINUTES = r"([0-9]+[hm]|[0-9]+h[0-9]+m)(0s)?"
 _HoursAndMinutes = Annotated[
-    str, matching(r"([0-9]+[hm]|[0-9]+h[0-9]+m)(0s)?", "hours and minutes such as '8h' or '1h30m'")
+    str,
+    matching(
+        _HOURS_AND_MINUTES,
+        "hours and minutes such as '8h' or '1h30m'",
+        lambda text: near_duration(text, _HOURS_AND_MINUTES),
+    ),
 ]
 
 
@@ -271,11 +279,30 @@ def _cron_number(text: str, first: int, names: Sequence[str]) -> int | None:
     return first + names.index(text.lower()) if text.lower() in names else None
 
 
+def _share(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if info.context is None:
+            return str(value)
+        raise VALUE.broken("", f"needs a text, got {shown(value)}", f"quote it: '{value}'")
+    return value
+
+
+if TYPE_CHECKING:
+    _Share = int | str
+else:
+    # Kubernetes has a text here, also for a number; Python code may give the number.
+    _Share = Annotated[
+        str,
+        BeforeValidator(_share),
+        matching(r"(100|[0-9]{1,2})%|[0-9]+", "a number of nodes ('5') or a share ('10%')"),
+    ]
+
+
 class Budget(KubeModel):
     """How many nodes Karpenter may disrupt at a time. Budgets never hold back expiry."""
 
-    nodes: Annotated[str, matching(r"(100|[0-9]{1,2})%|[0-9]+", "a number of nodes ('5') or a share ('10%')")]
-    """A number (``"5"``) or a share (``"10%"``) of the pool's nodes."""
+    nodes: _Share
+    """A number (``"5"``; in Python also ``5``) or a share (``"10%"``) of the pool's nodes."""
     reasons: ListOf[Literal["Underutilized", "Empty", "Drifted"]] | None = None
     """The reasons the budget is for. Default: all of them, as Karpenter decides."""
     schedule: _Schedule | None = None
@@ -383,7 +410,10 @@ class NodeClaimSpec(KubeModel):
     Default: the construct writes ``24h``, which is Auto Mode's own.
     """
 
-    def _broken_rules(self) -> Iterator[Problem]:
+    def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
+        return (self._lifetime_problems, self._taint_problems, self._requirement_problems)
+
+    def _lifetime_problems(self) -> Iterator[Problem]:
         grace = self.termination_grace_period or DEFAULT_TERMINATION_GRACE_PERIOD
         expire = self.expire_after or DEFAULT_EXPIRE_AFTER
         if expire == "Never":
@@ -397,6 +427,8 @@ class NodeClaimSpec(KubeModel):
             yield NODE_LIFETIME.problem(
                 "expire_after", f"the sum of {both} is over 21 days (504h)", "shorten one of them"
             )
+
+    def _taint_problems(self) -> Iterator[Problem]:
         seen: set[tuple[str, str]] = set()
         for field, taints in (("taints", self.taints), ("startup_taints", self.startup_taints)):
             for index, taint in enumerate(taints or ()):
@@ -407,6 +439,8 @@ class NodeClaimSpec(KubeModel):
                         "remove one of the two",
                     )
                 seen.add((taint.key, taint.effect))
+
+    def _requirement_problems(self) -> Iterator[Problem]:
         if not self.requirements:
             yield NO_REQUIREMENTS.problem(
                 "requirements",
@@ -457,7 +491,10 @@ class NodeClaimTemplate(KubeModel):
     spec: NodeClaimSpec
     """What the nodes are."""
 
-    def _broken_rules(self) -> Iterator[Problem]:
+    def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
+        return (self._label_problems, self._accelerator_problems)
+
+    def _label_problems(self) -> Iterator[Problem]:
         demands = _demands(self.spec.requirements)
         for key, value in ((self.metadata and self.metadata.labels) or {}).items():
             required = demands.get(stable_key(key), [])
@@ -472,6 +509,9 @@ class NodeClaimTemplate(KubeModel):
                     "remove the label: nodes get it by themselves",
                 )
             demands.setdefault(stable_key(key), []).append(("In", [value]))
+
+    def _accelerator_problems(self) -> Iterator[Problem]:
+        demands = _demands([*self.spec.requirements, *self._labels_as_requirements()])
         tainted = {taint.key for taint in self.spec.taints or ()}
         admitted = _accelerated(demands) if self.spec.requirements and not tainted & _ACCELERATOR_TAINTS else []
         if admitted:
@@ -502,12 +542,14 @@ class NodeClaimTemplate(KubeModel):
         # Late: the list takes time to load, and most documents do without it.
         from automode_constructs.specs.pools.instance_types import admitted
 
+        return admitted([*self.spec.requirements, *self._labels_as_requirements()])
+
+    def _labels_as_requirements(self) -> list[Requirement]:
         node_labels = {} if self.metadata is None else self.metadata.labels or {}
         # Judged already, where they stand.
-        own = [
+        return [
             Requirement.model_construct(key=key, operator="In", values=(value,)) for key, value in node_labels.items()
         ]
-        return admitted([*self.spec.requirements, *own])
 
 
 _ACCELERATOR_TAINTS = frozenset({"nvidia.com/gpu", "aws.amazon.com/neuron"})
@@ -563,11 +605,16 @@ class NodePoolSpec(KubeModel):
         """
         return self.template.instance_types()
 
-    def _broken_rules(self) -> Iterator[Problem]:
+    def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
+        return (self._weight_problems, self._limit_problems)
+
+    def _weight_problems(self) -> Iterator[Problem]:
+        if self.replicas is not None and self.weight is not None:
+            yield STATIC_POOL.problem("weight", "a static pool (with replicas) has no weight", "remove one of the two")
+
+    def _limit_problems(self) -> Iterator[Problem]:
         if self.replicas is None:
             return
-        if self.weight is not None:
-            yield STATIC_POOL.problem("weight", "a static pool (with replicas) has no weight", "remove one of the two")
         limits = dict(self.limits or {})
         nodes = limits.pop("nodes", None)
         if limits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -19,7 +19,8 @@ from automode_constructs.facts.instances import (
     near,
     size_of,
 )
-from automode_constructs.specs.model import KubeModel, LabelKey, LabelValue, TokenListOf
+from automode_constructs.specs.fields import LabelKey, LabelValue, TokenListOf
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.pools.labels import (
     INSTANCE_CATEGORY,
     INSTANCE_CPU,
@@ -171,8 +172,10 @@ class Requirement(KubeModel):
     Default: not set; Karpenter asks for none.
     """
 
-    def _broken_rules(self) -> Iterator[Problem]:
-        yield from self._key_problems()
+    def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
+        return (self._key_problems, self._operator_problems, self._value_problems, self._instance_problems)
+
+    def _operator_problems(self) -> Iterator[Problem]:
         values = self.values or ()
         if self.operator in {"In", "NotIn"} and not values:
             yield OPERATOR_VALUES.problem("values", f"operator {self.operator} needs at least one value")
@@ -196,8 +199,6 @@ class Requirement(KubeModel):
                 f"{self.min_values} is more than the number of values given ({len(values)})",
                 "lower it or add values",
             )
-        yield from self._value_problems(values)
-        yield from self._instance_problems(values)
 
     def _key_problems(self) -> Iterator[Problem]:
         domain, _, name = self.key.rpartition("/")
@@ -222,7 +223,8 @@ class Requirement(KubeModel):
             elif cure:
                 yield UNKNOWN_LABEL.problem("key", f"'{self.key}' is a label that Auto Mode's nodes do not get", cure)
 
-    def _value_problems(self, values: Sequence[str]) -> Iterator[Problem]:
+    def _value_problems(self) -> Iterator[Problem]:
+        values = self.values or ()
         key = stable_key(self.key)
         label = KNOWN_LABELS.get(key)
         if _asks_for_windows(key, self.operator, values):
@@ -253,7 +255,8 @@ class Requirement(KubeModel):
         else:
             yield SOME_LABEL_VALUES.problem("values", f"'{key}' is never {told}", cure)
 
-    def _instance_problems(self, values: Sequence[str]) -> Iterator[Problem]:
+    def _instance_problems(self) -> Iterator[Problem]:
+        values = self.values or ()
         key = stable_key(self.key)
         if key == INSTANCE_CPU:
             yield from self._cpu_problems(values)

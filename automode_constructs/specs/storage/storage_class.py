@@ -9,16 +9,9 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import ConfigDict, Field
 
 from automode_constructs.errors import Problem, did_you_mean, shown
-from automode_constructs.specs.model import (
-    NOT_A_FIELD,
-    UNKNOWN_FIELD,
-    VALUE,
-    KubeModel,
-    LabelKey,
-    ListOf,
-    TokenOr,
-    matching,
-)
+from automode_constructs.specs.fields import VALUE, LabelKey, ListOf, TokenOr, matching
+from automode_constructs.specs.messages import NOT_A_FIELD, UNKNOWN_FIELD
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_token
 

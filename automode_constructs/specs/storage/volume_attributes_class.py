@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.fields import matching
 from automode_constructs.specs.free_body import FreeBody, mapping_at
-from automode_constructs.specs.model import KubeModel, matching
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.storage.storage_class import PROVISIONER, STORAGE_THROUGHPUT
 

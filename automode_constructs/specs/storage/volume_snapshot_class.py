@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from automode_constructs.specs.model import KubeModel, TokenOr
+from automode_constructs.specs.fields import TokenOr
+from automode_constructs.specs.model import KubeModel
 
 __all__ = ["VolumeSnapshotClassSpec"]
 

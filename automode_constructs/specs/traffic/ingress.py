@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.fields import VALUE
 from automode_constructs.specs.free_body import FreeBody, mapping_at
-from automode_constructs.specs.model import VALUE
 from automode_constructs.specs.rule import rule
 
 __all__ = ["IngressSpec", "ingress_annotation_problems", "is_load_balanced"]

@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.specs.model import KubeModel, ListOf, TokenListOf, TokenOr, matching
+from automode_constructs.specs.fields import ListOf, TokenListOf, TokenOr, matching
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.label_selector import LabelSelector
 from automode_constructs.tokens import is_token

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from automode_constructs.errors import Problem
-from automode_constructs.specs.model import KubeModel, LabelKey, LabelValue, ListOf
+from automode_constructs.specs.fields import LabelKey, LabelValue, ListOf
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 
 __all__ = ["LabelExpression", "LabelSelector"]

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AliasGenerator, ConfigDict
 
 from automode_constructs.errors import Problem, did_you_mean, shown
+from automode_constructs.specs.fields import VALUE, TokenListOf, TokenOr, matching
 from automode_constructs.specs.free_body import FreeBody, mapping_at
-from automode_constructs.specs.model import VALUE, KubeModel, TokenListOf, TokenOr, matching
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ingress_class import Cidr
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.fields import ListOf, TokenListOf, TokenOr, matching
 from automode_constructs.specs.free_body import FreeBody, mapping_at
-from automode_constructs.specs.model import KubeModel, ListOf, TokenListOf, TokenOr, matching
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ingress_class import Cidr, PortOrName
 from automode_constructs.specs.traffic.label_selector import LabelSelector

@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.model import KubeModel, ListOf, TokenOr
+from automode_constructs.specs.fields import ListOf, TokenOr
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ingress_class import PortOrName
 from automode_constructs.specs.traffic.label_selector import LabelSelector

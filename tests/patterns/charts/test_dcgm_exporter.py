@@ -19,8 +19,9 @@ import yaml
 
 from automode_constructs.checks.device_plugin import device_plugin_problems
 from automode_constructs.cli.main import main
+from automode_constructs.errors import Problem
 from automode_constructs.patterns.charts.dcgm_exporter import IMAGE, DcgmExporterChart
-from automode_constructs.rendering.render import ChartNote, render
+from automode_constructs.rendering.render import render
 from automode_constructs.rendering.yaml_folder import to_yaml
 from tests.refusal import refusal
 
@@ -226,7 +227,8 @@ class TestPod:
     def test_the_risk_of_two_engines_is_told(self) -> None:
         chart = DcgmExporterChart(cdk8s.App(), "gpu-metrics")
         assert render(chart).notes == [
-            ChartNote(
+            Problem(
+                field="",
                 severity="warning",
                 where="gpu-metrics/DaemonSet",
                 message="the node monitoring agent of Auto Mode has a DCGM engine too; beside a second one it has "

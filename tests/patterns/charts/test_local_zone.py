@@ -40,11 +40,9 @@ def test_class_and_pool_are_pinned_to_the_zone() -> None:
 
 
 def test_pods_stay_in_the_zone_where_the_cluster_has_pod_subnets() -> None:
-    values = VALUES.model_copy(
-        update={
-            "pod_subnets": (SubnetSelectorTerm(id="subnet-0bbbbbbbbbbbbbbbb"),),
-            "pod_security_groups": (SecurityGroupSelectorTerm(id="sg-0123456789abcdef0"),),
-        }
+    values = VALUES.replace(
+        pod_subnets=[SubnetSelectorTerm(id="subnet-0bbbbbbbbbbbbbbbb")],
+        pod_security_groups=[SecurityGroupSelectorTerm(id="sg-0123456789abcdef0")],
     )
     (spec,) = [item["spec"] for item in made(values=values).to_json() if item["kind"] == "NodeClass"]
     assert "podSubnetSelectorTerms" not in spec

@@ -129,7 +129,7 @@ def test_transparent_hugepages_go_with_efa() -> None:
 
 def test_pods_with_subnets_of_their_own_have_an_interface_of_their_own() -> None:
     terms = {"pod_subnets": VALUES.node_subnets, "pod_security_groups": VALUES.node_security_groups}
-    node_class, _ = specs(values=VALUES.model_copy(update=terms), instance_type="g6e.48xlarge")
+    node_class, _ = specs(values=VALUES.replace(**terms), instance_type="g6e.48xlarge")
     interfaces = node_class["advancedNetworking"]["networkInterfaces"]
     assert [item.get("secondaryIPv4PrefixCount") for item in interfaces[:3]] == [None, None, 1]
 

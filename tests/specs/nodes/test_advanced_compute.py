@@ -200,7 +200,7 @@ def test_a_threshold_is_a_quantity_or_a_share(signal: str, value: str) -> None:
         ({"hard": {"pid.available": 100}}, "hard['pid.available']: needs a text, got 100"),
         (
             {"soft_grace_period": {"pid.available": "1 minute"}},
-            "soft_grace_period['pid.available']: '1 minute' is not a duration such as '90s' or '1m30s'",
+            "soft_grace_period['pid.available']: '1 minute' is not a duration such as '90s' or '1m30s'; write '1m'",
         ),
         ({"max_pod_grace_period": -1}, "max_pod_grace_period: must be at least 0, got -1"),
     ],

@@ -79,7 +79,7 @@ def test_pods_with_subnets_of_their_own_have_an_interface_of_their_own(
     ],
 )
 def test_every_layout_breaks_no_rule(instance_type: str, pod_network: dict[str, Any]) -> None:
-    made = with_efa(NODES.model_copy(update=pod_network), instance_type)
+    made = with_efa(NODES.replace(**pod_network), instance_type)
     assert list(made.warnings()) == []
     networking = made.advanced_networking
     assert networking is not None
@@ -145,7 +145,7 @@ def test_other_layouts_are_refused(arguments: dict[str, Any], message: str) -> N
 
 
 def test_a_node_class_keeps_what_it_has() -> None:
-    proxied = NODES.model_copy(update={"advanced_networking": AdvancedNetworking(https_proxy="http://proxy:3128")})
+    proxied = NODES.replace(advanced_networking=AdvancedNetworking(https_proxy="http://proxy:3128"))
     made = with_efa(proxied, "g6.8xlarge").to_manifest()
     assert made["role"] == "nodes"
     assert made["advancedNetworking"]["httpsProxy"] == "http://proxy:3128"
@@ -175,4 +175,4 @@ PRIMARY = NetworkInterface(network_card_index=0, device_index=0, interface_type=
     ],
 )
 def test_what_excludes_efa_is_refused(update: dict[str, Any], message: str) -> None:
-    assert refusal(lambda: with_efa(NODES.model_copy(update=update), "g6.8xlarge")) == message
+    assert refusal(lambda: with_efa(NODES.replace(**update), "g6.8xlarge")) == message

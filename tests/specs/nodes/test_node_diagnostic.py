@@ -59,6 +59,6 @@ def test_it_is_served_as_v1alpha1_only() -> None:
         }
     )
     assert findings is not None
-    assert [str(finding.problem) for finding in findings] == [
+    assert [str(finding) for finding in findings] == [
         "apiVersion: 'eks.amazonaws.com/v1' is not served; write eks.amazonaws.com/v1alpha1"
     ]

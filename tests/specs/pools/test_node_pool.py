@@ -174,8 +174,8 @@ def test_a_static_pool_may_limit_its_nodes(limits: dict[str, Any] | None) -> Non
         ("replicas", -1, "replicas: must be at least 0, got -1"),
         ("replicas", 2**53, "replicas: must be at most 9007199254740991, got 9007199254740992"),
         ("limits", {"cpu": True}, "limits.cpu: True is not a quantity such as 1000, '500m' or '64Gi'"),
-        ("limits", {"cpu": 1.5}, "limits.cpu: 1.5 is not a quantity such as 1000, '500m' or '64Gi'"),
-        ("limits", {"cpu": "1 Gi"}, "limits.cpu: '1 Gi' is not a quantity such as 1000, '500m' or '64Gi'"),
+        ("limits", {"cpu": 1.5}, "limits.cpu: 1.5 is not a quantity such as 1000, '500m' or '64Gi'; write '1.5'"),
+        ("limits", {"cpu": "1 G i"}, "limits.cpu: '1 G i' is not a quantity such as 1000, '500m' or '64Gi'"),
         ("limits", {"cpu": None}, "limits.cpu: None is not a quantity such as 1000, '500m' or '64Gi'"),
         (
             "limits",
@@ -232,10 +232,13 @@ def test_a_budgets_duration_is_hours_and_minutes(duration: str) -> None:
     assert Budget(nodes="0", schedule="@daily", duration=duration).duration == duration
 
 
-@pytest.mark.parametrize("duration", ["", "30s", "1h30s", "30m1h", "Never", "1d"])
-def test_another_duration_is_refused(duration: str) -> None:
+@pytest.mark.parametrize(
+    ("duration", "cure"),
+    [("", ""), ("30s", ""), ("1h30s", ""), ("30m1h", "; write '90m'"), ("Never", ""), ("1d", "; write '24h'")],
+)
+def test_another_duration_is_refused(duration: str, cure: str) -> None:
     assert refusal(lambda: Budget(nodes="0", schedule="@daily", duration=duration)).endswith(
-        "is not hours and minutes such as '8h' or '1h30m'"
+        f"is not hours and minutes such as '8h' or '1h30m'{cure}"
     )
 
 

@@ -61,7 +61,7 @@ def test_an_ingress_that_fits_has_no_finding_and_comes_back_whole(annotations: A
 def test_annotations_that_auto_mode_does_not_take_are_warned_of(name: str, value: str, text: str) -> None:
     findings = judge_document(_ingress({name: value}))
     assert findings is not None
-    assert [(one.severity, one.problem.rule, str(one.problem)) for one in findings] == [
+    assert [(one.severity, one.rule, str(one)) for one in findings] == [
         ("warning", "automode:UnsupportedIngressAnnotation", f"metadata.annotations['{name}']: {text}")
     ]
 
@@ -76,7 +76,7 @@ def test_annotations_that_auto_mode_does_not_take_are_warned_of(name: str, value
 def test_annotations_are_texts(annotations: Any, text: str) -> None:
     findings = judge_document(_ingress(annotations))
     assert findings is not None
-    assert [(one.severity, str(one.problem)) for one in findings] == [("error", text)]
+    assert [(one.severity, str(one)) for one in findings] == [("error", text)]
 
 
 def test_an_ingress_of_another_controller_is_passed_by() -> None:
@@ -88,7 +88,7 @@ def test_a_misspelt_annotation_is_warned_of_and_a_new_one_is_not() -> None:
     assert judge_document(_ingress({f"{_PREFIX}quite-new": "a", f"{_PREFIX}frontend-nlb-tags": "a"})) == []
     findings = judge_document(_ingress({f"{_PREFIX}certificate-arns": "a", f"{_PREFIX}actions.web": "{}"}))
     assert findings is not None
-    assert [(one.severity, one.problem.rule, str(one.problem)) for one in findings] == [
+    assert [(one.severity, one.rule, str(one)) for one in findings] == [
         (
             "warning",
             "automode:MisspeltIngressAnnotation",

@@ -27,7 +27,7 @@ def _service(annotations: Any = None, **spec: Any) -> dict[str, Any]:
 def _told(document: dict[str, Any]) -> list[tuple[str, str, str]]:
     findings = judge_document(document)
     assert findings is not None
-    return [(finding.severity, finding.problem.rule, str(finding.problem)) for finding in findings]
+    return [(finding.severity, finding.rule, str(finding)) for finding in findings]
 
 
 def test_annotations_are_written_with_the_names_that_eks_reads() -> None:

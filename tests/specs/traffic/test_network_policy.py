@@ -160,7 +160,7 @@ def test_the_switch_has_no_finding_and_comes_back_whole(data: dict[str, str]) ->
 def test_a_switch_that_does_nothing_is_told(data: dict[str, Any], finding: tuple[str, str, str]) -> None:
     findings = judge_document(_switch(data))
     assert findings is not None
-    assert [(one.severity, one.problem.rule, str(one.problem)) for one in findings] == [finding]
+    assert [(one.severity, one.rule, str(one)) for one in findings] == [finding]
 
 
 @pytest.mark.parametrize("metadata", [{"namespace": "default"}, {"name": "settings"}])

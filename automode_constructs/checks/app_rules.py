@@ -1,0 +1,205 @@
+"""The rules that only a CDK app or a chart can break; their ids are those of the warnings that synthesis prints.
+
+They stand apart from the constructs that judge them, so that the command can explain them without the CDK.
+"""
+
+from __future__ import annotations
+
+from automode_constructs.errors import Severity
+from automode_constructs.specs.rule import Rule, rule
+
+__all__ = ["CHART_WARNING", "DEPENDENCY_NOT_DELIVERED", "IMAGE_SOURCE", "VLLM_ARGUMENT", "WAITED_JOB"]
+
+
+def _app_rule(id: str, *kinds: str, sentence: str, source: str, severity: Severity = "warning") -> Rule:
+    return rule(id, *kinds, severity=severity, sentence=sentence, source=source, judged="app")
+
+
+_PRIVATE_CLUSTERS = "EKS User Guide, 'Deploy private clusters with limited internet access'"
+_RESERVATIONS = "EKS User Guide, 'Control deployment of workloads into Capacity Reservations with EKS Auto Mode'"
+_VERSIONS = "EKS User Guide, 'Understand the Kubernetes version lifecycle on EKS'"
+
+# The cluster.
+_app_rule(
+    "automode:ClusterName",
+    sentence="A cluster has a name of your choice, so that CloudFormation refuses to replace it.",
+    source="AWS CloudFormation User Guide, 'Update behaviors of stack resources'",
+)
+_app_rule(
+    "automode:NoAdmin",
+    sentence="At least one role has access to the cluster, so that somebody can use kubectl on it.",
+    source="EKS User Guide, 'Grant IAM users access to Kubernetes with EKS access entries'",
+)
+_app_rule(
+    "automode:VersionUnknown",
+    sentence="This library knows the Kubernetes version of the cluster, and so the end of its support.",
+    source=_VERSIONS,
+)
+_app_rule(
+    "automode:ExtendedSupport",
+    sentence="The Kubernetes version of the cluster is in standard support: extended support costs extra.",
+    source=_VERSIONS,
+)
+_app_rule(
+    "automode:RegionUnknown",
+    sentence="EKS Auto Mode is available in the app's region.",
+    source="EKS User Guide, 'Automate cluster infrastructure with EKS Auto Mode'",
+)
+_app_rule(
+    "automode:ClusterRoleNotOurs",
+    sentence="A cluster role that you bring trusts EKS and holds the policies of Auto Mode.",
+    source="EKS User Guide, 'Amazon EKS Auto Mode cluster IAM role'",
+)
+_app_rule(
+    "automode:LogRetention",
+    sentence="The control plane's log group is made with the cluster, so that it has a retention and a key.",
+    source="EKS User Guide, 'Send control plane logs to CloudWatch Logs'",
+)
+_app_rule(
+    "automode:KeyPolicyNotOurs",
+    sentence="The policy of a KMS key that the stack cannot change allows what the key is used for.",
+    source="AWS KMS Developer Guide, 'Key policies in AWS KMS'",
+)
+_app_rule(
+    "automode:LogBucketPolicyNotOurs",
+    sentence="The policy of a log bucket that the stack cannot change lets Amazon S3 write its logs there.",
+    source="Amazon S3 User Guide, 'Enabling Amazon S3 server access logging'",
+)
+_app_rule(
+    "automode:FipsRegion",
+    sentence="Nodes use FIPS images only in a region that has them.",
+    source="EKS User Guide, 'Create a Node Class for Amazon EKS', advancedSecurity.fips",
+)
+_app_rule(
+    "automode:FipsBuiltInPools",
+    sentence="Where nodes use FIPS images by default, EKS's own pools are off: theirs cannot.",
+    source="EKS User Guide, 'Create a Node Class for Amazon EKS'",
+)
+
+# The network.
+_app_rule(
+    "automode:RefusedZone",
+    sentence="No subnet of a cluster is in an availability zone that EKS refuses.",
+    source="EKS User Guide, 'View Amazon EKS networking requirements for VPC and subnets'",
+)
+_app_rule(
+    "automode:SubnetTags",
+    sentence="Subnets have the tags by which load balancers find them.",
+    source="EKS User Guide, 'Tag subnets for EKS Auto Mode'",
+)
+_app_rule(
+    "automode:VpcEndpoints",
+    sentence="A network that nothing leads out of has the VPC endpoints that nodes, pods and kubectl need.",
+    source=_PRIVATE_CLUSTERS,
+)
+_app_rule(
+    "automode:ProxyNetwork",
+    sentence="Where nodes use a proxy, the network's blocks are known, so that traffic inside it avoids the proxy.",
+    source="EKS User Guide, 'Create a Node Class for Amazon EKS', advancedNetworking.noProxy",
+)
+_app_rule(
+    "automode:HandlerCertificates",
+    sentence="The certificates that kubectl's Lambda function is to trust are known before deployment.",
+    source="AWS Lambda Developer Guide, 'Managing Lambda dependencies with layers'",
+)
+_app_rule(
+    "automode:LocalZoneOptIn",
+    sentence="The account has opted in to each Local Zone that it uses.",
+    source="AWS Local Zones User Guide, 'Getting started with AWS Local Zones'",
+)
+_app_rule(
+    "automode:LocalZoneOffer",
+    "NodePool",
+    sentence="The instance families that a Local Zone offers are known, and given as instance_families.",
+    source="AWS Local Zones User Guide, 'Considerations'",
+)
+
+# Images.
+IMAGE_SOURCE = rule(
+    "automode:ImageSource",
+    "all",
+    severity="error",
+    sentence="Where a network has no way to the internet, container images come from a registry that the VPC reaches.",
+    source=_PRIVATE_CLUSTERS,
+    warning_where="the registry is not a known public one, and so may be in the VPC",
+    judged="app",
+)
+_app_rule(
+    "automode:DigestNotCached",
+    sentence="An image of a pull-through cache is pulled by its tag first: ECR may not fetch it by digest.",
+    source="Amazon ECR User Guide, 'Sync an upstream registry with an Amazon ECR private registry'",
+)
+_app_rule(
+    "automode:PullThroughCacheRegion",
+    sentence="A pull-through cache is in a region where ECR has them.",
+    source="Amazon ECR User Guide, 'Sync an upstream registry with an Amazon ECR private registry'",
+)
+
+# Charts and their delivery.
+CHART_WARNING = _app_rule(
+    "automode:ChartWarning",
+    sentence="The constructs of a chart that is delivered have no warnings of their own (without an id).",
+    source="AWS CDK Developer Guide, 'Annotations'",
+)
+DEPENDENCY_NOT_DELIVERED = rule(
+    "automode:DependencyNotDelivered",
+    "all",
+    severity="error",
+    sentence="What an object waits for (add_dependency) is delivered to the same cluster.",
+    source="cdk8s, 'Dependencies'",
+    warning_where="not all charts of the cluster are known",
+    judged="app",
+)
+WAITED_JOB = _app_rule(
+    "automode:WaitedJob",
+    "Job",
+    sentence="A Job that a deployment waits for ends, and is still there, before the deployment stops waiting.",
+    source="Kubernetes, 'Jobs'; aws-cdk, kubectl-provider (its Lambda functions run for 15 minutes at most)",
+)
+_app_rule(
+    "automode:OpenMatchingEnds",
+    "NodeClass",
+    sentence="Where one NodeClass selects capacity reservations, every reservation that is to be used is selected.",
+    source=_RESERVATIONS,
+)
+_app_rule(
+    "automode:ReservationEnds",
+    "NodePool",
+    sentence="The capacity reservation of a pool does not end within a week.",
+    source=_RESERVATIONS,
+)
+_app_rule(
+    "automode:EfaDevicePlugin",
+    "NodeClass",
+    sentence="Where pods ask for EFA interfaces, the EFA device plugin runs in the cluster.",
+    source="EKS User Guide, 'Manage EFA devices on Amazon EKS'",
+)
+_app_rule(
+    "automode:DcgmBesideNodeMonitoring",
+    "DaemonSet",
+    sentence="No second DCGM engine runs beside that of Auto Mode's node monitoring agent.",
+    source="aws/containers-roadmap#2763",
+)
+
+# Model servers.
+VLLM_ARGUMENT = rule(
+    "automode:VllmArgument",
+    "Deployment",
+    severity="error",
+    sentence="The arguments of vLLM are ones that its version knows, with values that it takes.",
+    source="vLLM, 'Engine Arguments'",
+    warning_where="another version of vLLM may take them",
+    judged="app",
+)
+_app_rule(
+    "automode:ImageTag",
+    "Deployment",
+    sentence="The image of a model server is pinned by its digest: a tag can move.",
+    source="Kubernetes, 'Images'",
+)
+_app_rule(
+    "automode:DrainLongerThanSpotNotice",
+    "Deployment",
+    sentence="A model server on Spot nodes shuts down within the two minutes of a Spot notice.",
+    source="Amazon EC2 User Guide, 'Spot Instance interruption notices'",
+)

@@ -1,0 +1,110 @@
+"""Objects that name each other and cannot work together: a claim and its class, an Ingress and its Service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from automode_constructs.checks.other_controllers import other_controller_problems
+from automode_constructs.errors import Problem
+from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.rule import rule
+from automode_constructs.specs.traffic.ingress import is_load_balanced
+
+__all__ = ["reference_problems"]
+
+CLAIM_ON_ADD_ON_STORAGE = rule(
+    "automode:ClaimOnAddOnStorage",
+    "PersistentVolumeClaim",
+    "StatefulSet",
+    severity="warning",
+    sentence="A claim's StorageClass has Auto Mode's driver: with the EBS CSI add-on's it stays pending.",
+    source="EKS User Guide, 'Create a storage class'; the add-on may run on other nodes",
+    judged="tree",
+)
+INSTANCE_TARGETS = rule(
+    "automode:InstanceTargets",
+    "Ingress",
+    severity="warning",
+    sentence="The Services of an Ingress with target-type instance are of type NodePort or LoadBalancer.",
+    source="AWS Load Balancer Controller, 'Ingress annotations', target-type",
+    judged="tree",
+)
+
+_TARGET_TYPE = "alb.ingress.kubernetes.io/target-type"
+
+
+def reference_problems(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Problem]]:
+    """What cannot work with an object that it names; each with the index of its manifest."""
+    named = {_key(manifest, str(mapping_at(manifest, "metadata").get("name"))): manifest for manifest in manifests}
+    for index, manifest in enumerate(manifests):
+        match _group_and_kind(manifest):
+            case ("", "PersistentVolumeClaim"):
+                yield from ((index, problem) for problem in _claim(mapping_at(manifest, "spec"), "spec", named))
+            case ("apps", "StatefulSet"):
+                for number, claim in enumerate(_mappings(mapping_at(manifest, "spec").get("volumeClaimTemplates"))):
+                    field = f"spec.volumeClaimTemplates[{number}].spec"
+                    yield from ((index, problem) for problem in _claim(mapping_at(claim, "spec"), field, named))
+            case ("networking.k8s.io", "Ingress") if is_load_balanced(manifest):
+                yield from ((index, problem) for problem in _ingress(manifest, named))
+
+
+_Key = tuple[str, str, str, str]
+
+
+def _claim(spec: Mapping[str, Any], field: str, named: Mapping[_Key, Mapping[str, Any]]) -> Iterator[Problem]:
+    name = spec.get("storageClassName")
+    storage_class = named.get(("storage.k8s.io", "StorageClass", "", str(name)))
+    for problem in other_controller_problems(storage_class) if storage_class else ():
+        yield CLAIM_ON_ADD_ON_STORAGE.problem(
+            f"{field}.storageClassName",
+            f"StorageClass '{name}' has another driver ({problem.message}), so that the claim stays pending there",
+            "name a StorageClass of ebs.csi.eks.amazonaws.com",
+        )
+
+
+def _ingress(manifest: Mapping[str, Any], named: Mapping[_Key, Mapping[str, Any]]) -> Iterator[Problem]:
+    if mapping_at(manifest, "metadata", "annotations").get(_TARGET_TYPE) != "instance":
+        return
+    namespace = _namespace(manifest)
+    for field, name in _backends(mapping_at(manifest, "spec")):
+        service = named.get(("", "Service", namespace, name), {})
+        own = mapping_at(service, "metadata", "annotations").get(_TARGET_TYPE, "instance")  # a Service's own wins
+        spec = mapping_at(service, "spec")
+        if spec and own == "instance" and spec.get("type", "ClusterIP") == "ClusterIP":
+            yield INSTANCE_TARGETS.problem(
+                f"{field}.service.name",
+                f"Service '{name}' is of type ClusterIP, which no load balancer reaches through instances",
+                f"write {_TARGET_TYPE}: ip, or give the Service type NodePort",
+            )
+
+
+def _backends(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The fields that name Services, and the names, each once."""
+    places = [("spec.defaultBackend", mapping_at(spec, "defaultBackend"))]
+    for number, entry in enumerate(_mappings(spec.get("rules"))):
+        for place, path in enumerate(_mappings(mapping_at(entry, "http").get("paths"))):
+            places.append((f"spec.rules[{number}].http.paths[{place}].backend", mapping_at(path, "backend")))
+    seen: set[str] = set()
+    for field, backend in places:
+        name = mapping_at(backend, "service").get("name")
+        if isinstance(name, str) and name not in seen:
+            seen.add(name)
+            yield field, name
+
+
+def _key(manifest: Mapping[str, Any], name: str) -> _Key:
+    group, kind = _group_and_kind(manifest)
+    return group, kind, "" if kind == "StorageClass" else _namespace(manifest), name
+
+
+def _group_and_kind(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    return str(manifest.get("apiVersion", "")).rpartition("/")[0], str(manifest.get("kind", ""))
+
+
+def _namespace(manifest: Mapping[str, Any]) -> str:
+    return str(mapping_at(manifest, "metadata").get("namespace") or "default")
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []

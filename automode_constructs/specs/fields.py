@@ -1,0 +1,264 @@
+"""The values that fields take: tokens, lists, names, labels, durations and quantities, and the cure for near misses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, WrapValidator
+
+from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.specs.quantity import near_quantities
+from automode_constructs.specs.rule import rule
+from automode_constructs.tokens import is_list_token, is_resolvable, is_text_token, is_token
+
+__all__ = [
+    "Duration",
+    "DurationOrNever",
+    "LabelKey",
+    "LabelValue",
+    "ListOf",
+    "Quantity",
+    "TokenBearing",
+    "TokenListOf",
+    "TokenOr",
+    "kubernetes_name",
+    "matching",
+    "misplaced_token",
+    "near_duration",
+    "near_quantity",
+]
+
+T = TypeVar("T")
+
+_CRD = "the kind's CRD"
+VALUE = rule(
+    "automode:Value",
+    "all",
+    severity="error",
+    sentence="Every value has the type, the form and the bounds of its field.",
+    source=_CRD,
+)
+KNOWN_LATE = rule(
+    "automode:ValueKnownLate",
+    "all",
+    severity="error",
+    sentence="A value known only after deployment (a CDK token) stands only where CloudFormation can fill it in.",
+    source="AWS CDK Developer Guide, 'Tokens and the AWS CDK'",
+)
+
+NOT_HERE = "holds a value known only after deployment, which cannot stand here"
+
+
+class TokenBearing:
+    """Marks a field that takes a value known only after deployment."""
+
+
+def _pass_text_token(value: Any, check: Any) -> Any:
+    if is_text_token(value):
+        return value
+    if is_token(value):
+        raise misplaced_token(value)
+    return check(value)
+
+
+def _pass_list_token(value: Any, check: Any) -> Any:
+    return value if is_list_token(value) else check(value)
+
+
+TokenOr = Annotated[T, WrapValidator(_pass_text_token), TokenBearing()]
+"""A value of type T, which is text in the manifest, or the CDK token that stands for one."""
+
+ListOf = Annotated[Sequence[T], AfterValidator(tuple)]
+"""A list in YAML; any sequence in, a tuple kept."""
+
+TokenListOf = Annotated[
+    Sequence[Annotated[T, WrapValidator(_pass_text_token)]],
+    WrapValidator(_pass_list_token),
+    AfterValidator(tuple),
+    TokenBearing(),
+]
+"""A list of ``TokenOr[T]``, or the CDK token that stands for the whole list."""
+
+
+def matching(pattern: str, form: str, cure: str | Callable[[str], str] = "") -> AfterValidator:
+    """A check of a text's form whose refusal says the form in words.
+
+    Args:
+        pattern: what the whole text matches.
+        form: the form in words.
+        cure: what to write instead, or a function that says it of the text. Default: the form says it.
+    """
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if is_token(value):
+            raise misplaced_token(value)
+        if compiled.fullmatch(value) is None:
+            raise AutoModeError.of(
+                "", "", f"{shown(value)} is not {form}", cure if isinstance(cure, str) else cure(value)
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+_QUALIFIED_NAME = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)"
+_DNS_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+
+LabelKey = Annotated[
+    str,
+    StringConstraints(max_length=316),
+    matching(
+        rf"((?=[^/]{{1,253}}/){_DNS_NAME}/)?{_QUALIFIED_NAME}",
+        "a label key ('name' or 'dns.prefix/name', name of 1 to 63)",
+    ),
+]
+"""The key of a Kubernetes label: an optional DNS prefix of at most 253 characters and a name of at most 63."""
+
+LabelValue = Annotated[
+    str,
+    matching(rf"{_QUALIFIED_NAME}?", "a label value (at most 63 letters, digits, '-', '_', '.')"),
+]
+"""The value of a Kubernetes label: at most 63 letters, digits, ``-``, ``_`` and ``.``."""
+
+_DURATION = r"([0-9]{1,9}[smh])+"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SPELT_OUT = re.compile(
+    r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *(s|m|h|d|w)(?:econds?|ecs?|inutes?|ins?|ours?|rs?|ays?|eeks?)?"
+)
+
+
+def _written(seconds: float) -> str:
+    """A length of time as Karpenter reads it, in the largest unit that has no fraction; ``""`` where none has."""
+    for unit in "hms":
+        if seconds >= 0 and seconds % _UNITS[unit] == 0:
+            return f"{int(seconds // _UNITS[unit])}{unit}"
+    return ""
+
+
+def _in_units(number: object) -> str:
+    return f"write '{number}s' for seconds, '{number}m' for minutes, '{number}h' for hours"
+
+
+def near_duration(text: str, *forms: str) -> str:
+    """The cure for what is no duration but can be read as one, such as ``10d`` or ``30 seconds``.
+
+    Args:
+        text: what was given.
+        forms: patterns one of which the cure must match. Default: any duration will do.
+    """
+    meant = text.strip().lower()
+    parts = _SPELT_OUT.findall(meant)
+    written = _written(sum(float(number) * _UNITS[unit] for number, unit in parts))
+    if meant.isdecimal() and not forms:
+        return _in_units(meant)
+    if not parts or not written or _SPELT_OUT.sub("", meant).strip(" ,"):
+        return ""
+    return f"write '{written}'" if not forms or any(re.fullmatch(form, written) for form in forms) else ""
+
+
+def _no_number(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        written = _written(value.total_seconds())
+        raise AutoModeError.of("", "", f"needs a text, got {value!r}", f"write '{written}'" if written else "")
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise AutoModeError.of("", "", f"needs a text, got {shown(value)}", _in_units(value))
+    return value
+
+
+Duration = Annotated[
+    str, BeforeValidator(_no_number), matching(_DURATION, "a duration such as '30s' or '1h30m'", near_duration)
+]
+"""A duration as Karpenter reads it: whole numbers of ``h``, ``m``, ``s``."""
+
+DurationOrNever = Annotated[
+    str,
+    BeforeValidator(_no_number),
+    matching(
+        rf"{_DURATION}|Never",
+        "a duration such as '30s', '1h30m' or 'Never'",
+        lambda text: "write 'Never'" if text.lower() == "never" else near_duration(text),
+    ),
+]
+"""A duration, or ``Never``."""
+
+_QUANTITY = re.compile(
+    r"(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?"
+)
+MAX_EXACT_INTEGER = 2**53 - 1
+"""Beyond it the CDK, which counts in doubles, would write another number."""
+
+
+def near_quantity(text: str, *forms: str) -> str:
+    """The cure for what is no quantity but is near to one, such as ``100GB``.
+
+    Args:
+        text: what was given.
+        forms: patterns one of which the cure must match. Default: any quantity will do.
+    """
+    near = [one for one in near_quantities(text) if not forms or any(re.fullmatch(form, one) for form in forms)]
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def _quantity(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > MAX_EXACT_INTEGER:
+            raise AutoModeError.of("", "", f"{shown(value)} is too large to stand as a number", "write it as a text")
+        return value
+    if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
+        message = f"{shown(value)} is not a quantity such as 1000, '500m' or '64Gi'"
+        raise AutoModeError.of(
+            "", "", message, near_quantity(str(value)) or (f"write '{value}'" if isinstance(value, float) else "")
+        )
+    return value
+
+
+Quantity = Annotated[int | str, BeforeValidator(_quantity)]
+"""A Kubernetes quantity: a whole number, or a text with a suffix (``500m``, ``64Gi``)."""
+
+MAX_LABEL_VALUE = 63
+"""The longest value a label may have."""
+
+_KUBERNETES_NAME = re.compile(_DNS_NAME)
+
+
+def kubernetes_name(where: str, name: str, *, longest: int = 253) -> str:
+    """Checks the name of a Kubernetes object: a DNS-1123 subdomain without a token in it.
+
+    Args:
+        where: the construct path, for the message.
+        name: the name.
+        longest: the most characters it may have.
+
+    Raises:
+        AutoModeError: with the cure.
+    """
+    if is_token(name) or is_resolvable(name):
+        raise AutoModeError.of(
+            where,
+            "name",
+            "holds a value known only after deployment",
+            "give a concrete name: it decides the logical id",
+        )
+    if not isinstance(name, str) or len(name) > longest or _KUBERNETES_NAME.fullmatch(name) is None:
+        raise AutoModeError.of(
+            where,
+            "name",
+            f"{shown(name)} cannot be the name of this object",
+            f"use at most {longest} lower-case letters, digits, '-' and '.', "
+            "beginning and ending with a letter or digit",
+        )
+    return name
+
+
+def misplaced_token(value: object) -> AutoModeError:
+    """The error for a value known only after deployment where none can stand."""
+    cure = (
+        "give a concrete value"
+        if is_text_token(value)
+        else "take an item out of a list with Fn.select(...), make a text of a number with Token.as_string(...)"
+    )
+    return KNOWN_LATE.broken("", NOT_HERE, cure)

@@ -1,0 +1,284 @@
+"""What pydantic refuses, in our own words: the field as it was typed, the value, and the cure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence, Sized
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
+from automode_constructs.specs.fields import KNOWN_LATE, VALUE, misplaced_token
+from automode_constructs.specs.rule import rule
+from automode_constructs.tokens import is_resolvable, is_token
+
+if TYPE_CHECKING:
+    from automode_constructs.specs.model import KubeModel
+
+__all__ = ["NOT_A_FIELD", "in_our_words", "inner_model", "with_aliases"]
+
+_CRD = "the kind's CRD"
+UNKNOWN_FIELD = rule(
+    "automode:UnknownField",
+    "all",
+    severity="error",
+    sentence="Every field is one that Auto Mode knows; write newer ones with add_override.",
+    source=_CRD,
+)
+MISSING_FIELD = rule(
+    "automode:MissingField", "all", severity="error", sentence="Every required field is there.", source=_CRD
+)
+
+NOT_A_FIELD = "\0"
+"""Ends a name that Python code must not use, though a field has it in YAML."""
+
+_NEEDED = {
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "int_type": "a whole number",
+    "is_instance_of": "a list",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping",
+    "sequence_str": "a list",
+    "string_type": "a text",
+}
+"""What a field of the wrong type needs, by pydantic's name of the refusal."""
+
+_BOUNDS = {
+    "greater_than_equal": "must be at least {ge}, got {given}",
+    "invalid_key": "has a key that is not a text: {given}",
+    "less_than_equal": "must be at most {le}, got {given}",
+    "multiple_of": "must be a multiple of {multiple_of}, got {given}",
+    "string_too_long": "must have at most {max_length} {unit}, got {length}",
+    "string_too_short": "must have at least {min_length} {unit}, got {length}",
+    "string_unicode": "{given} is not a text",
+    "too_long": "must have at most {max_length} {unit}, got {length}",
+    "too_short": "must have at least {min_length} {unit}, got {length}",
+}
+"""How a value misses its bounds, by pydantic's name of the refusal."""
+
+
+def in_our_words(model: type[KubeModel], error: ValidationError, *, by_alias: bool) -> AutoModeError:
+    """The error of this library for one of pydantic's.
+
+    Args:
+        model: the model that was to be made.
+        error: pydantic's error.
+        by_alias: whether fields are named as in YAML.
+    """
+    problems: list[Problem] = []
+    for details in error.errors(include_url=False):
+        problems += _problems(model, details, by_alias=by_alias)
+    return AutoModeError("", problems)
+
+
+def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) -> Sequence[Problem]:
+    kind, location, given, bounds = details["type"], details["loc"], details["input"], details.get("ctx", {})
+    field = _dotted(model, location, by_alias=by_alias)
+    message, cure, cause, broken = "", "", bounds.get("error"), VALUE
+    if is_resolvable(given):
+        message = f"got a CDK object ({type(given).__name__}), not a value"
+        cure, broken = "pass the text that stands for it, for example with Token.as_string(...)", KNOWN_LATE
+    elif isinstance(cause, AutoModeError):
+        named = _model_at(model, location) if by_alias else None
+        told = (cause if named is None else with_aliases(cause, named)).at("", field)
+        return [replace(problem, rule=problem.rule or VALUE.id) for problem in told.problems]
+    elif is_token(given):
+        return misplaced_token(given).at("", field).problems
+    elif kind == "extra_forbidden":
+        *outer, name = location
+        name = name.removesuffix(NOT_A_FIELD) if isinstance(name, str) else name
+        field = _dotted(model, outer, by_alias=by_alias) + _key(name)
+        message, broken = "is not a known field", UNKNOWN_FIELD
+        at = _model_at(model, outer)
+        cure = at.wrong_names.get(str(name), "") if at is not None and by_alias else ""
+        cure = cure or _home_of(str(name), model, outer, by_alias=by_alias)
+        cure = cure or did_you_mean(str(name), _field_names(at, by_alias=by_alias))
+    elif kind == "literal_error":
+        message = f"{shown(given)} is not allowed"
+        cure = did_you_mean(given if isinstance(given, str) else "", re.findall(r"'([^']*)'", bounds["expected"]))
+    elif kind == "missing":
+        message, broken = "is required", MISSING_FIELD
+    elif kind in _NEEDED:
+        message = f"needs {_NEEDED[kind]}, got {shown(given)}"
+    elif kind in _BOUNDS:
+        message = _BOUNDS[kind].format(
+            **bounds,
+            given=shown(given),
+            length=len(given) if isinstance(given, Sized) else "",
+            unit=("character" if isinstance(given, str) else "item") + ("" if bounds.get("min_length") == 1 else "s"),
+        )
+    else:
+        text = details["msg"]
+        message = f"{text[:1].lower()}{text[1:]}, got {shown(given)}"
+    return [broken.problem(field.removeprefix("."), message, cure)]
+
+
+_EVERYWHERE = frozenset({"group", "id", "key", "kind", "name", "value", "values"})
+"""Names that so many models have that another one of them is hardly meant."""
+
+_DEEPEST = 6
+"""No kind has more levels of models."""
+
+
+def _home_of(name: str, model: type[KubeModel], location: Sequence[str | int], *, by_alias: bool) -> str:
+    """The cure for a field that stands in a part of the object that has none of this name, while another part has."""
+    at = _model_at(model, location)
+    if at is None or name in _EVERYWHERE or _own_name(at, name, by_alias=by_alias):
+        return ""
+    below = [place for place in _places_of(name, at) if len(place) == len(next(_places_of(name, at)))]
+    if below:
+        return _write_in(at, below[:3], name, by_alias=by_alias)
+    for end in reversed(range(len(location))):
+        outer, part = _model_at(model, location[:end]), location[end]
+        if outer is not None and isinstance(part, str) and _own_name(outer, name, by_alias=by_alias):
+            return f"write it further out, beside '{_own_name(outer, part, by_alias=by_alias)}'"
+    # Not in lists: who names a field of an egress rule in an ingress rule wants no egress rule.
+    aside = list(_places_of(name, model, lists=False))
+    if aside or by_alias:
+        return _write_in(model, aside[:3], name, by_alias=by_alias) if aside else ""
+    for outer in _outer_models(model):
+        for place in [(), *_places_of(name, outer)]:
+            home = _model_at(outer, place)
+            if home is not None and _own_name(home, name, by_alias=False):
+                return f"write it in {home.__name__}"
+    return ""
+
+
+def _write_in(model: type[KubeModel], places: Sequence[tuple[str, ...]], name: str, *, by_alias: bool) -> str:
+    homes = [_model_at(model, place) for place in places]
+    right = next(_own_name(home, name, by_alias=by_alias) for home in homes if home is not None)
+    written = " or ".join(f"'{_dotted(model, place, by_alias=by_alias)}'" for place in places)
+    whose = "" if by_alias else f" ({' or '.join(dict.fromkeys(home.__name__ for home in homes if home is not None))})"
+    return f"write {'it' if name == right else right} in {written}{whose}"
+
+
+def _own_name(model: type[KubeModel], name: str, *, by_alias: bool) -> str:
+    """The name of a model's field, given as in Python or as in YAML; ``""`` where it has none."""
+    for python, field in model.model_fields.items():
+        alias = field.serialization_alias or python
+        if name in (python, alias):
+            return alias if by_alias else python
+    return ""
+
+
+def _places_of(name: str, model: type[KubeModel], *, lists: bool = True) -> Iterator[tuple[str, ...]]:
+    """The paths of the parts of a model that have a field of this name; the nearest first.
+
+    Args:
+        name: as in Python or as in YAML.
+        model: the model.
+        lists: whether items of lists are looked at. Default: True.
+    """
+    waiting: list[tuple[tuple[str, ...], type[KubeModel]]] = [((), model)]
+    for path, at in waiting:
+        if path and _own_name(at, name, by_alias=False):
+            yield path
+        if len(path) < _DEEPEST:
+            inner = [(field, inner_model(info.annotation)) for field, info in at.model_fields.items()]
+            waiting += [
+                ((*path, field), part)
+                for field, part in inner
+                if part is not None and (lists or part in get_args(at.model_fields[field].annotation))
+            ]
+
+
+def _outer_models(model: type[KubeModel]) -> Iterator[type[KubeModel]]:
+    """The models that a model is a part of; the nearest first."""
+    *_, base, _ = (known for known in model.__mro__ if issubclass(known, BaseModel))
+    waiting = [model]
+    for at in waiting:
+        for known in _all_models(cast("type[KubeModel]", base)):
+            if known not in waiting and any(
+                inner_model(field.annotation) is at for field in known.model_fields.values()
+            ):
+                waiting.append(known)
+                yield known
+
+
+def _all_models(base: type[KubeModel]) -> Iterator[type[KubeModel]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _all_models(model)
+
+
+def with_aliases(error: AutoModeError, model: type[KubeModel]) -> AutoModeError:
+    """The same, with the fields of the model and of those inside it named as in YAML."""
+    aliases = _aliases(model)
+    written = re.compile(rf"\b({'|'.join(name for name in aliases if '_' in name) or '(?!)'})\b")
+
+    def named(text: str) -> str:
+        return written.sub(lambda match: aliases[match[0]], text)
+
+    def placed(field: str) -> str:
+        path = re.sub(rf"(?:^|\.){written.pattern}", lambda match: _key(aliases[match[1]]), field)
+        return path.removeprefix(".")
+
+    return AutoModeError(
+        error.where,
+        [
+            replace(problem, field=placed(problem.field), message=named(problem.message), cure=named(problem.cure))
+            for problem in error.problems
+        ],
+    )
+
+
+@cache
+def _aliases(model: type[KubeModel]) -> dict[str, str]:
+    """The YAML name of every field of a model and of those inside it; the model's own come first."""
+    aliases: dict[str, str] = {}
+    for field in model.model_fields.values():
+        inner = inner_model(field.annotation)
+        aliases |= _aliases(inner) if inner is not None and inner is not model else {}
+    return aliases | {name: field.serialization_alias or name for name, field in model.model_fields.items()}
+
+
+def _dotted(model: type[KubeModel], location: Sequence[str | int], *, by_alias: bool) -> str:
+    path = ""
+    for position, part in enumerate(location):
+        at = _model_at(model, location[:position])
+        if at is not None and isinstance(part, str) and part in at.model_fields:
+            path += _key((at.model_fields[part].serialization_alias if by_alias else None) or part)
+        elif part != "[key]":
+            path += _key(part)
+    return path.removeprefix(".")
+
+
+def _key(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if re.fullmatch(r"[A-Za-z_]\w*", part) else f"[{shown(part)}]"
+
+
+def _model_at(model: type[KubeModel], location: Sequence[str | int]) -> type[KubeModel] | None:
+    at: type[KubeModel] | None = model
+    inner: Any = model
+    for part in location:
+        if at is not None and isinstance(part, str):
+            field = at.model_fields.get(part)
+            if field is None:
+                return None
+            inner = field.annotation
+        at = inner_model(inner)
+    return at
+
+
+def inner_model(annotation: Any) -> type[KubeModel] | None:
+    """The model that a field holds, itself or as items of a list or mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return cast("type[KubeModel]", annotation)
+    for part in get_args(annotation):
+        found = inner_model(part)
+        if found is not None:
+            return found
+    return None
+
+
+def _field_names(model: type[KubeModel] | None, *, by_alias: bool) -> list[str]:
+    if model is None:
+        return []
+    return [(field.serialization_alias or name) if by_alias else name for name, field in model.model_fields.items()]

@@ -1,0 +1,142 @@
+"""What the linter finds in files that no object shows alone; and what it leaves alone, since files never show all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automode_constructs.cli.lint import lint
+
+TOGETHER = {
+    "automode:DuplicateObject",
+    "automode:EqualWeights",
+    "automode:NlbInLocalZone",
+    "automode:NodeClassNotFound",
+    "automode:PolicyNames",
+    "automode:ReservedNotAdmitted",
+    "automode:WorkloadFitsNoPool",
+}
+
+
+def node_class(name: str, **spec: Any) -> dict[str, Any]:
+    selectors = {"subnetSelectorTerms": [{"id": "subnet-0123"}], "securityGroupSelectorTerms": [{"id": "sg-0123"}]}
+    return {
+        "apiVersion": "eks.amazonaws.com/v1",
+        "kind": "NodeClass",
+        "metadata": {"name": name},
+        "spec": {"role": "nodes", **selectors, **spec},
+    }
+
+
+def pool(name: str, of: str = "default", category: str = "c", capacity: str = "on-demand", **spec: Any) -> Any:
+    requirements = [
+        {"key": "eks.amazonaws.com/instance-category", "operator": "In", "values": [category]},
+        {"key": "karpenter.sh/capacity-type", "operator": "In", "values": [capacity]},
+    ]
+    reference = {"group": "eks.amazonaws.com", "kind": "NodeClass", "name": of}
+    template = {"spec": {"nodeClassRef": reference, "requirements": requirements}}
+    return {
+        "apiVersion": "karpenter.sh/v1",
+        "kind": "NodePool",
+        "metadata": {"name": name},
+        "spec": {"template": template, **spec},
+    }
+
+
+def deployment(**selector: str) -> dict[str, Any]:
+    pods = {"nodeSelector": selector, "containers": [{"name": "main", "image": "example.com/app:1"}]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "app", "namespace": "apps"},
+        "spec": {"template": {"metadata": {"labels": {"app": "app"}}, "spec": pods}},
+    }
+
+
+def found(folder: Path, *files: list[Any]) -> list[str]:
+    """The findings about more than one object, of files with one document a line."""
+    for number, documents in enumerate(files):
+        (folder / str(number)).mkdir()
+        text = "".join(f"---\n{json.dumps(document)}\n" for document in documents)
+        (folder / str(number) / "all.yaml").write_text(text, "utf-8")
+    return [
+        f"{Path(finding.file).parent.name}:{finding.line} {finding.severity} {finding.rule} {finding}"
+        for finding in lint([str(folder)]).findings
+        if finding.rule in TOGETHER
+    ]
+
+
+def test_a_reservation_that_no_pool_admits_is_a_warning(tmp_path: Path) -> None:
+    reserved = node_class("gpu", capacityReservationSelectorTerms=[{"id": "cr-56fac701cc1951b03"}])
+    assert found(tmp_path, [reserved, pool("gpu", "gpu", "g")]) == [
+        "0:4 warning automode:ReservedNotAdmitted spec.template.spec.requirements: NodeClass 'gpu' selects capacity "
+        "reservations, but NodePool 'gpu' does not admit the capacity type reserved, so that they are never used; "
+        "add reserved to the values of karpenter.sh/capacity-type"
+    ]
+
+
+def test_a_slip_in_the_name_of_a_class_is_a_warning(tmp_path: Path) -> None:
+    assert found(
+        tmp_path, [node_class("gpu")], [pool("a", "gpuu"), pool("b", "other"), pool("c", "gpu"), pool("d")]
+    ) == [
+        "1:2 warning automode:NodeClassNotFound spec.template.spec.nodeClassRef.name: no file that is judged makes the "
+        "NodeClass 'gpuu', so that NodePool 'a' never launches a node; did you mean 'gpu'?",
+        "1:4 warning automode:NodeClassNotFound spec.template.spec.nodeClassRef.name: no file that is judged makes the "
+        "NodeClass 'other', so that NodePool 'b' never launches a node; add it, unless it is in the cluster already",
+    ]
+
+
+def test_where_no_file_makes_classes_they_are_elsewhere(tmp_path: Path) -> None:
+    assert found(tmp_path, [pool("a", "gpu"), pool("b", "other")]) == []
+
+
+@pytest.mark.parametrize("name", ["${NAME}", "{{ .Values.name }}"])
+def test_a_class_whose_name_is_filled_in_later_may_be_any(tmp_path: Path, name: str) -> None:
+    assert found(tmp_path, [node_class(name), node_class("general"), pool("a", "gpu")]) == []
+
+
+def test_what_a_template_names_is_there_and_no_more_is_known_of_it(tmp_path: Path) -> None:
+    unfinished = pool("b", "gpu", "${CATEGORY}", weight=1)
+    fits = deployment(**{"eks.amazonaws.com/instance-category": "r"})
+    assert found(tmp_path, [node_class("gpu", role="${ROLE}"), pool("a", "gpu", weight=1), unfinished, fits]) == []
+
+
+def test_a_workload_that_fits_none_of_the_pools_in_the_files_is_a_warning(tmp_path: Path) -> None:
+    lost = deployment(**{"example.com/team": "a"})
+    assert found(tmp_path, [lost, pool("p")]) == [
+        "0:2 warning automode:WorkloadFitsNoPool spec.template.spec.nodeSelector: Deployment 'app' in namespace 'apps' "
+        "fits no pool: no pool makes nodes with example.com/team=a; correct the nodeSelector, or set these labels or "
+        "requirements in a pool"
+    ]
+
+
+def test_where_no_file_holds_pools_workloads_are_not_held_against_them(tmp_path: Path) -> None:
+    assert found(tmp_path, [deployment(**{"example.com/team": "a"})]) == []
+
+
+def test_pools_of_equal_weight_are_a_warning_in_one_cluster(tmp_path: Path) -> None:
+    assert [text[:31] for text in found(tmp_path, [pool("a", weight=1)], [pool("b", weight=1)])] == [
+        "1:2 warning automode:EqualWeigh"
+    ]
+
+
+def test_the_files_of_several_clusters_hold_nothing_but_duplicates(tmp_path: Path) -> None:
+    def of_cluster(own: str) -> list[Any]:
+        policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": own}}
+        ours = {"apiVersion": "networking.k8s.aws/v1alpha1", "kind": "ApplicationNetworkPolicy"}
+        other = {**ours, "metadata": {"name": {"a": "b", "b": "a"}[own]}, "spec": {}}
+        return [node_class("gpu"), pool("gpu", "gpu", weight=1), pool(f"gpu-{own}", "gpu", weight=1), policy, other]
+
+    texts = found(tmp_path, of_cluster("a"), of_cluster("b"))
+    assert [text.partition(" metadata")[0] for text in texts] == [
+        "1:2 warning automode:DuplicateObject",
+        "1:4 warning automode:DuplicateObject",
+    ]
+
+
+def test_the_examples_of_this_repository_are_told_no_more_than_before() -> None:
+    run = lint([str(Path(__file__).parents[2] / "examples")])
+    assert {finding.rule for finding in run.findings} & TOGETHER <= {"automode:DuplicateObject"}
