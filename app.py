@@ -8,8 +8,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any
 
@@ -21,9 +21,10 @@ if __name__ == "__main__":
 import aws_cdk as cdk
 
 from automode_constructs import patterns
+from automode_constructs.arguments import is_whole_number
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
-from automode_constructs.errors import AutoModeError, Problem, did_you_mean
+from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.regions import known_regions, partition_of
 from charts import DEMOS
 from stacks.platform_stack import PlatformStack
@@ -32,24 +33,99 @@ CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
 """Context keys of the CDK's own that have neither ':' nor '@' in them."""
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("needs a text")
+    return value
+
+
+def _name(value: Any) -> str:
+    text = _text(value)
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,79}", text) is None:
+        raise _RefusedError(
+            f"'{text}' cannot name stacks and a cluster",
+            "use 1 to 80 letters, digits and '-', beginning with a letter",
+        )
+    return text
+
+
+def _region(value: Any) -> str:
+    text = _text(value)
+    if re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", text) is None:
+        raise _RefusedError(f"'{text}' is not a region", did_you_mean(text, known_regions()))
+    return text
+
+
+def _account(value: Any) -> str:
+    text = _text(value)
+    if re.fullmatch(r"[0-9]{12}", text) is None:
+        raise _RefusedError(f"'{text}' is not an account id", "give its 12 digits")
+    return text
+
+
+def _switch(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value not in ("true", "false"):
+        raise ValueError("needs true or false")
+    return bool(value == "true")
+
+
+def _count(value: Any) -> int:
+    number = int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value) else value
+    if not is_whole_number(number) or not 0 <= number < 10**9:
+        raise ValueError("needs a whole number from 0 to 999,999,999")
+    return int(number)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    parts = value
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            parts = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",") if part]
+        except (ValueError, RecursionError):
+            parts = None
+    if not isinstance(parts, list) or not all(isinstance(part, str) and part for part in parts):
+        raise ValueError("needs a list of texts (a,b,c or a JSON list)")
+    return tuple(parts)
+
+
+def _demos(value: Any) -> tuple[str, ...]:
+    demos = _texts(value)
+    for demo in demos:
+        if demo not in DEMOS:
+            raise _RefusedError(f"'{demo}' is not known", did_you_mean(demo, DEMOS))
+    return demos
+
+
+class _RefusedError(Exception):
+    """A value of the right form that cannot be, and the cure."""
+
+
+def _key(default: Any, read: Callable[[Any], Any]) -> Any:
+    """A context key: what holds without it, and how its value is read."""
+    return field(default=default, metadata={"read": read})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """The context keys, each with its default; ``-c key=value`` on the command line or ``context`` in cdk.json."""
 
-    name: str = "automode"
-    version: str = DEFAULT_VERSION
-    region: str | None = None
-    account: str | None = None
-    admin_role_arns: tuple[str, ...] = ()
-    endpoint_cidrs: tuple[str, ...] = ()
-    availability_zones: tuple[str, ...] = ()
-    ephemeral: bool = False
-    hardened_pools: bool = True
-    demos: tuple[str, ...] = tuple(DEMOS)
-    retail_store_replicas: int = 1
-    gpt_oss_replicas: int = 0
-    bare_gpu_pool: bool = False
-    gpu_metrics: bool = False
+    name: str = _key("automode", _name)
+    version: str = _key(DEFAULT_VERSION, _text)
+    region: str | None = _key(None, _region)
+    account: str | None = _key(None, _account)
+    admin_role_arns: tuple[str, ...] = _key((), _texts)
+    endpoint_cidrs: tuple[str, ...] = _key((), _texts)
+    availability_zones: tuple[str, ...] = _key((), _texts)
+    ephemeral: bool = _key(False, _switch)
+    hardened_pools: bool = _key(True, _switch)
+    demos: tuple[str, ...] = _key(tuple(DEMOS), _demos)
+    retail_store_replicas: int = _key(1, _count)
+    gpt_oss_replicas: int = _key(0, _count)
+    bare_gpu_pool: bool = _key(False, _switch)
+    gpu_metrics: bool = _key(False, _switch)
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Settings:
@@ -58,87 +134,41 @@ class Settings:
         Raises:
             AutoModeError: with every unknown key and every value of the wrong form.
         """
-        types = {field.name: field.type for field in fields(cls)}
+        readers = {known.name: known.metadata["read"] for known in fields(cls)}
         problems: list[Problem] = []
         values: dict[str, Any] = {}
-        for key, given in context.items():
-            if key in types:
+        for key, value in context.items():
+            if key in readers:
                 try:
-                    values[key] = _READERS[str(types[key])](given)
+                    values[key] = readers[key](value)
                 except ValueError as error:
-                    problems.append(Problem(field=key, message=f"{error}, got {json.dumps(given)}"))
+                    problems.append(Problem(field=key, message=f"{error}, got {_as_json(value)}"))
+                except _RefusedError as refused:
+                    message, cure = refused.args
+                    problems.append(Problem(field=key, message=message, cure=cure))
+            elif key.strip() in readers:
+                problems.append(
+                    Problem(
+                        field=repr(key),
+                        message="has a blank at its end or beginning",
+                        cure=f"write '{key.strip()}'; in a shell quote each setting for itself: "
+                        f"-c '{key.strip()}={value if isinstance(value, str) else '...'}'",
+                    )
+                )
             elif ":" not in key and "@" not in key and key not in CDK_KEYS:
-                problems.append(Problem(field=key, message="is not a known key", cure=did_you_mean(key, types)))
-        name, region, account = values.get("name", "a"), values.get("region"), values.get("account")
-        if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,79}", name) is None:
-            problems.append(
-                Problem(
-                    field="name",
-                    message=f"'{name}' cannot name stacks and a cluster",
-                    cure="use 1 to 80 letters, digits and '-', beginning with a letter",
-                )
-            )
-        if region is not None and re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", region) is None:
-            problems.append(
-                Problem(
-                    field="region", message=f"'{region}' is not a region", cure=did_you_mean(region, known_regions())
-                )
-            )
-        if account is not None and re.fullmatch(r"[0-9]{12}", account) is None:
-            problems.append(
-                Problem(field="account", message=f"'{account}' is not an account id", cure="give its 12 digits")
-            )
-        problems += [
-            Problem(field="demos", message=f"'{demo}' is not known", cure=did_you_mean(demo, DEMOS))
-            for demo in values.get("demos", ())
-            if demo not in DEMOS
-        ]
+                problems.append(Problem(field=key, message="is not a known key", cure=did_you_mean(key, readers)))
         if problems:
             raise AutoModeError("context", problems)
         return cls(**values)
 
 
-def _text(given: Any) -> str:
-    if not isinstance(given, str) or not given:
-        raise ValueError("needs a text")
-    return given
-
-
-def _switch(given: Any) -> bool:
-    if isinstance(given, bool):
-        return given
-    if given not in {"true", "false"}:
-        raise ValueError("needs true or false")
-    return bool(given == "true")
-
-
-def _count(given: Any) -> int:
-    if isinstance(given, str) and re.fullmatch("[0-9]{1,6}", given):
-        return int(given)
-    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
-        raise ValueError("needs a whole number of at least 0")
-    return given
-
-
-def _list(given: Any) -> tuple[str, ...]:
-    if isinstance(given, str):
-        text = given.strip()
-        try:
-            given = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",") if part]
-        except ValueError:
-            given = None
-    if not isinstance(given, list) or not all(isinstance(part, str) and part for part in given):
-        raise ValueError("needs a list of texts (a,b,c or a JSON list)")
-    return tuple(given)
-
-
-_READERS = {
-    "str": _text,
-    "str | None": _text,
-    "bool": _switch,
-    "int": _count,
-    "tuple[str, ...]": _list,
-}
+def _as_json(value: Any) -> str:
+    """A value as it stands in cdk.json, short enough for a message."""
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return shown(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> None:

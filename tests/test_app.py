@@ -64,7 +64,7 @@ def test_a_region_without_auto_mode_is_a_warning(monkeypatch: pytest.MonkeyPatch
     def built(*_: object, **__: object) -> None:
         raise BuiltError
 
-    monkeypatch.setattr("app.ClusterStack", built)
+    monkeypatch.setattr("automode_constructs.patterns.ClusterStack", built)
     app = cdk.App()
     with pytest.raises(BuiltError):
         build(app, Settings(region="eu-wset-1"))
@@ -84,6 +84,20 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"endpoint_cidrs": "[1"}, 'context: endpoint_cidrs: needs a list of texts (a,b,c or a JSON list), got "[1"'),
     ({"endpoint_cidrs": {"a": 1}}, "context: endpoint_cidrs: needs a list of texts"),
     ({"admin_role_arns": [1]}, "context: admin_role_arns: needs a list of texts"),
+    ({"demos": "retail-stor"}, "context: demos: 'retail-stor' is not known; did you mean 'retail-store'?"),
+    ({"gpt_oss_replicas": "1" * 5000}, "context: gpt_oss_replicas: needs a whole number from 0 to 999,999,999, got"),
+    ({"gpt_oss_replicas": True}, "context: gpt_oss_replicas: needs a whole number from 0 to 999,999,999, got true"),
+    ({"ephemeral": ["true"]}, 'context: ephemeral: needs true or false, got ["true"]'),
+    ({"ephemeral": object}, "context: ephemeral: needs true or false, got <class 'object'>"),
+    (
+        {"availability_zones": "[" * 2000},
+        f'context: availability_zones: needs a list of texts (a,b,c or a JSON list), got "{"[" * 76}...',
+    ),
+    (
+        {" ephemeral": "true"},
+        "context: ' ephemeral': has a blank at its end or beginning; write 'ephemeral'; in a shell quote each setting "
+        "for itself: -c 'ephemeral=true'",
+    ),
 ]
 
 

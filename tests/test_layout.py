@@ -23,6 +23,7 @@ HOUSE = [LIBRARY, "charts", "stacks", "app"]
 LAYERS = {
     "errors": 0,
     "tokens": 1,
+    "arguments": 2,
     "facts": 2,
     "specs": 3,
     "checks": 4,
@@ -36,7 +37,7 @@ LAYERS = {
 }
 """The library's rooms: each may import itself and those with a lower number."""
 
-LIGHT = {"errors", "tokens", "facts", "specs", "checks"}
+LIGHT = {"errors", "tokens", "arguments", "facts", "specs", "checks"}
 """What a linter needs: it answers in a fraction of a second, and cdk8s and the CDK start a Node process."""
 
 LAZY = (LIBRARY, f"{LIBRARY}.patterns")

@@ -10,8 +10,10 @@ from aws_cdk import Stack
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.cluster_arguments import check_admins
-from automode_constructs.delivery.chart_delivery import ChartTarget, check_is_target
+from automode_constructs.aws.scope import StackScope
+from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
 from automode_constructs.tokens import is_token
 
@@ -41,9 +43,11 @@ class AdminAccess(Construct):
     Source: EKS User Guide, "Create access entries".
     """
 
-    def __init__(self, scope: Construct, id: str, *, cluster: ChartTarget, admin_role_arns: Sequence[str] = ()) -> None:
+    @checked_arguments
+    def __init__(
+        self, scope: StackScope, id: str, *, cluster: ChartTarget, admin_role_arns: Sequence[str] = ()
+    ) -> None:
         where = f"{scope.node.path}/{id}"
-        check_is_target(where, cluster)
         cluster.check_environment(where, scope, "a cluster's access entries are made in its own account and region")
         check_admins(where, admin_role_arns, Stack.of(scope).region)
         _check_single(where, scope, cluster, admin_role_arns)

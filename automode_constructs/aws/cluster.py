@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import jsii
 from aws_cdk import (
@@ -27,21 +27,23 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct, IDependable
 
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import encryption
 from automode_constructs.aws import kubernetes_version as versions
 from automode_constructs.aws.access import admin_ids, admin_policy
+from automode_constructs.aws.cluster_arguments import LOG_TYPES, SCALING_TIERS
 from automode_constructs.aws.exports import export_always, weakly
 from automode_constructs.aws.fips import fips_endpoints, with_fips
 from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
-from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
+from automode_constructs.aws.network import AutoModeNetwork, Network, VpcSubnets
 from automode_constructs.aws.partition_types import refuse_missing_types
 from automode_constructs.aws.roles import CLUSTER_POLICIES, BuiltInNodeRole, ClusterRole, NodeRole
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.aws.zones import warn_of_refused_zones
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
-from automode_constructs.facts.versions import as_of_default
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
@@ -49,12 +51,6 @@ from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 from automode_constructs.tokens import is_token
 
 __all__ = ["LOG_TYPES", "SCALING_TIERS", "AutoModeCluster"]
-
-LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
-"""The five logs of an EKS control plane."""
-
-SCALING_TIERS = ("standard", "tier-xl", "tier-2xl", "tier-4xl", "tier-8xl", "tier-ultra")
-"""Control-plane scaling tiers, as CloudFormation knows them."""
 
 AwsOwned = Literal["aws-owned"]
 """Says that no customer key is wanted: AWS encrypts with a key of its own."""
@@ -79,7 +75,11 @@ class AutoModeCluster(ChartTarget):
         version: Kubernetes minor version, 1.29 or newer as EKS supports it. Default: 1.36; we decide.
         cluster_name: 1 to 100 letters, digits, ``-`` and ``_``. Default: CloudFormation makes one up, with a warning:
             the log group's retention and key are then out of our hands, and a replacement is not refused.
-        network: where the cluster lives. Default: an ``AutoModeNetwork`` of its own; we decide.
+        network: where the cluster lives. Default: the VPC of ``vpc``, or an ``AutoModeNetwork`` of its own; we decide.
+        vpc: a VPC that exists or is made elsewhere, in place of ``network``; ``ExistingNetwork`` says more of one.
+            Default: none.
+        vpc_subnets: the subnets of ``vpc`` for control plane and nodes, in two zones at least: a selection, or a list
+            of selections and subnets. Default: the VPC's private subnets, or the isolated ones of a VPC without them.
         endpoint_cidrs: CIDRs that may reach the API from the internet, never all; IPv6 ones for IPv6 clusters only.
             Default: none, the API is private; we decide (EKS would open it to everyone).
         ip_family: ``ipv6`` gives pods and services IPv6 addresses; the network needs them too. Default: ``ipv4``, as
@@ -133,14 +133,17 @@ class AutoModeCluster(ChartTarget):
     given_name: str | None = None
     """The cluster's name where it was given as text."""
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         version: str | eks.KubernetesVersion = versions.DEFAULT_VERSION,
         cluster_name: str | None = None,
-        network: AutoModeNetwork | ExistingNetwork | None = None,
+        network: Network | None = None,
+        vpc: ec2.IVpc | None = None,
+        vpc_subnets: VpcSubnets | None = None,
         endpoint_cidrs: Sequence[str] = (),
         ip_family: Literal["ipv4", "ipv6"] = "ipv4",
         service_ipv4_cidr: str | None = None,
@@ -165,74 +168,43 @@ class AutoModeCluster(ChartTarget):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         as_of: date | None = None,
     ) -> None:
+        given = arguments.ClusterArguments(
+            version=version,
+            cluster_name=cluster_name,
+            network=network,
+            vpc=vpc,
+            vpc_subnets=vpc_subnets,
+            endpoint_cidrs=endpoint_cidrs,
+            ip_family=ip_family,
+            service_ipv4_cidr=service_ipv4_cidr,
+            built_in_pools=built_in_pools,
+            admin_role_arns=admin_role_arns,
+            creator_admin=creator_admin,
+            cluster_role=cluster_role,
+            permissions_boundary=permissions_boundary,
+            secrets_key=secrets_key,
+            volume_key=volume_key,
+            log_types=log_types,
+            log_retention=log_retention,
+            deletion_protection=deletion_protection,
+            support_type=support_type,
+            zonal_shift=zonal_shift,
+            control_plane_scaling_tier=control_plane_scaling_tier,
+            node_tags=node_tags or {},
+            node_defaults=node_defaults or NodeDefaults(),
+            instance_profile=instance_profile,
+            kubectl=kubectl,
+            kubectl_layer=kubectl_layer,
+            removal_policy=removal_policy,
+            as_of=as_of,
+        )
+        checked = given.checked(scope, id)
+        self._check_only(scope, id, cluster_name)
         super().__init__(scope, id)
-        where = self.node.path
-        arguments.check_region(where, Stack.of(self).region)
-        kubernetes_version = versions.checked_version(self, version, support_type=support_type, as_of=as_of)
-        arguments.check_name(where, cluster_name)
-        self._check_only(cluster_name)
-        if removal_policy not in _REMOVAL_POLICIES:
-            raise AutoModeError.of(
-                where, "removal_policy", f"got {removal_policy.name}", "use RETAIN_ON_UPDATE_OR_DELETE or DESTROY"
-            )
-        if cluster_name is None:
-            Annotations.of(self).add_warning_v2(
-                "automode:ClusterName",
-                "cluster_name: is not given, so that CloudFormation answers a change of what a cluster keeps for life "
-                "(docs/create-only.md) with a second cluster; give cluster_name, and it refuses",
-            )
-        arguments.check_choices(where, "built_in_pools", built_in_pools, BUILT_IN_POOL_NAMES)
-        arguments.check_choices(where, "log_types", log_types, LOG_TYPES)
-        arguments.check_choices(where, "support_type", [support_type], ("STANDARD", "EXTENDED"))
-        if control_plane_scaling_tier is not None:
-            arguments.check_choices(where, "control_plane_scaling_tier", [control_plane_scaling_tier], SCALING_TIERS)
-        arguments.check_admins(where, admin_role_arns, Stack.of(self).region)
-        arguments.check_endpoint_cidrs(where, endpoint_cidrs, ip_family=ip_family)
-        service_cidr = service_ipv4_cidr or (arguments.DEFAULT_SERVICE_IPV4_CIDR if ip_family != "ipv6" else None)
-        if service_cidr is not None:
-            arguments.check_service_cidr(where, service_cidr, () if network is None else network.cidrs)
-        arguments.check_node_tags(where, node_tags or {})
-        defaults = node_defaults or NodeDefaults()
-        if defaults.certificate_bundles:
-            # Late, for it takes time to load.
-            from automode_constructs.manifests.certificates import check_bundles
-
-            check_bundles(
-                where,
-                "node_defaults.certificate_bundles",
-                defaults.certificate_bundles,
-                as_of=as_of or as_of_default(),
-            )
-        arguments.check_built_in_pools_suffice(
-            where,
-            built_in_pools,
-            {
-                "node_tags": bool(node_tags),
-                "instance_profile": instance_profile,
-                "volume_key": volume_key is not None and not isinstance(volume_key, str),
-                "network.pod_subnets": network is not None and bool(network.pod_subnets),
-                "network.node_security_groups": network is not None and bool(network.node_security_groups),
-                **{f"node_defaults.{name}": True for name in defaults.asked_for()},
-            },
-        )
-        # A proxy is a way out, for nodes and for the Lambdas.
-        if network is not None and defaults.https_proxy is None:
-            arguments.check_egress(self, network, kubectl=kubectl)
-
-        self.network = (
-            network if network is not None else AutoModeNetwork(self, "Network", removal_policy=removal_policy)
-        )
+        self.given_name = cluster_name
+        self.network = self._make_network(checked.network, removal_policy)
         """Where the cluster lives."""
-        warn_of_refused_zones(self, self.network.node_subnets)
-        if isinstance(network, ExistingNetwork) and (commands := network.tag_commands()):
-            Annotations.of(self).add_warning_v2(
-                "automode:SubnetTags",
-                "network: load balancers find subnets by their tags, which cannot be seen here; pass tagged=True where "
-                f"they are, else run: {'; '.join(commands)}",
-            )
-        if network is None and service_cidr is not None:
-            arguments.check_service_cidr(where, service_cidr, self.network.cidrs)
-        arguments.check_ip_family(where, ip_family, self.network, service_ipv4_cidr)
+        self._warn(given, checked)
         role = cluster_role or ClusterRole(self, "ClusterRole", custom_tags=bool(node_tags))
         self.cluster_role: iam.IRole = role.role if isinstance(role, ClusterRole) else role
         """The cluster's role."""
@@ -240,124 +212,157 @@ class AutoModeCluster(ChartTarget):
             self._warn_of_foreign_role(custom_tags=bool(node_tags))
         self.built_in_node_role = BuiltInNodeRole(self, "BuiltInNodeRole") if built_in_pools else None
         """The role of the nodes of EKS's own pools; ``None`` without such pools."""
-        self.secrets_key: kms.IKey | None = self._key(
-            "secrets_key",
-            secrets_key,
-            lambda: encryption.secrets_key(
-                self, "SecretsKey", cluster_role=self.cluster_role, removal_policy=removal_policy
-            ),
-            encryption.allow_secrets_encryption,
-        )
-        """The key of Kubernetes secrets."""
-        self.volume_key: kms.IKey | None = self._key(
-            "volume_key",
-            volume_key,
-            lambda: encryption.volume_key(
-                self, "VolumeKey", cluster_role=self.cluster_role, removal_policy=removal_policy
-            ),
-            encryption.allow_volume_encryption,
-        )
-        """The key of the volumes of our nodes and of workloads."""
+        self.secrets_key, self.volume_key = self._keys(given)
         self.log_group = self._make_log_group(cluster_name, log_types, log_retention, removal_policy)
         """The control plane's log group; ``None`` where EKS makes it."""
-
-        # Where the Lambdas that run kubectl can be made without the cluster they are made before it: what fails after a
-        # cluster that refuses to be deleted cannot be rolled back. Its own security group would come too late for them.
-        kubectl_first = kubectl and cluster_name is not None and (ip_family != "ipv6" or defaults.https_proxy is None)
-        self.kubectl_security_group = (
-            ec2.SecurityGroup(
-                self,
-                "KubectlSecurityGroup",
-                vpc=self.network.vpc,
-                description="The Lambdas that run kubectl on an EKS cluster",
-            )
-            if kubectl_first
-            else None
-        )
+        self.kubectl_security_group = self._make_kubectl_security_group(given)
         """The security group of the Lambdas that run kubectl; ``None`` where they use the cluster's."""
-        self.cluster: eks.Cluster = eks.Cluster(
-            self,
-            "Cluster",
-            version=kubernetes_version,
-            cluster_name=cluster_name,
-            # The L2 would attach the first block-storage policy and a second trust statement to a role it may change.
-            role=(
-                self.cluster_role.without_policy_updates()
-                if isinstance(self.cluster_role, iam.Role)
-                else self.cluster_role
-            ),
-            vpc=self.network.vpc,
-            vpc_subnets=[ec2.SubnetSelection(subnets=self.network.node_subnets)],
-            endpoint_access=(
-                eks.EndpointAccess.PUBLIC_AND_PRIVATE.only_from(*endpoint_cidrs)
-                if endpoint_cidrs
-                else eks.EndpointAccess.PRIVATE
-            ),
-            ip_family=eks.IpFamily.IP_V6 if ip_family == "ipv6" else None,
-            service_ipv4_cidr=service_cidr,
-            compute=eks.ComputeConfig(
-                node_pools=list(built_in_pools),
-                node_role=self.built_in_node_role.role if self.built_in_node_role is not None else None,
-            ),
-            secrets_encryption_key=self.secrets_key,
-            cluster_logging=[getattr(eks.ClusterLoggingTypes, _LOG_ENUM[name]) for name in log_types] or None,
-            # A fresh Auto Mode cluster runs nothing: networking add-ons come from EKS, outside the cluster.
-            bootstrap_self_managed_addons=False,
-            bootstrap_cluster_creator_admin_permissions=creator_admin,
-            prune=False,
-            output_config_command=False,
-            kubectl_provider_options=(
-                eks.KubectlProviderOptions(
-                    kubectl_layer=kubectl_layer or versions.kubectl_layer(self, "KubectlLayer", kubernetes_version),
-                    security_groups=[self.kubectl_security_group] if self.kubectl_security_group is not None else None,
-                )
-                if kubectl
-                else None
-            ),
-        )
-        provider = cast("eks.KubectlProvider | None", self.cluster.node.try_find_child("KubectlProvider"))
-        keep_function_logs(
-            self,
-            removal_policy=removal_policy,
-            functions=kubectl_functions(provider) if provider is not None else (),
-        )
-        if provider is not None and cluster_name is not None and self.kubectl_security_group is not None:
-            self._make_kubectl_first(provider, cluster_name, self.kubectl_security_group)
-        # By name, for the L2 makes another class of its resource from one aws-cdk-lib to the next.
-        resource = cast(CfnResource, self.cluster.node.default_child)
-        resource.add_property_override("UpgradePolicy.SupportType", support_type)
-        resource.add_property_override("DeletionProtection", deletion_protection)
-        resource.add_property_override("ZonalShiftConfig.Enabled", zonal_shift)
-        if control_plane_scaling_tier is not None:
-            resource.add_property_override("ControlPlaneScalingConfig.Tier", control_plane_scaling_tier)
-        if self.log_group is not None:
-            # EKS makes the group itself, without retention and key, when it finds none.
-            resource.node.add_dependency(self.log_group)
-        if isinstance(self.network, AutoModeNetwork):
-            # What an account may refuse, such as an Elastic IP, comes before what nothing may delete.
-            resource.node.add_dependency(self.network)
+        self.cluster: eks.Cluster = self._make_cluster(given)
+        """The CDK's cluster."""
+        self._provider = cast(eks.KubectlProvider, self.cluster.kubectl_provider) if kubectl else None
+        self._keep_kubectl(given)
+        self._harden(given)
         self.admin_role_arns: tuple[str, ...] = tuple(admin_role_arns)
         """The roles that administer the cluster by an entry in its own stack."""
-        for entry_id, arn in admin_ids(admin_role_arns):
-            self.cluster.grant_access(entry_id, arn, [admin_policy()])
-        if not admin_role_arns and not creator_admin:
-            # Late, for others may be admitted by then; on a construct without children, so that it runs once.
-            Aspects.of(resource).add(_NoAdmin(self))
-
+        self._admit(given)
         self.node_role = NodeRole(self, "NodeRole", cluster=self, instance_profile=instance_profile)
         """The role of nodes outside EKS's built-in pools, with its access entry."""
         if permissions_boundary is not None:
             iam.PermissionsBoundary.of(self).apply(permissions_boundary)
         self._built_in_pools = tuple(built_in_pools)
         self._kubectl = kubectl
-        self._node_defaults = self._completed(defaults, service_cidr)
-        refuse_missing_types(self)
+        self._node_defaults = self._completed(given.node_defaults, given.service_cidr)
         self._node_tags = dict(node_tags or {})
         self._storage_class = None if volume_key is None else _storage_class(self.volume_key)
+        refuse_missing_types(self)
+        self._export(ip_family)
+
+    def _make_network(self, network: Network | None, removal_policy: RemovalPolicy) -> Network:
+        return network if network is not None else AutoModeNetwork(self, "Network", removal_policy=removal_policy)
+
+    def _warn(self, given: arguments.ClusterArguments, checked: arguments.CheckedArguments) -> None:
+        """Says what works but is risky."""
+        version = given.version if isinstance(given.version, str) else given.version.version
+        versions.warn_of_version(self, version, support_type=given.support_type, as_of=given.as_of)
+        if given.cluster_name is None:
+            Annotations.of(self).add_warning_v2(
+                "automode:ClusterName",
+                "cluster_name: is not given, so that CloudFormation answers a change of what a cluster keeps for life "
+                "(docs/create-only.md) with a second cluster; give cluster_name, and it refuses",
+            )
+        if checked.egress is not None:
+            checked.egress.warn(self)
+        warn_of_refused_zones(self, self.network.node_subnets)
+        if commands := self.network.tag_commands():
+            Annotations.of(self).add_warning_v2(
+                "automode:SubnetTags",
+                "network: load balancers find subnets by their tags, which cannot be seen here; pass tagged=True where "
+                f"they are, else run: {'; '.join(commands)}",
+            )
+
+    def _keys(self, given: arguments.ClusterArguments) -> tuple[kms.IKey | None, kms.IKey | None]:
+        """The keys of secrets and of volumes."""
+        options: dict[str, Any] = {"cluster_role": self.cluster_role, "removal_policy": given.removal_policy}
+        secrets = self._key(
+            given.secrets_key,
+            lambda: encryption.secrets_key(self, "SecretsKey", **options),
+            encryption.allow_secrets_encryption,
+        )
+        volumes = self._key(
+            given.volume_key,
+            lambda: encryption.volume_key(self, "VolumeKey", **options),
+            encryption.allow_volume_encryption,
+        )
+        return secrets, volumes
+
+    def _make_kubectl_security_group(self, given: arguments.ClusterArguments) -> ec2.SecurityGroup | None:
+        # Where the Lambdas that run kubectl can be made without the cluster they are made before it: what fails after a
+        # cluster that refuses to be deleted cannot be rolled back. Its own security group would come too late for them.
+        ipv6_proxy = given.ip_family == "ipv6" and given.node_defaults.https_proxy is not None
+        if not given.kubectl or given.cluster_name is None or ipv6_proxy:
+            return None
+        return ec2.SecurityGroup(
+            self,
+            "KubectlSecurityGroup",
+            vpc=self.network.vpc,
+            description="The Lambdas that run kubectl on an EKS cluster",
+        )
+
+    def _make_cluster(self, given: arguments.ClusterArguments) -> eks.Cluster:
+        version = given.version if isinstance(given.version, eks.KubernetesVersion) else None
+        version = version or eks.KubernetesVersion.of(cast(str, given.version))
+        # The L2 would attach the first block-storage policy and a second trust statement to a role it may change.
+        role = self.cluster_role
+        role = role.without_policy_updates() if isinstance(role, iam.Role) else role
+        endpoint_access = eks.EndpointAccess.PRIVATE
+        if given.endpoint_cidrs:
+            endpoint_access = eks.EndpointAccess.PUBLIC_AND_PRIVATE.only_from(*given.endpoint_cidrs)
+        kubectl = None
+        if given.kubectl:
+            group = self.kubectl_security_group
+            kubectl = eks.KubectlProviderOptions(
+                kubectl_layer=given.kubectl_layer or versions.kubectl_layer(self, "KubectlLayer", version),
+                security_groups=None if group is None else [group],
+            )
+        node_role = None if self.built_in_node_role is None else self.built_in_node_role.role
+        return eks.Cluster(
+            self,
+            "Cluster",
+            version=version,
+            cluster_name=given.cluster_name,
+            role=role,
+            vpc=self.network.vpc,
+            vpc_subnets=[ec2.SubnetSelection(subnets=self.network.node_subnets)],
+            endpoint_access=endpoint_access,
+            ip_family=eks.IpFamily.IP_V6 if given.ip_family == "ipv6" else None,
+            service_ipv4_cidr=given.service_cidr,
+            compute=eks.ComputeConfig(node_pools=list(given.built_in_pools), node_role=node_role),
+            secrets_encryption_key=self.secrets_key,
+            cluster_logging=[getattr(eks.ClusterLoggingTypes, _LOG_ENUM[name]) for name in given.log_types] or None,
+            # A fresh Auto Mode cluster runs nothing: networking add-ons come from EKS, outside the cluster.
+            bootstrap_self_managed_addons=False,
+            bootstrap_cluster_creator_admin_permissions=given.creator_admin,
+            prune=False,
+            output_config_command=False,
+            kubectl_provider_options=kubectl,
+        )
+
+    def _keep_kubectl(self, given: arguments.ClusterArguments) -> None:
+        provider, group = self._provider, self.kubectl_security_group
+        functions = () if provider is None else kubectl_functions(provider)
+        keep_function_logs(self, removal_policy=given.removal_policy, functions=functions)
+        if provider is not None and given.cluster_name is not None and group is not None:
+            self._make_kubectl_first(provider, given.cluster_name, group)
+
+    def _harden(self, given: arguments.ClusterArguments) -> None:
+        """What the CDK's cluster has no argument for."""
+        # By name, for the L2 makes another class of its resource from one aws-cdk-lib to the next.
+        resource = cast(CfnResource, self.cluster.node.default_child)
+        resource.add_property_override("UpgradePolicy.SupportType", given.support_type)
+        resource.add_property_override("DeletionProtection", given.deletion_protection)
+        resource.add_property_override("ZonalShiftConfig.Enabled", given.zonal_shift)
+        if given.control_plane_scaling_tier is not None:
+            resource.add_property_override("ControlPlaneScalingConfig.Tier", given.control_plane_scaling_tier)
+        if self.log_group is not None:
+            # EKS makes the group itself, without retention and key, when it finds none.
+            resource.node.add_dependency(self.log_group)
+        if self.network.made_here is not None:
+            # What an account may refuse, such as an Elastic IP, comes before what nothing may delete.
+            resource.node.add_dependency(self.network.made_here)
+
+    def _admit(self, given: arguments.ClusterArguments) -> None:
+        for entry_id, arn in admin_ids(given.admin_role_arns):
+            self.cluster.grant_access(entry_id, arn, [admin_policy()])
+        if not given.admin_role_arns and not given.creator_admin:
+            # Late, for others may be admitted by then; on a construct without children, so that it runs once.
+            Aspects.of(cast(CfnResource, self.cluster.node.default_child)).add(_NoAdmin(self))
+
+    def _export(self, ip_family: str) -> None:
+        """Exports what other stacks may read for the cluster's life."""
         export_always(self, self._lasting_values())
         vpc = self.network.vpc
-        if isinstance(self.network, AutoModeNetwork):
-            export_always(self.network, [vpc.vpc_id])
+        if self.network.made_here is not None:
+            export_always(self.network.made_here, [vpc.vpc_id])
         if ip_family == "ipv6" and isinstance(vpc, ec2.Vpc):
             export_always(vpc, [vpc.vpc_ipv6_cidr_blocks])
 
@@ -412,12 +417,7 @@ class AutoModeCluster(ChartTarget):
     @property
     def delivery_dependencies(self) -> Sequence[IDependable]:
         """Network, keys and roles: they must outlive the objects, whose nodes and handler use them."""
-        network: Sequence[IDependable] = (
-            [self.network]
-            if isinstance(self.network, AutoModeNetwork)
-            else [self.network.vpc, *self.network.node_subnets, *self.network.pod_subnets]
-        )
-        return [*network, self.cluster_role, self.cluster]
+        return [*self.network.delivery_dependencies, self.cluster_role, self.cluster]
 
     def check_deliverable(self, where: str) -> None:
         """Refuses a delivery without a kubectl provider."""
@@ -434,9 +434,8 @@ class AutoModeCluster(ChartTarget):
         values = [self.cluster.cluster_name, self.cluster.cluster_security_group_id, self.node_role.role_name]
         if self.node_role.instance_profile_name is not None:
             values.append(self.node_role.instance_profile_name)
-        provider = self.cluster.node.try_find_child("KubectlProvider")
-        if isinstance(provider, eks.KubectlProvider):
-            values.append(provider.service_token)
+        if self._provider is not None:
+            values.append(self._provider.service_token)
         return values
 
     def _completed(self, said: NodeDefaults, service_cidr: str | None) -> NodeDefaults | None:
@@ -463,11 +462,10 @@ class AutoModeCluster(ChartTarget):
                 ipv6=service_cidr is None,
                 in_lambda=self._kubectl,
             )
-        provider = self.cluster.node.try_find_child("KubectlProvider")
-        if isinstance(provider, eks.KubectlProvider):
+        if self._provider is not None:
             egress = self.network.has_egress or defaults.https_proxy is not None
             fips = fips_endpoints(region, egress=egress, services=services) if defaults.fips else (False, False)
-            configure_handler(self, provider, defaults, fips=fips)
+            configure_handler(self, self._provider, defaults, fips=fips)
         return defaults
 
     def _network_cidrs(self, *, ipv6: bool) -> list[str]:
@@ -488,8 +486,7 @@ class AutoModeCluster(ChartTarget):
 
     def _key(
         self,
-        field: str,
-        given: kms.IKey | AwsOwned | None,
+        given: kms.IKey | str | None,
         make: Callable[[], kms.Key],
         allow: Callable[[Construct, kms.IKey, iam.IRole], None],
     ) -> kms.IKey | None:
@@ -497,9 +494,7 @@ class AutoModeCluster(ChartTarget):
         if given is None:
             return make()
         if isinstance(given, str):
-            arguments.check_choices(self.node.path, field, [given], ("aws-owned",))
             return None
-        arguments.check_key(self.node.path, field, given.key_arn, Stack.of(self).region)
         allow(self, given, self.cluster_role)
         return given
 
@@ -554,24 +549,24 @@ class AutoModeCluster(ChartTarget):
         ways = [subnet.internet_connectivity_established for subnet in self.network.node_subnets]
         self.cluster.node.find_child("KubectlReadyBarrier").node.add_dependency(control_plane, *ways)
 
-    def _check_only(self, cluster_name: str | None) -> None:
+    @staticmethod
+    def _check_only(scope: Construct, id: str, cluster_name: str | None) -> None:
         """Refuses a second cluster of one name where both would come into one account and region."""
         if cluster_name is None or is_token(cluster_name):
             return
-        here = Stack.of(self)
-        for other in self.node.root.node.find_all():
-            if not isinstance(other, AutoModeCluster) or other is self or other.given_name != cluster_name:
+        here = Stack.of(scope)
+        for other in scope.node.root.node.find_all():
+            if not isinstance(other, AutoModeCluster) or other.given_name != cluster_name:
                 continue
             there = Stack.of(other)
             known = not is_token(here.account) and not is_token(here.region)
-            if there.environment == here.environment and (known or Stage.of(other) is Stage.of(self)):
+            if there.environment == here.environment and (known or Stage.of(other) is Stage.of(scope)):
                 raise AutoModeError.of(
-                    self.node.path,
+                    place(scope, id),
                     "cluster_name",
                     f"'{cluster_name}' is the name of '{other.node.path}' too",
                     "give each cluster of an account and region a name of its own",
                 )
-        self.given_name = cluster_name
 
 
 @jsii.implements(IAspect)
@@ -600,9 +595,6 @@ class _NoAdmin:
             and not construct.node.path.startswith(of_kubectl)
             for construct in cluster.node.root.node.find_all()
         )
-
-
-_REMOVAL_POLICIES = (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
 
 _OTHER_NODES = ("AWS::EKS::Nodegroup", "AWS::EKS::FargateProfile")

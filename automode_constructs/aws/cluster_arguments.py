@@ -5,26 +5,44 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
 
-from aws_cdk import Annotations
+from aws_cdk import Annotations, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
-from automode_constructs.aws.roles import check_role_arn
+from automode_constructs.arguments import Refusals, place
+from automode_constructs.aws.kubernetes_version import checked_version
+from automode_constructs.aws.network import DEFAULT_CIDR, DEFAULT_ZONE_COUNT, ExistingNetwork, Network, VpcSubnets
+from automode_constructs.aws.roles import ClusterRole, check_role_arn
 from automode_constructs.aws.vpc_endpoints import endpoint_services_of
-from automode_constructs.errors import AutoModeError, did_you_mean
+from automode_constructs.aws.zones import zones_of_region
+from automode_constructs.errors import AutoModeError, Problem, did_you_mean
 from automode_constructs.facts.regions import partition_of
+from automode_constructs.facts.versions import as_of_default
 from automode_constructs.facts.vpc_endpoints import endpoint_services
+from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.nodes.node_class import RESERVED_TAG_KEYS
+from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 from automode_constructs.tokens import is_token
 
 __all__ = [
     "DEFAULT_SERVICE_IPV4_CIDR",
+    "LOG_TYPES",
+    "SCALING_TIERS",
+    "CheckedArguments",
+    "ClusterArguments",
+    "Egress",
     "check_admins",
     "check_built_in_pools_suffice",
     "check_choices",
-    "check_egress",
     "check_endpoint_cidrs",
     "check_ip_family",
     "check_key",
@@ -32,10 +50,19 @@ __all__ = [
     "check_node_tags",
     "check_region",
     "check_service_cidr",
+    "missing_egress",
 ]
 
 DEFAULT_SERVICE_IPV4_CIDR = "172.20.0.0/16"
 """Addresses of Kubernetes services. Always written: it cannot be changed later, and no attribute returns it."""
+
+LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+"""The five logs of an EKS control plane."""
+
+SCALING_TIERS = ("standard", "tier-xl", "tier-2xl", "tier-4xl", "tier-8xl", "tier-ultra")
+"""Control-plane scaling tiers, as CloudFormation knows them."""
+
+_REMOVAL_POLICIES = (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
 _S3 = "nodes fetch the layers of images, and the CDK's Lambdas answer to CloudFormation"
 
@@ -44,6 +71,155 @@ _PRIVATE_RANGES = [
     for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16")
 ]
 _SERVICE_RANGES = [ipaddress.IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterArguments:
+    """The arguments of an ``AutoModeCluster``, which says what each is."""
+
+    version: str | eks.KubernetesVersion
+    cluster_name: str | None
+    network: Network | None
+    vpc: ec2.IVpc | None
+    vpc_subnets: VpcSubnets | None
+    endpoint_cidrs: Sequence[str]
+    ip_family: Literal["ipv4", "ipv6"]
+    service_ipv4_cidr: str | None
+    built_in_pools: Sequence[str]
+    admin_role_arns: Sequence[str]
+    creator_admin: bool
+    cluster_role: ClusterRole | iam.IRole | None
+    permissions_boundary: iam.IManagedPolicy | None
+    secrets_key: kms.IKey | str | None
+    volume_key: kms.IKey | str | None
+    log_types: Sequence[str]
+    log_retention: logs.RetentionDays
+    deletion_protection: bool
+    support_type: Literal["STANDARD", "EXTENDED"]
+    zonal_shift: bool
+    control_plane_scaling_tier: str | None
+    node_tags: Mapping[str, str]
+    node_defaults: NodeDefaults
+    instance_profile: bool
+    kubectl: bool
+    kubectl_layer: lambda_.ILayerVersion | None
+    removal_policy: RemovalPolicy
+    as_of: date | None
+
+    @property
+    def service_cidr(self) -> str | None:
+        """The block of Kubernetes services; of an IPv6 cluster EKS chooses it."""
+        return self.service_ipv4_cidr or (DEFAULT_SERVICE_IPV4_CIDR if self.ip_family != "ipv6" else None)
+
+    def checked(self, scope: Construct, id: str) -> CheckedArguments:
+        """Judges all arguments before anything is made.
+
+        Raises:
+            AutoModeError: with everything that is wrong.
+        """
+        refusals = Refusals(place(scope, id))
+        where, region = refusals.where, Stack.of(scope).region
+        with refusals.collecting():
+            check_region(where, region)
+        with refusals.collecting():
+            checked_version(where, self.version, as_of=self.as_of)
+        with refusals.collecting():
+            check_name(where, self.cluster_name)
+        if self.removal_policy not in _REMOVAL_POLICIES:
+            refusals.refuse(
+                "removal_policy", f"got {self.removal_policy.name}", "use RETAIN_ON_UPDATE_OR_DELETE or DESTROY"
+            )
+        for field, names, known in (
+            ("built_in_pools", self.built_in_pools, BUILT_IN_POOL_NAMES),
+            ("log_types", self.log_types, LOG_TYPES),
+        ):
+            with refusals.collecting():
+                check_choices(where, field, names, known)
+        if self.control_plane_scaling_tier is not None:
+            refusals.choice("control_plane_scaling_tier", self.control_plane_scaling_tier, SCALING_TIERS)
+        with refusals.collecting():
+            check_admins(where, self.admin_role_arns, region)
+        with refusals.collecting():
+            check_endpoint_cidrs(where, self.endpoint_cidrs, ip_family=self.ip_family)
+        with refusals.collecting():
+            check_node_tags(where, self.node_tags)
+        if self.node_defaults.certificate_bundles:
+            # Late, for it takes time to load.
+            from automode_constructs.manifests.certificates import check_bundles
+
+            day = self.as_of or as_of_default()
+            with refusals.collecting():
+                check_bundles(
+                    where, "node_defaults.certificate_bundles", self.node_defaults.certificate_bundles, as_of=day
+                )
+        for field, key in (("secrets_key", self.secrets_key), ("volume_key", self.volume_key)):
+            if key is not None and not isinstance(key, str):
+                with refusals.collecting():
+                    check_key(where, field, key.key_arn, region)
+        network = self._network(refusals)
+        self._check_network(refusals, network, region)
+        with refusals.collecting():
+            self._check_built_in_pools(where, network)
+        # A proxy is a way out, for nodes and for the Lambdas.
+        proxied = network is None or self.node_defaults.https_proxy is not None
+        egress = None if network is None or proxied else missing_egress(network, kubectl=self.kubectl)
+        if egress is not None and egress.refused:
+            refusals.problems.append(egress.problem)
+        refusals.raise_all()
+        return CheckedArguments(network=network, egress=egress)
+
+    def _network(self, refusals: Refusals) -> Network | None:
+        """The network that was given, or the one that ``vpc`` and ``vpc_subnets`` amount to."""
+        if self.vpc is None:
+            if self.vpc_subnets is not None:
+                refusals.refuse("vpc_subnets", "are given without a VPC", "give vpc=... with them")
+            return self.network
+        if self.network is not None:
+            refusals.refuse("vpc", "is given beside network, which has a VPC", "leave out one of the two")
+            return self.network
+        with refusals.collecting():
+            return ExistingNetwork.of(self.vpc, self.vpc_subnets)
+        return None
+
+    def _check_network(self, refusals: Refusals, network: Network | None, region: str) -> None:
+        """What must fit the network, of which none means an ``AutoModeNetwork`` by itself."""
+        if network is None and self.vpc is None and not refusals.problems:
+            with refusals.collecting():
+                zones_of_region(f"{refusals.where}/Network", region, DEFAULT_ZONE_COUNT)
+        if self.service_cidr is not None:
+            with refusals.collecting():
+                cidrs = (DEFAULT_CIDR,) if network is None else network.cidrs
+                check_service_cidr(refusals.where, self.service_cidr, cidrs)
+        if network is not None or self.vpc is None:
+            with refusals.collecting():
+                check_ip_family(refusals.where, self.ip_family, network, self.service_ipv4_cidr)
+
+    def _check_built_in_pools(self, where: str, network: Network | None) -> None:
+        check_built_in_pools_suffice(
+            where,
+            self.built_in_pools,
+            {
+                "node_tags": bool(self.node_tags),
+                "instance_profile": self.instance_profile,
+                "volume_key": self.volume_key is not None and not isinstance(self.volume_key, str),
+                "network.pod_subnets": network is not None and bool(network.pod_subnets),
+                "network.node_security_groups": network is not None and bool(network.node_security_groups),
+                **{f"node_defaults.{name}": True for name in self.node_defaults.asked_for()},
+            },
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckedArguments:
+    """What the checks found out.
+
+    Args:
+        network: the network that was given; ``None`` for an ``AutoModeNetwork`` that the cluster makes.
+        egress: what the network lacks, where that is only a warning.
+    """
+
+    network: Network | None
+    egress: Egress | None
 
 
 def check_region(where: str, region: str) -> None:
@@ -75,8 +251,6 @@ def check_name(where: str, name: str | None) -> None:
 
 def check_choices(where: str, field: str, given: Sequence[str], known: Sequence[str]) -> None:
     """Refuses a name that is not known, with the nearest one that is, and a name given twice."""
-    if isinstance(given, str):
-        raise AutoModeError.of(where, field, f"needs a list, got the text '{given}'", f"write ['{given}']")
     for name in given:
         if name not in known:
             raise AutoModeError.of(where, field, f"'{name}' is not known", did_you_mean(name, known))
@@ -86,8 +260,6 @@ def check_choices(where: str, field: str, given: Sequence[str], known: Sequence[
 
 def check_admins(where: str, arns: Sequence[str], region: str) -> None:
     """Refuses what is not the ARN of an IAM role of the stack's partition."""
-    if isinstance(arns, str):
-        raise AutoModeError.of(where, "admin_role_arns", f"needs a list, got the text '{arns}'", f"write ['{arns}']")
     partition = None if is_token(region) else partition_of(region).name
     for position, arn in enumerate(arns):
         check_role_arn(where, f"admin_role_arns[{position}]", arn, partition=partition)
@@ -97,8 +269,6 @@ def check_admins(where: str, arns: Sequence[str], region: str) -> None:
 
 def check_endpoint_cidrs(where: str, cidrs: Sequence[str], *, ip_family: str = "ipv4") -> None:
     """Refuses blocks that open the API to everyone, or that can never reach its public endpoint."""
-    if isinstance(cidrs, str):
-        raise AutoModeError.of(where, "endpoint_cidrs", f"needs a list, got the text '{cidrs}'", f"write ['{cidrs}']")
     for position, cidr in enumerate(cidrs):
         if is_token(cidr):
             continue
@@ -177,22 +347,34 @@ def check_built_in_pools_suffice(where: str, built_in_pools: Sequence[str], aske
         )
 
 
-def check_egress(
-    scope: Construct, network: AutoModeNetwork | ExistingNetwork, *, nodes: bool = True, kubectl: bool = True
-) -> None:
-    """Refuses a network that nothing leads out of and that lacks VPC endpoints, by the names of their services.
-
-    There is a warning ``automode:VpcEndpoints`` in place of the error where the VPC may have endpoints that are not
-    seen here, and where those that are missing matter to pods with an IAM role only.
+@dataclass(frozen=True, slots=True)
+class Egress:
+    """What a network that nothing leads out of lacks.
 
     Args:
-        scope: the cluster.
+        problem: what is missing, and what to do.
+        refused: whether that is an error; else a warning, for the VPC may have endpoints that are not seen here, or
+            those that are missing matter to pods with an IAM role only.
+    """
+
+    problem: Problem
+    refused: bool
+
+    def warn(self, scope: Construct) -> None:
+        """Leaves the warning on a cluster."""
+        Annotations.of(scope).add_warning_v2("automode:VpcEndpoints", str(self.problem))
+
+
+def missing_egress(network: Network, *, nodes: bool = True, kubectl: bool = True) -> Egress | None:
+    """The VPC endpoints that are missing, by the names of their services, where nothing else leads out.
+
+    Args:
         network: the network.
         nodes: whether nodes run in it.
         kubectl: whether the kubectl Lambda runs in it.
     """
     if network.internet is not False:
-        return
+        return None
     there = endpoint_services_of(network)
     wanted = {need for need, runs in (("nodes", nodes), ("pods", nodes), ("kubectl", kubectl)) if runs}
     missing = {
@@ -203,34 +385,17 @@ def check_egress(
     if "s3" not in there and (nodes or kubectl):
         texts, vital = [f"'s3' ({_S3})", *texts], True
     if not texts:
-        return
-    message = f"nothing leads out of it, and it has no VPC endpoint for {', '.join(texts)}"
-    if isinstance(network, AutoModeNetwork):
-        known = True
-        cures = [
-            "make VpcEndpoints(stack, 'Endpoints', network=network) before the cluster",
-            "give the network nat_gateways=1",
-            "set network.internet = None where a route of your own leads out",
-        ]
-    else:
-        known = network.endpoint_services is not None or isinstance(network.vpc, ec2.Vpc)
-        cures = [
-            "make them before the cluster, with VpcEndpoints(stack, 'Endpoints', network=network)"
-            + (" and vpc.add_gateway_endpoint for 's3'" if "s3" not in there else ""),
-            "name those that are there: ExistingNetwork(endpoint_services=[...])",
-            "say internet=True where another way leads out",
-        ]
+        return None
+    cures = network.egress_cures(s3="s3" in there)
     if any(service.need == "kubectl" for service in missing.values()) and nodes:
         cures.append("deliver by GitOps, with kubectl=False")
-    cure = ", or ".join(cures)
-    if known and vital:
-        raise AutoModeError.of(scope.node.path, "network", message, cure)
-    Annotations.of(scope).add_warning_v2("automode:VpcEndpoints", f"network: {message}; {cure}")
+    message = f"nothing leads out of it, and it has no VPC endpoint for {', '.join(texts)}"
+    problem = Problem(field="network", message=message, cure=", or ".join(cures))
+    return Egress(problem, refused=vital and network.endpoints_are_known)
 
 
-def check_ip_family(where: str, ip_family: str, network: AutoModeNetwork | ExistingNetwork, cidr: str | None) -> None:
+def check_ip_family(where: str, ip_family: str, network: Network | None, cidr: str | None) -> None:
     """Refuses IPv6 where the network has none, and a service block that EKS would not let one choose."""
-    check_choices(where, "ip_family", [ip_family], ("ipv4", "ipv6"))
     if ip_family == "ipv4":
         return
     if cidr is not None:
@@ -240,7 +405,7 @@ def check_ip_family(where: str, ip_family: str, network: AutoModeNetwork | Exist
             f"'{cidr}' is for IPv4 clusters; EKS chooses the services' IPv6 block itself",
             "leave it out beside ip_family='ipv6'",
         )
-    if not network.ipv6:
+    if network is None or not network.ipv6:
         raise AutoModeError.of(
             where,
             "ip_family",

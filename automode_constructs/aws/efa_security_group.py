@@ -5,6 +5,8 @@ from __future__ import annotations
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm
 
 __all__ = ["EfaSecurityGroup"]
@@ -29,7 +31,8 @@ class EfaSecurityGroup(Construct):
     group requirements for clusters".
     """
 
-    def __init__(self, scope: Construct, id: str, *, vpc: ec2.IVpc) -> None:
+    @checked_arguments
+    def __init__(self, scope: StackScope, id: str, *, vpc: ec2.IVpc) -> None:
         super().__init__(scope, id)
         self.security_group: ec2.ISecurityGroup = ec2.SecurityGroup(
             self, "Group", vpc=vpc, description="EFA between nodes", allow_all_outbound=False

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import jsii
 from aws_cdk import IResolveContext, IStringProducer, Lazy, Reference, ReferenceStrength, Stack, Tokenization
-from constructs import Construct
+from constructs import IConstruct
 
 __all__ = ["export_always", "weakly"]
 
 
-def export_always(scope: Construct, values: Sequence[str | list[str]]) -> None:
+def export_always(scope: IConstruct, values: Sequence[str | list[str]]) -> None:
     """Exports values that last as long as the stack, whether another stack imports them today or not.
 
     The CDK makes an export for its importers only. When the last one goes, the export goes with it, and CloudFormation,

@@ -10,13 +10,15 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct, IDependable
+from constructs import IDependable
 
+from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import kubernetes_version as versions
 from automode_constructs.aws.exports import export_always
 from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
 from automode_constructs.aws.network import ExistingNetwork
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues
@@ -56,9 +58,10 @@ class ImportedCluster(ChartTarget):
     Source: EKS User Guide, "Grant IAM users access to Kubernetes with EKS access entries".
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         cluster_name: str,
@@ -69,26 +72,31 @@ class ImportedCluster(ChartTarget):
         kubectl_layer: lambda_.ILayerVersion | None = None,
         default_node_class: bool = True,
     ) -> None:
-        super().__init__(scope, id)
-        arguments.check_name(self.node.path, cluster_name)
+        refusals = Refusals(place(scope, id))
+        with refusals.collecting():
+            arguments.check_name(refusals.where, cluster_name)
         if re.fullmatch(r"1\.[0-9]{1,3}", version) is None:
-            raise AutoModeError.of(
-                self.node.path,
+            refusals.refuse(
                 "version",
                 f"'{version}' is not a Kubernetes minor version",
                 f"write it like '{versions.DEFAULT_VERSION}'",
             )
         if network is not None and cluster_security_group_id is None:
-            raise AutoModeError.of(
-                self.node.path,
+            refusals.refuse(
                 "cluster_security_group_id",
                 "is needed beside network: through it the Lambdas reach the private endpoint",
                 "take it from: aws eks describe-cluster --name NAME "
                 "--query cluster.resourcesVpcConfig.clusterSecurityGroupId",
             )
         # A proxy is a way out.
-        if network is not None and (values is None or not values.proxy_environment()):
-            arguments.check_egress(self, network, nodes=False)
+        proxied = values is not None and bool(values.proxy_environment())
+        egress = None if network is None or proxied else arguments.missing_egress(network, nodes=False)
+        if egress is not None and egress.refused:
+            refusals.problems.append(egress.problem)
+        refusals.raise_all()
+        super().__init__(scope, id)
+        if egress is not None:
+            egress.warn(self)
         vpc = None if network is None else network.vpc
         # A provider needs a cluster, and a cluster takes manifests only with a provider: import it twice.
         bare = eks.Cluster.from_cluster_attributes(
@@ -161,6 +169,5 @@ class ImportedCluster(ChartTarget):
     @property
     def delivery_dependencies(self) -> Sequence[IDependable]:
         """The kubectl provider, its access, and the subnets with their routes as far as this app makes them."""
-        network = self._network
-        subnets = [] if network is None else [network.vpc, *network.node_subnets, *network.pod_subnets]
-        return cast(Sequence[IDependable], [self.kubectl_provider, self.access_entry, *subnets])
+        network = [] if self._network is None else self._network.delivery_dependencies
+        return cast(Sequence[IDependable], [self.kubectl_provider, self.access_entry, *network])

@@ -15,59 +15,66 @@ from constructs import Construct
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.versions import as_of_default, auto_mode_floor, known_versions, minor
 
-__all__ = ["DEFAULT_VERSION", "checked_version", "kubectl_layer"]
+__all__ = ["DEFAULT_VERSION", "checked_version", "kubectl_layer", "warn_of_version"]
 
 DEFAULT_VERSION = "1.36"
 """In standard support, and matched by the kubectl layer this library installs."""
 
 
-def checked_version(
-    scope: Construct, version: str | eks.KubernetesVersion, *, support_type: str, as_of: date | None
-) -> eks.KubernetesVersion:
+def checked_version(where: str, version: str | eks.KubernetesVersion, *, as_of: date | None) -> eks.KubernetesVersion:
     """The version as the CDK wants it, after a look at EKS's support calendar.
 
     Raises:
         AutoModeError: for text that is no version, and for a version that EKS does not offer on that day or that
-            Auto Mode does not run on. A version in extended support gets a warning.
+            Auto Mode does not run on.
     """
     text = version if isinstance(version, str) else version.version
     day = as_of or as_of_default()
     facts = {row.version: row for row in known_versions()}
-    offered = {row.version: row.state(day) for row in known_versions() if row.state(day) in {"standard", "extended"}}
+    offered = [row.version for row in known_versions() if row.state(day) in {"standard", "extended"}]
 
     def refused(message: str) -> AutoModeError:
-        return AutoModeError.of(scope.node.path, "version", message, f"use one of {', '.join(offered)}")
+        return AutoModeError.of(where, "version", message, f"use one of {', '.join(offered)}")
 
     if re.fullmatch(r"1\.[0-9]{1,3}", text) is None:
         raise refused(f"'{text}' is not a Kubernetes minor version")
     if minor(text) < minor(auto_mode_floor()):
         raise refused(f"'{text}' is older than {auto_mode_floor()}, the first that Auto Mode runs on")
-    row, newest = facts.get(text), max(facts, key=minor)
-    if row is None and minor(text) < minor(newest):
+    row = facts.get(text)
+    if row is None and minor(text) < minor(_newest()):
         raise refused(f"EKS no longer offers '{text}'")
+    state = "" if row is None else row.state(day)
+    if row is not None and state == "ended":
+        raise refused(f"EKS ended all support of '{text}' on {row.extended_until}")
+    if row is not None and state == "announced":
+        raise refused(f"EKS offers '{text}' only from {row.released}")
+    return eks.KubernetesVersion.of(text)
+
+
+def warn_of_version(scope: Construct, text: str, *, support_type: str, as_of: date | None) -> None:
+    """Warns of a version that is not in our calendar yet, and of one in extended support."""
+    day = as_of or as_of_default()
+    row = next((row for row in known_versions() if row.version == text), None)
     if row is None:
         Annotations.of(scope).add_warning_v2(
             "automode:VersionUnknown",
-            f"version: '{text}' is newer than the {newest} this library knows of ({as_of_default()}); "
+            f"version: '{text}' is newer than the {_newest()} this library knows of ({as_of_default()}); "
             "see whether EKS offers it before you deploy",
         )
-        return eks.KubernetesVersion.of(text)
-    state = row.state(day)
-    if state == "ended":
-        raise refused(f"EKS ended all support of '{text}' on {row.extended_until}")
-    if state == "announced":
-        raise refused(f"EKS offers '{text}' only from {row.released}")
-    if state == "extended":
+    elif row.state(day) == "extended":
         alone = (
             ", and support_type='STANDARD' lets EKS upgrade the cluster by itself" if support_type == "STANDARD" else ""
         )
-        standard = ", ".join(name for name, kind in offered.items() if kind == "standard")
+        standard = ", ".join(row.version for row in known_versions() if row.state(day) == "standard")
         Annotations.of(scope).add_warning_v2(
             "automode:ExtendedSupport",
             f"version: '{text}' left standard support on {row.standard_until}: extended support costs extra{alone}; "
             f"choose one of {standard}",
         )
-    return eks.KubernetesVersion.of(text)
+
+
+def _newest() -> str:
+    return max((row.version for row in known_versions()), key=minor)
 
 
 def kubectl_layer(scope: Construct, id: str, version: eks.KubernetesVersion) -> lambda_.ILayerVersion:

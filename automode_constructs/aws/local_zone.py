@@ -10,7 +10,9 @@ from aws_cdk import Annotations, Stack
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.network import AutoModeNetwork
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.vpc_endpoints import VpcEndpoints
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.regions import region_of_zone, zone_kind
@@ -47,9 +49,10 @@ class LocalZoneSubnets(Construct):
     Source: EKS User Guide, "Deploy EKS Auto Mode nodes onto Local Zones"; AWS Local Zones User Guide, "Considerations".
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         network: AutoModeNetwork,
@@ -58,13 +61,6 @@ class LocalZoneSubnets(Construct):
         default_route: bool = True,
     ) -> None:
         where = f"{scope.node.path}/{id}"
-        if not isinstance(network, AutoModeNetwork):
-            raise AutoModeError.of(
-                where,
-                "network",
-                f"is no AutoModeNetwork but {shown(network)}",
-                "make the subnets with ec2.PrivateSubnet",
-            )
         problems = [*_zone_problems(cidrs, Stack.of(scope).region), *_cidr_problems(cidrs, network)]
         if default_route and not network.has_egress:
             problems.append(
@@ -101,6 +97,7 @@ class LocalZoneSubnets(Construct):
             "automode:LocalZoneOptIn", f"the account must have opted in to the Local Zones once: {opt_in}"
         )
 
+    @checked_arguments
     def node_subnet_selector_terms(self, zone: str) -> list[SubnetSelectorTerm]:
         """The term by which a NodeClass selects the subnet of a Local Zone: its id.
 

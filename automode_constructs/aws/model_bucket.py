@@ -12,7 +12,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.function_logs import keep_function_logs
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.tokens import is_token
 
@@ -59,9 +61,10 @@ class ModelBucket(Construct):
     Source: Amazon S3 User Guide, "Security best practices for Amazon S3".
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         encryption_key: kms.IKey | None = None,
@@ -112,6 +115,7 @@ class ModelBucket(Construct):
         if encryption_key is not None and not isinstance(encryption_key, kms.Key):
             _warn_of_key(self, encryption_key)
 
+    @checked_arguments
     def grant_read(self, grantee: iam.IGrantable, prefix: str) -> None:
         """Lets a role list and read what lies under a prefix, as a model server does.
 
@@ -130,6 +134,7 @@ class ModelBucket(Construct):
         self._grant(grantee, ["s3:GetObject"], self.bucket.arn_for_objects(f"{prefix}/*"))
         self._grant_key(grantee, _READ_KEY)
 
+    @checked_arguments
     def grant_stage(self, grantee: iam.IGrantable, prefix: str) -> None:
         """Lets a role fill a prefix, as ``WeightStaging`` does; it deletes nothing.
 
@@ -155,7 +160,7 @@ class ModelBucket(Construct):
         self._grant_key(grantee, _WRITE_KEY)
 
     def _check_prefix(self, prefix: str) -> None:
-        if not is_token(prefix) and (not isinstance(prefix, str) or _PREFIX.fullmatch(prefix) is None):
+        if not is_token(prefix) and _PREFIX.fullmatch(prefix) is None:
             raise AutoModeError.of(
                 self.node.path,
                 "prefix",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Final
 
 from aws_cdk import RemovalPolicy, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
-from constructs import Construct
+from constructs import Construct, IDependable
 
+from automode_constructs.arguments import checked_arguments
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.zones import (
     MAX_ZONES,
     ZoneNames,
@@ -26,13 +29,22 @@ from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
 from automode_constructs.tokens import is_token
 
 __all__ = [
+    "DEFAULT_CIDR",
     "DEFAULT_POD_CIDR",
+    "DEFAULT_ZONE_COUNT",
     "NODE_SUBNET_TAG",
     "POD_SUBNET_TAG",
     "AutoModeNetwork",
     "ExistingNetwork",
     "Network",
+    "VpcSubnets",
 ]
+
+DEFAULT_CIDR = "10.0.0.0/16"
+"""The first block of a VPC for which none is named."""
+
+DEFAULT_ZONE_COUNT = 3
+"""How many zones a network has for which none are named."""
 
 DEFAULT_POD_CIDR = "100.64.0.0/16"
 """The range AWS advises for pod subnets: shared address space, which few company networks route."""
@@ -42,6 +54,9 @@ NODE_SUBNET_TAG = "automode-constructs/node-subnet"
 
 POD_SUBNET_TAG = "automode-constructs/pod-subnet"
 """The tag on the pod subnets of an ``AutoModeNetwork``; its value is the VPC's id."""
+
+VpcSubnets = ec2.SubnetSelection | Sequence[ec2.SubnetSelection | ec2.ISubnet]
+"""Which subnets of a VPC, in the CDK's words."""
 
 _CIDR = re.compile(r"[0-9.]+/[1-9]?[0-9]")
 _CDK_DUMMY_VPC_ID = "vpc-12345"
@@ -120,14 +135,15 @@ class AutoModeNetwork(Construct):
         https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
-        cidr: str = "10.0.0.0/16",
+        cidr: str = DEFAULT_CIDR,
         availability_zones: Sequence[str] | None = None,
-        zone_count: int = 3,
+        zone_count: int = DEFAULT_ZONE_COUNT,
         nat_gateways: int | None = None,
         isolated: bool = False,
         ipv6: bool = False,
@@ -245,6 +261,39 @@ class AutoModeNetwork(Construct):
             subnets.append(subnet)
         return subnets
 
+    @property
+    def endpoint_services(self) -> tuple[str, ...] | None:
+        """The services of VPC endpoints made elsewhere: not known, for there are none."""
+        return None
+
+    @property
+    def endpoints_are_known(self) -> bool:
+        """Whether the app sees all VPC endpoints of the network."""
+        return True
+
+    @property
+    def made_here(self) -> Construct | None:
+        """The construct that makes all of the network."""
+        return self
+
+    @property
+    def delivery_dependencies(self) -> Sequence[IDependable]:
+        """What must outlive the objects of a cluster."""
+        return [self]
+
+    def tag_commands(self) -> list[str]:
+        """Commands that write tags which load balancers look for: none, the subnets have them."""
+        return []
+
+    def egress_cures(self, *, s3: bool) -> list[str]:  # noqa: ARG002 - one shape for both networks
+        """What to do where nothing leads out."""
+        return [
+            "make VpcEndpoints(stack, 'Endpoints', network=network) before the cluster",
+            "give the network nat_gateways=1",
+            "set network.internet = None where a route of your own leads out",
+        ]
+
+    @checked_arguments
     def route_to_nat(self, subnet: ec2.PrivateSubnet) -> None:
         """Routes a subnet made apart to a NAT gateway: that of its zone, or any where its zone has none."""
         self._nat.configure_subnet(subnet)
@@ -299,6 +348,7 @@ class ExistingNetwork:
         https://docs.aws.amazon.com/eks/latest/userguide/tag-subnets-auto.html
     """
 
+    @checked_arguments
     def __init__(
         self,
         *,
@@ -336,6 +386,56 @@ class ExistingNetwork:
         self.node_security_groups: Final = tuple(node_security_groups)
         self._tags_unknown = not tagged and not awaits_lookup
 
+    @classmethod
+    @checked_arguments
+    def of(cls, vpc: ec2.IVpc, vpc_subnets: VpcSubnets | None = None) -> ExistingNetwork:
+        """The network of a VPC and of some of its subnets, as the CDK's own constructs take both.
+
+        Args:
+            vpc: the VPC.
+            vpc_subnets: the node subnets: a selection, or a list of selections and subnets. Default: the VPC's private
+                subnets, or the isolated ones of a VPC without them.
+
+        Raises:
+            AutoModeError: for a selection that selects nothing; as the constructor does.
+        """
+        try:
+            return cls(vpc=vpc, node_subnets=_selected(vpc, vpc_subnets))
+        except AutoModeError as error:
+            problems = [
+                replace(problem, field=problem.field.replace("node_subnets", "vpc_subnets", 1))
+                for problem in error.problems
+            ]
+            raise AutoModeError(error.where, problems) from None
+
+    @property
+    def endpoints_are_known(self) -> bool:
+        """Whether the VPC endpoints of the network are all seen here, or were named."""
+        return self.endpoint_services is not None or isinstance(self.vpc, ec2.Vpc)
+
+    @property
+    def made_here(self) -> Construct | None:
+        """The construct that makes all of the network: none does."""
+        return None
+
+    @property
+    def delivery_dependencies(self) -> Sequence[IDependable]:
+        """What must outlive the objects of a cluster, as far as this app makes it."""
+        return [self.vpc, *self.node_subnets, *self.pod_subnets]
+
+    def egress_cures(self, *, s3: bool) -> list[str]:
+        """What to do where nothing leads out.
+
+        Args:
+            s3: whether a VPC endpoint leads to S3.
+        """
+        also = "" if s3 else " and vpc.add_gateway_endpoint for 's3'"
+        return [
+            f"make them before the cluster, with VpcEndpoints(stack, 'Endpoints', network=network){also}",
+            "name those that are there: ExistingNetwork(endpoint_services=[...])",
+            "say internet=True where another way leads out",
+        ]
+
     def tag_commands(self) -> list[str]:
         """What writes the tags that load balancers look for, on subnets whose tags cannot be seen here."""
         if not self._tags_unknown:
@@ -357,6 +457,32 @@ class ExistingNetwork:
 
 Network = AutoModeNetwork | ExistingNetwork
 """What a cluster takes as its network."""
+
+
+def _selected(vpc: ec2.IVpc, vpc_subnets: VpcSubnets | None) -> list[ec2.ISubnet]:
+    if vpc_subnets is None:
+        return vpc.private_subnets or vpc.isolated_subnets
+    selections = [vpc_subnets] if isinstance(vpc_subnets, ec2.SubnetSelection) else vpc_subnets
+    subnets: list[ec2.ISubnet] = []
+    for index, selection in enumerate(selections):
+        if not isinstance(selection, ec2.SubnetSelection):
+            subnets.append(selection)
+            continue
+        try:
+            found = vpc.select_subnets(
+                availability_zones=selection.availability_zones,
+                one_per_az=selection.one_per_az,
+                subnet_filters=selection.subnet_filters,
+                subnet_group_name=selection.subnet_group_name,
+                subnets=selection.subnets,
+                subnet_type=selection.subnet_type,
+            )
+        except RuntimeError as error:
+            field = "node_subnets" if selection is vpc_subnets else f"node_subnets[{index}]"
+            reason = re.sub(r"^(Error: )?(\w+: )?", "", str(error).partition("\n")[0]).rstrip(".")
+            raise AutoModeError.of(vpc.node.path, field, f"selects nothing ({reason})") from None
+        subnets += found.subnets
+    return subnets
 
 
 def _block(where: str, field: str, cidr: str) -> IPv4Network:
@@ -459,17 +585,13 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
 
 
 def _check_services(where: str, services: Sequence[str]) -> None:
-    if isinstance(services, str):
-        raise AutoModeError.of(
-            where, "endpoint_services", f"needs a list, got the text '{services}'", f"write ['{services}']"
-        )
     for index, service in enumerate(services):
-        if not isinstance(service, str) or service.startswith("com.amazonaws."):
+        if service.startswith("com.amazonaws."):
             raise AutoModeError.of(
                 where,
                 f"endpoint_services[{index}]",
                 f"must be the last part of a service's name, got {shown(service)}",
-                f"write '{service.split('.', 3)[-1]}'" if isinstance(service, str) else "write it like 'ecr.api'",
+                f"write '{service.split('.', 3)[-1]}'",
             )
 
 

@@ -9,7 +9,9 @@ from aws_cdk import aws_eks as eks
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from automode_constructs.delivery.chart_delivery import ChartTarget, check_is_target
+from automode_constructs.arguments import checked_arguments
+from automode_constructs.aws.scope import StackScope
+from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.tokens import is_resolvable, is_token
 
@@ -59,9 +61,10 @@ class PodIdentityRole(Construct):
     Source: EKS User Guide, "Create IAM role with trust policy required by EKS Pod Identity".
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         cluster: ChartTarget,
@@ -72,7 +75,6 @@ class PodIdentityRole(Construct):
         role_name: str | None = None,
     ) -> None:
         where = f"{scope.node.path}/{id}"
-        check_is_target(where, cluster)
         cluster.check_environment(where, scope, "a cluster's associations are made in its own account and region")
         problems = [
             *_name_problems("namespace", namespace, _NAMESPACE, "1 to 63 lower-case letters, digits and '-'"),
@@ -137,7 +139,7 @@ def _name_problems(field: str, name: str, form: re.Pattern[str], allowed: str) -
                 cure="give the concrete name that the chart uses",
             )
         ]
-    if not isinstance(name, str) or form.fullmatch(name) is None:
+    if form.fullmatch(name) is None:
         return [
             Problem(
                 field=field,

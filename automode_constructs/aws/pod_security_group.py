@@ -8,7 +8,9 @@ from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm
@@ -54,7 +56,8 @@ class PodSecurityGroup(Construct):
     Pods"; managed policy ``AmazonEKSLoadBalancingPolicy`` (the tag).
     """
 
-    def __init__(self, scope: Construct, id: str, *, cluster: AutoModeCluster) -> None:
+    @checked_arguments
+    def __init__(self, scope: StackScope, id: str, *, cluster: AutoModeCluster) -> None:
         if not cluster.network.pod_subnets:
             raise AutoModeError.of(
                 f"{scope.node.path}/{id}",

@@ -10,6 +10,8 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.regions import partition_of
 from automode_constructs.inference.image import ImageReference, pull_through_image
@@ -93,9 +95,10 @@ class PullThroughCache(Construct):
     aws/containers-roadmap#2837 (digests).
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         prefix: str,
@@ -150,6 +153,7 @@ class PullThroughCache(Construct):
         self.rule.node.add_dependency(*self.repositories.values())
         self._warn_of_region()
 
+    @checked_arguments
     def image(self, text: str) -> str:
         """The reference by which nodes pull an upstream image through the cache.
 
@@ -225,7 +229,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _upstream_problems(upstream: str) -> list[Problem]:
-    if isinstance(upstream, str) and (upstream in _NEEDS_CREDENTIAL or _AZURE.fullmatch(upstream)):
+    if upstream in _NEEDS_CREDENTIAL or _AZURE.fullmatch(upstream):
         return []
     known = [*_NEEDS_CREDENTIAL, "<name>.azurecr.io"]
     cure = f"use '{_DOCKER_HUB}'" if upstream in _DOCKER_HUB_NAMES else f"use one of {_listed(known)}"
@@ -233,7 +237,7 @@ def _upstream_problems(upstream: str) -> list[Problem]:
 
 
 def _prefix_problems(prefix: str) -> list[Problem]:
-    if isinstance(prefix, str) and 2 <= len(prefix) <= 30 and _PATH.fullmatch(prefix):
+    if 2 <= len(prefix) <= 30 and _PATH.fullmatch(prefix):
         return []
     return [
         Problem(
@@ -245,12 +249,11 @@ def _prefix_problems(prefix: str) -> list[Problem]:
 
 
 def _repository_problems(repositories: Sequence[str], upstream: str, prefix: str) -> list[Problem]:
-    if isinstance(repositories, str) or not repositories:
-        given = "the text " + shown(repositories) if repositories else "none"
+    if not repositories:
         return [
             Problem(
                 field="repositories",
-                message=f"needs a list of repositories, got {given}",
+                message="needs a list of repositories, got none",
                 cure="name those that nodes pull from, such as ['deep-learning-containers/vllm']",
             )
         ]
@@ -259,13 +262,13 @@ def _repository_problems(repositories: Sequence[str], upstream: str, prefix: str
         fault = _repository_fault(path, upstream, prefix)
         if fault:
             problems.append(Problem(field=f"repositories[{position}]", message=fault[0], cure=fault[1]))
-    if len({str(path) for path in repositories}) != len(repositories):
+    if len(set(repositories)) != len(repositories):
         problems.append(Problem(field="repositories", message="names one twice", cure="name each once"))
     return problems
 
 
 def _repository_fault(path: str, upstream: str, prefix: str) -> tuple[str, str] | None:
-    if not isinstance(path, str) or _PATH.fullmatch(path) is None:
+    if _PATH.fullmatch(path) is None:
         return (
             f"{shown(path)} is no repository's name",
             "write it in lower case, without registry, tag and digest, such as 'deep-learning-containers/vllm'",
@@ -288,7 +291,7 @@ def _credential_problems(credential_arn: str | None, upstream: str, stack: Stack
         return [Problem(field="credential_arn", message=message, cure=cure)]
 
     if credential_arn is None:
-        if isinstance(upstream, str) and (_NEEDS_CREDENTIAL.get(upstream) or _AZURE.fullmatch(upstream)):
+        if _NEEDS_CREDENTIAL.get(upstream) or _AZURE.fullmatch(upstream):
             return problem(
                 f"is needed: ECR caches '{upstream}' with credentials only",
                 f"keep them in a Secrets Manager secret whose name begins with '{_SECRET_PREFIX}', and give its ARN",
@@ -296,7 +299,7 @@ def _credential_problems(credential_arn: str | None, upstream: str, stack: Stack
         return []
     if is_token(credential_arn):
         return []
-    secret = _SECRET.fullmatch(credential_arn) if isinstance(credential_arn, str) else None
+    secret = _SECRET.fullmatch(credential_arn)
     if secret is None:
         return problem(
             f"{shown(credential_arn)} is not the ARN of a secret",

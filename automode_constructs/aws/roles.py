@@ -12,6 +12,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.aws_eks import CfnAccessEntry
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError, Problem
 from automode_constructs.tokens import is_token
@@ -53,9 +55,10 @@ class ClusterRole(Construct):
     Source: EKS User Guide, "Amazon EKS Auto Mode cluster IAM role".
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         custom_tags: bool = False,
@@ -106,9 +109,10 @@ class NodeRole(Construct):
     Source: EKS User Guide, "Amazon EKS Auto Mode node IAM role" and "Create a Node Class for Amazon EKS".
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         cluster: ChartTarget | eks.Cluster | eks.ICluster,
@@ -159,9 +163,10 @@ class BuiltInNodeRole(Construct):
     Source: EKS User Guide, "Amazon EKS Auto Mode node IAM role".
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
         permissions_boundary: iam.IManagedPolicy | None = None,

@@ -10,7 +10,9 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
+from automode_constructs.arguments import checked_arguments
+from automode_constructs.aws.network import AutoModeNetwork, Network
+from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.zones import known_zone
 from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.facts.regions import partition_of
@@ -59,12 +61,13 @@ class VpcEndpoints(Construct):
     interface VPC endpoints"; CloudFormation User Guide, "Setting up VPC endpoints for CloudFormation".
     """
 
+    @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: StackScope,
         id: str,
         *,
-        network: AutoModeNetwork | ExistingNetwork,
+        network: Network,
         kubectl: bool = True,
         also: Sequence[str] = (),
         fips: bool | None = None,
@@ -93,9 +96,7 @@ class VpcEndpoints(Construct):
             for statement in _s3_statements():
                 network.s3_endpoint.add_to_policy(statement)
 
-    def _make(
-        self, name: str, service: EndpointService, network: AutoModeNetwork | ExistingNetwork
-    ) -> ec2.InterfaceVpcEndpoint:
+    def _make(self, name: str, service: EndpointService, network: Network) -> ec2.InterfaceVpcEndpoint:
         endpoint = ec2.InterfaceVpcEndpoint(
             self,
             "".join(part.capitalize() for part in name.replace("-", ".").split(".")),
@@ -113,12 +114,12 @@ class VpcEndpoints(Construct):
         return endpoint
 
 
-def endpoint_services_of(network: AutoModeNetwork | ExistingNetwork) -> frozenset[str]:
+def endpoint_services_of(network: Network) -> frozenset[str]:
     """The services that VPC endpoints of a network lead to, as ``ecr.api`` of ``com.amazonaws.<region>.ecr.api``.
 
     Those that the app has made by now, in whichever stack, and those that an ``ExistingNetwork`` is said to have.
     """
-    names = set(network.endpoint_services or ()) if isinstance(network, ExistingNetwork) else set()
+    names = set(network.endpoint_services or ())
     for construct in network.vpc.node.root.node.find_all():
         if isinstance(construct, ec2.CfnVPCEndpoint) and construct.vpc_id == network.vpc.vpc_id:
             resolved = Stack.of(construct).resolve(construct.service_name)
@@ -132,8 +133,6 @@ def _services(
     where: str, region: str, also: Sequence[str], *, kubectl: bool, there: frozenset[str]
 ) -> list[EndpointService]:
     known = endpoint_services()
-    if isinstance(also, str):
-        raise AutoModeError.of(where, "also", f"needs a list, got the text '{also}'", f"write ['{also}']")
     for position, name in enumerate(also):
         if name not in known:
             raise AutoModeError.of(
@@ -167,7 +166,7 @@ def _names(service: EndpointService, partition: str, *, fips: bool) -> list[str]
     return [service.name, *([service.fips] if fips and service.fips and partition in service.fips_partitions else [])]
 
 
-def _cidrs(where: str, network: AutoModeNetwork | ExistingNetwork) -> list[str]:
+def _cidrs(where: str, network: Network) -> list[str]:
     try:
         blocks = [subnet.ipv4_cidr_block for subnet in [*network.node_subnets, *network.pod_subnets]]
     except RuntimeError:  # An imported subnet without a block raises when it is asked for one.

@@ -11,7 +11,7 @@ from aws_cdk import Annotations, Fn, IStableStringProducer, Lazy, Stack
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from automode_constructs.errors import AutoModeError, did_you_mean, shown
+from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.facts.regions import region_of_zone, zone_kind
 from automode_constructs.facts.zone_ids import (
     default_zone_ids,
@@ -85,16 +85,16 @@ def given_zones(where: str, stack: Stack, given: Sequence[str]) -> list[str]:
     Raises:
         AutoModeError: for what is no availability zone of the stack's region, and for names beside ids.
     """
-    if isinstance(given, str) or is_token(given):
+    if is_token(given):
         raise AutoModeError.of(
             where,
             "availability_zones",
-            "must be a list of zones, got " + ("a token for the whole list" if is_token(given) else f"'{given}'"),
+            "must be a list of zones, got a token for the whole list",
             "give each zone by itself, such as 'us-west-2a', 'usw2-az1' or Fn.select(0, Fn.get_azs())",
         )
     zones = list(given)
     for index, zone in enumerate(zones):
-        if not isinstance(zone, str) or not is_token(zone):
+        if not is_token(zone):
             _check_zone(where, f"availability_zones[{index}]", zone, stack.region)
     homes = {home for zone in zones if (home := _region_of(zone))}
     if len(homes) > 1:
@@ -261,10 +261,6 @@ def warn_of_refused_zones(scope: Construct, subnets: Sequence[ec2.ISubnet]) -> N
 
 def _check_zone(where: str, field: str, zone: str, region: str) -> None:
     """Refuses what is neither the name nor the id of an availability zone of the region, and what EKS refuses."""
-    if not isinstance(zone, str):
-        raise AutoModeError.of(
-            where, field, f"must be a text, got {shown(zone)}", "write it like 'us-west-2a' or 'usw2-az1'"
-        )
     by_id = is_zone_id(zone)
     kind = zone_id_kind(zone) if by_id else zone_kind(zone)
     if kind in ("local-zone", "wavelength-zone"):

@@ -9,12 +9,13 @@ import cdk8s
 import jsii
 from constructs import Construct, IConstruct, IValidation
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.delivery.attachment import attach
 from automode_constructs.delivery.target import Delivery, DeliveryTarget
 from automode_constructs.errors import AutoModeError, Problem
 from automode_constructs.rendering.render import place_of
 
-__all__ = ["ChartDelivery", "ChartTarget", "check_is_target"]
+__all__ = ["ChartDelivery", "ChartTarget"]
 
 _REMOVAL_POLICIES = (
     cdk.RemovalPolicy.DESTROY,
@@ -34,17 +35,6 @@ class ChartTarget(DeliveryTarget):
             chart: a chart of a cdk8s app; objects added to it later arrive too.
         """
         return ChartDelivery(self, id, cluster=self, chart=chart)
-
-
-def check_is_target(where: str, cluster: object) -> None:
-    """Refuses what is no cluster of ours, such as one of the CDK's own."""
-    if not isinstance(cluster, ChartTarget):
-        raise AutoModeError.of(
-            where,
-            "cluster",
-            "is neither an AutoModeCluster nor an ImportedCluster",
-            "pass one of these; ImportedCluster is for clusters made elsewhere",
-        )
 
 
 class ChartDelivery(Delivery):
@@ -88,6 +78,7 @@ class ChartDelivery(Delivery):
             chart's constructs hold.
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,
@@ -151,9 +142,6 @@ def _check(
 ) -> str:
     """Refuses what cannot be delivered, else tells the chart's place."""
     where = f"{scope.node.path}/{id}"
-    check_is_target(where, cluster)
-    if not isinstance(chart, cdk8s.Chart):
-        raise AutoModeError.of(where, "chart", f"is no cdk8s chart but {type(chart).__name__}", "pass a cdk8s.Chart")
     cluster.check_deliverable(where)
     if cdk.Stage.of(scope) is not cdk.Stage.of(cluster):
         raise AutoModeError.of(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.specs.nodes.node_class import EphemeralStorage
@@ -116,11 +117,12 @@ _SIZE, _THROUGHPUT = "80Gi", 125
 """A node's data volume (MiB/s), where the NodeClass says nothing. EKS User Guide, "Create a Node Class"."""
 
 
+@checked_arguments
 def estimate_cold_start(
     *,
     instance_type: InstanceType,
-    image_bytes: int,
-    weight_bytes: int,
+    image_bytes: float,
+    weight_bytes: float,
     weights: Literal["s3", "image", "hub"] | None,
     compile_cached: bool = False,
     enforce_eager: bool = False,
@@ -183,7 +185,7 @@ def estimate_cold_start(
 
 def _pull(
     instance_type: InstanceType,
-    image_bytes: int,
+    image_bytes: float,
     network: float | None,
     volume: tuple[float, float] | None,
     *,
@@ -202,7 +204,7 @@ def _pull(
 
 
 def _weights(
-    weight_bytes: int, way: Literal["s3", "image", "hub"], network: float | None, disk: tuple[float, float] | None
+    weight_bytes: float, way: Literal["s3", "image", "hub"], network: float | None, disk: tuple[float, float] | None
 ) -> Seconds | None:
     if way == "s3":
         return None if network is None else _moved(weight_bytes, network, network)
@@ -217,7 +219,7 @@ def _weights(
     return _moved(weight_bytes, min(most, _HUB_MB_LEAST), most) + read
 
 
-def _moved(size: int, least: float, most: float) -> Seconds:
+def _moved(size: float, least: float, most: float) -> Seconds:
     """How long bytes take between two rates in MB/s."""
     return Seconds(low=size / most / 1e6, high=size / least / 1e6)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.weight_streaming import GIB, HostMemory, Streaming
 from automode_constructs.facts.models import MODEL_SIZES, ModelSize
 
@@ -34,6 +35,7 @@ class GpuMemoryNeed:
         )
 
 
+@checked_arguments
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelPreset:
     """A model: where its weights are, what it takes to serve it, and where these figures come from.
@@ -78,6 +80,7 @@ class ModelPreset:
     min_vllm_version: str
     sources: tuple[str, ...] = field(default=())
 
+    @checked_arguments
     def gpu_memory(self, *, tokens: int, gpus: int = 1, fp8_kv_cache: bool = False) -> GpuMemoryNeed:
         """What each GPU must hold for one request of the given length.
 
@@ -107,6 +110,7 @@ class ModelPreset:
         )
         return Streaming(limit=memory_limit, processes=processes).host_memory(size)
 
+    @checked_arguments
     def tokens_in(self, free_gib: float, *, fp8_kv_cache: bool = False) -> int:
         """How many tokens of context fit into the memory that weights and overhead leave."""
         window = self.kv_window_tokens * self.kv_window_bytes_per_token

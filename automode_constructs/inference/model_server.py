@@ -8,29 +8,16 @@ from typing import Any, Literal
 
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.checks.rollout import surge_problems
-from automode_constructs.errors import AutoModeError, shown
-from automode_constructs.inference.fit import ServerNeeds, doubts
+from automode_constructs.errors import shown
+from automode_constructs.inference.fit import doubts
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import GIB, ModelPreset
-from automode_constructs.inference.model_server_checks import (
-    argument_problems,
-    drain_problems,
-    environment_problems,
-    given_flags,
-    host_path_problems,
-    model_problems,
-    number_problems,
-    pool_problems,
-    quantity_problems,
-    share_problems,
-    staging_problems,
-    streamer_doubts,
-    streamer_problems,
-)
-from automode_constructs.inference.vllm_arguments import check_arguments
+from automode_constructs.inference.model_server_arguments import PORT, ServerArguments
+from automode_constructs.inference.model_server_checks import streamer_doubts
 from automode_constructs.inference.weight_staging import WeightStaging
-from automode_constructs.inference.weights import HubWeights, ImageWeights, S3Weights, SecretKey, Weights
+from automode_constructs.inference.weights import SecretKey, Weights
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.specs.fields import kubernetes_name
@@ -43,8 +30,6 @@ __all__ = ["GPU_TOLERATION", "ModelServer"]
 GPU_TOLERATION: Mapping[str, str] = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 """What lets a pod onto nodes with the taint that GPU pools usually have."""
 
-PORT = 8000
-"""The port of vLLM."""
 
 SPOT_NOTICE_SECONDS = 120
 """What EC2 gives a Spot instance between the notice and the end."""
@@ -128,6 +113,7 @@ class ModelServer(Construct):
     Source: vLLM 0.33.0; EKS User Guide, "Machine learning on EKS"; Kubernetes, "Horizontal Pod Autoscaling".
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,
@@ -166,106 +152,84 @@ class ModelServer(Construct):
         service_account: str | None = None,
         vllm_version: str | None = None,
     ) -> None:
-        where = f"{scope.node.path}/{id}".removeprefix("/")
+        where = place(scope, id)
         self.name = kubernetes_name(where, id if name is None else name, longest=63)
-        _check_kinds(where, model, weights)
-        weights.check(where)
-        reference = ImageReference.of(where, image)
-        length = min(32_768, model.max_context) if max_model_len is None else max_model_len
-        problems = [
-            *number_problems(
-                replicas=(0 if replicas is None else replicas, 0),
-                max_num_seqs=(max_num_seqs, 1),
-                max_model_len=(length, 1),
-                gpus=(gpus, 1),
-                shutdown_timeout=(shutdown_timeout, 0),
-                pre_stop_delay=(pre_stop_delay, 0),
-                termination_grace_period=(termination_grace_period, 1),
-                startup_timeout=(startup_timeout, 10),
-            ),
-            *quantity_problems(cpu=cpu, memory=1 if memory is None else memory),
-            *share_problems(gpu_memory_utilization=gpu_memory_utilization),
-        ]
-        if problems:
-            raise AutoModeError(where, problems)  # what follows calculates with them
-
-        version = vllm_version or reference.vllm_version
-        memory = f"{8 + 4 * gpus}Gi" if memory is None else memory
-        self.needs = ServerNeeds(
+        given = ServerArguments(
             model=model,
+            image=image,
+            weights=weights,
+            staging=staging,
+            node_pool=node_pool,
+            replicas=replicas,
+            served_model_names=served_model_names,
+            max_model_len=max_model_len,
+            max_num_seqs=max_num_seqs,
+            gpu_memory_utilization=gpu_memory_utilization,
+            kv_cache_dtype=kv_cache_dtype,
             gpus=gpus,
             cpu=cpu,
             memory=memory,
-            host_memory=(
-                model.host_memory(memory_limit=weights.buffer_bytes(model), processes=gpus)
-                if isinstance(weights, S3Weights)
-                else None
-            ),
-            memory_limit=memory,
-            max_model_len=length,
-            gpu_memory_utilization=gpu_memory_utilization,
-            fp8_kv_cache=kv_cache_dtype.startswith("fp8"),
+            arguments=arguments,
+            environment=environment,
+            api_key=api_key,
+            shutdown_timeout=shutdown_timeout,
+            pre_stop_delay=pre_stop_delay,
+            termination_grace_period=termination_grace_period,
+            startup_timeout=startup_timeout,
+            strategy=strategy,
             architecture=architecture,
-            replicas=1 if replicas is None else replicas,
+            restricted=restricted,
+            compile_cache_host_path=compile_cache_host_path,
             tolerations=tolerations,
+            node_selector=node_selector,
+            network_policy=network_policy,
+            clients=clients,
+            service_account=service_account,
+            vllm_version=vllm_version,
         )
-        flags = [
-            "--host=0.0.0.0",
-            f"--port={PORT}",
-            "--served-model-name",
-            *(served_model_names or (model.name,)),
-            f"--max-model-len={length}",
-            f"--max-num-seqs={max_num_seqs}",
-            f"--gpu-memory-utilization={gpu_memory_utilization:g}",
-            f"--kv-cache-dtype={kv_cache_dtype}",
-            f"--tensor-parallel-size={gpus}",
-            f"--shutdown-timeout={shutdown_timeout}",
-            *weights.arguments(model),
-            *_unless_given(arguments, model, max_num_seqs),
-            *arguments,
-        ]
-        findings = check_arguments(flags, version=version)
-        problems = [
-            *staging_problems(staging, weights),
-            *streamer_problems(model, weights),
-            *model_problems(model, length, image, version),
-            *drain_problems(pre_stop_delay, shutdown_timeout, termination_grace_period),
-            *host_path_problems(compile_cache_host_path, restricted=restricted),
-            *argument_problems(arguments),
-            *environment_problems(environment or {}, weights),
-            *(finding for finding in findings if finding.severity == "error"),
-            *pool_problems(self.needs, node_pool),
-        ]
-        if problems:
-            raise AutoModeError(where, problems)
+        checked = given.checked(where)
+        self.needs = checked.needs
+        """What one replica needs of a node."""
 
         super().__init__(scope, id)
-        self.arguments = (weights.model(model), *flags)
+        self.arguments = (weights.model(model), *checked.flags)
         """What ``vllm serve`` is given."""
         self.labels = {"app.kubernetes.io/name": self.name}
         """The labels that select the pods; they never change."""
         self.service_account = service_account or self.name
         """Name of the pods' ServiceAccount, for an EKS Pod Identity association."""
+        self.deployment = self._make_deployment(given)
+        """The Deployment, for what this construct has no argument for: ``deployment.add_override``."""
+        self.service = self._make_service()
+        """The Service."""
+        self._make_others(given)
+        for finding in checked.doubts:
+            note_warning(self, finding.rule, str(finding))
+        for problem in streamer_doubts(model, weights):
+            note_warning(self, problem.rule, str(problem))
+        self._warn(image, checked.reference, node_pool, termination_grace_period)
+
+    def _container(self, given: ServerArguments) -> dict[str, Any]:
         container = {
             "name": "vllm",
-            "image": image,
+            "image": given.image,
             # The entry points of some images run vLLM below a shell, which keeps the signal to stop for itself.
             "command": ["vllm", "serve"],
             "args": list(self.arguments),
-            "env": _environment(weights, environment or {}, api_key),
+            "env": _environment(given.weights, given.environment or {}, given.api_key),
             "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
             "resources": {
-                "requests": {"cpu": cpu, "memory": memory, "nvidia.com/gpu": gpus},
-                "limits": {"memory": memory, "nvidia.com/gpu": gpus},
+                "requests": {"cpu": given.cpu, "memory": self.needs.memory, "nvidia.com/gpu": given.gpus},
+                "limits": {"memory": self.needs.memory, "nvidia.com/gpu": given.gpus},
             },
-            "startupProbe": _probe(period=5, failures=math.ceil(startup_timeout / 5), timeout=3),
+            "startupProbe": _probe(period=5, failures=math.ceil(given.startup_timeout / 5), timeout=3),
             "readinessProbe": _probe(period=5, failures=2, timeout=3),
             "livenessProbe": _probe(period=10, failures=6, timeout=5),
             # Endpoints go first: vLLM turns away what comes after the signal.
-            "lifecycle": {"preStop": {"sleep": {"seconds": pre_stop_delay}}} if pre_stop_delay else None,
+            "lifecycle": {"preStop": {"sleep": {"seconds": given.pre_stop_delay}}} if given.pre_stop_delay else None,
             "securityContext": {
                 "allowPrivilegeEscalation": False,
-                **({"readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}} if restricted else {}),
+                **({"readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}} if given.restricted else {}),
             },
             "volumeMounts": [
                 {"name": "cache", "mountPath": _CACHE},
@@ -273,20 +237,24 @@ class ModelServer(Construct):
                 {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - the container's own
             ],
         }
+        return {key: value for key, value in container.items() if value is not None}
+
+    def _pod(self, given: ServerArguments) -> dict[str, Any]:
+        user = {"runAsNonRoot": True, "runAsUser": _USER, "runAsGroup": 0, "fsGroup": _USER}
         pod: dict[str, Any] = {
             "serviceAccountName": self.service_account,
             # Pod Identity brings a token of its own; the server asks nothing of the Kubernetes API.
             "automountServiceAccountToken": False,
             # Kubernetes would set VLLM_PORT for a Service called vllm, and vLLM takes that for its own.
             "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": termination_grace_period,
+            "terminationGracePeriodSeconds": given.termination_grace_period,
             "nodeSelector": {
                 str(labels.COMPUTE_TYPE): "auto",
-                str(labels.ARCH): architecture,
-                **({} if node_pool is None else {"karpenter.sh/nodepool": node_pool.name}),
-                **(node_selector or {}),
+                str(labels.ARCH): given.architecture,
+                **({} if given.node_pool is None else {"karpenter.sh/nodepool": given.node_pool.name}),
+                **(given.node_selector or {}),
             },
-            "tolerations": [dict(toleration) for toleration in tolerations],
+            "tolerations": [dict(toleration) for toleration in given.tolerations],
             "topologySpreadConstraints": [
                 {
                     "maxSkew": 1,
@@ -297,50 +265,48 @@ class ModelServer(Construct):
                 }
             ],
             "securityContext": {
-                **({"runAsNonRoot": True, "runAsUser": _USER, "runAsGroup": 0, "fsGroup": _USER} if restricted else {}),
+                **(user if given.restricted else {}),
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [{key: value for key, value in container.items() if value is not None}],
-            "volumes": _volumes(weights.bytes_on_disk(model), gpus, compile_cache_host_path),
+            "containers": [self._container(given)],
+            "volumes": _volumes(given.weights.bytes_on_disk(given.model), given.gpus, given.compile_cache_host_path),
         }
-        if staging is not None:
-            pod["initContainers"] = [staging.init_container()]
-            pod["volumes"].append(staging.volume())
+        if given.staging is not None:
+            pod["initContainers"] = [given.staging.init_container()]
+            pod["volumes"].append(given.staging.volume())
+        return pod
+
+    def _make_deployment(self, given: ServerArguments) -> KubernetesObject:
         rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-        if service_account is None:
+        if given.service_account is None:
             self._make("v1", "ServiceAccount", {"automountServiceAccountToken": False})
-        self.deployment = self._make(
+        return self._make(
             "apps/v1",
             "Deployment",
             {
                 "spec": {
-                    **({} if replicas is None else {"replicas": replicas}),
+                    **({} if given.replicas is None else {"replicas": given.replicas}),
                     # A node, its image and the model come before the first reply; the default counts ten minutes.
-                    "progressDeadlineSeconds": 900 + startup_timeout,
+                    "progressDeadlineSeconds": 900 + given.startup_timeout,
                     "revisionHistoryLimit": 3,
                     "selector": {"matchLabels": self.labels},
-                    "strategy": rolling if strategy == "RollingUpdate" else {"type": strategy},
-                    "template": {"metadata": {"labels": self.labels}, "spec": pod},
+                    "strategy": rolling if given.strategy == "RollingUpdate" else {"type": given.strategy},
+                    "template": {"metadata": {"labels": self.labels}, "spec": self._pod(given)},
                 }
             },
         )
-        """The Deployment, for what this construct has no argument for: ``deployment.add_override``."""
-        if staging is not None:
-            self.deployment.add_dependency(staging)
+
+    def _make_service(self) -> KubernetesObject:
         ports = [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}]
-        self.service = self._make(
-            "v1", "Service", {"spec": {"type": "ClusterIP", "selector": self.labels, "ports": ports}}
-        )
-        """The Service."""
+        return self._make("v1", "Service", {"spec": {"type": "ClusterIP", "selector": self.labels, "ports": ports}})
+
+    def _make_others(self, given: ServerArguments) -> None:
+        if given.staging is not None:
+            self.deployment.add_dependency(given.staging)
         budget = {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
         self._make("policy/v1", "PodDisruptionBudget", {"spec": {**budget, "selector": {"matchLabels": self.labels}}})
-        if network_policy:
-            self._make("networking.k8s.io/v1", "NetworkPolicy", {"spec": self._traffic(clients)})
-        for finding in findings:  # all warnings here
-            note_warning(self, finding.rule, str(finding))
-        for problem in streamer_doubts(model, weights):
-            note_warning(self, problem.rule, str(problem))
-        self._warn(image, reference, node_pool, termination_grace_period)
+        if given.network_policy:
+            self._make("networking.k8s.io/v1", "NetworkPolicy", {"spec": self._traffic(given.clients)})
 
     def _warn(
         self, image: str, reference: ImageReference, node_pool: NodePool | None, termination_grace_period: int
@@ -439,37 +405,6 @@ def _volumes(bytes_on_disk: int, gpus: int, compile_cache_host_path: str | None)
         # It counts as the container's memory; GPUs that share a model speak through it.
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{gpus}Gi"}},
     ]
-
-
-def _unless_given(arguments: Sequence[str], model: ModelPreset, max_num_seqs: int) -> list[str]:
-    """Flags of ours that a user may replace by the same flag."""
-    given = given_flags(arguments)
-    flags = []
-    if "--disable-access-log-for-endpoints" not in given:
-        flags.append("--disable-access-log-for-endpoints=/health")
-    if model.tool_call_parser is not None and "--tool-call-parser" not in given:
-        flags += [f"--tool-call-parser={model.tool_call_parser}", "--enable-auto-tool-choice"]
-    if "--max-cudagraph-capture-size" not in given:
-        # vLLM would capture graphs up to 1,024 for this model: time and memory that max_num_seqs never uses.
-        flags.append(f"--max-cudagraph-capture-size={2 * max_num_seqs}")
-    return flags
-
-
-def _check_kinds(where: str, model: object, weights: object) -> None:
-    if not isinstance(model, ModelPreset):
-        raise AutoModeError.of(
-            where,
-            "model",
-            f"{shown(model)} is no ModelPreset, so that nothing is known of its size",
-            "pass GPT_OSS_20B, or a ModelPreset with the model's sizes",
-        )
-    if not isinstance(weights, S3Weights | ImageWeights | HubWeights):
-        raise AutoModeError.of(
-            where,
-            "weights",
-            f"{shown(weights)} does not say where the weights are",
-            "pass S3Weights(...), ImageWeights(...) or HubWeights()",
-        )
 
 
 def _admits_spot(spec: NodePoolSpec) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from automode_constructs.arguments import is_whole_number
 from automode_constructs.checks.vllm_command import is_flag, written_flag
 from automode_constructs.checks.weight_streaming import LIMIT_VARIABLE, STREAMER_LIMIT
 from automode_constructs.errors import Problem, shown
@@ -152,9 +153,9 @@ def _spelling(argument: str, flag: str) -> str:
     return f"'{flag}'" if name == flag else f"'{name}', which is '{flag}',"
 
 
-def _flags_of(argument: object) -> set[str]:
+def _flags_of(argument: str) -> set[str]:
     """The flags that some version of vLLM takes an argument for: by alias and abbreviation too."""
-    if not isinstance(argument, str) or not is_flag(argument):
+    if not is_flag(argument):
         return set()
     written = written_flag(argument)
     found = {written.name}
@@ -190,12 +191,12 @@ def pool_problems(needs: ServerNeeds, node_pool: NodePool | None) -> Iterator[Pr
         yield from misfits(needs, node_pool.name, node_pool.spec, spec)
 
 
-def number_problems(**numbers: tuple[object, int]) -> list[Problem]:
+def number_problems(**numbers: tuple[int, int]) -> list[Problem]:
     """Numbers below their least value, and what is no whole number."""
     return [
         Problem(field=field, message=f"needs a whole number of at least {least}, got {shown(value)}")
         for field, (value, least) in numbers.items()
-        if not isinstance(value, int) or isinstance(value, bool) or value < least
+        if not is_whole_number(value) or value < least
     ]
 
 
@@ -208,17 +209,17 @@ def quantity_problems(**quantities: object) -> list[Problem]:
     ]
 
 
-def share_problems(**shares: object) -> list[Problem]:
+def share_problems(**shares: float) -> list[Problem]:
     """What is no share."""
     return [
         Problem(field=field, message=f"needs a share above 0 and up to 1, got {shown(value)}")
         for field, value in shares.items()
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1
+        if not 0 < value <= 1
     ]
 
 
 def _is_amount(value: object) -> bool:
-    known = number(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    known = number(value) if isinstance(value, int | str) else None
     return known is not None and known.is_finite() and known > 0
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments, is_whole_number
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import ModelPreset
@@ -102,6 +103,7 @@ class WeightStaging(Construct):
     policy"; aws-samples/sample-eks-nitro-sandbox, service-account.yaml (Pod Identity brings a token of its own).
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,
@@ -121,10 +123,6 @@ class WeightStaging(Construct):
         run: int = 1,
     ) -> None:
         where = f"{scope.node.path}/{id}".removeprefix("/")
-        if not isinstance(weights, S3Weights):
-            raise AutoModeError.of(
-                where, "weights", f"{type(weights).__name__} is nothing to copy into", "pass S3Weights"
-            )
         weights.check(where)
         self.image = ImageReference.of(where, image)
         account = kubernetes_name(where, id if service_account is None else service_account)
@@ -195,6 +193,7 @@ class WeightStaging(Construct):
             )
             note_warning(self.job, problem.rule, str(problem))
 
+    @checked_arguments
     def init_container(self, *, image: str | None = None) -> dict[str, Any]:
         """The first init container of a server: it fails, and says why, where the weights are not all there.
 
@@ -316,21 +315,19 @@ def _endpoint_problems(endpoint: str | None) -> Iterator[Problem]:
 
 
 def _environment_problems(environment: Mapping[str, str]) -> Iterator[Problem]:
-    for name, value in environment.items():
+    for name in environment:
         field = f"environment[{shown(name)}]"
         if name in _OURS:
             yield Problem(field=field, message=f"is what '{_OURS[name]}' sets", cure=f"use '{_OURS[name]}'")
-        elif not isinstance(name, str) or _VARIABLE.fullmatch(name) is None:
+        elif _VARIABLE.fullmatch(name) is None:
             yield Problem(
                 field=field, message="is no name of a variable", cure="use letters, digits and '_', no digit first"
             )
-        elif not isinstance(value, str):
-            yield Problem(field=field, message=f"needs a text, got {shown(value)}")
 
 
 def _quantity_problems(**quantities: int | str) -> Iterator[Problem]:
     for field, value in quantities.items():
-        known = number(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+        known = number(value) if isinstance(value, int | str) else None
         if known is None or known <= 0:
             yield Problem(
                 field=field, message=f"{shown(value)} is not a quantity above 0", cure="write it as 1, '500m' or '1Gi'"
@@ -338,7 +335,6 @@ def _quantity_problems(**quantities: int | str) -> Iterator[Problem]:
 
 
 def _bound_problems(field: str, value: int, least: int, most: int | None) -> Iterator[Problem]:
-    known = isinstance(value, int) and not isinstance(value, bool)
-    if not known or value < least or (most is not None and value > most):
+    if not is_whole_number(value) or value < least or (most is not None and value > most):
         bounds = f"at least {least}" if most is None else f"of {least} to {most}"
         yield Problem(field=field, message=f"must be a whole number {bounds}, got {shown(value)}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.weight_streaming import DEFAULT_MEMORY_LIMIT
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.model_preset import ModelPreset
@@ -44,6 +45,7 @@ _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()-]+(?:/[A-Za-z0-9!_.*'()-]+)*")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
+@checked_arguments
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SecretKey:
     """One key of a Kubernetes Secret that exists in the server's namespace; charts never hold a Secret.
@@ -56,11 +58,13 @@ class SecretKey:
     name: str
     key: str
 
+    @checked_arguments
     def environment(self, variable: str) -> dict[str, Any]:
         """The environment variable of a container that takes its value from here."""
         return {"name": variable, "valueFrom": {"secretKeyRef": {"name": self.name, "key": self.key}}}
 
 
+@checked_arguments
 @dataclass(frozen=True, kw_only=True, slots=True)
 class S3Weights:
     """Weights in an S3 bucket, streamed into GPU memory; nothing is written to a disk.
@@ -137,6 +141,7 @@ class S3Weights:
         return 0
 
 
+@checked_arguments
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageWeights:
     """Weights baked into the server's image: no bucket, no role, and an image some 14 GB larger.
@@ -174,6 +179,7 @@ class ImageWeights:
         return 0
 
 
+@checked_arguments
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubWeights:
     """Weights loaded from the Hugging Face hub by each new pod: no preparation, and an outage of the hub is yours.
@@ -222,7 +228,7 @@ class HubWeights:
 
 def _bytes(quantity: object) -> int | None:
     """The whole bytes of a quantity, ``None`` where it is none, or more than a server can have."""
-    if isinstance(quantity, bool) or not isinstance(quantity, int | str):
+    if not isinstance(quantity, int | str):
         return None
     known = number(quantity)
     return int(known) if known is not None and known.is_finite() and 1 <= known < 2**63 else None

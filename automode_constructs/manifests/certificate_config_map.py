@@ -6,6 +6,7 @@ from typing import Any
 
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
@@ -35,6 +36,7 @@ class CertificateConfigMap(KubernetesObject):
     Source: Kubernetes, "ConfigMaps".
     """
 
+    @checked_arguments
     def __init__(self, scope: Construct, id: str, *, values: ClusterValues, name: str | None = None) -> None:
         # Late, for it loads what looks into certificates.
         from automode_constructs.manifests.certificates import pem_text
@@ -62,10 +64,12 @@ class CertificateConfigMap(KubernetesObject):
             body={"data": {_FILE: "".join(pem_text(bundle) for bundle in bundles)}},
         )
 
+    @checked_arguments
     def volume(self, name: str = "certificates") -> dict[str, Any]:
         """The entry for ``volumes`` of a pod."""
         return {"name": name, "configMap": {"name": self.name}}
 
+    @checked_arguments
     def volume_mount(self, path: str, name: str = "certificates") -> dict[str, Any]:
         """The entry for ``volumeMounts`` of a container; the file is ``certificates.pem`` in that folder."""
         return {"name": name, "mountPath": path, "readOnly": True}

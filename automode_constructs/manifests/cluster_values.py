@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, TypeVar
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.fields import ListOf, TokenOr

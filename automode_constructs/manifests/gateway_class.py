@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.specs.traffic.gateway_class import GatewayClassSpec
 
@@ -25,6 +26,7 @@ class GatewayClass(KubernetesObject):
     Source: EKS User Guide, "Configure the Kubernetes Gateway API in EKS Auto Mode".
     """
 
+    @checked_arguments
     def __init__(self, scope: Construct, id: str, *, spec: GatewayClassSpec, name: str | None = None) -> None:
         self.spec = validated(scope, id, spec)
         super().__init__(

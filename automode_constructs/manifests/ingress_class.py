@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.specs.traffic.ingress_class import ALB_CONTROLLER, IngressClassParamsSpec
 
@@ -24,6 +25,7 @@ class IngressClassParams(KubernetesObject):
     Source: EKS User Guide, "Create an IngressClass to configure an Application Load Balancer".
     """
 
+    @checked_arguments
     def __init__(self, scope: Construct, id: str, *, spec: IngressClassParamsSpec, name: str | None = None) -> None:
         spec = validated(scope, id, spec)
         self.spec = spec.replace(scheme=spec.scheme or "internal")
@@ -53,6 +55,7 @@ class IngressClass(KubernetesObject):
     Source: EKS User Guide, "Create an IngressClass to configure an Application Load Balancer".
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

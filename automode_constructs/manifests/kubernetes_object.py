@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import place
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.fields import kubernetes_name
 from automode_constructs.specs.model import KubeModel
@@ -113,6 +113,7 @@ class KubernetesObject(cdk8s.ApiObject):
         AutoModeError: when the name is no Kubernetes name, or the scope is in no cdk8s chart.
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,
@@ -152,6 +153,7 @@ class KubernetesObject(cdk8s.ApiObject):
         for problem in warnings:
             note_warning(self, problem.rule, str(problem))
 
+    @checked_arguments
     def add_override(self, path: str, value: object) -> None:
         r"""Writes a field this library does not know yet, past all checks.
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments, place
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.flat import FlatFields, fields_at
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
@@ -151,6 +151,7 @@ class NodeClass(KubernetesObject):
         )
 
     @staticmethod
+    @checked_arguments
     def from_name(name: str, *, made_elsewhere: bool = False) -> NamedNodeClass:
         """A NodeClass known by name only.
 

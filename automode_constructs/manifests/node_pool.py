@@ -7,7 +7,7 @@ from typing import Literal
 
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments, place
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.manifests.flat import FlatFields, fields_at

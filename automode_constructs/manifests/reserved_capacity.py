@@ -8,6 +8,7 @@ from datetime import date
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.versions import as_of_default
 from automode_constructs.manifests.kubernetes_object import WARNING_METADATA, note_warning, validated
@@ -59,6 +60,7 @@ class ReservedCapacity(Construct):
     Source: EKS User Guide, "Control deployment of workloads into Capacity Reservations with EKS Auto Mode".
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments, is_whole_number
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.manifests.kubernetes_object import validated
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
@@ -49,6 +50,7 @@ class StaticNodePools(Construct):
     Source: EKS User Guide, "Static Capacity Node Pools in EKS Auto Mode"; CRD ``nodepools.karpenter.sh``.
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,
@@ -87,7 +89,7 @@ class StaticNodePools(Construct):
 def _check(where: str, spec: NodePoolSpec, replicas: int, zones: Sequence[str], room: int | None) -> None:
     problems: list[Problem] = []
     for field, number in (("replicas", replicas), ("room", room)):
-        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 0):
+        if number is not None and (not is_whole_number(number) or number < 0):
             problems.append(Problem(field=field, message=f"needs a whole number of at least 0, got {shown(number)}"))
     for index, zone in enumerate(zones):
         if is_token(zone):

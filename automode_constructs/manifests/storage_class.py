@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.specs.pools import labels
 from automode_constructs.specs.storage.storage_class import (
@@ -34,6 +35,7 @@ class StorageClass(KubernetesObject):
     Source: EKS User Guide, "Create a storage class".
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

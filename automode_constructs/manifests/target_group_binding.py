@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.specs.traffic.target_group_binding import TargetGroupBindingSpec
 
@@ -26,6 +27,7 @@ class TargetGroupBinding(KubernetesObject):
     Source: EKS User Guide, "Use Service Annotations to configure Network Load Balancers".
     """
 
+    @checked_arguments
     def __init__(self, scope: Construct, id: str, *, spec: TargetGroupBindingSpec, name: str | None = None) -> None:
         self.spec = validated(scope, id, spec)
         super().__init__(

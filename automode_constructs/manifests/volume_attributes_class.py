@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.specs.storage.volume_attributes_class import VolumeAttributesClassSpec
 
@@ -25,6 +26,7 @@ class VolumeAttributesClass(KubernetesObject):
     Source: EKS User Guide, "Create a storage class".
     """
 
+    @checked_arguments
     def __init__(self, scope: Construct, id: str, *, spec: VolumeAttributesClassSpec, name: str | None = None) -> None:
         self.spec = validated(scope, id, spec)
         super().__init__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
 from automode_constructs.specs.storage.volume_snapshot_class import VolumeSnapshotClassSpec
 
@@ -26,6 +27,7 @@ class VolumeSnapshotClass(KubernetesObject):
     Source: awsdocs/amazon-eks-user-guide, "Sample workload with storage"; Kubernetes, "Volume Snapshot Classes".
     """
 
+    @checked_arguments
     def __init__(
         self,
         scope: Construct,

@@ -15,6 +15,7 @@ from typing import Any
 import cdk8s
 import yaml
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.app_rules import CHART_WARNING
 from automode_constructs.checks.image_sources import image_source_problems, uses_proxy
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
@@ -64,9 +65,10 @@ def to_yaml(manifests: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+@checked_arguments
 def write_yaml_folder(
     charts: Sequence[cdk8s.Chart],
-    folder: Path,
+    folder: Path | str,
     *,
     default_node_class: bool,
     built_in_pools: Collection[str] | None = None,
@@ -95,6 +97,7 @@ def write_yaml_folder(
         AutoModeError: for a folder with other files, a value known only after deployment, an empty chart, an error
             that a chart holds, or one of the whole-tree checks; nothing is written then.
     """
+    folder = Path(folder)
     with _told_of(folder):
         _refuse_strangers(folder)
     problems: list[Problem] = []
@@ -138,7 +141,9 @@ def write_yaml_folder(
         raise AutoModeError(str(folder), problems)
     risks += [finding for finding in findings if finding.severity == "warning"]
     for risk in risks:
-        warnings.warn(f"{risk} [{risk.rule or CHART_WARNING.id}]", ChartWarning, stacklevel=2)
+        warnings.warn(
+            f"{risk} [{risk.rule or CHART_WARNING.id}]", ChartWarning, stacklevel=3
+        )  # past the check of the arguments
     with _told_of(folder):
         _replace(folder.resolve(), streams)
     return [folder / name for name in streams]

@@ -32,6 +32,7 @@ from automode_constructs import (
     NodePoolSpec,
 )
 from automode_constructs.specs.pools import labels
+from tests.refusal import refusal
 from tests.support import of_type, only, synthesised, text_of
 
 ADMIN = "arn:aws:iam::111122223333:role/Admin"
@@ -433,7 +434,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"log_types": ["audits"]}, "log_types: 'audits' is not known; did you mean 'audit'?"),
     ({"support_type": "standard"}, "support_type: 'standard' is not known; did you mean 'STANDARD'?"),
     ({"control_plane_scaling_tier": "xl"}, "control_plane_scaling_tier: 'xl' is not known"),
-    ({"secrets_key": "aws-managed"}, "secrets_key: 'aws-managed' is not known; use 'aws-owned'"),
+    ({"secrets_key": "aws-managed"}, "secrets_key: needs an IKey or 'aws-owned', got the text 'aws-managed'"),
     ({"endpoint_cidrs": ["0.0.0.0/0"]}, "'0.0.0.0/0' would open the Kubernetes API to the whole internet; give the"),
     ({"endpoint_cidrs": ["203.0.113.7/24"]}, "endpoint_cidrs[0]: '203.0.113.7/24' is not a CIDR"),
     ({"endpoint_cidrs": ["10.0.0.0/8"]}, "endpoint_cidrs[0]: '10.0.0.0/8' is a private block"),
@@ -461,6 +462,22 @@ class TestRefusals:
         with pytest.raises(AutoModeError, match=re.escape(message)) as refused:
             make(**arguments)
         assert str(refused.value).startswith("Dev/Cluster: ")
+
+    def test_all_mistakes_are_told_at_once_and_the_id_stays_free(self) -> None:
+        stack = cdk.Stack(cdk.App(), "Dev")
+        mistakes: dict[str, Any] = {
+            "version": "1.28",
+            "cluster_name": "my cluster",
+            "log_types": ["audits"],
+            "endpoint_cidrs": ["0.0.0.0/0"],
+            "service_ipv4_cidr": "10.0.128.0/20",
+            "removal_policy": cdk.RemovalPolicy.RETAIN,
+        }
+        told = refusal(lambda: AutoModeCluster(stack, "Cluster", **mistakes)).splitlines()
+        assert told[0] == "Dev/Cluster: 6 problems"
+        assert sorted(line.strip().partition(":")[0].partition("[")[0] for line in told[1:]) == sorted(mistakes)
+        assert stack.node.children == []
+        AutoModeCluster(stack, "Cluster", version="1.36", kubectl=False)
 
     def test_china(self) -> None:
         stack = cdk.Stack(cdk.App(), "Dev", env=cdk.Environment(region="cn-north-1"))

@@ -86,3 +86,72 @@ def test_further_groups_stand_beside_the_cluster_s_own() -> None:
     cluster = AutoModeCluster(stack, "Cluster", cluster_name="dev", network=network, built_in_pools=[])
     terms = cluster.values.node_class_spec().security_group_selector_terms
     assert [term.id for term in terms] == [cluster.cluster.cluster_security_group_id, "sg-0123456789abcdef0"]
+
+
+@pytest.fixture(scope="module")
+def vpc() -> ec2.Vpc:
+    return ec2.Vpc(cdk.Stack(cdk.App(), "Dev"), "Vpc", max_azs=2)
+
+
+class TestWordsOfTheCdk:
+    def test_a_vpc_s_private_subnets_are_the_nodes(self, vpc: ec2.Vpc) -> None:
+        cluster = AutoModeCluster(cdk.Stack.of(vpc), "Default", vpc=vpc, kubectl=False)
+        assert cluster.network.vpc.node.path == "Dev/Vpc"
+        assert [subnet.node.path for subnet in cluster.network.node_subnets] == [
+            "Dev/Vpc/PrivateSubnet1",
+            "Dev/Vpc/PrivateSubnet2",
+        ]
+
+    @pytest.mark.parametrize("form", ["a selection", "a list of selections", "subnets"])
+    def test_subnets_are_selected_in_every_form(self, vpc: ec2.Vpc, form: str) -> None:
+        selection = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+        forms: dict[str, Any] = {
+            "a selection": selection,
+            "a list of selections": [selection],
+            "subnets": vpc.private_subnets,
+        }
+        assert len(ExistingNetwork.of(vpc, forms[form]).node_subnets) == 2
+
+    def test_isolated_subnets_stand_in_for_private_ones(self) -> None:
+        isolated = ec2.SubnetConfiguration(name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+        vpc = ec2.Vpc(cdk.Stack(cdk.App(), "Dev"), "Vpc", max_azs=2, subnet_configuration=[isolated])
+        network = ExistingNetwork.of(vpc)
+        assert (len(network.node_subnets), network.internet) == (2, False)
+
+    @pytest.mark.parametrize(
+        ("selection", "message"),
+        [
+            (
+                ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
+                "vpc_subnets[0]: 'Dev/Vpc/PublicSubnet1' is a pub",
+            ),
+            (
+                ec2.SubnetSelection(subnet_group_name="Nodes"),
+                "vpc_subnets: selects nothing (There are no subnet groups with name 'Nodes' in this VPC. Available "
+                "names: Public,Private)",
+            ),
+            ([ec2.SubnetSelection(subnet_group_name="Nodes")], "vpc_subnets[0]: selects nothing (There are no subnet"),
+            ([], "vpc_subnets: EKS needs at least two subnets in different zones, got 0; give one private subnet for"),
+            ("private", "vpc_subnets: needs a SubnetSelection or a list, got the text 'private'"),
+        ],
+        ids=["public", "no group", "no group in a list", "none", "a text"],
+    )
+    def test_subnets_that_cannot_be(self, vpc: ec2.Vpc, selection: Any, message: str) -> None:
+        stack = cdk.Stack.of(vpc)
+        told = refusal(lambda: AutoModeCluster(stack, "Cluster", vpc=vpc, vpc_subnets=selection))
+        assert told.startswith(f"Dev/Cluster: {message}")
+
+    def test_one_network_is_enough(self, vpc: ec2.Vpc) -> None:
+        stack = cdk.Stack.of(vpc)
+        network = ExistingNetwork.of(vpc)
+        assert refusal(lambda: AutoModeCluster(stack, "Cluster", vpc=vpc, network=network)) == (
+            "Dev/Cluster: vpc: is given beside network, which has a VPC; leave out one of the two"
+        )
+        assert refusal(lambda: AutoModeCluster(stack, "Cluster", vpc_subnets=vpc.private_subnets)) == (
+            "Dev/Cluster: vpc_subnets: are given without a VPC; give vpc=... with them"
+        )
+        wrong: Any = vpc
+        assert refusal(lambda: AutoModeCluster(stack, "Cluster", network=wrong)) == (
+            "Dev/Cluster: network: needs an AutoModeNetwork or an ExistingNetwork, got a Vpc; pass it as vpc=, or "
+            "write ExistingNetwork(vpc=..., node_subnets=vpc.private_subnets)"
+        )

@@ -366,7 +366,7 @@ def test_an_auto_mode_network_shows_its_blocks_and_subnets(networks: dict[str, A
         ),
         (
             {"availability_zones": "eu-west-1a"},
-            "availability_zones: must be a list of zones, got 'eu-west-1a'; give each",
+            "availability_zones: needs a list, got the text 'eu-west-1a'; write",
         ),
         (
             {"availability_zones": Fn.get_azs()},

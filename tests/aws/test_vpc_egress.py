@@ -235,15 +235,10 @@ class TestExistingNetwork:
     @pytest.mark.parametrize(
         ("services", "message"),
         [
-            ("sts", "endpoint_services: needs a list, got the text 'sts'; write ['sts']"),
             (
                 ["sts", "com.amazonaws.eu-west-1.ecr.api"],
                 "endpoint_services[1]: must be the last part of a service's name, got "
                 "'com.amazonaws.eu-west-1.ecr.api'; write 'ecr.api'",
-            ),
-            (
-                [443],
-                "endpoint_services[0]: must be the last part of a service's name, got 443; write it like 'ecr.api'",
             ),
         ],
     )

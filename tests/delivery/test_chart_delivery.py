@@ -649,12 +649,10 @@ def test_what_is_no_cluster_no_chart_or_no_id_is_refused() -> None:
     scene = Scene()
     stack, target = scene.stacks[0], scene.target
     assert refusal(deliver(stack, target.cluster)) == (
-        "Dev/D: cluster: is neither an AutoModeCluster nor an ImportedCluster; pass one of these; ImportedCluster is "
-        "for clusters made elsewhere"
+        "Dev/D: cluster: needs an AutoModeCluster or an ImportedCluster, got an ICluster; ImportedCluster is for "
+        "clusters made elsewhere"
     )
-    assert refusal(deliver(stack, target, id="E", chart=stack)) == (
-        "Dev/E: chart: is no cdk8s chart but Stack; pass a cdk8s.Chart"
-    )
+    assert refusal(deliver(stack, target, id="E", chart=stack)) == ("Dev/E: chart: needs a Chart, got a Stack")
     assert refusal(deliver(stack, target, id="1st")) == (
         "Dev/1st: id: '1st' begins with no letter, as logical ids must; choose another id"
     )

@@ -154,8 +154,8 @@ def test_seconds_read_as_people_write_them() -> None:
     [
         ({"image_bytes": 0}, "image_bytes: needs a number above 0, got 0"),
         ({"weight_bytes": -1}, "weight_bytes: needs a number above 0, got -1"),
-        ({"pull_mb_per_second": float("nan")}, "pull_mb_per_second: needs a number above 0, got nan"),
-        ({"weights": "efs"}, "weights: 'efs' is no way of weights; use 's3', 'image' or 'hub'"),
+        ({"pull_mb_per_second": float("nan")}, "estimate_cold_start: pull_mb_per_second: needs a number, got nan"),
+        ({"weights": "efs"}, "estimate_cold_start: weights: 'efs' is not known; use one of 's3', 'image', 'hub'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changed: dict[str, Any], text: str) -> None:

@@ -274,10 +274,10 @@ class TestWeights:
             ),
             *(
                 (
-                    S3Weights(bucket="models", prefix="a", memory_limit=limit),  # type: ignore[arg-type]
+                    S3Weights(bucket="models", prefix="a", memory_limit=limit),
                     f"weights.memory_limit: {limit!r} is no number of bytes; write 4294967296, or '4Gi'",
                 )
-                for limit in ("much", 0, -1, True, "NaN", "1e99", 4.5)
+                for limit in ("much", 0, -1, "NaN", "1e99")
             ),
             (
                 ImageWeights(path="models"),
@@ -294,8 +294,7 @@ class TestWeights:
             ),
             (
                 "s3://models/a",
-                "weights: 's3://models/a' does not say where the weights are; "
-                "pass S3Weights(...), ImageWeights(...) or HubWeights()",
+                "weights: needs an S3Weights, an ImageWeights or a HubWeights, got the text 's3://models/a'",
             ),
         ],
     )
@@ -439,8 +438,7 @@ class TestRefusals:
         [
             (
                 {"model": "openai/gpt-oss-20b"},
-                "model: 'openai/gpt-oss-20b' is no ModelPreset, so that nothing is known of its size; "
-                "pass GPT_OSS_20B, or a ModelPreset with the model's sizes",
+                "model: needs a ModelPreset, got the text 'openai/gpt-oss-20b'",
             ),
             (
                 {"image": "vllm/vllm-openai"},
@@ -453,7 +451,7 @@ class TestRefusals:
                 "take a newer image",
             ),
             ({"replicas": -1}, "replicas: needs a whole number of at least 0, got -1"),
-            ({"replicas": True}, "replicas: needs a whole number of at least 0, got True"),
+            ({"replicas": True}, "replicas: needs a whole number, got True"),
             ({"memory": "NaN"}, "memory: 'NaN' is not a quantity such as 3, '500m' or '12Gi'"),
             ({"memory": "12 GB"}, "memory: '12 GB' is not a quantity such as 3, '500m' or '12Gi'"),
             ({"gpu_memory_utilization": 92}, "gpu_memory_utilization: needs a share above 0 and up to 1, got 92"),

@@ -251,16 +251,16 @@ class TestRefusals:
             lambda: staging(
                 model=wrong,
                 hub_endpoint="hub.example.com",
-                environment={"HF_TOKEN": "x", "1A": "x", "COUNT": 1},
+                environment={"HF_TOKEN": "x", "1A": "x"},
                 cpu=0,
                 memory="much",
                 retries=21,
                 deadline=5,
-                run=True,
+                run=0,
             )
         ) == "\n".join(
             [
-                "chart/weights: 12 problems",
+                "chart/weights: 11 problems",
                 "  model.repository: 'https://hub/x/y' is no repository of the hub; write 'owner/name'",
                 "  model.revision: 'main' is no commit, and a branch's files change; write the commit's 40 hexadecimal "
                 "digits",
@@ -268,18 +268,17 @@ class TestRefusals:
                 "  hub_endpoint: 'hub.example.com' is no address; begin it with 'https://'",
                 "  environment['HF_TOKEN']: is what 'token' sets; use 'token'",
                 "  environment['1A']: is no name of a variable; use letters, digits and '_', no digit first",
-                "  environment['COUNT']: needs a text, got 1",
                 "  cpu: 0 is not a quantity above 0; write it as 1, '500m' or '1Gi'",
                 "  memory: 'much' is not a quantity above 0; write it as 1, '500m' or '1Gi'",
                 "  retries: must be a whole number of 0 to 20, got 21",
                 "  deadline: must be a whole number at least 60, got 5",
-                "  run: must be a whole number at least 1, got True",
+                "  run: must be a whole number at least 1, got 0",
             ]
         )
 
     def test_weights_that_are_not_in_s3(self) -> None:
         assert refusal(lambda: staging(weights=HubWeights())) == (
-            "chart/weights: weights: HubWeights is nothing to copy into; pass S3Weights"
+            "chart/weights: weights: needs an S3Weights, got a HubWeights"
         )
 
     def test_a_bucket_that_cannot_be(self) -> None:

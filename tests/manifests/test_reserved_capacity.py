@@ -138,7 +138,7 @@ def test_without_a_day_the_library_s_own_counts() -> None:
         ),
         (
             {"fallback": ["on_demand"]},
-            "chart/training: fallback[0]: 'on_demand' is not allowed; did you mean 'on-demand'? Use one of "
+            "chart/training: fallback[0]: 'on_demand' is not known; did you mean 'on-demand'? Use one of "
             "'on-demand', 'spot'",
         ),
         (

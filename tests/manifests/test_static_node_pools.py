@@ -97,7 +97,7 @@ def test_types_that_are_newer_than_our_list_are_taken() -> None:
     ("arguments", "message"),
     [
         ({"replicas": -1}, "replicas: needs a whole number of at least 0, got -1"),
-        ({"replicas": "3"}, "replicas: needs a whole number of at least 0, got '3'"),
+        ({"replicas": "3"}, "replicas: needs a whole number, got the text '3'; write 3"),
         ({"room": -1}, "room: needs a whole number of at least 0, got -1"),
         (
             {"replicas": 2, "zones": ZONES},

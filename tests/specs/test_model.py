@@ -528,3 +528,10 @@ def test_an_error_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="key: is required"):
         made(Requirement, operator="Exists")
     assert issubclass(AutoModeError, ValueError)
+
+
+def test_a_field_is_given_by_its_name() -> None:
+    template = NodeClaimTemplate(spec=NodeClaimSpec(requirements=[]))
+    unnamed: Any = NodePoolSpec
+    assert refusal(lambda: unnamed(template)).startswith("template: is given by its position: ")
+    assert refusal(lambda: unnamed(template)).endswith("; write template=...")

@@ -10,7 +10,7 @@ from typing import Any
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments, place
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_server import GPU_TOLERATION

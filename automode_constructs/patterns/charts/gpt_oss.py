@@ -5,7 +5,7 @@ from __future__ import annotations
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.weight_staging import STAGING_IMAGE, WeightStaging

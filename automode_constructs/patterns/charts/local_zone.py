@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments, place
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.regions import zone_kind
 from automode_constructs.manifests.cluster_values import ClusterValues

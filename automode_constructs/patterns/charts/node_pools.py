@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments, place
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_class import NodeClass

@@ -8,7 +8,7 @@ from typing import Literal
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.ingress_class import IngressClass, IngressClassParams
 from automode_constructs.manifests.storage_class import StorageClass

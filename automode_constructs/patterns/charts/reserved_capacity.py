@@ -8,7 +8,7 @@ from datetime import date
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.reserved_capacity import ReservedCapacity
 from automode_constructs.patterns.charts.accelerator_taint import accelerator_taint

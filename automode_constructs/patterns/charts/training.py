@@ -8,7 +8,7 @@ from datetime import date
 import cdk8s
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments, place
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.efa import EfaCards
 from automode_constructs.manifests.cluster_values import ClusterValues

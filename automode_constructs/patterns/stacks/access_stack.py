@@ -9,10 +9,10 @@ from typing import Any
 import aws_cdk as cdk
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.access import AdminAccess
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
-from automode_constructs.checks.arguments import checked_arguments
 
 __all__ = ["AccessStack"]
 

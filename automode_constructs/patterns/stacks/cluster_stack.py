@@ -12,10 +12,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
-from automode_constructs.checks.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES

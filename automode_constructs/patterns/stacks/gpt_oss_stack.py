@@ -9,12 +9,12 @@ import aws_cdk as cdk
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.aws.model_bucket import ModelBucket
 from automode_constructs.aws.pod_identity import PodIdentityRole
 from automode_constructs.aws.pull_through_cache import PullThroughCache
-from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE

@@ -8,7 +8,7 @@ from typing import Any
 import aws_cdk as cdk
 from constructs import Construct
 
-from automode_constructs.checks.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments
 
 __all__ = ["GuardStack"]
 

@@ -9,8 +9,8 @@ import aws_cdk as cdk
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.cluster import AutoModeCluster
-from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.patterns.charts.platform import platform_charts

@@ -8,9 +8,9 @@ import aws_cdk as cdk
 import cdk8s
 from constructs import Construct
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
-from automode_constructs.checks.arguments import checked_arguments
 from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.patterns.charts.retail_store import IMAGE, NAME, NAMESPACE, RetailStoreChart
 from automode_constructs.specs.pools.labels import CAPACITY_TYPE, INSTANCE_TYPE, ZONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automode_constructs.arguments import checked_arguments, is_whole_number
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.facts.efa import EfaCards, efa_as_of, efa_cards, unclear_types
 from automode_constructs.facts.instance_types import instance_types
@@ -15,6 +16,7 @@ EFA_RESOURCE = "vpc.amazonaws.com/efa"
 """What pods request to get an EFA device; the EFA device plugin offers it."""
 
 
+@checked_arguments
 def efa_network_interfaces(
     instance_type: str, *, pod_prefixes: int = 1, pod_subnets: bool = False, cards: EfaCards | None = None
 ) -> tuple[NetworkInterface, ...]:
@@ -43,7 +45,7 @@ def efa_network_interfaces(
     """
     cards = cards or _known_cards(instance_type)
     most = cards.ipv4_of_interface - 1
-    if isinstance(pod_prefixes, bool) or not isinstance(pod_prefixes, int) or not 0 <= pod_prefixes <= most:
+    if not is_whole_number(pod_prefixes) or not 0 <= pod_prefixes <= most:
         raise AutoModeError.of(
             "", "pod_prefixes", f"an interface of {instance_type} takes 0 to {most} prefixes, got {shown(pod_prefixes)}"
         )
@@ -79,6 +81,7 @@ def efa_network_interfaces(
     return (*first_card, *others)
 
 
+@checked_arguments
 def with_efa(
     spec: NodeClassSpec, instance_type: str, *, pod_prefixes: int = 1, cards: EfaCards | None = None
 ) -> NodeClassSpec:

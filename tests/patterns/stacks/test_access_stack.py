@@ -143,6 +143,6 @@ class TestRefusals:
 
     def test_no_cluster_of_ours(self) -> None:
         given: Any = object()
-        assert "is neither an AutoModeCluster nor an ImportedCluster" in refusal(
+        assert "cluster: needs an AutoModeCluster or an ImportedCluster, got an object" in refusal(
             lambda: AdminAccess(cdk.Stack(cdk.App(), "S"), "Admins", cluster=given)
         )

@@ -123,7 +123,7 @@ def test_newer_types_take_the_cards_that_are_given() -> None:
         ),
         (
             {"instance_type": "p5.48xlarge", "pod_prefixes": True},
-            "pod_prefixes: an interface of p5.48xlarge takes 0 to 49 prefixes, got True",
+            "efa_network_interfaces: pod_prefixes: needs a whole number, got True",
         ),
         (
             {"instance_type": "trn2.3xlarge", "pod_subnets": True},

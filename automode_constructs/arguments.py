@@ -6,19 +6,22 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
 from enum import Enum
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, overload
 
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.tokens import is_token
 
-__all__ = ["Refusals", "checked_arguments", "place"]
+__all__ = ["Also", "Refusals", "checked_arguments", "is_whole_number", "place"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 _CURES = {
     "IRole": "write iam.Role.from_role_arn(scope, 'Role', {value})",
@@ -34,7 +37,11 @@ _CURES = {
 }
 """How to make the wanted object out of a text, by the name of its class."""
 
+_WORDS = {"ChartTarget": "an AutoModeCluster or an ImportedCluster"}
+"""What users call a class that has no public name."""
+
 _CONVERSIONS = {
+    ("ExistingNetwork", "AutoModeNetwork"): "make the subnets with ec2.PrivateSubnet",
     ("Vpc", "ExistingNetwork"): "pass it as vpc=, or write ExistingNetwork(vpc=..., node_subnets=vpc.private_subnets)",
 }
 """How to make the wanted object out of another one, by the names of both classes."""
@@ -99,78 +106,132 @@ class Refusals:
             raise AutoModeError(self.where, self.problems)
 
 
-def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
-    """Judges the arguments of a constructor or function by its annotations before its body runs.
+@overload
+def checked_arguments(function: type[T]) -> type[T]: ...
+@overload
+def checked_arguments(function: Callable[P, R]) -> Callable[P, R]: ...
+def checked_arguments(function: Any) -> Any:
+    """Judges the arguments of a constructor, method or function by its annotations before its body runs.
 
     A wrong kind of value, a name that is not an argument and a missing argument become one ``AutoModeError`` with the
     construct's path, each argument's name and value, and the cure. Values that only a deployment knows pass where the
     CDK writes them as a value of the same kind.
+
+    Args:
+        function: what is decorated; of a dataclass, the constructor that it has.
     """
+    if isinstance(function, type):
+        function.__init__ = checked_arguments(function.__init__)  # type: ignore[misc]
+        return function
     signature = inspect.signature(function)
 
     @functools.wraps(function)
-    def check(*args: P.args, **kwargs: P.kwargs) -> R:
-        problems = _problems(function, signature, args, kwargs)
+    def check(*args: Any, **kwargs: Any) -> Any:
+        hints = _hints(function)
+        for name, value in kwargs.items():
+            # To look into an iterator is to use it up.
+            if isinstance(value, Iterator) and any(get_origin(kind) is Iterable for kind in _options(hints.get(name))):
+                kwargs[name] = tuple(value)
+        given, problems = _by_name(signature, args, kwargs)
+        for field, name, value in given:
+            if name in hints and not (value is None and signature.parameters[name].default is None):
+                problems += _judge(field, value, hints[name])
         if problems:
-            raise AutoModeError(_where(function, signature, args, kwargs), problems)
-        return function(*args, **kwargs)
+            raise AutoModeError(_where(function, args, given), problems)
+        try:
+            return function(*args, **kwargs)
+        except AutoModeError:
+            if function.__name__ == "__init__":
+                _leave_the_tree(args[0])
+            raise
+        except RuntimeError as error:
+            values = {name: value for _, name, value in given}
+            if "id" in values and f"There is already a Construct with name '{values['id']}' in " in str(error):
+                raise AutoModeError.of(
+                    _where(function, args, given), "id", f"'{values['id']}' is taken in its scope", "choose another id"
+                ) from None
+            raise
 
     return check
 
 
-def _problems(
-    function: Callable[..., object], signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> list[Problem]:
-    given, problems = _by_name(signature, args, kwargs)
-    hints = _hints(function)
-    for name, value in given.items():
-        parameter = signature.parameters[name]
-        if name in hints and not (value is None and parameter.default is None):
-            problems += _judge(name, value, hints[name])
-    return problems
+def _leave_the_tree(construct: object) -> None:
+    """Takes a construct that was refused when it was half made out of the tree, so that its id is free again."""
+    if hasattr(construct, "__jsii_ref__") and hasattr(construct, "node"):
+        scope = construct.node.scope
+        if scope is not None:
+            scope.node.try_remove_child(construct.node.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Also:
+    """In ``Annotated[kind, Also(judge)]``: what else is asked of a value of the right kind.
+
+    Args:
+        judge: takes the argument's name and the value, and tells what is wrong.
+    """
+
+    judge: Callable[[str, Any], Iterable[Problem]]
+
+
+_Given = list[tuple[str, str, Any]]
+"""Arguments: the name for messages, the name in the signature, the value."""
 
 
 def _by_name(
     signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[Problem]]:
+) -> tuple[_Given, list[Problem]]:
     """The arguments by name; and what cannot be one, or is missing."""
     parameters = signature.parameters
     positional = [
         name for name, one in parameters.items() if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
     ]
     named = [name for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY]
+    rest = next((name for name, one in parameters.items() if one.kind is one.VAR_POSITIONAL), None)
+    others = next((name for name, one in parameters.items() if one.kind is one.VAR_KEYWORD), None)
+    given: _Given = [(name, name, value) for name, value in zip(positional, args, strict=False)]
     problems: list[Problem] = []
-    given = dict(zip(positional, args, strict=False))
-    if len(args) > len(positional) and not any(one.kind is one.VAR_POSITIONAL for one in parameters.values()):
+    extra = args[len(positional) :]
+    if rest is not None:
+        given += [(f"{rest}[{index}]", rest, value) for index, value in enumerate(extra)]
+    elif extra:
         free = next((name for name in named if name not in kwargs), "")
-        cure = f"write {free}=..." if free else ""
-        problems.append(
-            Problem(field=free, message=f"is given by its position: {shown(args[len(positional)])}", cure=cure)
-        )
-    open_ended = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+        message, cure = f"is given by its position: {shown(extra[0])}", f"write {free}=..."
+        problems.append(Problem(field=free, message=message, cure=cure if free else "leave it out"))
+    by_position = set(positional[: len(args)])
     for name, value in kwargs.items():
-        if name in parameters and parameters[name].kind is not parameters[name].VAR_KEYWORD:
-            given[name] = value
-        elif not open_ended:
-            known = [*(name for name in positional if name != "self"), *named]
+        if name in by_position:
+            problems.append(Problem(field=name, message="is given twice, by its position and by its name"))
+        elif name in positional or name in named:
+            given.append((name, name, value))
+        elif others is not None:
+            given.append((name, others, value))
+        else:
+            known = [name for name in [*positional, *named] if name not in _RECEIVERS]
             problems.append(Problem(field=name, message="is not a known argument", cure=did_you_mean(name, known)))
-    taken = {problem.field for problem in problems}
+    taken = {name for _, name, _ in given} | {problem.field for problem in problems}
+    if "scope" in parameters:
+        problems += [
+            Problem(field=name, message="must not be empty") for name, _, value in given if name == "id" and value == ""
+        ]
     problems += [
         Problem(field=name, message="is required")
         for name in [*positional, *named]
-        if name not in given and name not in taken and parameters[name].default is inspect.Parameter.empty
+        if name not in taken and parameters[name].default is inspect.Parameter.empty
     ]
-    given.pop("self", None)
-    return given, problems
+    return [item for item in given if item[1] not in _RECEIVERS], problems
 
 
-def _where(
-    function: Callable[..., object], signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> str:
+_RECEIVERS = ("self", "cls")
+
+
+def _where(function: Callable[..., object], args: Sequence[Any], given: _Given) -> str:
     """The path of the construct, or the name of the class or function that is called."""
-    given, _ = _by_name(signature, args, kwargs)
-    if "scope" in given and "id" in given and hasattr(given["scope"], "node"):
-        return place(given["scope"], given["id"])
+    values = {name: value for _, name, value in given}
+    if hasattr(values.get("scope"), "node") and isinstance(values.get("id"), str):
+        return place(values["scope"], values["id"])
+    if function.__name__ != "__init__" and args and isinstance(path := place(args[0], ""), str) and path:
+        return path
     return function.__qualname__.removesuffix(".__init__")
 
 
@@ -181,17 +242,22 @@ def _hints(function: Callable[..., object]) -> dict[str, Any]:
 
 def _judge(field: str, value: object, hint: Any) -> list[Problem]:
     """What is wrong with the kind of a value; empty where nothing is."""
-    hint = _bare(hint)
-    options = list(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else [hint]
-    options = [_bare(option) for option in options]
+    problems = _judge_kind(field, value, hint)
+    if problems or get_origin(hint) is not Annotated:
+        return problems
+    return [found for also in get_args(hint)[1:] if isinstance(also, Also) for found in also.judge(field, value)]
+
+
+def _judge_kind(field: str, value: object, hint: Any) -> list[Problem]:
+    options = _options(hint)
     inner: list[Problem] = []
     for option in options:
         problems = _judge_one(field, value, option)
         if problems == []:
             return []
         inner += problems or []
-    # A list or mapping of the right kind with wrong items: the items are named.
-    if inner and not any(problem.field == field for problem in inner):
+    # A list or mapping of the right kind with wrong items: the items are named. So is what is wrong inside a text.
+    if inner:
         return inner
     wanted = [option for option in options if option is not type(None)]
     literals = [name for option in wanted if get_origin(option) is Literal for name in get_args(option)]
@@ -202,47 +268,62 @@ def _judge(field: str, value: object, hint: Any) -> list[Problem]:
             Problem(field=field, message=f"{shown(value)} is not known", cure=did_you_mean(text, map(str, literals)))
         ]
     kinds += [f"'{name}'" for name in literals]
-    message = f"needs {_either(kinds)}, got {_told(value)}"
+    message = f"needs {_either(kinds)}, got {_label(value)}"
     cure = next(filter(None, (_cure(field, value, option) for option in wanted)), "")
     return [Problem(field=field, message=message, cure=cure)]
 
 
-def _bare(hint: Any) -> Any:
-    """The hint without what is only for others to read."""
+def _options(hint: Any) -> list[Any]:
+    """The kinds that a hint admits, without what is only for others to read."""
     while get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
-    return getattr(hint, "__supertype__", hint)
+    hint = getattr(hint, "__supertype__", hint)
+    if isinstance(hint, TypeVar):
+        hint = Union[hint.__constraints__] if hint.__constraints__ else hint.__bound__ or Any  # noqa: UP007
+    if get_origin(hint) in (Union, types.UnionType):
+        return [option for part in get_args(hint) for option in _options(part)]
+    return [hint]
 
 
 def _judge_one(field: str, value: object, hint: Any) -> list[Problem] | None:
-    """``[]`` where a value is of a kind, the problems of its items where it would be, else ``None``."""
+    """``[]`` where a value is of a kind, the problems of its parts where it would be, else ``None``."""
     origin = get_origin(hint)
-    if hint is Any or hint is object or isinstance(hint, TypeVar) or hint is inspect.Parameter.empty:
+    container = origin or hint
+    if hint is Any or hint is object:
         return []
     if hint is None or hint is type(None):
         return [] if value is None else None
     if origin is Literal:
         return [] if any(value == one and type(value) is type(one) for one in get_args(hint)) else None
+    if hint is str:
+        return _inside_text(field, value) if isinstance(value, str) else None
     if hint is bool:
         return [] if isinstance(value, bool) else None
     if hint is int:
-        return [] if (isinstance(value, int) and not isinstance(value, bool)) or _is_number_token(value) else None
+        return _inside_number(field, value) if is_whole_number(value) or _is_number_token(value) else None
     if hint is float:
-        return [] if isinstance(value, int | float) and not isinstance(value, bool) else None
-    container = origin or hint
-    if container in (Callable, types.FunctionType) or origin is typing.get_origin(Callable[..., Any]):
-        return [] if callable(value) and not isinstance(value, type(Any)) else None
-    if isinstance(container, type) and issubclass(container, Mapping):
-        return _items_of_mapping(field, value, get_args(hint)) if isinstance(value, Mapping) else None
-    if isinstance(container, type) and _is_list_kind(container):
-        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence | AbstractSet):
-            return None
-        return _items_of_list(field, value, get_args(hint))
+        return _inside_number(field, value) if is_whole_number(value) or isinstance(value, float) else None
+    if container is Callable:
+        return [] if callable(value) and not isinstance(value, type) else None
     if origin is type:
         return [] if isinstance(value, type) else None
-    if isinstance(container, type):
-        return [] if _is_one(value, container) else None
-    return []
+    if not isinstance(container, type):
+        raise TypeError(f"no rule for the annotation {hint!r}")
+    if container is date:
+        # A moment is a day to Python, and cannot be compared with one.
+        return [] if isinstance(value, date) and not isinstance(value, datetime) else None
+    if issubclass(container, Mapping):
+        return _items_of_mapping(field, value, get_args(hint)) if isinstance(value, Mapping) else None
+    if _is_list_kind(container):
+        if isinstance(value, str | bytes | Mapping):
+            return None
+        return _items_of_list(field, value, get_args(hint)) if isinstance(value, _LISTS[container]) else None
+    return [] if _is_one(value, container) else None
+
+
+def is_whole_number(value: object) -> bool:
+    """Whether a value is a whole number: to Python, ``True`` is one too."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_number_token(value: object) -> bool:
@@ -250,15 +331,46 @@ def _is_number_token(value: object) -> bool:
     return isinstance(value, float) and is_token(value)
 
 
+def _inside_text(field: str, value: str) -> list[Problem]:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return [Problem(field=field, message=f"holds what is no character: {shown(value)}", cure="write it anew")]
+    return []
+
+
+def _inside_number(field: str, value: Any) -> list[Problem]:
+    """Numbers travel as JSON, which has none that is larger or none at all."""
+    if is_token(value) or abs(value) < _TOO_LARGE:
+        return []
+    asked = "needs a number" if value != value else f"must be a number below {_TOO_LARGE:,}"
+    return [Problem(field=field, message=f"{asked}, got {shown(value)}")]
+
+
+_TOO_LARGE = 2**53
+
+
+_LISTS: dict[type, tuple[type, ...]] = {
+    list: (list,),
+    tuple: (list, tuple),
+    set: (AbstractSet,),
+    frozenset: (AbstractSet,),
+    AbstractSet: (AbstractSet,),
+    Sequence: (Sequence,),
+    Collection: (Sequence, AbstractSet),
+    Iterable: (Sequence, AbstractSet),
+}
+"""What an argument that is to be a list may be given as."""
+
+
 def _is_list_kind(container: type) -> bool:
-    return container in (list, tuple, set, frozenset) or (
-        container.__module__ == "collections.abc"
-        and container.__name__ in {"Collection", "Iterable", "MutableSequence", "Sequence", "Set"}
-    )
+    return container in _LISTS
 
 
-def _items_of_list(field: str, value: Iterable[object], hints: Sequence[Any]) -> list[Problem]:
+def _items_of_list(field: str, value: Any, hints: Sequence[Any]) -> list[Problem]:
     hint = hints[0] if hints else Any
+    if len(hints) > 1 and Ellipsis not in hints and len(list(value)) != len(hints):
+        return [Problem(field=field, message=f"needs {len(hints)} items, got {len(list(value))}")]
     return [problem for index, item in enumerate(value) for problem in _judge(f"{field}[{index}]", item, hint)]
 
 
@@ -282,8 +394,15 @@ def _is_one(value: object, wanted: type) -> bool:
     classes = [type(part) for part in getattr(value, "_delegates", [value])]
     if any(wanted in one.__mro__ for one in classes):
         return True
-    members = [name for name in dir(wanted) if not name.startswith("_")]
+    members = _members(wanted)
+    if not members:  # as of IDependable, which any object of the CDK may be
+        return any(hasattr(one, "__jsii_type__") for one in classes)
     return all(any(hasattr(one, name) for one in classes) for name in members)
+
+
+@functools.cache
+def _members(interface: type) -> list[str]:
+    return [name for name in dir(interface) if not name.startswith("_")]
 
 
 def _kind(hint: Any) -> str:
@@ -302,27 +421,32 @@ def _kind(hint: Any) -> str:
         return "a mapping"
     if isinstance(container, type) and _is_list_kind(container):
         return "a list"
-    if container is typing.get_origin(Callable[..., Any]):
+    if container is Callable:
         return "a function"
     name = getattr(container, "__name__", str(container))
-    return f"{'an' if name[:1] in 'AEIO' and name[:2] != 'Eu' else 'a'} {name}"
+    return _WORDS.get(name) or _with_article(name)
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[:1] in 'AEIOaeio' or name.startswith('S3') else 'a'} {name}"
 
 
 def _either(names: Sequence[str]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _told(value: object) -> str:
+def _label(value: object) -> str:
     if isinstance(value, str):
         return f"the text {shown(value)}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    if value is None or isinstance(value, bool | int | float | Mapping) or _is_list_kind(type(value)):
-        return shown(value)
+    if value is None or isinstance(value, bool | int | float | bytes | Mapping) or _is_list_kind(type(value)):
+        return "a set" if isinstance(value, AbstractSet) else shown(value)
     if isinstance(value, Enum):
         return str(value)
-    name = type(value).__name__
-    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
+    # What jsii knows by its interfaces alone has a class of no name.
+    names = [type(part).__name__.strip("_").removesuffix("Proxy") for part in getattr(value, "_delegates", [value])]
+    return _with_article(next((name for name in names if name != "Resource"), names[0]))
 
 
 def _cure(field: str, value: object, hint: Any) -> str:
@@ -336,6 +460,8 @@ def _cure(field: str, value: object, hint: Any) -> str:
     if isinstance(container, type) and _is_list_kind(container):
         if value is None or value is False:
             return "write [] for none"
+        if isinstance(value, AbstractSet):
+            return f"write sorted({field}): a set has no order"
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             return f"write [{shown(value)}]"
         return ""
@@ -345,6 +471,8 @@ def _cure(field: str, value: object, hint: Any) -> str:
         return f"write '{value}'"
     if container is int and isinstance(value, str) and value.isdigit():
         return f"write {value}"
+    if name == "ChartTarget":
+        return "ImportedCluster is for clusters made elsewhere"
     if (type(value).__name__, name) in _CONVERSIONS:
         return _CONVERSIONS[type(value).__name__, name]
     if isinstance(value, str) and name in _CURES:
