@@ -27,6 +27,7 @@ from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.regions import known_regions, partition_of
 from charts import DEMOS
+from stacks.cluster_stack import ClusterStack
 from stacks.platform_stack import PlatformStack
 
 CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
@@ -180,7 +181,7 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
             f"{did_you_mean(settings.region, known_regions())}",
         )
     env = cdk.Environment(region=settings.region, account=settings.account)
-    cluster = patterns.ClusterStack(
+    cluster = ClusterStack(
         app,
         f"{settings.name}-cluster",
         cluster_name=settings.name,

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from automode_constructs.manifests.volume_attributes_class import VolumeAttributesClass as VolumeAttributesClass
     from automode_constructs.manifests.volume_snapshot_class import VolumeSnapshotClass as VolumeSnapshotClass
     from automode_constructs.rendering.yaml_folder import write_yaml_folder as write_yaml_folder
+    from automode_constructs.specs import labels as labels
     from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute as AdvancedCompute
     from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking as AdvancedNetworking
     from automode_constructs.specs.nodes.advanced_networking import NetworkInterface as NetworkInterface
@@ -73,7 +74,6 @@ if TYPE_CHECKING:
     from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm as SubnetSelectorTerm
     from automode_constructs.specs.nodes.sysctls import Kernel as Kernel
     from automode_constructs.specs.nodes.sysctls import Sysctls as Sysctls
-    from automode_constructs.specs.pools import labels as labels
     from automode_constructs.specs.pools.capacity_reservation import CapacityReservation as CapacityReservation
     from automode_constructs.specs.pools.node_pool import Budget as Budget
     from automode_constructs.specs.pools.node_pool import Disruption as Disruption
@@ -189,7 +189,7 @@ else:
         "WeightStaging": "inference.weight_staging",
         "estimate_cold_start": "inference.cold_start",
         "efa_network_interfaces": "specs.nodes.efa",
-        "labels": "specs.pools.labels",
+        "labels": "specs.labels",
         "with_efa": "specs.nodes.efa",
         "write_yaml_folder": "rendering.yaml_folder",
     }
@@ -210,7 +210,7 @@ else:
             return ""
         from difflib import get_close_matches
 
-        from automode_constructs.specs.pools.labels import __all__ as label_names
+        from automode_constructs.specs.labels import __all__ as label_names
 
         known = {**{label: f"labels.{label}" for label in label_names}, **{own: own for own in _HOMES}}
         written = {one.lower().replace("_", ""): right for one, right in known.items()}

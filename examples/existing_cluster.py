@@ -18,7 +18,7 @@ from automode_constructs import (
     SecurityGroupSelectorTerm,
     SubnetSelectorTerm,
 )
-from automode_constructs.specs.pools.labels import ARCH, CAPACITY_TYPE, INSTANCE_CATEGORY
+from automode_constructs.specs.labels import ARCH, CAPACITY_TYPE, INSTANCE_CATEGORY
 
 SUBNETS = ["subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"]
 SECURITY_GROUP = "sg-0123456789abcdef0"

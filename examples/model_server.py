@@ -21,7 +21,7 @@ from automode_constructs import (
     NodePoolSpec,
     Taint,
 )
-from automode_constructs.specs.pools.labels import ARCH, INSTANCE_CATEGORY, INSTANCE_GENERATION
+from automode_constructs.specs.labels import ARCH, INSTANCE_CATEGORY, INSTANCE_GENERATION
 
 app = cdk.App()
 cluster = AutoModeCluster(cdk.Stack(app, "Cluster"), "Cluster", cluster_name="models")

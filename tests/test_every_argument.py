@@ -23,9 +23,9 @@ from aws_cdk import aws_iam as iam
 import automode_constructs as am
 from automode_constructs.facts.instance_types import instance_types
 from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.specs.labels import ARCH
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
-from automode_constructs.specs.pools.labels import ARCH
 
 _NUMBERS = count()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import aws_cdk as cdk
 import jsii
-from aws_cdk import IResolveContext, IStringProducer, Lazy, Reference, ReferenceStrength, Stack, Tokenization
+from aws_cdk import IResolveContext, IStringProducer, Lazy, Reference, Stack, Tokenization
 from constructs import IConstruct
 
 __all__ = ["export_always", "weakly"]
@@ -39,6 +40,9 @@ def weakly(value: str) -> str:
     Args:
         value: an attribute of a resource; anything else is returned as it is.
 
+    With aws-cdk-lib before 2.264, which knows no weak references, the value is exported like any other, and
+    CloudFormation refuses to take it away while a stack imports it.
+
     Source: CloudFormation Template Reference, "Fn::GetStackOutput".
     """
     parts = Tokenization.reverse_string(value)
@@ -59,5 +63,11 @@ class _ByStack:
     def produce(self, context: IResolveContext) -> str:
         here = Stack.of(context.scope).node.addr
         if here not in self._in:
-            self._in[here] = Stack.consume_reference(self._value, ReferenceStrength.WEAK)
+            self._in[here] = _weak(self._value)
         return self._in[here]
+
+
+def _weak(value: str) -> str:
+    """A weak reference; a strong one where aws-cdk-lib is older than 2.264 and knows no other."""
+    strength = getattr(cdk, "ReferenceStrength", None)
+    return value if strength is None else Stack.consume_reference(value, strength.WEAK)

@@ -8,7 +8,7 @@ from typing import Any
 
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.free_body import mapping_at
-from automode_constructs.specs.pools.labels import COMPUTE_TYPE
+from automode_constructs.specs.labels import COMPUTE_TYPE
 from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_token
 

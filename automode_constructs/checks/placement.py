@@ -12,8 +12,7 @@ from difflib import SequenceMatcher
 from typing import Any, TypeGuard, get_args
 
 from automode_constructs.facts.instances import category_of, family_of, size_of
-from automode_constructs.specs.pools.admission import LONGEST_NUMBER, Demand, admits_nothing
-from automode_constructs.specs.pools.labels import (
+from automode_constructs.specs.labels import (
     ARCH,
     CAPACITY_TYPE,
     COMPUTE_TYPE,
@@ -24,6 +23,7 @@ from automode_constructs.specs.pools.labels import (
     INSTANCE_TYPE,
     stable_key,
 )
+from automode_constructs.specs.pools.admission import LONGEST_NUMBER, Demand, admits_nothing
 from automode_constructs.specs.pools.requirement import Operator
 from automode_constructs.tokens import is_token
 

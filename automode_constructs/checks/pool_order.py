@@ -8,8 +8,8 @@ from itertools import islice, product
 
 from automode_constructs.checks.placement import BUILT_IN_POOLS, Pool
 from automode_constructs.errors import Problem
+from automode_constructs.specs.labels import CAPACITY_TYPE
 from automode_constructs.specs.pools.accelerated import listed_categories, only_accelerated
-from automode_constructs.specs.pools.labels import CAPACITY_TYPE
 from automode_constructs.specs.pools.requirement import Requirement
 from automode_constructs.specs.rule import rule
 

@@ -17,8 +17,8 @@ from automode_constructs.checks.weight_streaming import streaming_problems
 from automode_constructs.errors import Problem
 from automode_constructs.facts.regions import zone_kind
 from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.labels import CAPACITY_TYPE, ZONE
 from automode_constructs.specs.pools.admission import admits_nothing
-from automode_constructs.specs.pools.labels import CAPACITY_TYPE, ZONE
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.network_load_balancer import is_network_load_balancer
 from automode_constructs.tokens import is_token

@@ -11,11 +11,11 @@ from typing import Any
 from automode_constructs.checks.document import Manifest, kind_of
 from automode_constructs.cli.lint import first_placeholder, objects_of
 from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.specs import labels
 from automode_constructs.specs.fields import MAX_LABEL_VALUE, kubernetes_name
+from automode_constructs.specs.labels import NumberLabel, TextLabel
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
-from automode_constructs.specs.pools import labels
-from automode_constructs.specs.pools.labels import NumberLabel, TextLabel
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.specs.pools.requirement import Requirement
 

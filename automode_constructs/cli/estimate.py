@@ -19,9 +19,9 @@ from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.inference.cold_start import ColdStart, estimate_cold_start
 from automode_constructs.inference.fit import ServerNeeds, misfits
 from automode_constructs.inference.model_preset import ModelPreset
+from automode_constructs.specs.labels import CAPACITY_TYPE
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
 from automode_constructs.specs.pools.instance_types import allocatable
-from automode_constructs.specs.pools.labels import CAPACITY_TYPE
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.specs.pools.requirement import Requirement
 from automode_constructs.specs.quantity import number

@@ -9,13 +9,13 @@ from typing import Any
 
 from automode_constructs.cli.estimate import Estimate, Row, Table
 from automode_constructs.facts.instance_types import as_of
-from automode_constructs.facts.prices import (
+from automode_constructs.inference.cold_start import ColdStart, Seconds
+from automode_constructs.inference.prices import (
     AUTO_MODE_FEE,
     CONTROL_PLANE_USD_PER_HOUR,
     auto_mode_fee,
     auto_mode_fee_usd,
 )
-from automode_constructs.inference.cold_start import ColdStart, Seconds
 
 __all__ = ["as_json", "as_text"]
 

@@ -20,8 +20,8 @@ from automode_constructs.inference.weight_staging import WeightStaging
 from automode_constructs.inference.weights import SecretKey, Weights
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.specs import labels
 from automode_constructs.specs.fields import kubernetes_name
-from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.tokens import is_token
 

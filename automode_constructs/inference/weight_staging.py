@@ -17,8 +17,8 @@ from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import ModelPreset
 from automode_constructs.inference.weights import LONGEST_AWAITED_SECONDS, STAGING_DEADLINE, S3Weights, SecretKey
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning, wait_for
+from automode_constructs.specs import labels
 from automode_constructs.specs.fields import kubernetes_name
-from automode_constructs.specs.pools import labels
 from automode_constructs.specs.quantity import number
 from automode_constructs.tokens import is_token
 

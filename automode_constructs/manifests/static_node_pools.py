@@ -11,8 +11,8 @@ from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.manifests.kubernetes_object import validated
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.specs.labels import ZONE
 from automode_constructs.specs.pools.instance_types import admitted, only_known_types
-from automode_constructs.specs.pools.labels import ZONE
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.tokens import is_token
 

@@ -6,7 +6,7 @@ from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, validated
-from automode_constructs.specs.pools import labels
+from automode_constructs.specs import labels
 from automode_constructs.specs.storage.storage_class import (
     StorageClassSpec,
     StorageParameters,

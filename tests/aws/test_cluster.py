@@ -31,7 +31,7 @@ from automode_constructs import (
     NodePool,
     NodePoolSpec,
 )
-from automode_constructs.specs.pools import labels
+from automode_constructs.specs import labels
 from tests.refusal import refusal
 from tests.support import of_type, only, synthesised, text_of
 

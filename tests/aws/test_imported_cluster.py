@@ -11,8 +11,8 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 
 from automode_constructs import ChartDelivery, ClusterValues, ExistingNetwork, ImportedCluster, NodeClass, NodePool
+from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
-from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
 from tests.refusal import refusal
 from tests.support import manifests, of_type, only, synthesised, text_of

@@ -27,7 +27,7 @@ from automode_constructs.delivery.resources import (
     WAIT_TIMEOUT_SECONDS,
 )
 from automode_constructs.manifests.kubernetes_object import note_warning, wait_for
-from automode_constructs.specs.pools import labels
+from automode_constructs.specs import labels
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
 from tests.refusal import refusal
 from tests.support import feature_flags, manifests, of_type, synthesised, text_of

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from automode_constructs.facts.instance_types import InstanceType, instance_types
-from automode_constructs.facts.prices import AUTO_MODE_FEE, auto_mode_fee, auto_mode_fee_usd
 from automode_constructs.inference.cold_start import ColdStart, Seconds, estimate_cold_start
 from automode_constructs.inference.model_preset import GPT_OSS_20B
+from automode_constructs.inference.prices import AUTO_MODE_FEE, auto_mode_fee, auto_mode_fee_usd
 from automode_constructs.specs.nodes.node_class import EphemeralStorage
 from tests.refusal import refusal
 

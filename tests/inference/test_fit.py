@@ -9,13 +9,13 @@ import pytest
 
 from automode_constructs.inference.fit import ServerNeeds, hosts, misfits
 from automode_constructs.inference.model_preset import GPT_OSS_20B
+from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.node_class import (
     EphemeralStorage,
     NodeClassSpec,
     SecurityGroupSelectorTerm,
     SubnetSelectorTerm,
 )
-from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 from automode_constructs.specs.pools.requirement import Requirement
 

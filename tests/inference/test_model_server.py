@@ -18,7 +18,7 @@ from automode_constructs.inference.weights import HubWeights, ImageWeights, S3We
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.rendering.render import render
-from automode_constructs.specs.pools import labels
+from automode_constructs.specs import labels
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 from automode_constructs.specs.pools.requirement import Requirement
 from tests.refusal import refusal

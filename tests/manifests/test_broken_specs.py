@@ -18,9 +18,9 @@ from automode_constructs.manifests.storage_class import StorageClass
 from automode_constructs.manifests.target_group_binding import TargetGroupBinding
 from automode_constructs.manifests.volume_attributes_class import VolumeAttributesClass
 from automode_constructs.manifests.volume_snapshot_class import VolumeSnapshotClass
+from automode_constructs.specs import labels
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.node_class import NodeClassSpec, SecurityGroupSelectorTerm, SubnetSelectorTerm
-from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
 from automode_constructs.specs.storage.storage_class import StorageClassSpec

@@ -12,6 +12,7 @@ from automode_constructs.manifests.flat import fields_at
 from automode_constructs.manifests.kubernetes_object import WARNING_METADATA, KubernetesObject
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.specs import labels as on
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.kubelet import Kubelet
@@ -21,7 +22,6 @@ from automode_constructs.specs.nodes.node_class import (
     SecurityGroupSelectorTerm,
     SubnetSelectorTerm,
 )
-from automode_constructs.specs.pools import labels as on
 from automode_constructs.specs.pools.node_pool import (
     Budget,
     Disruption,

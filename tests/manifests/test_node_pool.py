@@ -7,8 +7,8 @@ import pytest
 
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.node_class import NodeClassSpec, SecurityGroupSelectorTerm, SubnetSelectorTerm
-from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.node_pool import (
     Budget,
     Disruption,

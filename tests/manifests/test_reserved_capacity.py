@@ -11,10 +11,10 @@ import pytest
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree
 from automode_constructs.manifests.reserved_capacity import ReservedCapacity
 from automode_constructs.rendering.render import render
+from automode_constructs.specs.labels import ARCH, ZONE
 from automode_constructs.specs.nodes.capacity import CapacityReservationSelectorTerm
 from automode_constructs.specs.nodes.node_class import NodeClassSpec, SecurityGroupSelectorTerm, SubnetSelectorTerm
 from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
-from automode_constructs.specs.pools.labels import ARCH, ZONE
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 from automode_constructs.specs.pools.requirement import Requirement
 from tests.refusal import refusal

@@ -10,7 +10,7 @@ import pytest
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.static_node_pools import StaticNodePools
 from automode_constructs.rendering.render import render
-from automode_constructs.specs.pools.labels import INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
+from automode_constructs.specs.labels import INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodeMetadata, NodePoolSpec
 from automode_constructs.specs.pools.requirement import Requirement
 from tests.refusal import refusal

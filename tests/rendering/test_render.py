@@ -15,7 +15,7 @@ from automode_constructs.manifests.kubernetes_object import KubernetesObject, no
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.rendering.render import RenderedObject, place_of, rank, render
-from automode_constructs.specs.pools import labels
+from automode_constructs.specs import labels
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
 
 

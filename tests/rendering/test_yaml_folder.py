@@ -15,8 +15,8 @@ from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.rendering import yaml_folder
 from automode_constructs.rendering.yaml_folder import HEADER, ChartWarning, to_yaml, write_yaml_folder
+from automode_constructs.specs.labels import INSTANCE_CATEGORY
 from automode_constructs.specs.nodes.node_class import NodeClassSpec, SecurityGroupSelectorTerm, SubnetSelectorTerm
-from automode_constructs.specs.pools.labels import INSTANCE_CATEGORY
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
 from tests.refusal import refusal
 

@@ -11,12 +11,12 @@ import pytest
 
 from automode_constructs.checks.document import judge_document
 from automode_constructs.manifests.node_defaults import NodeDefaults
+from automode_constructs.specs import labels as on
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
 from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity
 from automode_constructs.specs.nodes.kubelet import Eviction
 from automode_constructs.specs.nodes.node_class import EphemeralStorage, NodeClassSpec
-from automode_constructs.specs.pools import labels as on
 from automode_constructs.specs.pools.node_pool import (
     Budget,
     Disruption,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.node_class import NodeClassSpec, SecurityGroupSelectorTerm, SubnetSelectorTerm
-from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.node_pool import (
     Budget,
     Disruption,

@@ -2,7 +2,7 @@
 
 import automode_constructs
 from automode_constructs import Budget, EphemeralStorage, Hugepages, Kubelet, NodePoolSpec, Taint
-from automode_constructs.specs.pools import labels
+from automode_constructs.specs import labels
 
 
 def misspelt() -> None:

@@ -28,7 +28,7 @@ from automode_constructs import (
     Taint,
     TransparentHugepages,
 )
-from automode_constructs.specs.pools import labels
+from automode_constructs.specs import labels
 
 
 def gpu_pool(limit: int) -> NodePoolSpec:

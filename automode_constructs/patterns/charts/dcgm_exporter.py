@@ -15,7 +15,7 @@ from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_server import GPU_TOLERATION
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
-from automode_constructs.specs.pools.labels import COMPUTE_TYPE, INSTANCE_GPU_MANUFACTURER
+from automode_constructs.specs.labels import COMPUTE_TYPE, INSTANCE_GPU_MANUFACTURER
 
 __all__ = ["IMAGE", "LONGEST_INTERVAL_SECONDS", "NAME", "NAMESPACE", "PORT", "DcgmExporterChart"]
 

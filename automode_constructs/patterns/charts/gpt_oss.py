@@ -14,8 +14,8 @@ from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.node_class import EphemeralStorage
-from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 from automode_constructs.specs.pools.requirement import Requirement
 

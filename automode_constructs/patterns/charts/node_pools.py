@@ -12,7 +12,7 @@ from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
-from automode_constructs.specs.pools import labels
+from automode_constructs.specs import labels
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 from automode_constructs.specs.pools.requirement import Requirement
 

@@ -9,7 +9,7 @@ from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
-from automode_constructs.specs.pools.labels import ZONE
+from automode_constructs.specs.labels import ZONE
 
 try:
     import cdk8s_plus_28 as kplus

@@ -11,7 +11,7 @@ from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.static_node_pools import StaticNodePools
-from automode_constructs.specs.pools import labels
+from automode_constructs.specs import labels
 from automode_constructs.specs.pools.node_pool import (
     NodeClaimSpec,
     NodeClaimTemplate,

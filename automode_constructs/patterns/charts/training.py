@@ -17,11 +17,11 @@ from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.manifests.reserved_capacity import ReservedCapacity
 from automode_constructs.patterns.charts.accelerator_taint import accelerator_taint
+from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.capacity import PlacementGroupSelector
 from automode_constructs.specs.nodes.efa import EFA_RESOURCE, with_efa
 from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm
-from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
 from automode_constructs.specs.pools.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 from automode_constructs.specs.pools.requirement import Requirement

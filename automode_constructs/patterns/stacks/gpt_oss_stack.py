@@ -29,7 +29,7 @@ from automode_constructs.patterns.charts.gpt_oss import (
     WEIGHTS_PREFIX,
     GptOssChart,
 )
-from automode_constructs.specs.pools.labels import CAPACITY_TYPE, INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
+from automode_constructs.specs.labels import CAPACITY_TYPE, INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
 
 __all__ = ["GptOssStack"]
 

@@ -13,7 +13,7 @@ from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.patterns.charts.retail_store import IMAGE, NAME, NAMESPACE, RetailStoreChart
-from automode_constructs.specs.pools.labels import CAPACITY_TYPE, INSTANCE_TYPE, ZONE
+from automode_constructs.specs.labels import CAPACITY_TYPE, INSTANCE_TYPE, ZONE
 
 __all__ = ["RetailStoreStack"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from automode_constructs.facts.instances import ACCELERATED_CATEGORIES, category_of, family_of
-from automode_constructs.specs.pools.admission import Demand
-from automode_constructs.specs.pools.labels import (
+from automode_constructs.specs.labels import (
     INSTANCE_CATEGORY,
     INSTANCE_FAMILY,
     INSTANCE_GPU_COUNT,
@@ -15,6 +14,7 @@ from automode_constructs.specs.pools.labels import (
     INSTANCE_GPU_NAME,
     INSTANCE_TYPE,
 )
+from automode_constructs.specs.pools.admission import Demand
 from automode_constructs.tokens import is_token
 
 __all__ = ["GPU_KEYS", "listed_categories", "only_accelerated"]

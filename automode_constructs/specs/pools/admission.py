@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from automode_constructs.specs.pools.labels import KNOWN_LABELS, ON_EVERY_NODE
+from automode_constructs.specs.labels import KNOWN_LABELS, ON_EVERY_NODE
 from automode_constructs.tokens import is_token
 
 __all__ = ["Demand", "admits_nothing"]

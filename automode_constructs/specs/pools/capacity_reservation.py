@@ -10,16 +10,16 @@ from pydantic import Field
 
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.specs.fields import TokenOr
-from automode_constructs.specs.model import KubeModel
-from automode_constructs.specs.nodes.capacity import AccountId, CapacityReservationSelectorTerm, ReservationId
-from automode_constructs.specs.nodes.selector_tags import SelectorTags
-from automode_constructs.specs.pools.labels import (
+from automode_constructs.specs.labels import (
     CAPACITY_RESERVATION_INTERRUPTIBLE,
     CAPACITY_RESERVATION_TYPE,
     CAPACITY_TYPE,
     INSTANCE_TYPE,
     ZONE,
 )
+from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.nodes.capacity import AccountId, CapacityReservationSelectorTerm, ReservationId
+from automode_constructs.specs.nodes.selector_tags import SelectorTags
 from automode_constructs.specs.pools.requirement import Requirement
 
 __all__ = ["CapacityReservation", "Fallback"]

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from automode_constructs.facts.instance_types import InstanceType, instance_types
 from automode_constructs.facts.instances import category_of, family_of, size_of
-from automode_constructs.specs.pools.labels import (
+from automode_constructs.specs.labels import (
     ARCH,
     COMPUTE_TYPE,
     INSTANCE_CATEGORY,

@@ -23,10 +23,7 @@ from automode_constructs.specs.fields import (
     matching,
     near_duration,
 )
-from automode_constructs.specs.model import KubeModel
-from automode_constructs.specs.pools.accelerated import GPU_KEYS, only_accelerated
-from automode_constructs.specs.pools.admission import Demand, admits_nothing
-from automode_constructs.specs.pools.labels import (
+from automode_constructs.specs.labels import (
     ARCH,
     CAPACITY_RESERVATION_ID,
     CAPACITY_RESERVATION_INTERRUPTIBLE,
@@ -39,6 +36,9 @@ from automode_constructs.specs.pools.labels import (
     PLACEMENT_GROUP_ID,
     stable_key,
 )
+from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.pools.accelerated import GPU_KEYS, only_accelerated
+from automode_constructs.specs.pools.admission import Demand, admits_nothing
 from automode_constructs.specs.pools.requirement import RESTRICTED_LABEL, Requirement, is_karpenters_own
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule

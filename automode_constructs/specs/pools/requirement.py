@@ -20,8 +20,7 @@ from automode_constructs.facts.instances import (
     size_of,
 )
 from automode_constructs.specs.fields import LabelKey, LabelValue, TokenListOf
-from automode_constructs.specs.model import KubeModel
-from automode_constructs.specs.pools.labels import (
+from automode_constructs.specs.labels import (
     INSTANCE_CATEGORY,
     INSTANCE_CPU,
     INSTANCE_FAMILY,
@@ -31,6 +30,7 @@ from automode_constructs.specs.pools.labels import (
     NumberLabel,
     stable_key,
 )
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_list_token, is_token
 

@@ -13,16 +13,7 @@ from hypothesis import strategies as st
 
 from automode_constructs.facts.instance_types import instance_types
 from automode_constructs.facts.instances import FAMILIES, family_of
-from automode_constructs.specs.pools.instance_types import (
-    MAX_PODS,
-    Allocatable,
-    admitted,
-    allocatable,
-    names_unknown_types,
-    node_labels,
-    only_known_types,
-)
-from automode_constructs.specs.pools.labels import (
+from automode_constructs.specs.labels import (
     ARCH,
     CAPACITY_TYPE,
     INSTANCE_CATEGORY,
@@ -38,6 +29,15 @@ from automode_constructs.specs.pools.labels import (
     INSTANCE_TYPE,
     ON_EVERY_NODE,
     ZONE,
+)
+from automode_constructs.specs.pools.instance_types import (
+    MAX_PODS,
+    Allocatable,
+    admitted,
+    allocatable,
+    names_unknown_types,
+    node_labels,
+    only_known_types,
 )
 from automode_constructs.specs.pools.requirement import Requirement
 

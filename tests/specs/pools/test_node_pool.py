@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from automode_constructs.errors import AutoModeError
+from automode_constructs.specs import labels
 from automode_constructs.specs.model import KubeModel
-from automode_constructs.specs.pools import labels
 from automode_constructs.specs.pools.node_pool import (
     Budget,
     Disruption,

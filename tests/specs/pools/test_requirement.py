@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from automode_constructs.errors import AutoModeError
-from automode_constructs.specs.pools import labels
+from automode_constructs.specs import labels
 from automode_constructs.specs.pools.requirement import Requirement
 from tests.refusal import made, refusal
 

@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from automode_constructs.facts.instances import ACCELERATED_CATEGORIES, CATEGORIES, FAMILIES, category_of
-from automode_constructs.specs.pools import labels
+from automode_constructs.specs import labels
 from automode_constructs.specs.pools.admission import Demand, admits_nothing
 
 
