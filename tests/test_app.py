@@ -64,7 +64,7 @@ def test_a_region_without_auto_mode_is_a_warning(monkeypatch: pytest.MonkeyPatch
     def built(*_: object, **__: object) -> None:
         raise BuiltError
 
-    monkeypatch.setattr("automode_constructs.patterns.ClusterStack", built)
+    monkeypatch.setattr("app.ClusterStack", built)
     app = cdk.App()
     with pytest.raises(BuiltError):
         build(app, Settings(region="eu-wset-1"))
