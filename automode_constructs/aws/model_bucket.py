@@ -47,7 +47,7 @@ class ModelBucket(Construct):
             CDK's keys do. No alias: IAM policies name keys. Default: S3's own keys (SSE-S3); we decide.
         server_access_logs_bucket: the bucket that gets the access logs. One of another stack or an imported one is left
             as it is, and a warning ``automode:LogBucketPolicyNotOurs`` says what its policy must hold. Default: no
-            access logs, as we decide.
+            access logs; we decide.
         removal_policy: what becomes of the bucket when it leaves the stack. ``DESTROY`` deletes the weights too, by a
             Lambda of the CDK. Default: ``RETAIN``; we decide.
 

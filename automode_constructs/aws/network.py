@@ -97,26 +97,26 @@ class AutoModeNetwork(Construct):
 
     Args:
         cidr: the VPC's first IPv4 block, /16 to /24; create-only. An eighth of it goes to the node subnet of each zone.
-            Default: ``10.0.0.0/16``, chosen by us.
+            Default: ``10.0.0.0/16``; we decide.
         availability_zones: two to four availability zones of the stack's region, by name (``us-west-2a``, or a token of
             one) or by id (``usw2-az1``), not both; ``zone_count`` then does not count. Create-only: a change replaces
             the subnets. Default: the first ``zone_count`` zones of the region, chosen by EC2 at deployment; in
             us-east-1 and ca-central-1 ids chosen by us; none in us-west-1, where some accounts have two zones only.
-        zone_count: how many zones to use, 2 to 4, as far as the region has them. Default: 3, chosen by us.
+        zone_count: how many zones to use, 2 to 4, as far as the region has them. Default: 3; we decide.
         nat_gateways: 0, 1 or the number of zones. With 1 the failure of its zone cuts all zones off from the
             internet, and traffic between zones costs money; with 0 nodes reach only what VPC endpoints offer.
-            Default: one per zone, chosen by us: a zone's failure must not cut the others off. 1 is the cheap choice.
+            Default: one per zone; we decide: a zone's failure must not cut the others off. 1 is the cheap choice.
         isolated: whether nothing leads in or out: no public subnets, no internet gateway, no NAT gateway. Default:
-            false, chosen by us.
+            false; we decide.
         ipv6: whether every subnet has IPv6 addresses beside IPv4, of a block that Amazon provides, for a cluster with
             ``ip_family="ipv6"``; node subnets leave through an egress-only internet gateway, unless isolated.
             Create-only in effect. Default: False; we decide.
         pod_cidr: a second IPv4 block for pods, /16 to /24, a quarter for each zone; AWS advises ``100.64.0.0/16``
             (``DEFAULT_POD_CIDR``). Default: no pod subnets, pods take addresses of the node subnets (Auto Mode's way).
-        flow_logs: whether to log the traffic of the VPC. Default: true, chosen by us.
-        flow_log_retention: how long flow logs are kept. Default: three months, chosen by us.
-        removal_policy: what becomes of the flow logs' log group when it leaves the stack. Default: it is retained,
-            chosen by us.
+        flow_logs: whether to log the traffic of the VPC. Default: true; we decide.
+        flow_log_retention: how long flow logs are kept. Default: three months; we decide.
+        removal_policy: what becomes of the flow logs' log group when it leaves the stack. Default: it is retained;
+            we decide.
 
     Raises:
         AutoModeError: a block is malformed, of the wrong size, or cannot join the VPC; a zone is not an availability

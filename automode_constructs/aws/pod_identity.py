@@ -43,7 +43,7 @@ class PodIdentityRole(Construct):
         namespace: the namespace of the service account, 1 to 63 lower-case letters, digits and ``-``; no token.
         service_account: the service account's name, 1 to 253 lower-case letters, digits, ``-`` and ``.``; no token.
         description: the role's description, at most 1000 characters. Default: names the service account; we decide.
-        permissions_boundary: the managed policy that bounds the role. Default: none, as we decide.
+        permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
         role_name: the role's name, 1 to 64 letters, digits and ``_+=,.@-``. Default: CloudFormation makes one up.
 
     Attributes:

@@ -42,9 +42,9 @@ class ClusterRole(Construct):
         scope: where the role is made.
         id: the construct's id.
         custom_tags: whether Auto Mode may put tags of your own choice on what it makes (``tags`` of a NodeClass,
-            ``tagSpecification`` of a StorageClass, tags of load balancers). Default: ``False``, as we decide; the
+            ``tagSpecification`` of a StorageClass, tags of load balancers). Default: ``False``; we decide; the
             managed policies alone refuse such tags.
-        permissions_boundary: the managed policy that bounds the role. Default: none, as we decide.
+        permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
 
     Attributes:
         role: the role.
@@ -94,10 +94,10 @@ class NodeRole(Construct):
         id: the construct's id.
         cluster: the cluster that the nodes join: ours, or the CDK's, made or imported.
         instance_profile: whether to make an instance profile too, for a NodeClass with ``instanceProfile``. Default:
-            ``False``, as we decide; EKS then makes and removes the profiles itself.
-        permissions_boundary: the managed policy that bounds the role. Default: none, as we decide.
+            ``False``; we decide; EKS then makes and removes the profiles itself.
+        permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
         managed_policies: further managed policies; every pod that reaches the instance metadata has them too. Default:
-            none, as we decide.
+            none; we decide.
 
     Attributes:
         role: the role.
@@ -153,7 +153,7 @@ class BuiltInNodeRole(Construct):
     Args:
         scope: where the role is made.
         id: the construct's id.
-        permissions_boundary: the managed policy that bounds the role. Default: none, as we decide.
+        permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
 
     Attributes:
         role: the role.
