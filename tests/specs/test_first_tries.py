@@ -211,7 +211,7 @@ def test_yaml_is_told_the_same_in_its_own_names() -> None:
             "ephemeralStorage": {"noProxy": [], "snatPolicy": "Random"},
         },
     }
-    told = {finding.problem.field: finding.problem.cure for finding in judge_document(document) or ()}
+    told = {finding.field: finding.cure for finding in judge_document(document) or ()}
     assert told == {
         "spec.kmsKeyID": "write it in 'ephemeralStorage'",
         "spec.httpsProxy": "write it in 'advancedNetworking'",
