@@ -124,8 +124,7 @@ class ModelBucket(Construct):
 
         Args:
             grantee: the role, ``role`` of a ``PodIdentityRole``.
-            prefix: the prefix of the files, without a slash at
-                either end; may be a token.
+            prefix: the prefix of the files, without a slash at either end; may be a token.
 
         Raises:
             AutoModeError: for what is no prefix, and for a grantee that has no policy.
