@@ -340,7 +340,7 @@ def _inside_text(field: str, value: str) -> list[Problem]:
 
 
 def _inside_number(field: str, value: Any) -> list[Problem]:
-    """Numbers travel as JSON, which has none that is larger or none at all."""
+    """Refuses NaN and numbers that are too large: numbers travel as JSON, which cannot represent them."""
     if is_token(value) or abs(value) < _TOO_LARGE:
         return []
     asked = "needs a number" if value != value else f"must be a number below {_TOO_LARGE:,}"

@@ -318,7 +318,7 @@ class _Deployments:
         return bool((self._all_before(mine) - {mine}) & self._delivering.keys())
 
     def is_alone(self, stack: cdk.Stack) -> bool:
-        """Whether no nested stack delivers beside this one."""
+        """Whether no nested stack also delivers with this one."""
         return self._delivering[_deployed_with(stack)] == 1
 
     def _directly_before(self, stack: cdk.Stack) -> set[cdk.Stack]:

@@ -104,11 +104,11 @@ class RenderedObject:
     """Construct path for messages, without the ``Resource`` below one of our constructs."""
     manifest: dict[str, Any]
     places: tuple[str, ...] = ()
-    """The places (see ``place_of``) of the object's construct and of every construct it lies in."""
+    """The places (see ``place_of``) of the object's construct and of every construct it is in."""
     after: Mapping[str, IConstruct] = field(default_factory=dict)
     """The constructs by place that an ``add_dependency`` puts before this object."""
     external_node_class: str | None = None
-    """The NodeClass of a pool that is deliberately created elsewhere."""
+    """The pool's NodeClass, if it is deliberately created elsewhere."""
     waits_for: str | None = None
     """The JSON path that must have a value before the object counts as ready."""
     gives_up: str | None = None
@@ -136,7 +136,7 @@ def place_of(construct: IConstruct) -> str:
 
 
 def places_around(place: str) -> tuple[str, ...]:
-    """The place of a construct and of all constructs it lies in, the root's last."""
+    """The places of a construct and of all constructs it is in, the root's last."""
     root, _, path = place.partition(":")
     return tuple(f"{root}:{scope}" for scope in _scope_paths(path))
 
@@ -197,7 +197,7 @@ def render(chart: cdk8s.Chart) -> Rendering:
 
 
 def _scope_paths(path: str) -> list[str]:
-    """The paths of a construct and of all constructs it lies in, the root's empty one last."""
+    """The paths of a construct and of all constructs it is in, the root's empty path last."""
     parts = path.split("/")
     return ["/".join(parts[:length]) for length in range(len(parts), -1, -1)]
 
