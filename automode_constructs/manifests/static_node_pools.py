@@ -23,7 +23,7 @@ class StaticNodePools(Construct):
     """Static NodePools: their number of nodes is fixed, with or without pods for them.
 
     Creates one NodePool, or with ``zones`` one for each zone with an even share of the nodes: a single static pool over
-    several zones does not spread its nodes evenly.
+    several zones does not guarantee an even spread.
 
     The number is fixed, the nodes are not. Auto Mode replaces each node when it expires (after 336h, and at most 21
     days with its grace period) or drifts from a new image, and consolidates none. The new node is launched before the
