@@ -1,4 +1,4 @@
-"""What a construct refuses of its arguments before it is made: wrong kinds of values, unknown and missing names."""
+"""Checks a construct's arguments before it is created: wrong kinds of values, unknown and missing names."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ _CURES = {
     "NamedNodeClass": "write NodeClass.from_name({value})",
     "date": "write datetime.date.fromisoformat({value})",
 }
-"""How to make the wanted object out of a text, by the name of its class."""
+"""How to make the expected object from a string, keyed by the name of its class."""
 
 _WORDS = {"ChartTarget": "an AutoModeCluster or an ImportedCluster"}
-"""What users call a class that has no public name."""
+"""User-facing names of classes that have no public name."""
 
 _CONVERSIONS = {
     ("ExistingNetwork", "AutoModeNetwork"): "make the subnets with ec2.PrivateSubnet",
     ("Vpc", "ExistingNetwork"): "pass it as vpc=, or write ExistingNetwork(vpc=..., node_subnets=vpc.private_subnets)",
 }
-"""How to make the wanted object out of another one, by the names of both classes."""
+"""How to make the expected object from another one, keyed by the names of both classes."""
 
 
 def place(scope: object, id: object) -> str:
-    """The path that a construct has, or would have once it is made."""
+    """The path that a construct has, or would have once it is created."""
     path = getattr(getattr(scope, "node", None), "path", "")
     return f"{path}/{id}".strip("/") if id else str(path)
 
 
 class Refusals:
-    """Collects what is wrong with the arguments of one construct, so that all of it is said at once.
+    """Collects everything wrong with the arguments of one construct, to report it all at once.
 
     Args:
         where: the construct's path.
@@ -69,14 +69,14 @@ class Refusals:
         self.problems.append(Problem(field=field, message=message, cure=cure))
 
     def choice(self, field: str, value: object, known: Iterable[str]) -> None:
-        """Refuses a text that is not among the known ones."""
+        """Refuses a string that is not one of the known ones."""
         names = list(known)
         if value not in names:
             text = value if isinstance(value, str) else ""
             self.refuse(field, f"{shown(value)} is not known", did_you_mean(text, names))
 
     def number(self, field: str, value: float, *, least: float | None = None, most: float | None = None) -> None:
-        """Refuses a number out of its bounds; a number that only a deployment knows passes."""
+        """Refuses a number out of its bounds; accepts a number that is known only at deployment."""
         if is_token(value):
             return
         if least is not None and value < least:
@@ -86,10 +86,10 @@ class Refusals:
 
     @contextmanager
     def collecting(self, field: str = "") -> Iterator[None]:
-        """Takes over the problems of an ``AutoModeError`` that is raised inside.
+        """Collects the problems of an ``AutoModeError`` that is raised inside.
 
         Args:
-            field: comes before the fields of the problems. Default: nothing does.
+            field: the prefix for the fields of the problems. Default: no prefix.
         """
         try:
             yield
@@ -111,14 +111,14 @@ def checked_arguments(function: type[T]) -> type[T]: ...
 @overload
 def checked_arguments(function: Callable[P, R]) -> Callable[P, R]: ...
 def checked_arguments(function: Any) -> Any:
-    """Judges the arguments of a constructor, method or function by its annotations before its body runs.
+    """Checks the arguments of a constructor, method or function against its annotations before its body runs.
 
-    A wrong kind of value, a name that is not an argument and a missing argument become one ``AutoModeError`` with the
-    construct's path, each argument's name and value, and the cure. Values that only a deployment knows pass where the
-    CDK writes them as a value of the same kind.
+    A wrong kind of value, an unknown argument name and a missing argument become one ``AutoModeError`` with the
+    construct's path, each argument's name and value, and the cure. Values that are known only at deployment are
+    accepted if the CDK represents them as a value of the same kind.
 
     Args:
-        function: what is decorated; of a dataclass, the constructor that it has.
+        function: the decorated function; for a dataclass, its generated constructor.
     """
     if isinstance(function, type):
         function.__init__ = checked_arguments(function.__init__)  # type: ignore[misc]
@@ -129,7 +129,7 @@ def checked_arguments(function: Any) -> Any:
     def check(*args: Any, **kwargs: Any) -> Any:
         hints = _hints(function)
         for name, value in kwargs.items():
-            # To look into an iterator is to use it up.
+            # Inspecting an iterator would consume it.
             if isinstance(value, Iterator) and any(get_origin(kind) is Iterable for kind in _options(hints.get(name))):
                 kwargs[name] = tuple(value)
         given, problems = _by_name(signature, args, kwargs)
@@ -156,7 +156,7 @@ def checked_arguments(function: Any) -> Any:
 
 
 def _leave_the_tree(construct: object) -> None:
-    """Takes a construct that was refused when it was half made out of the tree, so that its id is free again."""
+    """Removes a construct that was refused half-made from the tree, so that its id is free again."""
     if hasattr(construct, "__jsii_ref__") and hasattr(construct, "node"):
         scope = construct.node.scope
         if scope is not None:
@@ -165,10 +165,10 @@ def _leave_the_tree(construct: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Also:
-    """In ``Annotated[kind, Also(judge)]``: what else is asked of a value of the right kind.
+    """In ``Annotated[kind, Also(judge)]``: a further check of a value of the right kind.
 
     Args:
-        judge: takes the argument's name and the value, and tells what is wrong.
+        judge: takes the argument's name and the value, and returns what is wrong.
     """
 
     judge: Callable[[str, Any], Iterable[Problem]]
@@ -181,7 +181,7 @@ _Given = list[tuple[str, str, Any]]
 def _by_name(
     signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[_Given, list[Problem]]:
-    """The arguments by name; and what cannot be one, or is missing."""
+    """The arguments by name, and the problems: unknown or missing arguments."""
     parameters = signature.parameters
     positional = [
         name for name, one in parameters.items() if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
@@ -241,7 +241,7 @@ def _hints(function: Callable[..., object]) -> dict[str, Any]:
 
 
 def _judge(field: str, value: object, hint: Any) -> list[Problem]:
-    """What is wrong with the kind of a value; empty where nothing is."""
+    """What is wrong with the kind of a value; empty if nothing is."""
     problems = _judge_kind(field, value, hint)
     if problems or get_origin(hint) is not Annotated:
         return problems
@@ -256,7 +256,7 @@ def _judge_kind(field: str, value: object, hint: Any) -> list[Problem]:
         if problems == []:
             return []
         inner += problems or []
-    # A list or mapping of the right kind with wrong items: the items are named. So is what is wrong inside a text.
+    # For a list or mapping of the right kind, the wrong items are named. So are problems inside a string.
     if inner:
         return inner
     wanted = [option for option in options if option is not type(None)]
@@ -274,7 +274,7 @@ def _judge_kind(field: str, value: object, hint: Any) -> list[Problem]:
 
 
 def _options(hint: Any) -> list[Any]:
-    """The kinds that a hint admits, without what is only for others to read."""
+    """The kinds that a type hint admits, without metadata meant for other readers."""
     while get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     hint = getattr(hint, "__supertype__", hint)
@@ -286,7 +286,7 @@ def _options(hint: Any) -> list[Any]:
 
 
 def _judge_one(field: str, value: object, hint: Any) -> list[Problem] | None:
-    """``[]`` where a value is of a kind, the problems of its parts where it would be, else ``None``."""
+    """``[]`` if a value is of a kind, the problems of its parts if only they are wrong, else ``None``."""
     origin = get_origin(hint)
     container = origin or hint
     if hint is Any or hint is object:
@@ -310,7 +310,7 @@ def _judge_one(field: str, value: object, hint: Any) -> list[Problem] | None:
     if not isinstance(container, type):
         raise TypeError(f"no rule for the annotation {hint!r}")
     if container is date:
-        # A moment is a day to Python, and cannot be compared with one.
+        # In Python a datetime is also a date, but cannot be compared with one.
         return [] if isinstance(value, date) and not isinstance(value, datetime) else None
     if issubclass(container, Mapping):
         return _items_of_mapping(field, value, get_args(hint)) if isinstance(value, Mapping) else None
@@ -322,12 +322,12 @@ def _judge_one(field: str, value: object, hint: Any) -> list[Problem] | None:
 
 
 def is_whole_number(value: object) -> bool:
-    """Whether a value is a whole number: to Python, ``True`` is one too."""
+    """Whether a value is a whole number, excluding ``True``, which counts as one in Python."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_number_token(value: object) -> bool:
-    """Whether a number stands for one that only a deployment knows."""
+    """Whether a number is a placeholder for one that is known only at deployment."""
     return isinstance(value, float) and is_token(value)
 
 
@@ -340,7 +340,7 @@ def _inside_text(field: str, value: str) -> list[Problem]:
 
 
 def _inside_number(field: str, value: Any) -> list[Problem]:
-    """Numbers travel as JSON, which has none that is larger or none at all."""
+    """Refuses NaN and numbers that are too large: numbers travel as JSON, which cannot represent them."""
     if is_token(value) or abs(value) < _TOO_LARGE:
         return []
     asked = "needs a number" if value != value else f"must be a number below {_TOO_LARGE:,}"
@@ -360,7 +360,7 @@ _LISTS: dict[type, tuple[type, ...]] = {
     Collection: (Sequence, AbstractSet),
     Iterable: (Sequence, AbstractSet),
 }
-"""What an argument that is to be a list may be given as."""
+"""The types accepted for an argument that is a list."""
 
 
 def _is_list_kind(container: type) -> bool:
@@ -385,12 +385,12 @@ def _items_of_mapping(field: str, value: Mapping[Any, object], hints: Sequence[A
 
 
 def _is_one(value: object, wanted: type) -> bool:
-    """Whether a value is of a class, or has all that a CDK interface asks for."""
+    """Whether a value is an instance of a class, or has everything that a CDK interface requires."""
     if not getattr(wanted, "_is_protocol", False):
         return isinstance(value, wanted)
     if isinstance(value, type):
         return False
-    # jsii hands out what implements several interfaces as one object that asks one delegate for each.
+    # jsii returns an object with several interfaces as one object with a delegate for each interface.
     classes = [type(part) for part in getattr(value, "_delegates", [value])]
     if any(wanted in one.__mro__ for one in classes):
         return True
@@ -444,13 +444,13 @@ def _label(value: object) -> str:
         return "a set" if isinstance(value, AbstractSet) else shown(value)
     if isinstance(value, Enum):
         return str(value)
-    # What jsii knows by its interfaces alone has a class of no name.
+    # An object that jsii knows only by its interfaces has a nameless class.
     names = [type(part).__name__.strip("_").removesuffix("Proxy") for part in getattr(value, "_delegates", [value])]
     return _with_article(next((name for name in names if name != "Resource"), names[0]))
 
 
 def _cure(field: str, value: object, hint: Any) -> str:
-    """How to write what was probably meant."""
+    """How to write what was probably intended."""
     container = get_origin(hint) or hint
     name = getattr(container, "__name__", "")
     if isinstance(container, type) and issubclass(container, Enum):

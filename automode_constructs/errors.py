@@ -1,4 +1,4 @@
-"""The one exception of this library: where, which field, what was wrong, and the cure."""
+"""The library's only exception: where, which field, what was wrong, and the cure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Severity = Literal["error", "warning", "info"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """One thing that is wrong or risky: the one shape of every finding.
+    """One thing that is wrong or risky; every finding has this form.
 
     Args:
-        field: the dotted path of the field as the user typed it (``requirements[0].key``), or ``""``
-            where the problem belongs to the whole object.
-        message: what is wrong, in lower case and without a final period; it holds the value that was given.
-        cure: what to do about it, or ``""`` where the message already says it.
-        rule: the id of the rule that was broken (``automode:NodeLifetime``), or ``""`` where none has a page.
+        field: the dotted path of the field as the user typed it (``requirements[0].key``), or ``""`` if the problem
+            belongs to the whole object.
+        message: what is wrong, in lower case and without a final period; it contains the given value.
+        cure: what to do about it, or ``""`` if the message already says so.
+        rule: the id of the rule that was broken (``automode:NodeLifetime``), or ``""`` if there is no page for it.
         severity: how bad it is. Default: ``error``.
-        where: the construct path, file or object, or ``""`` where whoever holds the problem knows it.
+        where: the construct path, file or object, or ``""`` if the owner of the problem knows it.
     """
 
     field: str
@@ -35,7 +35,7 @@ class Problem:
     where: str = ""
 
     def under(self, field: str) -> Problem:
-        """The same problem, told from further out: ``field`` is put before its own."""
+        """The same problem as seen from an outer object: ``field`` is put before its own field."""
         return replace(self, field=_join(field, self.field))
 
     def __str__(self) -> str:
@@ -44,10 +44,10 @@ class Problem:
 
 
 class AutoModeError(ValueError):
-    """Raised for every mistake that can be known before AWS is asked.
+    """Raised for every mistake that can be found without calling AWS.
 
     Args:
-        where: the construct path, file or object the problems belong to, or ``""`` where none exists yet.
+        where: the construct path, file or object the problems belong to, or ``""`` if none exists yet.
         problems: every problem found, in the order of the fields.
     """
 
@@ -64,7 +64,7 @@ class AutoModeError(ValueError):
         return cls(where, [Problem(field=field, message=message, cure=cure)])
 
     def at(self, where: str, field: str = "") -> AutoModeError:
-        """The same problems, told from further out: ``where`` is the new place, ``field`` comes before each field."""
+        """The same problems as seen from an outer object: ``where`` is the new place, ``field`` precedes each field."""
         return AutoModeError(where, [problem.under(field) for problem in self.problems])
 
     def _text(self) -> str:
@@ -84,14 +84,14 @@ def _join(outer: str, inner: str) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    """The text with line breaks and what no terminal prints written as escapes: values come from anywhere."""
+    """The text with line breaks and unprintable characters escaped, because values come from anywhere."""
     if text.isprintable():
         return text
     return "".join(part if part.isprintable() else part.encode("unicode_escape").decode() for part in text)
 
 
 def shown(value: object) -> str:
-    """A value that was given, short enough for a message."""
+    """A given value, short enough for a message."""
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):

@@ -1,6 +1,6 @@
-"""Knows an unresolved CDK token by its text, without importing the CDK.
+"""Recognizes unresolved CDK tokens by their text, without importing the CDK.
 
-The CDK stands in for values that exist only after deployment with marked strings, lists and numbers
+For values that exist only after deployment, the CDK uses marked strings, lists and numbers as placeholders
 (``aws-cdk-lib/core/lib/private/encoding``). Such a value must never be parsed, compared or formatted.
 """
 
@@ -19,10 +19,10 @@ _NUMBER_MARK = 0xFBFF
 
 
 def is_token(value: object) -> bool:
-    """Whether a value is, or has in its text, an unresolved CDK token.
+    """Whether a value is an unresolved CDK token or contains one in its text.
 
-    A string counts when a token stands anywhere in it, a list when it is a list token (one marked item),
-    a number when it carries the CDK's mark. Containers are not searched; see ``token_paths``.
+    A string counts if it contains a token anywhere, a list if it is a list token (one marked item), a number if it has
+    the CDK's mark. Containers are not searched; see ``token_paths``.
     """
     if isinstance(value, str):
         return _STRING_MARK in value or _LIST_MARK in value
@@ -34,28 +34,29 @@ def is_token(value: object) -> bool:
 
 
 def is_text_token(value: object) -> bool:
-    """Whether a value is a text with a token in it.
+    """Whether a value is a string that contains a token.
 
-    The one item of a list token is none: it is a text by its looks only, which the CDK takes nowhere but in its list.
+    The single item of a list token does not count: it only looks like a string, and the CDK accepts it only inside its
+    list.
     """
     return isinstance(value, str) and _STRING_MARK in value and _LIST_MARK not in value
 
 
 def is_list_token(value: object) -> bool:
-    """Whether a value is a list that is known only after deployment as a whole."""
+    """Whether a value is a list that, as a whole, is known only after deployment."""
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes, bytearray)):
         return False
     return len(value) == 1 and isinstance(value[0], str) and value[0].startswith(_LIST_MARK)
 
 
 def is_resolvable(value: object) -> bool:
-    """Whether a value is a CDK object (``IResolvable``, a construct) instead of the text that stands for it."""
+    """Whether a value is a CDK object (``IResolvable``, a construct) instead of its string placeholder."""
     return hasattr(value, "__jsii_ref__")
 
 
 def token_paths(document: object) -> Iterator[str]:
     """The dotted paths of all tokens in a document of mappings, lists and scalars, keys included."""
-    # A loop, and each container once: a document may be nested deeply, or hold itself through a YAML alias.
+    # Iterative, visiting each container once: a document may be deeply nested, or contain itself through a YAML alias.
     waiting: list[tuple[str, object]] = [("", document)]
     seen: dict[int, object] = {}
     while waiting:

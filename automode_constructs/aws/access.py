@@ -1,4 +1,4 @@
-"""AdminAccess: the roles of people that administer a cluster, in a stack of their own."""
+"""AdminAccess: roles that administer a cluster, in a separate stack."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ __all__ = ["AdminAccess", "admin_ids", "admin_policy"]
 
 
 class AdminAccess(Construct):
-    """Roles of people that administer a cluster, apart from the cluster's own stack.
+    """IAM roles that administer a cluster, outside the cluster's own stack.
 
-    Creates an access entry with ``AmazonEKSClusterAdminPolicy`` for each role. EKS refuses a role that does not exist;
-    in a stack of its own such an entry rolls back alone, while beside the cluster's first deployment it would have
-    CloudFormation delete a cluster that refuses to be deleted.
+    Creates an access entry with ``AmazonEKSClusterAdminPolicy`` for each role. EKS refuses a role that does not exist.
+    In a separate stack such an entry rolls back alone; in the cluster's first deployment, CloudFormation would try to
+    delete a cluster that is protected from deletion.
 
     Args:
         scope: a stack in the cluster's account and region, other than the cluster's own.
         id: the construct's id.
         cluster: an ``AutoModeCluster`` or ``ImportedCluster``.
-        admin_role_arns: ARNs of IAM roles, each with its path; the order does not matter. Empty for none.
+        admin_role_arns: ARNs of IAM roles, each with its path, in any order; may be empty.
 
     Attributes:
-        entries: the access entries by the ARN of their role.
+        entries: the access entries, keyed by role ARN.
 
     Raises:
-        AutoModeError: for what is not the ARN of an IAM role that a person can assume; for a role that is named twice,
-            or that has an entry in this app already; for a stack of another environment.
+        AutoModeError: for a value that is not the ARN of an IAM role that a person can assume; for a role that is
+            listed twice or already has an entry in this app; for a stack in another environment.
 
     Source: EKS User Guide, "Create access entries".
     """
@@ -67,16 +67,16 @@ class AdminAccess(Construct):
 
 
 def admin_ids(arns: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The id of each role's access entry, and the role."""
+    """The roles, keyed by the id of their access entry."""
     for position, arn in enumerate(arns):
-        # The id must not depend on the position: an entry's principal cannot change, and a second entry of the same
-        # principal is refused, so that a reordered list would fail to deploy.
+        # The id must not depend on the position. An entry's principal cannot change, and EKS refuses a second entry for
+        # the same principal, so a reordered list would fail to deploy.
         mark = str(position) if is_token(arn) else hashlib.sha256(arn.encode()).hexdigest()[:8]
         yield f"Admin{mark}", arn
 
 
 def admin_policy() -> eks.IAccessPolicy:
-    """EKS's access policy of an administrator, for the whole cluster."""
+    """EKS's administrator access policy, for the whole cluster."""
     return eks.AccessPolicy.from_access_policy_name(
         "AmazonEKSClusterAdminPolicy", access_scope_type=eks.AccessScopeType.CLUSTER
     )

@@ -1,4 +1,4 @@
-"""AutoModeCluster: an EKS Auto Mode cluster that is private, encrypted, logged and protected unless told otherwise."""
+"""AutoModeCluster: an EKS Auto Mode cluster that is private, encrypted, logged and protected by default."""
 
 from __future__ import annotations
 
@@ -53,75 +53,76 @@ from automode_constructs.tokens import is_token
 __all__ = ["LOG_TYPES", "SCALING_TIERS", "AutoModeCluster"]
 
 AwsOwned = Literal["aws-owned"]
-"""Says that no customer key is wanted: AWS encrypts with a key of its own."""
+"""In place of a customer key: AWS encrypts with a key that it owns."""
 
 
 class AutoModeCluster(ChartTarget):
-    """An EKS Auto Mode cluster: EKS runs compute, storage and load balancing; a fresh one has no nodes and no pods.
+    """An EKS Auto Mode cluster: EKS runs compute, storage and load balancing; a new one has no nodes and no pods.
 
-    Creates an ``AWS::EKS::Cluster`` (by the CDK's ``aws_eks_v2.Cluster``, see ``.cluster``), its role, the role of
+    Creates an ``AWS::EKS::Cluster`` (through the CDK's ``aws_eks_v2.Cluster``, see ``.cluster``), its role, the role of
     nodes outside the built-in pools with its access entry, the role of the built-in pools, KMS keys for secrets,
-    volumes and control-plane logs, the log group, and a kubectl provider by which charts arrive. Without ``network``
-    also a VPC.
+    volumes and control-plane logs, the log group, and a kubectl provider that delivers charts. Without ``network`` it
+    also creates a VPC.
 
-    Some arguments are for the cluster's life: ``cluster_name``, ``ip_family``, ``service_ipv4_cidr``, ``secrets_key``,
-    ``cluster_role``, ``creator_admin``, and of ``network`` the VPC and its zones. A change is refused where the cluster
-    has a name; without one CloudFormation would make a second cluster. All others can change with charts delivered;
-    docs/create-only.md says what follows.
+    Some arguments are fixed for the life of the cluster: ``cluster_name``, ``ip_family``, ``service_ipv4_cidr``,
+    ``secrets_key``, ``cluster_role``, ``creator_admin``, and the VPC and zones of ``network``. If the cluster has a
+    name, a change is refused; without a name, CloudFormation would create a second cluster. All other arguments can
+    change after charts are delivered; docs/create-only.md describes the effects.
 
     Args:
         scope: the stack, or a construct in it.
-        id: the construct's id; keep it, logical ids come from it.
+        id: the construct's id; do not change it, since logical ids derive from it.
         version: Kubernetes minor version, 1.29 or newer as EKS supports it. Default: 1.36; we decide.
-        cluster_name: 1 to 100 letters, digits, ``-`` and ``_``. Default: CloudFormation makes one up, with a warning:
-            the log group's retention and key are then out of our hands, and a replacement is not refused.
-        network: where the cluster lives. Default: the VPC of ``vpc``, or an ``AutoModeNetwork`` of its own; we decide.
-        vpc: a VPC that exists or is made elsewhere, in place of ``network``; ``ExistingNetwork`` says more of one.
+        cluster_name: 1 to 100 letters, digits, ``-`` and ``_``. Default: CloudFormation generates one, with a warning:
+            the library then cannot set the log group's retention and key, and a replacement is not refused.
+        network: the network of the cluster. Default: the VPC of ``vpc``, or a new ``AutoModeNetwork``; we decide.
+        vpc: a VPC that exists or is created elsewhere, instead of ``network``; ``ExistingNetwork`` takes more details.
             Default: none.
-        vpc_subnets: the subnets of ``vpc`` for control plane and nodes, in two zones at least: a selection, or a list
+        vpc_subnets: the subnets of ``vpc`` for control plane and nodes, in at least two zones: a selection, or a list
             of selections and subnets. Default: the VPC's private subnets, or the isolated ones of a VPC without them.
-        endpoint_cidrs: CIDRs that may reach the API from the internet, never all; IPv6 ones for IPv6 clusters only.
-            Default: none, the API is private; we decide (EKS would open it to everyone).
+        endpoint_cidrs: CIDRs that may reach the API from the internet, never all addresses; IPv6 CIDRs for IPv6
+            clusters only. Default: none, the API is private; we decide (EKS would open it to everyone).
         ip_family: ``ipv6`` gives pods and services IPv6 addresses; the network needs them too. Default: ``ipv4``, as
             EKS decides.
-        service_ipv4_cidr: private block of /12 to /24 for services, apart from the VPC's; not beside IPv6. Default:
+        service_ipv4_cidr: private block of /12 to /24 for services, outside the VPC's blocks; not with IPv6. Default:
             172.20.0.0/16; we decide.
-        built_in_pools: which NodePools EKS keeps itself: ``system``, ``general-purpose``, both or none. Default: both,
-            as EKS has it.
-        admin_role_arns: IAM roles that administer the cluster (policy ``AmazonEKSClusterAdminPolicy``). EKS refuses one
-            that does not exist, and then the whole stack rolls back: an ``AdminAccess`` in a stack of its own rolls
-            back alone. Default: none, with a warning where nobody is admitted; we decide.
-        creator_admin: whether the identity that deploys administers the cluster too. Default: False; we decide (EKS
-            would say True).
-        cluster_role: the cluster's role; one that is no ``ClusterRole`` is left as it is, with a warning that says
-            what it must hold. Default: a ``ClusterRole`` of its own; we decide.
-        permissions_boundary: boundary of every role made here. Default: none.
-        secrets_key: KMS key of Kubernetes secrets, or ``"aws-owned"``. Default: a key of its own; we decide.
-        volume_key: KMS key of the volumes of our nodes and of workloads, or ``"aws-owned"``. Another key later brings
-            new nodes and a StorageClass of another name; volumes keep the key they have. Default: a key of its own; we
-            decide.
+        built_in_pools: the NodePools that EKS manages: ``system``, ``general-purpose``, both or none. Default: both, as
+            EKS has it.
+        admin_role_arns: IAM roles that administer the cluster (policy ``AmazonEKSClusterAdminPolicy``). EKS refuses a
+            role that does not exist, and then the whole stack rolls back; an ``AdminAccess`` in a separate stack rolls
+            back alone. Default: none, with a warning if nobody has access; we decide.
+        creator_admin: whether the deploying identity also administers the cluster. Default: False; we decide (EKS would
+            say True).
+        cluster_role: the cluster's role; a role that is not a ``ClusterRole`` is left unchanged, with a warning that
+            lists what it needs. Default: a new ``ClusterRole``; we decide.
+        permissions_boundary: permissions boundary of every role created here. Default: none.
+        secrets_key: KMS key of Kubernetes secrets, or ``"aws-owned"``. Default: a new key; we decide.
+        volume_key: KMS key of the volumes of nodes outside the built-in pools and of workloads, or ``"aws-owned"``. A
+            later change of the key replaces nodes and creates a StorageClass with another name; existing volumes keep
+            their key. Default: a new key; we decide.
         log_types: which control-plane logs go to CloudWatch. Default: all five; we decide (EKS would send none).
-        log_retention: how long they are kept; needs ``cluster_name``. Default: one year; we decide.
-        deletion_protection: whether the cluster refuses to be deleted. Default: True; we decide.
-        support_type: ``STANDARD`` upgrades by itself at the end of standard support, ``EXTENDED`` pays for another
-            year. Default: ``STANDARD``; we decide (EKS would say ``EXTENDED``).
+        log_retention: how long the logs are kept; needs ``cluster_name``. Default: one year; we decide.
+        deletion_protection: whether the cluster is protected from deletion. Default: True; we decide.
+        support_type: ``STANDARD`` upgrades automatically at the end of standard support; with ``EXTENDED`` you pay for
+            another year. Default: ``STANDARD``; we decide (EKS would say ``EXTENDED``).
         zonal_shift: whether ARC may move traffic out of a failing zone. Default: True; we decide.
         control_plane_scaling_tier: one of ``SCALING_TIERS``; all but ``standard`` cost extra. Default: ``standard``,
             as EKS decides.
-        node_tags: AWS tags of every node made through a NodeClass of this cluster. Default: none.
-        node_defaults: further settings of every node made through a NodeClass of this cluster: FIPS, proxy,
-            authorities, public addresses, network policy. The kubectl handler takes proxy and authorities too. VPC
-            endpoints that the app has made by now go past the proxy. Default: as EKS decides, but FIPS in GovCloud.
-        instance_profile: whether NodeClasses name an instance profile made here in place of a role. It goes again only
-            after its charts. Default: False.
-        kubectl: whether charts can be delivered, by a Lambda in the node subnets with a security group of its own.
+        node_tags: AWS tags of every node launched through a NodeClass of this cluster. Default: none.
+        node_defaults: further settings of every node launched through a NodeClass of this cluster: FIPS, proxy,
+            certificate authorities, public addresses, network policy. The kubectl handler uses the proxy and
+            authorities too. Traffic to VPC endpoints that the app has created so far bypasses the proxy. Default: as
+            EKS decides, except FIPS in GovCloud.
+        instance_profile: whether NodeClasses name an instance profile created here instead of a role. It is deleted
+            only after its charts. Default: False.
+        kubectl: whether charts can be delivered, through a Lambda in the node subnets with its own security group.
             Default: True; we decide.
-        kubectl_layer: the kubectl of that Lambda. Default: the installed layer nearest to ``version``.
-        removal_policy: what becomes of keys and logs when they leave the stack. ``RETAIN`` would keep the control
-            plane's log group of a failed first deployment too, whose name the next one wants: it is refused. Default:
-            ``RETAIN_ON_UPDATE_OR_DELETE``, so that a failed first deployment leaves nothing in the way of the next; we
-            decide.
-        as_of: the day that the support calendar and certificates are held against. Default: the day the calendar was
+        kubectl_layer: the layer with that Lambda's kubectl. Default: the installed layer nearest to ``version``.
+        removal_policy: what happens to keys and logs when they leave the stack. ``RETAIN`` is refused: it would also
+            keep the control plane's log group after a failed first deployment, and the next deployment needs that name.
+            Default: ``RETAIN_ON_UPDATE_OR_DELETE``, so that a failed first deployment leaves nothing that blocks the
+            next; we decide.
+        as_of: the day for which the support calendar and certificates are checked. Default: the day the calendar was
             last checked.
 
     Raises:
@@ -131,7 +132,7 @@ class AutoModeCluster(ChartTarget):
     """
 
     given_name: str | None = None
-    """The cluster's name where it was given as text."""
+    """The cluster's name if it was given as text."""
 
     @checked_arguments
     def __init__(
@@ -203,7 +204,7 @@ class AutoModeCluster(ChartTarget):
         super().__init__(scope, id)
         self.given_name = cluster_name
         self.network = self._make_network(checked.network, removal_policy)
-        """Where the cluster lives."""
+        """The network of the cluster."""
         self._warn(given, checked)
         role = cluster_role or ClusterRole(self, "ClusterRole", custom_tags=bool(node_tags))
         self.cluster_role: iam.IRole = role.role if isinstance(role, ClusterRole) else role
@@ -211,19 +212,19 @@ class AutoModeCluster(ChartTarget):
         if not isinstance(role, ClusterRole):
             self._warn_of_foreign_role(custom_tags=bool(node_tags))
         self.built_in_node_role = BuiltInNodeRole(self, "BuiltInNodeRole") if built_in_pools else None
-        """The role of the nodes of EKS's own pools; ``None`` without such pools."""
+        """The role of nodes in EKS's built-in pools; ``None`` without such pools."""
         self.secrets_key, self.volume_key = self._keys(given)
         self.log_group = self._make_log_group(cluster_name, log_types, log_retention, removal_policy)
-        """The control plane's log group; ``None`` where EKS makes it."""
+        """The control plane's log group; ``None`` if EKS creates it."""
         self.kubectl_security_group = self._make_kubectl_security_group(given)
-        """The security group of the Lambdas that run kubectl; ``None`` where they use the cluster's."""
+        """The security group of the Lambdas that run kubectl; ``None`` if they use the cluster's."""
         self.cluster: eks.Cluster = self._make_cluster(given)
         """The CDK's cluster."""
         self._provider = cast(eks.KubectlProvider, self.cluster.kubectl_provider) if kubectl else None
         self._keep_kubectl(given)
         self._harden(given)
         self.admin_role_arns: tuple[str, ...] = tuple(admin_role_arns)
-        """The roles that administer the cluster by an entry in its own stack."""
+        """The roles that administer the cluster through access entries in its own stack."""
         self._admit(given)
         self.node_role = NodeRole(self, "NodeRole", cluster=self, instance_profile=instance_profile)
         """The role of nodes outside EKS's built-in pools, with its access entry."""
@@ -241,7 +242,7 @@ class AutoModeCluster(ChartTarget):
         return network if network is not None else AutoModeNetwork(self, "Network", removal_policy=removal_policy)
 
     def _warn(self, given: arguments.ClusterArguments, checked: arguments.CheckedArguments) -> None:
-        """Says what works but is risky."""
+        """Adds warnings for what works but is risky."""
         version = given.version if isinstance(given.version, str) else given.version.version
         versions.warn_of_version(self, version, support_type=given.support_type, as_of=given.as_of)
         if given.cluster_name is None:
@@ -276,8 +277,9 @@ class AutoModeCluster(ChartTarget):
         return secrets, volumes
 
     def _make_kubectl_security_group(self, given: arguments.ClusterArguments) -> ec2.SecurityGroup | None:
-        # Where the Lambdas that run kubectl can be made without the cluster they are made before it: what fails after a
-        # cluster that refuses to be deleted cannot be rolled back. Its own security group would come too late for them.
+        # The Lambdas that run kubectl are created before the cluster if they do not need it: once a cluster with
+        # deletion protection exists, a failure cannot be rolled back. The cluster's own security group would come too
+        # late for them.
         ipv6_proxy = given.ip_family == "ipv6" and given.node_defaults.https_proxy is not None
         if not given.kubectl or given.cluster_name is None or ipv6_proxy:
             return None
@@ -291,7 +293,7 @@ class AutoModeCluster(ChartTarget):
     def _make_cluster(self, given: arguments.ClusterArguments) -> eks.Cluster:
         version = given.version if isinstance(given.version, eks.KubernetesVersion) else None
         version = version or eks.KubernetesVersion.of(cast(str, given.version))
-        # The L2 would attach the first block-storage policy and a second trust statement to a role it may change.
+        # The L2 would attach the older block-storage policy and a second trust statement to a mutable role.
         role = self.cluster_role
         role = role.without_policy_updates() if isinstance(role, iam.Role) else role
         endpoint_access = eks.EndpointAccess.PRIVATE
@@ -319,7 +321,7 @@ class AutoModeCluster(ChartTarget):
             compute=eks.ComputeConfig(node_pools=list(given.built_in_pools), node_role=node_role),
             secrets_encryption_key=self.secrets_key,
             cluster_logging=[getattr(eks.ClusterLoggingTypes, _LOG_ENUM[name]) for name in given.log_types] or None,
-            # A fresh Auto Mode cluster runs nothing: networking add-ons come from EKS, outside the cluster.
+            # A new Auto Mode cluster runs nothing: networking add-ons come from EKS, outside the cluster.
             bootstrap_self_managed_addons=False,
             bootstrap_cluster_creator_admin_permissions=given.creator_admin,
             prune=False,
@@ -335,8 +337,8 @@ class AutoModeCluster(ChartTarget):
             self._make_kubectl_first(provider, given.cluster_name, group)
 
     def _harden(self, given: arguments.ClusterArguments) -> None:
-        """What the CDK's cluster has no argument for."""
-        # By name, for the L2 makes another class of its resource from one aws-cdk-lib to the next.
+        """Sets what the CDK's cluster has no argument for."""
+        # By name, because the L2's resource class differs between versions of aws-cdk-lib.
         resource = cast(CfnResource, self.cluster.node.default_child)
         resource.add_property_override("UpgradePolicy.SupportType", given.support_type)
         resource.add_property_override("DeletionProtection", given.deletion_protection)
@@ -344,21 +346,21 @@ class AutoModeCluster(ChartTarget):
         if given.control_plane_scaling_tier is not None:
             resource.add_property_override("ControlPlaneScalingConfig.Tier", given.control_plane_scaling_tier)
         if self.log_group is not None:
-            # EKS makes the group itself, without retention and key, when it finds none.
+            # If EKS finds no group, it creates one without retention and key.
             resource.node.add_dependency(self.log_group)
         if self.network.made_here is not None:
-            # What an account may refuse, such as an Elastic IP, comes before what nothing may delete.
+            # Resources that an account may refuse, such as an Elastic IP, come before the one that cannot be deleted.
             resource.node.add_dependency(self.network.made_here)
 
     def _admit(self, given: arguments.ClusterArguments) -> None:
         for entry_id, arn in admin_ids(given.admin_role_arns):
             self.cluster.grant_access(entry_id, arn, [admin_policy()])
         if not given.admin_role_arns and not given.creator_admin:
-            # Late, for others may be admitted by then; on a construct without children, so that it runs once.
+            # Late, because others may have access by then; on a construct without children, so that it runs once.
             Aspects.of(cast(CfnResource, self.cluster.node.default_child)).add(_NoAdmin(self))
 
     def _export(self, ip_family: str) -> None:
-        """Exports what other stacks may read for the cluster's life."""
+        """Exports what other stacks may read for the life of the cluster."""
         export_always(self, self._lasting_values())
         vpc = self.network.vpc
         if self.network.made_here is not None:
@@ -368,7 +370,7 @@ class AutoModeCluster(ChartTarget):
 
     @property
     def values(self) -> ClusterValues:
-        """What charts need to know of the cluster, as tokens."""
+        """The values that charts need from the cluster, as tokens."""
         security_groups = [SecurityGroupSelectorTerm(id=self.cluster.cluster_security_group_id)]
         own = [
             SecurityGroupSelectorTerm(id=weakly(group.security_group_id)) for group in self.network.node_security_groups
@@ -393,22 +395,22 @@ class AutoModeCluster(ChartTarget):
 
     @property
     def internet(self) -> bool | None:
-        """Whether nodes reach the internet, as the network says it."""
+        """Whether nodes reach the internet, as the network states it."""
         return self.network.internet
 
     @property
     def default_node_class(self) -> bool:
-        """Whether EKS makes the NodeClass ``default``: it does beside a built-in pool."""
+        """Whether EKS creates the NodeClass ``default``: it does if there is a built-in pool."""
         return bool(self._built_in_pools)
 
     @property
     def built_in_pools(self) -> tuple[str, ...]:
-        """The pools that EKS keeps itself."""
+        """The built-in pools that EKS manages."""
         return self._built_in_pools
 
     @property
     def other_nodes(self) -> bool:
-        """Whether the app gives the cluster, or any other, node groups or Fargate profiles."""
+        """Whether the app adds node groups or Fargate profiles to this cluster or any other."""
         return any(
             isinstance(construct, CfnResource) and construct.cfn_resource_type in _OTHER_NODES
             for construct in self.node.root.node.find_all()
@@ -416,7 +418,7 @@ class AutoModeCluster(ChartTarget):
 
     @property
     def delivery_dependencies(self) -> Sequence[IDependable]:
-        """Network, keys and roles: they must outlive the objects, whose nodes and handler use them."""
+        """Network, keys and roles: nodes and the kubectl handler use them, so they must outlive the objects."""
         return [*self.network.delivery_dependencies, self.cluster_role, self.cluster]
 
     def check_deliverable(self, where: str) -> None:
@@ -430,7 +432,7 @@ class AutoModeCluster(ChartTarget):
             )
 
     def _lasting_values(self) -> list[str]:
-        """What other stacks read of this one and what stays for the cluster's life."""
+        """What other stacks read from this one and what is fixed for the life of the cluster."""
         values = [self.cluster.cluster_name, self.cluster.cluster_security_group_id, self.node_role.role_name]
         if self.node_role.instance_profile_name is not None:
             values.append(self.node_role.instance_profile_name)
@@ -439,12 +441,12 @@ class AutoModeCluster(ChartTarget):
         return values
 
     def _completed(self, said: NodeDefaults, service_cidr: str | None) -> NodeDefaults | None:
-        """The node defaults with what the cluster knows, given to the kubectl handler too."""
+        """The node defaults completed with what the cluster knows; they also configure the kubectl handler."""
         region = Stack.of(self).region
         defaults = with_fips(self, said, built_in_pools=self._built_in_pools)
         if defaults == NodeDefaults():
             return None
-        # Late, for it loads what looks into certificates.
+        # Imported here because it loads the certificate parser.
         from automode_constructs.aws.corporate_egress import complete_no_proxy, configure_handler
 
         services = endpoint_services_of(self.network)
@@ -474,7 +476,7 @@ class AutoModeCluster(ChartTarget):
         if not cidrs:
             try:
                 cidrs = [weakly(vpc.vpc_cidr_block)]
-            except RuntimeError:  # An imported VPC without a block raises when it is asked for one.
+            except RuntimeError:  # An imported VPC without a known CIDR block raises when its block is read.
                 Annotations.of(self).add_warning_v2(
                     "automode:ProxyNetwork",
                     "node_defaults.no_proxy: the network's blocks are not known, so that traffic inside the VPC would "
@@ -490,7 +492,7 @@ class AutoModeCluster(ChartTarget):
         make: Callable[[], kms.Key],
         allow: Callable[[Construct, kms.IKey, iam.IRole], None],
     ) -> kms.IKey | None:
-        """Our own key, the one that was given with its policy seen to, or none."""
+        """A new key, the given key with its policy taken care of, or none."""
         if given is None:
             return make()
         if isinstance(given, str):
@@ -530,28 +532,28 @@ class AutoModeCluster(ChartTarget):
     def _make_kubectl_first(
         self, provider: eks.KubectlProvider, cluster_name: str, security_group: ec2.SecurityGroup
     ) -> None:
-        """Has CloudFormation make the Lambdas that run kubectl before the cluster, with all that belongs to them."""
+        """Makes CloudFormation create the Lambdas that run kubectl, and all they need, before the cluster."""
         handler, _ = kubectl_functions(provider)
         policy = cast(iam.Role, handler.role).node.find_child("DefaultPolicy").node.default_child
-        # The CDK names the cluster by its attribute, which is known after it is made.
+        # The CDK refers to the cluster by its attribute, which is known only after creation.
         cast(iam.CfnPolicy, policy).add_property_override(
             "PolicyDocument.Statement.0.Resource",
             Stack.of(self).format_arn(service="eks", resource="cluster", resource_name=cluster_name),
         )
         for construct in provider.node.find_all():
-            # They call nothing before there is an object to deliver, which waits for the network: no need to wait too.
+            # They call nothing before the first object is delivered, and that object already waits for the network.
             if isinstance(construct, CfnResource):
                 construct.add_deletion_override("DependsOn")
         control_plane = cast(ec2.SecurityGroup, self.cluster.node.find_child("ControlPlaneSecurityGroup"))
         control_plane.add_ingress_rule(security_group, ec2.Port.HTTPS, "kubectl of the deliveries")
         cast(CfnResource, self.cluster.node.default_child).node.add_dependency(provider)
-        # What the CDK's own manifests wait for, and outlive nothing of.
+        # The CDK's own manifests wait for this, without outliving any of it.
         ways = [subnet.internet_connectivity_established for subnet in self.network.node_subnets]
         self.cluster.node.find_child("KubectlReadyBarrier").node.add_dependency(control_plane, *ways)
 
     @staticmethod
     def _check_only(scope: Construct, id: str, cluster_name: str | None) -> None:
-        """Refuses a second cluster of one name where both would come into one account and region."""
+        """Refuses a second cluster of the same name in the same account and region."""
         if cluster_name is None or is_token(cluster_name):
             return
         here = Stack.of(scope)
@@ -571,7 +573,7 @@ class AutoModeCluster(ChartTarget):
 
 @jsii.implements(IAspect)
 class _NoAdmin:
-    """Warns, when synthesis begins, of a cluster that nobody may use."""
+    """Warns, when synthesis begins, about a cluster to which nobody has access."""
 
     def __init__(self, cluster: AutoModeCluster) -> None:
         self._cluster = cluster
@@ -585,11 +587,11 @@ class _NoAdmin:
             )
 
     def _someone_is_admitted(self) -> bool:
-        """Whether the app gives the cluster an access entry of a person, wherever that was made."""
+        """Whether the app creates an access entry for a person in this cluster, in any stack."""
         cluster = self._cluster.cluster
         of_kubectl = f"{cluster.node.path}/ClusterAdminRoleAccess/"
         return any(
-            hasattr(type(construct), "attr_access_entry_arn")  # by class, for each question to an object asks Node.js
+            hasattr(type(construct), "attr_access_entry_arn")  # by class: attribute access on an object calls Node.js
             and getattr(construct, "cluster_name", None) == cluster.cluster_name
             and getattr(construct, "type", None) in (None, "STANDARD")
             and not construct.node.path.startswith(of_kubectl)
@@ -601,12 +603,12 @@ _OTHER_NODES = ("AWS::EKS::Nodegroup", "AWS::EKS::FargateProfile")
 
 
 def _terms(terms: Sequence[SubnetSelectorTerm]) -> list[SubnetSelectorTerm]:
-    """Terms whose ids are read weakly; the tags that our network gives its subnets stay for the cluster's life."""
+    """Terms whose ids are read weakly; the tags that our network puts on its subnets never change."""
     return [term if term.id is None else term.replace(id=weakly(term.id)) for term in terms]
 
 
 def _storage_class(volume_key: kms.IKey | None) -> str:
-    """The name of the default StorageClass for a key that is not our own: the key of a class cannot change."""
+    """The name of the default StorageClass for a key that we did not create: the key of a class cannot change."""
     if volume_key is None:
         return "gp3-aws-owned"
     arn = json.dumps(Stack.of(volume_key).resolve(volume_key.key_arn))

@@ -1,4 +1,4 @@
-"""What an ``AutoModeCluster`` refuses of its arguments, before anything is made."""
+"""Checks the arguments of an ``AutoModeCluster`` before anything is created."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 """The five logs of an EKS control plane."""
 
 SCALING_TIERS = ("standard", "tier-xl", "tier-2xl", "tier-4xl", "tier-8xl", "tier-ultra")
-"""Control-plane scaling tiers, as CloudFormation knows them."""
+"""Control-plane scaling tiers, as CloudFormation names them."""
 
 _REMOVAL_POLICIES = (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
@@ -75,7 +75,7 @@ _SERVICE_RANGES = [ipaddress.IPv4Network(block) for block in ("10.0.0.0/8", "172
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClusterArguments:
-    """The arguments of an ``AutoModeCluster``, which says what each is."""
+    """The arguments of an ``AutoModeCluster``, whose docstring describes them."""
 
     version: str | eks.KubernetesVersion
     cluster_name: str | None
@@ -108,11 +108,11 @@ class ClusterArguments:
 
     @property
     def service_cidr(self) -> str | None:
-        """The block of Kubernetes services; of an IPv6 cluster EKS chooses it."""
+        """The block of Kubernetes services; for an IPv6 cluster EKS chooses it."""
         return self.service_ipv4_cidr or (DEFAULT_SERVICE_IPV4_CIDR if self.ip_family != "ipv6" else None)
 
     def checked(self, scope: Construct, id: str) -> CheckedArguments:
-        """Judges all arguments before anything is made.
+        """Checks all arguments before anything is created.
 
         Raises:
             AutoModeError: with everything that is wrong.
@@ -144,7 +144,7 @@ class ClusterArguments:
         with refusals.collecting():
             check_node_tags(where, self.node_tags)
         if self.node_defaults.certificate_bundles:
-            # Late, for it takes time to load.
+            # Imported here because it takes time to load.
             from automode_constructs.manifests.certificates import check_bundles
 
             day = self.as_of or as_of_default()
@@ -160,7 +160,7 @@ class ClusterArguments:
         self._check_network(refusals, network, region)
         with refusals.collecting():
             self._check_built_in_pools(where, network)
-        # A proxy is a way out, for nodes and for the Lambdas.
+        # A proxy counts as a route out, for nodes and for the Lambdas.
         proxied = network is None or self.node_defaults.https_proxy is not None
         egress = None if network is None or proxied else missing_egress(network, kubectl=self.kubectl)
         if egress is not None and egress.refused:
@@ -169,7 +169,7 @@ class ClusterArguments:
         return CheckedArguments(network=network, egress=egress)
 
     def _network(self, refusals: Refusals) -> Network | None:
-        """The network that was given, or the one that ``vpc`` and ``vpc_subnets`` amount to."""
+        """The given network, or the one made of ``vpc`` and ``vpc_subnets``."""
         if self.vpc is None:
             if self.vpc_subnets is not None:
                 refusals.refuse("vpc_subnets", "are given without a VPC", "give vpc=... with them")
@@ -182,7 +182,7 @@ class ClusterArguments:
         return None
 
     def _check_network(self, refusals: Refusals, network: Network | None, region: str) -> None:
-        """What must fit the network, of which none means an ``AutoModeNetwork`` by itself."""
+        """Checks what must fit the network; no network means an ``AutoModeNetwork`` that the cluster creates."""
         if network is None and self.vpc is None and not refusals.problems:
             with refusals.collecting():
                 zones_of_region(f"{refusals.where}/Network", region, DEFAULT_ZONE_COUNT)
@@ -211,11 +211,11 @@ class ClusterArguments:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckedArguments:
-    """What the checks found out.
+    """The results of the checks.
 
     Args:
-        network: the network that was given; ``None`` for an ``AutoModeNetwork`` that the cluster makes.
-        egress: what the network lacks, where that is only a warning.
+        network: the given network; ``None`` for an ``AutoModeNetwork`` that the cluster creates.
+        egress: what the network lacks, if that is only a warning.
     """
 
     network: Network | None
@@ -237,7 +237,7 @@ def check_region(where: str, region: str) -> None:
 
 
 def check_name(where: str, name: str | None) -> None:
-    """Refuses what EKS would not take as a cluster's name."""
+    """Refuses a cluster name that EKS would not accept."""
     if name is None or is_token(name):
         return
     if re.fullmatch(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}", name) is None:
@@ -250,7 +250,7 @@ def check_name(where: str, name: str | None) -> None:
 
 
 def check_choices(where: str, field: str, given: Sequence[str], known: Sequence[str]) -> None:
-    """Refuses a name that is not known, with the nearest one that is, and a name given twice."""
+    """Refuses an unknown name, suggesting the nearest known one, and a name given twice."""
     for name in given:
         if name not in known:
             raise AutoModeError.of(where, field, f"'{name}' is not known", did_you_mean(name, known))
@@ -259,7 +259,7 @@ def check_choices(where: str, field: str, given: Sequence[str], known: Sequence[
 
 
 def check_admins(where: str, arns: Sequence[str], region: str) -> None:
-    """Refuses what is not the ARN of an IAM role of the stack's partition."""
+    """Refuses a value that is not the ARN of an IAM role in the stack's partition."""
     partition = None if is_token(region) else partition_of(region).name
     for position, arn in enumerate(arns):
         check_role_arn(where, f"admin_role_arns[{position}]", arn, partition=partition)
@@ -300,7 +300,7 @@ def check_endpoint_cidrs(where: str, cidrs: Sequence[str], *, ip_family: str = "
 
 
 def check_service_cidr(where: str, cidr: str, network_cidrs: Sequence[str]) -> None:
-    """Refuses a service block that EKS would not take or that overlaps the network."""
+    """Refuses a service block that EKS would not accept or that overlaps the network."""
     if is_token(cidr):
         raise AutoModeError.of(
             where, "service_ipv4_cidr", "holds a value known only after deployment", "give a concrete CIDR"
@@ -329,14 +329,14 @@ def check_service_cidr(where: str, cidr: str, network_cidrs: Sequence[str]) -> N
 
 
 def check_node_tags(where: str, tags: Mapping[str, str]) -> None:
-    """Refuses tag keys that AWS and Auto Mode keep for themselves."""
+    """Refuses tag keys that AWS and Auto Mode reserve."""
     for key in tags:
         if not key or key.startswith(("kubernetes.io/cluster", "aws:")) or key in RESERVED_TAG_KEYS:
             raise AutoModeError.of(where, "node_tags", f"the tag key '{key}' is reserved", "choose another key")
 
 
 def check_built_in_pools_suffice(where: str, built_in_pools: Sequence[str], asked: Mapping[str, bool]) -> None:
-    """Refuses built-in pools beside settings of nodes that EKS's own NodeClass cannot carry."""
+    """Refuses built-in pools together with node settings that EKS's own NodeClass cannot have."""
     wanted = [field for field, given in asked.items() if given]
     if built_in_pools and wanted:
         raise AutoModeError.of(
@@ -349,24 +349,24 @@ def check_built_in_pools_suffice(where: str, built_in_pools: Sequence[str], aske
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """What a network that nothing leads out of lacks.
+    """What a network without a route out lacks.
 
     Args:
         problem: what is missing, and what to do.
-        refused: whether that is an error; else a warning, for the VPC may have endpoints that are not seen here, or
-            those that are missing matter to pods with an IAM role only.
+        refused: whether that is an error. Otherwise it is a warning, because the VPC may have endpoints that are not
+            visible here, or because the missing ones matter only to pods with an IAM role.
     """
 
     problem: Problem
     refused: bool
 
     def warn(self, scope: Construct) -> None:
-        """Leaves the warning on a cluster."""
+        """Adds the warning to a cluster."""
         Annotations.of(scope).add_warning_v2("automode:VpcEndpoints", str(self.problem))
 
 
 def missing_egress(network: Network, *, nodes: bool = True, kubectl: bool = True) -> Egress | None:
-    """The VPC endpoints that are missing, by the names of their services, where nothing else leads out.
+    """The missing VPC endpoints of a network without another route out, by service name.
 
     Args:
         network: the network.
@@ -395,7 +395,7 @@ def missing_egress(network: Network, *, nodes: bool = True, kubectl: bool = True
 
 
 def check_ip_family(where: str, ip_family: str, network: Network | None, cidr: str | None) -> None:
-    """Refuses IPv6 where the network has none, and a service block that EKS would not let one choose."""
+    """Refuses IPv6 in a network without it, and a service block where EKS chooses the block itself."""
     if ip_family == "ipv4":
         return
     if cidr is not None:
@@ -415,7 +415,7 @@ def check_ip_family(where: str, ip_family: str, network: Network | None, cidr: s
 
 
 def check_key(where: str, field: str, arn: str, region: str) -> None:
-    """Refuses a KMS key of another region: neither EKS nor EBS reaches it. Tokens pass, part by part."""
+    """Refuses a KMS key of another region: neither EKS nor EBS can use it. Tokens are accepted, part by part."""
     parts = arn.split(":")
     if len(parts) < 6 or parts[2] != "kms" or is_token(parts[3]) or is_token(region) or parts[3] == region:
         return

@@ -1,4 +1,4 @@
-"""A company's forward proxy and its authorities, for nodes and for the Lambdas that run kubectl."""
+"""A corporate forward proxy and its certificate authorities, for nodes and the Lambdas that run kubectl."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from automode_constructs.tokens import is_token
 __all__ = ["complete_no_proxy", "configure_handler"]
 
 MAX_ENTRIES = 50
-"""How many entries ``noProxy`` of a NodeClass takes."""
+"""The maximum number of entries in ``noProxy`` of a NodeClass."""
 
 MAX_ENVIRONMENT = 3500
-"""Characters of ``NO_PROXY`` for a Lambda: all its variables together have 4 KB."""
+"""The maximum length of ``NO_PROXY`` for a Lambda in characters: all its variables together have 4 KB."""
 
 _ALWAYS = ("localhost", "127.0.0.1", "169.254.169.254", "169.254.170.23", ".internal", ".svc", ".cluster.local")
-"""The node itself, its metadata service, Pod Identity's agent, and names that resolve inside only."""
+"""The node itself, its metadata service, the Pod Identity agent, and names that resolve only internally."""
 
 _ALWAYS_IPV6 = ("::1", "fd00:ec2::254", "fd00:ec2::23")
 
@@ -62,19 +62,19 @@ def complete_no_proxy(
     ipv6: bool,
     in_lambda: bool = True,
 ) -> NodeDefaults:
-    """The node defaults with all that a proxy must never see in ``no_proxy``, each once.
+    """The node defaults with every destination that must bypass the proxy in ``no_proxy``, each once.
 
     Args:
         where: the construct path for the error.
         defaults: the node defaults, with a proxy.
         region: the stack's region, or its token.
-        cidrs: blocks of the VPC, the pods and the services.
-        services: the VPC endpoints in the VPC, as ``com.amazonaws.<region>.<this>``.
+        cidrs: CIDR blocks of the VPC, the pods and the services.
+        services: the services of the VPC's endpoints: the last part of ``com.amazonaws.<region>.<this>``.
         ipv6: whether nodes use IPv6.
-        in_lambda: whether the kubectl handler takes the list too.
+        in_lambda: whether the kubectl handler uses the list too.
 
     Raises:
-        AutoModeError: for more entries than a NodeClass takes, or a list that is too long for the kubectl handler.
+        AutoModeError: for more entries than a NodeClass allows, or a list that is too long for the kubectl handler.
     """
     given = defaults.no_proxy or ()
     suffix = "amazonaws.com" if is_token(region) else partition_of(region).dns_suffix
@@ -107,18 +107,18 @@ def complete_no_proxy(
 def configure_handler(
     scope: Construct, provider: eks.KubectlProvider, defaults: NodeDefaults, *, fips: tuple[bool, bool] = (False, False)
 ) -> None:
-    """Gives the Lambda that runs kubectl, and the framework that calls it, the proxy and the authorities of the nodes.
+    """Gives the nodes' proxy and authorities to the Lambda that runs kubectl and to the framework that calls it.
 
-    Creates a Lambda layer with the certificates where there are any, and one for the framework where there is a proxy.
-    kubectl itself speaks to the cluster's private endpoint, past the proxy. What takes the proxy are the AWS CLI
-    (``eks:DescribeCluster``) and, in the framework, the answer to CloudFormation and the call of the Lambda API. Node
-    24 gives it to the answer by a switch (``NODE_USE_ENV_PROXY``), and to the call only because the layer changes
-    ``https.Agent`` before the AWS SDK makes agents of its own. Tried with the framework, the SDK and Node 24, not in
-    Lambda. A VPC endpoint of ``lambda`` spares the call the proxy; the answer may go to a host of S3's older form
-    (``s3-<region>``), which takes it.
+    Creates a Lambda layer with the certificates, if there are any, and one for the framework if there is a proxy.
+    kubectl itself connects to the cluster's private endpoint and bypasses the proxy. The AWS CLI uses the proxy
+    (``eks:DescribeCluster``) and, in the framework, so do the response to CloudFormation and the call to the Lambda
+    API. In Node 24 a switch (``NODE_USE_ENV_PROXY``) makes the response use the proxy; the call uses it only because
+    the layer changes ``https.Agent`` before the AWS SDK creates its own agents. Tried with the framework, the SDK and
+    Node 24, not in Lambda. With a VPC endpoint for ``lambda`` the call bypasses the proxy; the response may go to a
+    host in S3's older form (``s3-<region>``), which uses it.
 
     Args:
-        scope: where the layers are made.
+        scope: the scope in which the layers are created.
         provider: the two Lambdas.
         defaults: the completed node defaults.
         fips: whether handler and framework use FIPS endpoints.
@@ -165,7 +165,7 @@ def configure_handler(
 def _layer(
     scope: Construct, id: str, contents: Mapping[str, tuple[str, int]], *, description: str
 ) -> lambda_.LayerVersion:
-    """A layer with files in ``/opt/automode``: text and mode by name."""
+    """A layer with files in ``/opt/automode``: text and mode, keyed by name."""
     with TemporaryDirectory() as folder:
         inner = Path(folder, "automode")
         inner.mkdir()
@@ -173,12 +173,12 @@ def _layer(
         for name, (text, mode) in contents.items():
             inner.joinpath(name).write_text(text, "utf-8")
             inner.joinpath(name).chmod(mode)
-        # The CDK copies the folder into the cloud assembly here and now.
+        # The CDK copies the folder into the cloud assembly immediately.
         return lambda_.LayerVersion(scope, id, code=lambda_.Code.from_asset(folder), description=description)
 
 
 def _domains(service: str, region: str, suffix: str) -> Sequence[str]:
-    """The names by which a VPC endpoint is called."""
+    """The domain names of a VPC endpoint."""
     match service:
         case "s3":
             return [f"s3.{region}.{suffix}", f".s3.{region}.{suffix}"]

@@ -15,12 +15,13 @@ __all__ = ["EfaSecurityGroup"]
 class EfaSecurityGroup(Construct):
     """A security group that admits all traffic from itself and to itself, and nothing else.
 
-    Creates an ``AWS::EC2::SecurityGroup`` and its two rules. EFA passes only between interfaces of one group that has
-    both. The nodes need the cluster's group besides, or they never join: ``TrainingChart`` adds this one to it.
+    Creates an ``AWS::EC2::SecurityGroup`` and its two rules. EFA traffic passes only between interfaces in the same
+    group with both rules. The nodes also need the cluster's group, or they never join; ``TrainingChart`` adds this
+    group to it.
 
-    EKS gives the cluster's own group both rules too. This one is for clusters whose group has lost them, and for
-    those that want to see EFA's rules in a template of theirs. It has no tag ``kubernetes.io/cluster``, which one
-    group of a node alone may have.
+    EKS gives the cluster's own group both rules too. Use this group if the cluster's group has lost them, or if you
+    want EFA's rules in your own template. It has no tag ``kubernetes.io/cluster``, which only one group of a node may
+    have.
 
     Args:
         scope: the stack, or a construct in it.
@@ -42,5 +43,5 @@ class EfaSecurityGroup(Construct):
 
     @property
     def selector_term(self) -> SecurityGroupSelectorTerm:
-        """How a NodeClass selects the group."""
+        """The term with which a NodeClass selects the group."""
         return SecurityGroupSelectorTerm(id=self.security_group.security_group_id)

@@ -1,7 +1,7 @@
-"""KMS keys for secrets, volumes and logs, each with the key policy that Auto Mode needs and no more.
+"""KMS keys for secrets, volumes and logs, each with only the key policy that Auto Mode needs.
 
-The statements go into the key's own policy. A grant through the role would become a policy resource of its own, for
-which the cluster does not wait.
+The statements go into the key's own policy. A grant through the role would become a separate policy resource, and the
+cluster does not wait for that.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def secrets_key(scope: Construct, id: str, *, cluster_role: iam.IRole, removal_p
         scope: where the key is made.
         id: the construct's id.
         cluster_role: the role of the cluster.
-        removal_policy: what becomes of the key when it leaves the stack; without the key the cluster is lost.
+        removal_policy: what happens to the key when it leaves the stack; without the key the cluster is lost.
 
     Source: EKS User Guide, "Encrypt Kubernetes secrets with KMS on existing clusters".
     """
@@ -41,13 +41,13 @@ def secrets_key(scope: Construct, id: str, *, cluster_role: iam.IRole, removal_p
 def volume_key(scope: Construct, id: str, *, cluster_role: iam.IRole, removal_policy: RemovalPolicy) -> kms.Key:
     """A key that encrypts the volumes of nodes and pods.
 
-    Creates one symmetric KMS key, rotated every year, that the cluster role may use and may hand on to EC2 and EBS.
+    Creates one symmetric KMS key, rotated every year, that the cluster role may use and may grant to EC2 and EBS.
 
     Args:
         scope: where the key is made.
         id: the construct's id.
         cluster_role: the role of the cluster.
-        removal_policy: what becomes of the key when it leaves the stack; without the key the volumes are lost.
+        removal_policy: what happens to the key when it leaves the stack; without the key the volumes are lost.
 
     Source: EKS User Guide, "Enable EBS Volume Encryption with Customer Managed KMS Keys for EKS Auto Mode".
     """
@@ -60,10 +60,10 @@ def log_key(scope: Construct, id: str, *, cluster_name: str, removal_policy: Rem
     Creates one symmetric KMS key, rotated every year, that CloudWatch Logs may use for ``/aws/eks/NAME/cluster`` only.
 
     Args:
-        scope: where the key is made; the log group belongs to the same account and region.
+        scope: where the key is created; the log group is in the same account and region.
         id: the construct's id.
-        cluster_name: the name of the cluster, known before the cluster is made.
-        removal_policy: what becomes of the key when it leaves the stack; without the key the logs are lost.
+        cluster_name: the name of the cluster, known before the cluster is created.
+        removal_policy: what happens to the key when it leaves the stack; without the key the logs are lost.
 
     Source: CloudWatch Logs User Guide, "Encrypt log data in CloudWatch Logs using AWS KMS".
     """
@@ -74,7 +74,7 @@ def log_key(scope: Construct, id: str, *, cluster_name: str, removal_policy: Rem
         arn_format=ArnFormat.COLON_RESOURCE_NAME,
     )
     statement = iam.PolicyStatement(
-        # KMS knows the log service of one region by this name, the same in the GovCloud partition.
+        # This is the log service's principal name in one region; it is the same in the GovCloud partition.
         principals=[iam.ServicePrincipal(f"logs.{Aws.REGION}.amazonaws.com")],
         actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
         resources=["*"],
@@ -116,7 +116,7 @@ def _secrets_statements(role_arn: str) -> list[iam.PolicyStatement]:
 
 
 def _volume_statements(role_arn: str) -> list[iam.PolicyStatement]:
-    # Both name the role and never the cluster: the cluster may name this key, and that would be a circle.
+    # Both refer to the role and never to the cluster: the cluster may refer to this key, which would be circular.
     grants = _statement(role_arn, "kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant")
     grants.add_condition("Bool", {"kms:GrantIsForAWSResource": "true"})
     return [
@@ -151,7 +151,7 @@ def _allow(
     cluster_role: iam.IRole,
     statements: Callable[[str], Sequence[iam.PolicyStatement]],
 ) -> None:
-    # Imported keys and aliases are no kms.Key in Python, whatever stack they were imported into.
+    # Imported keys and aliases are not kms.Key objects in Python, whichever stack they were imported into.
     if isinstance(key, kms.Key) and Stack.of(key).node.addr == Stack.of(scope).node.addr:
         for statement in statements(cluster_role.role_arn):
             key.add_to_resource_policy(statement)

@@ -1,4 +1,4 @@
-"""How other stacks read a value: by an export that always stands, or weakly, so that the value can go."""
+"""How other stacks read a value: by a permanent export, or weakly, so that the value can be removed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["export_always", "weakly"]
 
 
 def export_always(scope: IConstruct, values: Sequence[str | list[str]]) -> None:
-    """Exports values that last as long as the stack, whether another stack imports them today or not.
+    """Exports values for as long as the stack exists, whether or not another stack imports them now.
 
-    The CDK makes an export for its importers only. When the last one goes, the export goes with it, and CloudFormation,
-    which updates the exporting stack first, refuses: the importer as it is deployed still holds the export.
+    The CDK creates an export only while it has importers. When the last importer goes, so does the export.
+    CloudFormation updates the exporting stack first and refuses, because the deployed importer still uses the export.
 
     Args:
         scope: a construct of the exporting stack.
-        values: attributes of its resources, texts or lists of texts.
+        values: attributes of its resources, strings or lists of strings.
 
     Source: CloudFormation Template Reference, "Fn::ImportValue".
     """
@@ -35,13 +35,13 @@ def export_always(scope: IConstruct, values: Sequence[str | list[str]]) -> None:
 
 
 def weakly(value: str) -> str:
-    """The same value; other stacks read it without an export, so that an argument can take it away.
+    """The same value; other stacks read it without an export, so that a changed argument can remove it.
 
     Args:
-        value: an attribute of a resource; anything else is returned as it is.
+        value: an attribute of a resource; anything else is returned unchanged.
 
-    With aws-cdk-lib before 2.264, which knows no weak references, the value is exported like any other, and
-    CloudFormation refuses to take it away while a stack imports it.
+    aws-cdk-lib before 2.264 does not support weak references: the value is then exported like any other, and
+    CloudFormation refuses to remove it while a stack imports it.
 
     Source: CloudFormation Template Reference, "Fn::GetStackOutput".
     """
@@ -54,7 +54,7 @@ def weakly(value: str) -> str:
 
 @jsii.implements(IStringProducer)
 class _ByStack:
-    """The plain value in its own stack, and a weak one for each other: the CDK resolves a weak one alike in all."""
+    """The plain value in its own stack, a weak one in others: the CDK resolves weak ones the same way in all."""
 
     def __init__(self, home: Stack, value: str) -> None:
         self._value = value
@@ -68,6 +68,6 @@ class _ByStack:
 
 
 def _weak(value: str) -> str:
-    """A weak reference; a strong one where aws-cdk-lib is older than 2.264 and knows no other."""
+    """A weak reference; a strong one if aws-cdk-lib is older than 2.264 and supports no other."""
     strength = getattr(cdk, "ReferenceStrength", None)
     return value if strength is None else Stack.consume_reference(value, strength.WEAK)

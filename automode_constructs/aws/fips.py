@@ -1,4 +1,4 @@
-"""FIPS: where nodes and endpoints of that kind exist, and what holds where nobody said anything."""
+"""FIPS: where such nodes and endpoints exist, and the default."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ __all__ = ["fips_endpoints", "with_fips"]
 
 
 def with_fips(scope: Construct, defaults: NodeDefaults, *, built_in_pools: Sequence[str]) -> NodeDefaults:
-    """The node defaults with FIPS decided: in GovCloud it is on unless turned off by name.
+    """The node defaults with FIPS decided: in GovCloud it is on unless explicitly turned off.
 
-    Where AWS has no FIPS images there is a warning ``automode:FipsRegion``, and an info of that name where the region
-    is not known. Built-in pools of EKS beside the default of GovCloud are a warning ``automode:FipsBuiltInPools``.
+    Adds the warning ``automode:FipsRegion`` if AWS has no FIPS images in the region, or an info of that name if the
+    region is not known. Adds the warning ``automode:FipsBuiltInPools`` for EKS's built-in pools with the default in
+    GovCloud.
 
     Args:
         scope: the cluster; its stack's region counts.
-        defaults: what the user said.
-        built_in_pools: the pools that EKS keeps itself.
+        defaults: the user's settings.
+        built_in_pools: the pools that EKS manages.
     """
     region, known = Stack.of(scope).region, ", ".join(fips_node_regions())
     if is_token(region):
@@ -52,18 +53,18 @@ def with_fips(scope: Construct, defaults: NodeDefaults, *, built_in_pools: Seque
 
 
 def fips_endpoints(region: str, *, egress: bool, services: frozenset[str]) -> tuple[bool, bool]:
-    """Whether the kubectl handler and its framework can use FIPS endpoints: of EKS, of Lambda.
+    """Whether the kubectl handler and its framework can use the FIPS endpoints of EKS and Lambda.
 
-    kubectl's token then names the FIPS host of STS, which EKS takes in these regions (the list of hosts in
-    kubernetes-sigs/aws-iam-authenticator has it).
+    kubectl's token then names the FIPS host of STS, which EKS accepts in these regions (it is in the list of hosts of
+    kubernetes-sigs/aws-iam-authenticator).
 
     Args:
-        region: the stack's region; where it is not known, the plain endpoints are used everywhere.
+        region: the stack's region; if it is not known, the plain endpoints are used everywhere.
         egress: whether they reach the internet, through NAT or a proxy.
         services: the VPC endpoints of the stack.
     """
     if region not in fips_endpoint_regions():
         return False, False
-    # In GovCloud the plain host of EKS is the FIPS host, so that its plain VPC endpoint serves.
+    # In GovCloud the plain host of EKS is the FIPS host, so its plain VPC endpoint is enough.
     eks = egress or "eks-fips" in services or (partition_of(region).name == "aws-us-gov" and "eks" in services)
     return eks, egress or "lambda-fips" in services

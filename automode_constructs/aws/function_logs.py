@@ -1,4 +1,4 @@
-"""Log groups of the Lambdas that the CDK makes by itself: made before the function, deleted after it."""
+"""Log groups for Lambdas that the CDK creates: created before the function, deleted after it."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["keep_function_logs", "kubectl_functions"]
 
 _DAYS = 90
 _OF_THE_CDK = "Custom::"
-"""What the ids of the CDK's own custom-resource providers begin with; they lie at the top of a stack."""
+"""The id prefix of the CDK's own custom-resource providers, which are direct children of a stack."""
 
 
 def keep_function_logs(
     scope: Construct, *, removal_policy: RemovalPolicy, functions: Iterable[lambda_.Function] = ()
 ) -> None:
-    """Gives the Lambdas that the CDK made in a stack by itself log groups of their own.
+    """Creates log groups for the Lambdas that the CDK has added to a stack.
 
-    Creates a log group, whose lines stay for 90 days, for each of the CDK's custom-resource providers that the stack
-    has by now (``Custom::VpcRestrictDefaultSG``, ``Custom::S3AutoDeleteObjects``) and for each function that is given.
-    Without one Lambda makes ``/aws/lambda/NAME`` when the function is first called, and nobody ever deletes it.
-    CloudFormation makes these before the function and deletes them after it, so that no late line makes the group
-    again; their names are CloudFormation's, so that none stands in the way of the next.
+    Creates a log group with a retention of 90 days for each of the CDK's custom-resource providers that the stack has
+    so far (``Custom::VpcRestrictDefaultSG``, ``Custom::S3AutoDeleteObjects``) and for each given function. Without it,
+    Lambda creates ``/aws/lambda/NAME`` when the function is first called, and nothing ever deletes that group.
+    CloudFormation creates these groups before the function and deletes them after it, so no late log line creates the
+    group again. CloudFormation generates their names, so a retained group never blocks a new one.
 
     Args:
-        scope: the construct for whose sake the functions are there; its stack is searched.
-        removal_policy: what becomes of the log groups when they leave the stack.
-        functions: functions of the CDK elsewhere in the stack.
+        scope: the construct that needs the functions; its stack is searched.
+        removal_policy: what happens to the log groups when they leave the stack.
+        functions: the CDK's functions elsewhere in the stack.
 
     Source: AWS Lambda Developer Guide, "Configuring CloudWatch log groups".
     """
@@ -52,8 +52,8 @@ def kubectl_functions(provider: eks.KubectlProvider) -> tuple[lambda_.Function, 
 
 
 def _log_to_own_group(home: IConstruct, function: CfnResource, removal_policy: RemovalPolicy) -> None:
-    # With the feature flag useCdkManagedLogGroup the CDK has made a group of the function's name. It comes after the
-    # function, which may have been called by then and have made that group itself.
+    # With the feature flag useCdkManagedLogGroup the CDK has created a group with the function's name. It is created
+    # after the function, which may have been called by then and have created that group itself.
     made = cast("logs.LogGroup | None", home.node.try_find_child("LogGroup"))
     group = made or logs.LogGroup(cast(Construct, home), "LogGroup")
     resource = cast(logs.CfnLogGroup, group.node.default_child)

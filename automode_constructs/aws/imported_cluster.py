@@ -1,4 +1,4 @@
-"""ImportedCluster: an Auto Mode cluster made elsewhere, as the target of charts."""
+"""ImportedCluster: an Auto Mode cluster created elsewhere, as the target of charts."""
 
 from __future__ import annotations
 
@@ -27,33 +27,32 @@ __all__ = ["ImportedCluster"]
 
 
 class ImportedCluster(ChartTarget):
-    """An EKS Auto Mode cluster that this app did not make, so that charts can be delivered to it.
+    """An EKS Auto Mode cluster that this app did not create, as a target for charts.
 
-    Creates a kubectl provider (two Lambdas) and the access entry by which it administers the cluster, which must take
-    access entries (authentication mode ``API`` or ``API_AND_CONFIG_MAP``). With ``network`` the Lambdas run in its node
-    subnets, as a private endpoint needs it.
+    Creates a kubectl provider (two Lambdas) and the access entry with which it administers the cluster. The cluster
+    must accept access entries (authentication mode ``API`` or ``API_AND_CONFIG_MAP``). With ``network`` the Lambdas run
+    in its node subnets, as a private endpoint requires.
 
-    What a chart needs and no chart makes (a NodeClass, what an ``add_dependency`` names) is a warning here, no error:
-    others may have made it.
+    If a chart needs something that no chart creates (a NodeClass, the target of an ``add_dependency``), that is a
+    warning here and not an error: it may have been created elsewhere.
 
     Args:
         scope: the stack, or a construct in it, in the cluster's account and region.
         id: the construct's id.
         cluster_name: the cluster's name.
-        values: what charts need to know of the cluster, for ``.values``; the Lambdas take its proxy and authorities.
-            Default: unknown.
-        network: the VPC and subnets of the Lambdas; needs ``cluster_security_group_id``. Default: none, the Lambdas
-            use the public endpoint.
-        cluster_security_group_id: the security group that EKS made for the cluster. Default: none.
-        version: the cluster's Kubernetes minor version, for the choice of kubectl. Default: 1.36.
-        kubectl_layer: the kubectl. Default: the installed layer nearest to ``version``.
+        values: the values that charts need from the cluster, for ``.values``; the Lambdas use its proxy and
+            authorities. Default: unknown.
+        network: the VPC and subnets of the Lambdas; needs ``cluster_security_group_id``. Default: none; the Lambdas use
+            the public endpoint.
+        cluster_security_group_id: the security group that EKS created for the cluster. Default: none.
+        version: the cluster's Kubernetes minor version, which decides the choice of kubectl. Default: 1.36.
+        kubectl_layer: the layer with kubectl. Default: the installed layer nearest to ``version``.
         default_node_class: whether the cluster has a built-in pool and so the NodeClass ``default``. Default: True, as
             EKS has it.
 
     Raises:
-        AutoModeError: for a cluster name or version that is none; when ``network`` comes without
-            ``cluster_security_group_id``, or nothing leads out of it and a VPC endpoint is missing; when no kubectl
-            layer fits.
+        AutoModeError: for an invalid cluster name or version; when ``network`` is given without
+            ``cluster_security_group_id``, or has no route out and lacks a VPC endpoint; when no kubectl layer fits.
 
     Source: EKS User Guide, "Grant IAM users access to Kubernetes with EKS access entries".
     """
@@ -88,7 +87,7 @@ class ImportedCluster(ChartTarget):
                 "take it from: aws eks describe-cluster --name NAME "
                 "--query cluster.resourcesVpcConfig.clusterSecurityGroupId",
             )
-        # A proxy is a way out.
+        # A proxy counts as a route out.
         proxied = values is not None and bool(values.proxy_environment())
         egress = None if network is None or proxied else arguments.missing_egress(network, nodes=False)
         if egress is not None and egress.refused:
@@ -129,7 +128,7 @@ class ImportedCluster(ChartTarget):
                 )
             ],
         )
-        """The entry by which kubectl may do its work."""
+        """The access entry that lets kubectl do its work."""
         self.cluster: eks.ICluster = eks.Cluster.from_cluster_attributes(
             self,
             "Cluster",
@@ -143,7 +142,7 @@ class ImportedCluster(ChartTarget):
         self._network = network
         self._values = values
         if values is not None and values.node_defaults is not None:
-            # Late, for it loads what looks into certificates.
+            # Imported here because it loads the certificate parser.
             from automode_constructs.aws.corporate_egress import configure_handler
 
             configure_handler(self, self.kubectl_provider, values.node_defaults)
@@ -151,23 +150,23 @@ class ImportedCluster(ChartTarget):
 
     @property
     def values(self) -> ClusterValues:
-        """What charts need to know of the cluster, as it was given."""
+        """The values that charts need from the cluster, as given."""
         if self._values is None:
             raise AutoModeError.of(self.node.path, "values", "were not given", "pass values=ClusterValues(...)")
         return self._values
 
     @property
     def default_node_class(self) -> bool:
-        """Whether the cluster has EKS's NodeClass ``default``."""
+        """Whether the cluster has the NodeClass ``default`` of EKS."""
         return self._default_node_class
 
     @property
     def charts_are_all_known(self) -> bool:
-        """False: other apps may deliver to this cluster, so that something missing is only a warning."""
+        """False: other apps may deliver to this cluster, so a missing object is only a warning."""
         return False
 
     @property
     def delivery_dependencies(self) -> Sequence[IDependable]:
-        """The kubectl provider, its access, and the subnets with their routes as far as this app makes them."""
+        """The kubectl provider, its access, and the subnets and routes that this app creates."""
         network = [] if self._network is None else self._network.delivery_dependencies
         return cast(Sequence[IDependable], [self.kubectl_provider, self.access_entry, *network])

@@ -1,4 +1,4 @@
-"""Checks a Kubernetes version against EKS's calendar, and finds the kubectl that fits it."""
+"""Checks a Kubernetes version against EKS's support calendar, and finds a matching kubectl."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DEFAULT_VERSION = "1.36"
 
 
 def checked_version(where: str, version: str | eks.KubernetesVersion, *, as_of: date | None) -> eks.KubernetesVersion:
-    """The version as the CDK wants it, after a look at EKS's support calendar.
+    """The version as a CDK object, checked against EKS's support calendar.
 
     Raises:
-        AutoModeError: for text that is no version, and for a version that EKS does not offer on that day or that
-            Auto Mode does not run on.
+        AutoModeError: for an invalid version, and for a version that EKS does not offer on that day or that Auto Mode
+            does not support.
     """
     text = version if isinstance(version, str) else version.version
     day = as_of or as_of_default()
@@ -52,7 +52,7 @@ def checked_version(where: str, version: str | eks.KubernetesVersion, *, as_of: 
 
 
 def warn_of_version(scope: Construct, text: str, *, support_type: str, as_of: date | None) -> None:
-    """Warns of a version that is not in our calendar yet, and of one in extended support."""
+    """Warns about a version that is not in our calendar yet, and about one in extended support."""
     day = as_of or as_of_default()
     row = next((row for row in known_versions() if row.version == text), None)
     if row is None:
@@ -78,10 +78,10 @@ def _newest() -> str:
 
 
 def kubectl_layer(scope: Construct, id: str, version: eks.KubernetesVersion) -> lambda_.ILayerVersion:
-    """The Lambda layer with a kubectl at most one minor away from the cluster, nearest first.
+    """The Lambda layer whose kubectl is nearest to the cluster's version, at most one minor version away.
 
     Raises:
-        AutoModeError: when none is installed; the cure is the pip line that installs it.
+        AutoModeError: if no such layer is installed; the cure is the pip command that installs it.
     """
     wanted = minor(version.version)
     for candidate in (wanted, wanted + 1, wanted - 1):

@@ -1,4 +1,4 @@
-"""Subnets in Local Zones: for nodes near their users, never for the control plane."""
+"""Subnets in Local Zones: for nodes close to users, never for the control plane."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ __all__ = ["LocalZoneSubnets"]
 
 
 class LocalZoneSubnets(Construct):
-    """A private subnet in each of some Local Zones, for nodes there.
+    """Private subnets for nodes, one in each given Local Zone.
 
-    Creates the subnets outside the subnet groups of the VPC, so that no cluster takes them for its control plane, which
-    EKS does not run in Local Zones. Traffic to the internet goes back to a NAT gateway in the parent region. An account
-    must opt in to a Local Zone before anything can be made there: an info tells the command.
+    Creates the subnets outside the subnet groups of the VPC, so no cluster uses them for its control plane, which EKS
+    does not run in Local Zones. Traffic to the internet goes back to a NAT gateway in the parent region. An account
+    must opt in to a Local Zone before it can create anything there; an info annotation gives the command.
 
     A Local Zone has Application Load Balancers, whose IngressClassParams name these subnets, and no Network Load
-    Balancers: ``automode:NlbInLocalZone`` warns of a Service that wants one.
+    Balancers: ``automode:NlbInLocalZone`` warns about a Service that requests one.
 
     Args:
         scope: the stack of the network, or a construct in it.
         id: the construct's id.
         network: the network of the cluster.
         cidrs: the IPv4 block of the subnet in each Local Zone, a free part of the VPC's first block, /16 to /28.
-        endpoints: the ``VpcEndpoints`` of the network, which these nodes reach by the same private names: their
-            security group admits these subnets then. Default: none.
-        default_route: whether a route leads to a NAT gateway of the network. Without it routes are yours to add, to a
-            carrier or gateway of your own: ``subnets[zone].add_route(...)``. Default: True; we decide.
+        endpoints: the ``VpcEndpoints`` of the network, which these nodes reach by the same private names; their
+            security group then admits these subnets. Default: none.
+        default_route: whether a route leads to a NAT gateway of the network. Without it, add routes to a carrier
+            gateway or other gateway yourself: ``subnets[zone].add_route(...)``. Default: True; we decide.
 
     Raises:
-        AutoModeError: no zone; a zone that is no Local Zone of the stack's region; a block that is malformed, outside
-            the VPC's or in the way of another subnet; a default route in a network without NAT gateways.
+        AutoModeError: no zone; a zone that is not a Local Zone of the stack's region; a block that is malformed,
+            outside the VPC's block or overlaps another subnet; a default route in a network without NAT gateways.
 
     Source: EKS User Guide, "Deploy EKS Auto Mode nodes onto Local Zones"; AWS Local Zones User Guide, "Considerations".
     """

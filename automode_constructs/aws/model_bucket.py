@@ -22,7 +22,7 @@ __all__ = ["ModelBucket"]
 
 _SEGMENT = r"[A-Za-z0-9!_.'()-]+"
 _PREFIX = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
-"""The safe characters of S3 keys but ``*``, which IAM would take for any text."""
+"""The safe characters of S3 keys except ``*``, which is a wildcard in IAM."""
 
 _REMOVAL_POLICIES = (RemovalPolicy.RETAIN, RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
@@ -31,32 +31,32 @@ _WRITE_KEY = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
 class ModelBucket(Construct):
-    """A private S3 bucket for the weights of models, one prefix for each commit of a model.
+    """A private S3 bucket for model weights, with one prefix per commit of a model.
 
-    Creates an S3 bucket without public access and without ACLs, encrypted, that takes requests over TLS 1.2 or later
-    only and ends uploads that were not completed after a day. It keeps no old versions: ``WeightStaging`` writes the
-    files of a commit under a prefix of their own, where they never change.
+    Creates an encrypted S3 bucket without public access and without ACLs. It accepts requests over TLS 1.2 or later
+    only and aborts uploads that are not completed within a day. It keeps no old versions: ``WeightStaging`` writes the
+    files of each commit under a separate prefix, where they never change.
 
-    Permissions are given to roles (``grant_read``, ``grant_stage``), never by the bucket's or the key's policy. So
-    bucket, key and roles may belong to different stacks of an account without a circle.
+    Permissions are granted to roles (``grant_read``, ``grant_stage``), never through the bucket policy or key policy.
+    So bucket, key and roles may be in different stacks of an account without a circular dependency.
 
     Args:
-        scope: where the bucket is made; the region of the nodes, so that reading costs nothing but requests.
+        scope: where the bucket is created; use the region of the nodes, so that reads cost only the requests.
         id: the construct's id.
-        encryption_key: the KMS key, made or imported; its policy must let the account's IAM policies decide, as the
-            CDK's keys do. No alias: IAM policies name keys. Default: S3's own keys (SSE-S3); we decide.
-        server_access_logs_bucket: the bucket that gets the access logs. One of another stack or an imported one is left
-            as it is, and a warning ``automode:LogBucketPolicyNotOurs`` says what its policy must hold. Default: no
-            access logs; we decide.
-        removal_policy: what becomes of the bucket when it leaves the stack. ``DESTROY`` deletes the weights too, by a
-            Lambda of the CDK. Default: ``RETAIN``; we decide.
+        encryption_key: the KMS key, new or imported; its policy must let the account's IAM policies decide, as the
+            CDK's keys do. Not an alias, because IAM policies name keys. Default: S3's own keys (SSE-S3); we decide.
+        server_access_logs_bucket: the bucket that receives the access logs. A bucket of another stack or an imported
+            bucket is left unchanged, and the warning ``automode:LogBucketPolicyNotOurs`` says what its policy must
+            contain. Default: no access logs; we decide.
+        removal_policy: what happens to the bucket when it leaves the stack. ``DESTROY`` also deletes the weights,
+            through a Lambda of the CDK. Default: ``RETAIN``; we decide.
 
     Attributes:
         bucket: the bucket.
         bucket_name: its name, for ``S3Weights`` and ``WeightStaging``.
 
     Raises:
-        AutoModeError: for an alias in place of a key, and for a removal policy that S3 does not know.
+        AutoModeError: for an alias instead of a key, and for a removal policy that S3 does not know.
 
     Source: Amazon S3 User Guide, "Security best practices for Amazon S3".
     """
@@ -106,9 +106,9 @@ class ModelBucket(Construct):
             auto_delete_objects=removal_policy == RemovalPolicy.DESTROY,
         )
         self.bucket_name: str = self.bucket.bucket_name
-        # Of the Lambda that empties the bucket.
+        # For the Lambda that empties the bucket.
         keep_function_logs(self, removal_policy=removal_policy)
-        # A bucket that stays behind goes on to refuse what is not encrypted on its way.
+        # A retained bucket keeps refusing requests that are not encrypted in transit.
         cast(s3.BucketPolicy, self.bucket.policy).apply_removal_policy(removal_policy)
         if server_access_logs_bucket is not None and not logs_here:
             self._log_elsewhere(server_access_logs_bucket)
@@ -117,14 +117,14 @@ class ModelBucket(Construct):
 
     @checked_arguments
     def grant_read(self, grantee: iam.IGrantable, prefix: str) -> None:
-        """Lets a role list and read what lies under a prefix, as a model server does.
+        """Lets a role list and read objects under a prefix, as a model server does.
 
         Adds to the role's policy ``s3:ListBucket`` for this prefix, ``s3:GetObject`` and, with a KMS key,
         ``kms:Decrypt``.
 
         Args:
             grantee: the role, ``role`` of a ``PodIdentityRole``.
-            prefix: where the files lie, without a slash at either end; a token too.
+            prefix: the prefix of the files, without a slash at either end; may be a token.
 
         Raises:
             AutoModeError: for what is no prefix, and for a grantee that has no policy.
@@ -136,15 +136,15 @@ class ModelBucket(Construct):
 
     @checked_arguments
     def grant_stage(self, grantee: iam.IGrantable, prefix: str) -> None:
-        """Lets a role fill a prefix, as ``WeightStaging`` does; it deletes nothing.
+        """Lets a role upload to a prefix, as ``WeightStaging`` does, without permission to delete.
 
-        Adds to the role's policy what ``grant_read`` gives, ``s3:PutObject``, ``s3:AbortMultipartUpload`` and, with a
+        Adds to the role's policy what ``grant_read`` adds, ``s3:PutObject``, ``s3:AbortMultipartUpload`` and, with a
         KMS key, ``kms:GenerateDataKey``; and for the whole bucket ``s3:ListBucketMultipartUploads``, which IAM cannot
-        bind to a prefix.
+        limit to a prefix.
 
         Args:
             grantee: the role, ``role`` of a ``PodIdentityRole``.
-            prefix: where the files come, without a slash at either end; a token too.
+            prefix: the prefix for the files, without a slash at either end; may be a token.
 
         Raises:
             AutoModeError: for what is no prefix, and for a grantee that has no policy.
@@ -170,7 +170,8 @@ class ModelBucket(Construct):
             )
 
     def _grant(self, grantee: iam.IGrantable, actions: list[str], resource: str, *, listed: str | None = None) -> None:
-        # Programs list with the slash: without it the list would show other prefixes that begin alike.
+        # Programs list with the trailing slash: without it, the list would include other prefixes with the same
+        # beginning.
         conditions = None if listed is None else {"StringLike": {"s3:prefix": f"{listed}/*"}}
         statement = iam.PolicyStatement(actions=actions, resources=[resource], conditions=conditions)
         if not grantee.grant_principal.add_to_principal_policy(statement).statement_added:
@@ -186,7 +187,7 @@ class ModelBucket(Construct):
             self._grant(grantee, list(actions), self._key.key_arn)
 
     def _log_elsewhere(self, logs: s3.IBucket) -> None:
-        # The CDK would write into the other stack's bucket policy.
+        # Otherwise the CDK would write to the bucket policy of the other stack.
         resource = cast(s3.CfnBucket, self.bucket.node.default_child)
         resource.logging_configuration = s3.CfnBucket.LoggingConfigurationProperty(
             destination_bucket_name=logs.bucket_name

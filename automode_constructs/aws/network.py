@@ -1,4 +1,4 @@
-"""The network of a cluster: a VPC made for it, or one that exists."""
+"""The network of a cluster: a new VPC, or an existing one."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ __all__ = [
 ]
 
 DEFAULT_CIDR = "10.0.0.0/16"
-"""The first block of a VPC for which none is named."""
+"""The default for a VPC's first CIDR block."""
 
 DEFAULT_ZONE_COUNT = 3
-"""How many zones a network has for which none are named."""
+"""The default number of zones of a network."""
 
 DEFAULT_POD_CIDR = "100.64.0.0/16"
-"""The range AWS advises for pod subnets: shared address space, which few company networks route."""
+"""The range AWS recommends for pod subnets: shared address space, which few company networks route."""
 
 NODE_SUBNET_TAG = "automode-constructs/node-subnet"
 """The tag on the node subnets of an ``AutoModeNetwork``; its value is the VPC's id."""
@@ -56,7 +56,7 @@ POD_SUBNET_TAG = "automode-constructs/pod-subnet"
 """The tag on the pod subnets of an ``AutoModeNetwork``; its value is the VPC's id."""
 
 VpcSubnets = ec2.SubnetSelection | Sequence[ec2.SubnetSelection | ec2.ISubnet]
-"""Which subnets of a VPC, in the CDK's words."""
+"""A choice of a VPC's subnets, as the CDK expresses it."""
 
 _CIDR = re.compile(r"[0-9.]+/[1-9]?[0-9]")
 _CDK_DUMMY_VPC_ID = "vpc-12345"
@@ -65,7 +65,7 @@ _CDK_DUMMY_VPC_ID = "vpc-12345"
 _EXCLUSIVE_RANGES = tuple(
     IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.19.0.0/16")
 )
-"""A VPC takes a secondary block from one of these only when its first block is from the same one."""
+"""A VPC takes a secondary block from one of these ranges only if its first block is in the same range."""
 
 _RESTRICTED_RANGES = (
     (IPv4Network("10.0.0.0/15"), IPv4Network("10.0.0.0/16")),
@@ -75,59 +75,60 @@ _RESTRICTED_RANGES = (
 
 
 class AutoModeNetwork(Construct):
-    """A VPC with public subnets, private node subnets and, when asked for, pod subnets, one of each per zone.
+    """A VPC with public subnets, private node subnets and, on request, pod subnets, one of each per zone.
 
-    With ``isolated`` it has neither public subnets nor gateways: nodes reach what its VPC endpoints offer (see
-    ``VpcEndpoints``), and a chart with an image from a public registry is an error when it is delivered.
+    With ``isolated`` it has neither public subnets nor gateways. Nodes reach only what its VPC endpoints offer (see
+    ``VpcEndpoints``), and delivering a chart with an image from a public registry is an error.
 
     Creates the VPC with DNS support and hostnames, an internet gateway, NAT gateways, an S3 gateway endpoint on the
-    route tables of node and pod subnets, flow logs of all traffic in a log group of their own, and a default security
-    group without rules. No subnet assigns public addresses by itself. Pod subnets lie in a second CIDR block of the
-    VPC and outside its subnet groups, so that neither a cluster nor a load balancer picks them up.
+    route tables of node and pod subnets, flow logs of all traffic in their own log group, and a default security group
+    without rules. No subnet assigns public addresses automatically. Pod subnets lie in a second CIDR block of the VPC
+    and outside its subnet groups, so neither a cluster nor a load balancer selects them.
 
-    The subnets of a zone keep their CIDR blocks when a zone is added: there is always room for four zones.
+    The subnets of a zone keep their CIDR blocks when a zone is added: the address plan always has room for four zones.
 
-    Zones are ``Fn::GetAZs`` tokens, so a template with a region differs from one without in nothing but the region, and
-    no Local Zone can slip in. Not so in us-east-1 and ca-central-1, where EKS refuses a zone whose letter differs from
-    account to account: there subnets are placed by zone id, right in every account. A subnet's ``availability_zone``
-    is then a token of the zone's name.
+    Zones are ``Fn::GetAZs`` tokens, so a template with a region differs from one without only in the region, and no
+    Local Zone can slip in. The exceptions are us-east-1 and ca-central-1, where EKS refuses a zone whose letter differs
+    between accounts: there subnets are placed by zone id, which is correct in every account. A subnet's
+    ``availability_zone`` is then a token for the zone's name.
 
-    In a stack with both an account and a region the CDK's ``Vpc`` asks ``Stack.availability_zones`` all the same, which
-    makes the CDK CLI look zones up with credentials: override that property in your stack class to keep synth offline.
+    In a stack with both an account and a region, the CDK's ``Vpc`` still reads ``Stack.availability_zones``, which
+    makes the CDK CLI look up zones with credentials: override that property in your stack class to keep synth offline.
 
     Args:
-        cidr: the VPC's first IPv4 block, /16 to /24; create-only. An eighth of it goes to the node subnet of each zone.
+        cidr: the VPC's first IPv4 block, /16 to /24; create-only. The node subnet of each zone gets an eighth of it.
             Default: ``10.0.0.0/16``; we decide.
-        availability_zones: two to four availability zones of the stack's region, by name (``us-west-2a``, or a token of
-            one) or by id (``usw2-az1``), not both; ``zone_count`` then does not count. Create-only: a change replaces
+        availability_zones: two to four availability zones of the stack's region, by name (``us-west-2a``, or a token
+            for one) or by id (``usw2-az1``), not both; ``zone_count`` is then ignored. Create-only: a change replaces
             the subnets. Default: the first ``zone_count`` zones of the region, chosen by EC2 at deployment; in
-            us-east-1 and ca-central-1 ids chosen by us; none in us-west-1, where some accounts have two zones only.
-        zone_count: how many zones to use, 2 to 4, as far as the region has them. Default: 3; we decide.
-        nat_gateways: 0, 1 or the number of zones. With 1 the failure of its zone cuts all zones off from the
-            internet, and traffic between zones costs money; with 0 nodes reach only what VPC endpoints offer.
-            Default: one per zone; we decide: a zone's failure must not cut the others off. 1 is the cheap choice.
+            us-east-1 and ca-central-1, ids that we choose; no default in us-west-1, where some accounts have only two
+            zones.
+        zone_count: how many zones to use, 2 to 4, limited by what the region has. Default: 3; we decide.
+        nat_gateways: 0, 1 or the number of zones. With 1, a failure of its zone cuts all zones off from the internet,
+            and traffic between zones costs money; with 0, nodes reach only what VPC endpoints offer. Default: one per
+            zone; we decide, so that the failure of one zone does not cut off the others. 1 is the cheapest choice.
         isolated: whether nothing leads in or out: no public subnets, no internet gateway, no NAT gateway. Default:
             false; we decide.
-        ipv6: whether every subnet has IPv6 addresses beside IPv4, of a block that Amazon provides, for a cluster with
-            ``ip_family="ipv6"``; node subnets leave through an egress-only internet gateway, unless isolated.
-            Create-only in effect. Default: False; we decide.
-        pod_cidr: a second IPv4 block for pods, /16 to /24, a quarter for each zone; AWS advises ``100.64.0.0/16``
-            (``DEFAULT_POD_CIDR``). Default: no pod subnets, pods take addresses of the node subnets (Auto Mode's way).
+        ipv6: whether every subnet also has IPv6 addresses, from a block that Amazon provides, for a cluster with
+            ``ip_family="ipv6"``; node subnets reach the internet through an egress-only internet gateway, unless
+            isolated. In effect create-only. Default: False; we decide.
+        pod_cidr: a second IPv4 block for pods, /16 to /24, a quarter for each zone; AWS recommends ``100.64.0.0/16``
+            (``DEFAULT_POD_CIDR``). Default: no pod subnets; pods take addresses from the node subnets, as Auto Mode
+            does by default.
         flow_logs: whether to log the traffic of the VPC. Default: true; we decide.
         flow_log_retention: how long flow logs are kept. Default: three months; we decide.
-        removal_policy: what becomes of the flow logs' log group when it leaves the stack. Default: it is retained;
-            we decide.
+        removal_policy: what happens to the flow logs' log group when it leaves the stack. Default: it is retained; we
+            decide.
 
     Raises:
         AutoModeError: a block is malformed, of the wrong size, or cannot join the VPC; a zone is not an availability
-            zone of the stack's region, or EKS refuses it; zones must be named; a count is out of bounds; an isolated
-            network is to have NAT gateways.
+            zone of the stack's region, or EKS refuses it; zones are required but not named; a count is out of bounds;
+            an isolated network has NAT gateways.
 
     Attributes:
-        has_egress: whether NAT gateways lead to the internet.
-        internet: whether nodes reach the internet: false without NAT gateways, so that a cluster asks for VPC endpoints
-            and images of public registries are refused. Set it to ``None`` (not known) where routes of your own lead
-            out.
+        has_egress: whether NAT gateways give access to the internet.
+        internet: whether nodes reach the internet: false without NAT gateways, so a cluster requires VPC endpoints and
+            refuses images from public registries. Set it to ``None`` (not known) if your own routes lead out.
 
     See:
         https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
@@ -193,7 +194,7 @@ class AutoModeNetwork(Construct):
                 ec2.SubnetConfiguration(
                     name="Public",
                     subnet_type=ec2.SubnetType.PUBLIC,
-                    # A load balancer wants a /27 at least.
+                    # A load balancer needs at least a /27.
                     cidr_mask=min(block.prefixlen + 8, 27),
                     map_public_ip_on_launch=False,
                     ipv6_assign_address_on_creation=False if ipv6 else None,
@@ -263,7 +264,7 @@ class AutoModeNetwork(Construct):
 
     @property
     def endpoint_services(self) -> tuple[str, ...] | None:
-        """The services of VPC endpoints made elsewhere: not known, for there are none."""
+        """The services of VPC endpoints created elsewhere: not known, because there are none."""
         return None
 
     @property
@@ -273,7 +274,7 @@ class AutoModeNetwork(Construct):
 
     @property
     def made_here(self) -> Construct | None:
-        """The construct that makes all of the network."""
+        """The construct that creates the whole network."""
         return self
 
     @property
@@ -282,7 +283,7 @@ class AutoModeNetwork(Construct):
         return [self]
 
     def tag_commands(self) -> list[str]:
-        """Commands that write tags which load balancers look for: none, the subnets have them."""
+        """Commands that write the tags load balancers look for: none, because the subnets have them."""
         return []
 
     def egress_cures(self, *, s3: bool) -> list[str]:  # noqa: ARG002 - one shape for both networks
@@ -295,7 +296,7 @@ class AutoModeNetwork(Construct):
 
     @checked_arguments
     def route_to_nat(self, subnet: ec2.PrivateSubnet) -> None:
-        """Routes a subnet made apart to a NAT gateway: that of its zone, or any where its zone has none."""
+        """Routes a separate subnet to a NAT gateway: the one in its zone, or any other if its zone has none."""
         self._nat.configure_subnet(subnet)
 
     def node_subnet_selector_terms(self) -> list[SubnetSelectorTerm]:
@@ -308,7 +309,7 @@ class AutoModeNetwork(Construct):
 
 
 class ExistingNetwork:
-    """A VPC that exists or is made elsewhere, and the subnets of it a cluster may use.
+    """A VPC that exists or is created elsewhere, and those of its subnets that a cluster may use.
 
     Creates nothing and tags nothing: for load balancers the subnets need the tags ``kubernetes.io/role/internal-elb``
     or ``kubernetes.io/role/elb`` (see the page below). The VPC needs DNS support and DNS hostnames.
@@ -316,32 +317,32 @@ class ExistingNetwork:
     Args:
         vpc: the VPC.
         node_subnets: private subnets in at least two availability zones, for the control plane and the nodes.
-        pod_subnets: subnets for pods, in zones that have a node subnet. Default: none, pods take addresses of the
-            node subnets (Auto Mode's way).
-        cidrs: the IPv4 blocks of the VPC, by which overlaps with the cluster's service range are found.
-            Default: the VPC's first block, where the CDK knows it.
-        ipv6: whether VPC and subnets have IPv6 blocks, and the subnets assign addresses of them, for a cluster with
+        pod_subnets: subnets for pods, in zones that have a node subnet. Default: none; pods take addresses from the
+            node subnets, as Auto Mode does by default.
+        cidrs: the IPv4 blocks of the VPC, used to find overlaps with the cluster's service range. Default: the VPC's
+            first block, if the CDK knows it.
+        ipv6: whether VPC and subnets have IPv6 blocks, and the subnets assign addresses from them, for a cluster with
             ``ip_family="ipv6"``. Default: False; we decide.
-        internet: whether nodes reach the internet; without it a cluster asks for VPC endpoints, and images of public
-            registries are refused. Default: False where a node subnet is isolated as far as the CDK knows, else not
-            known, as transit gateways and proxies are not seen here.
-        endpoint_services: the services to which VPC endpoints made elsewhere lead, as ``ecr.api`` of
-            ``com.amazonaws.<region>.ecr.api``; those of this app are seen. With it, what is missing is an error where
-            it was a warning. Default: not known.
-        node_security_groups: more security groups of the nodes, beside the cluster's own, without which none joins.
-            Default: none.
-        tagged: whether the subnets are known to carry the tags that load balancers look for; without it a cluster in
-            them warns, with the command that writes the tags. Default: False; we decide, for tags of imported subnets
-            cannot be seen.
+        internet: whether nodes reach the internet; if False, a cluster requires VPC endpoints and refuses images from
+            public registries. Default: False if a node subnet is isolated as far as the CDK knows, else not known,
+            because transit gateways and proxies are not visible here.
+        endpoint_services: the services of VPC endpoints created elsewhere, such as ``ecr.api`` for
+            ``com.amazonaws.<region>.ecr.api``; endpoints of this app are found automatically. If given, a missing
+            endpoint is an error instead of a warning. Default: not known.
+        node_security_groups: further security groups of the nodes. They also get the cluster's own, without which no
+            node joins. Default: none.
+        tagged: whether the subnets are known to have the tags that load balancers look for; if False, a cluster in them
+            warns and names the command that writes the tags. Default: False; we decide, because the tags of imported
+            subnets are not visible.
 
     Raises:
         AutoModeError: fewer than two node subnets or zones; a node subnet that is public, in a Local Zone or in a zone
-            that EKS refuses; a zone id in the place of a name; a pod subnet that is a node subnet too or in a zone
-            without one; a malformed block. A zone that the CDK does not know at synth is not judged.
+            that EKS refuses; a zone id instead of a name; a pod subnet that is also a node subnet or is in a zone
+            without one; a malformed block. A zone that the CDK does not know at synth is not checked.
 
     Attributes:
-        has_egress: whether a way out is known or may be there.
-        internet: the argument, or what the subnets say.
+        has_egress: whether a route out is known or may exist.
+        internet: the argument, or the value derived from the subnets.
 
     See:
         https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
@@ -366,7 +367,8 @@ class ExistingNetwork:
             if not is_token(cidr):
                 _block(vpc.node.path, f"cidrs[{index}]", cidr)
         _check_services(vpc.node.path, endpoint_services or ())
-        # Until a look-up is answered every subnet is a stand-in, and an error would keep the CDK CLI from asking.
+        # Until a look-up is answered, every subnet is a placeholder, and an error would stop the CDK CLI from looking
+        # it up.
         awaits_lookup = vpc.vpc_id == _CDK_DUMMY_VPC_ID
         if not awaits_lookup:
             _check_subnets(vpc, node_subnets, pod_subnets)
@@ -389,7 +391,7 @@ class ExistingNetwork:
     @classmethod
     @checked_arguments
     def of(cls, vpc: ec2.IVpc, vpc_subnets: VpcSubnets | None = None) -> ExistingNetwork:
-        """The network of a VPC and of some of its subnets, as the CDK's own constructs take both.
+        """The network for a VPC and some of its subnets, given as the CDK's own constructs take them.
 
         Args:
             vpc: the VPC.
@@ -397,7 +399,7 @@ class ExistingNetwork:
                 subnets, or the isolated ones of a VPC without them.
 
         Raises:
-            AutoModeError: for a selection that selects nothing; as the constructor does.
+            AutoModeError: for a selection that selects nothing; otherwise as for the constructor.
         """
         try:
             return cls(vpc=vpc, node_subnets=_selected(vpc, vpc_subnets))
@@ -410,17 +412,17 @@ class ExistingNetwork:
 
     @property
     def endpoints_are_known(self) -> bool:
-        """Whether the VPC endpoints of the network are all seen here, or were named."""
+        """Whether all VPC endpoints of the network are visible here or were named."""
         return self.endpoint_services is not None or isinstance(self.vpc, ec2.Vpc)
 
     @property
     def made_here(self) -> Construct | None:
-        """The construct that makes all of the network: none does."""
+        """The construct that creates the whole network: none does."""
         return None
 
     @property
     def delivery_dependencies(self) -> Sequence[IDependable]:
-        """What must outlive the objects of a cluster, as far as this app makes it."""
+        """What must outlive the objects of a cluster, as far as this app creates it."""
         return [self.vpc, *self.node_subnets, *self.pod_subnets]
 
     def egress_cures(self, *, s3: bool) -> list[str]:
@@ -437,7 +439,7 @@ class ExistingNetwork:
         ]
 
     def tag_commands(self) -> list[str]:
-        """What writes the tags that load balancers look for, on subnets whose tags cannot be seen here."""
+        """Commands that write the tags load balancers look for, for subnets whose tags are not visible here."""
         if not self._tags_unknown:
             return []
         return [
@@ -574,7 +576,7 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
             )
         check_subnet_zone(where, f"pod_subnets[{index}]", subnet, region=Stack.of(vpc).region, control_plane=False)
         zone = known_zone(subnet)
-        # A name and an id may mean the same zone.
+        # A name and an id may refer to the same zone.
         if zone and zone not in zones and all(other and is_zone_id(other) == is_zone_id(zone) for other in zones):
             raise AutoModeError.of(
                 where,
@@ -598,7 +600,7 @@ def _check_services(where: str, services: Sequence[str]) -> None:
 def _known_cidrs(vpc: ec2.IVpc) -> tuple[str, ...]:
     try:
         cidr = vpc.vpc_cidr_block
-    except RuntimeError:  # An imported VPC without a block raises when it is asked for one.
+    except RuntimeError:  # An imported VPC without a known CIDR block raises when its block is read.
         return ()
     return () if is_token(cidr) or vpc.vpc_id == _CDK_DUMMY_VPC_ID else (cidr,)
 

@@ -1,4 +1,4 @@
-"""What GovCloud lacks: found in the whole app before CloudFormation finds it."""
+"""Finds resources that GovCloud lacks, in the whole app and before CloudFormation does."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["refuse_missing_types"]
 
 
 def refuse_missing_types(cluster: Construct) -> None:
-    """Has synthesis fail when stacks of the cluster's region make an EKS resource that its partition lacks.
+    """Makes synthesis fail if stacks in the cluster's region create an EKS resource that its partition lacks.
 
-    Only where the region is known and in GovCloud.
+    Applies only if the region is known and in GovCloud.
 
     Args:
         cluster: the cluster.

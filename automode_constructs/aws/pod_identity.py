@@ -25,16 +25,16 @@ _DESCRIPTION = re.compile(r"[\t\n\r -~\u00a1-\u00ff]{0,1000}")
 
 
 class PodIdentityRole(Construct):
-    """An IAM role that the pods of one Kubernetes service account have, by EKS Pod Identity.
+    """An IAM role that EKS Pod Identity gives to the pods of one Kubernetes service account.
 
-    Creates an IAM role that EKS may hand to this service account of this cluster and to no other, and an
-    ``AWS::EKS::PodIdentityAssociation``. The role may do nothing yet: give it permissions through ``.role``. The
-    association waits for all policies of the role that its own stack makes. Objects delivered from the association's
-    stack wait for the association, so no pod starts without its permissions; objects of another stack need an
-    ``add_dependency``. Nothing is to be installed: Auto Mode's nodes have the Pod Identity agent.
+    Creates an IAM role that EKS may give only to this service account of this cluster, and an
+    ``AWS::EKS::PodIdentityAssociation``. The role has no permissions at first: grant them through ``.role``. The
+    association waits for all policies of the role that its own stack creates. Objects delivered from the association's
+    stack wait for the association, so no pod starts without its permissions; objects in another stack need an
+    ``add_dependency``. You need not install anything: Auto Mode's nodes have the Pod Identity agent.
 
-    The namespace and the service account need not exist. A service account has one association in a cluster. The role's
-    trust compares the session tags that EKS sets, so an association that turns them off gets no credentials.
+    The namespace and the service account need not exist. A service account can have only one association per cluster.
+    The role's trust compares the session tags that EKS sets, so an association that turns them off gets no credentials.
 
     Args:
         scope: a construct of a stack in the cluster's account and region.
@@ -42,9 +42,10 @@ class PodIdentityRole(Construct):
         cluster: the cluster that the pods run in.
         namespace: the namespace of the service account, 1 to 63 lower-case letters, digits and ``-``; no token.
         service_account: the service account's name, 1 to 253 lower-case letters, digits, ``-`` and ``.``; no token.
-        description: the role's description, at most 1000 characters. Default: names the service account; we decide.
+        description: the role's description, at most 1000 characters. Default: a text that names the service account; we
+            decide.
         permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
-        role_name: the role's name, 1 to 64 letters, digits and ``_+=,.@-``. Default: CloudFormation makes one up.
+        role_name: the role's name, 1 to 64 letters, digits and ``_+=,.@-``. Default: CloudFormation generates one.
 
     Attributes:
         cluster: the cluster.
@@ -52,11 +53,11 @@ class PodIdentityRole(Construct):
         service_account: the service account's name.
         role: the role.
         role_arn: its ARN.
-        association: the association; pods that need the role come after it.
+        association: the association; pods that need the role must be created after it.
 
     Raises:
-        AutoModeError: for a cluster that is none of ours, or of another account or region; for names that are none or
-            tokens; for a service account that has a ``PodIdentityRole`` already.
+        AutoModeError: for a cluster that is not one of this library's, or is in another account or region; for invalid
+            names or tokens; for a service account that already has a ``PodIdentityRole``.
 
     Source: EKS User Guide, "Create IAM role with trust policy required by EKS Pod Identity".
     """
@@ -93,7 +94,7 @@ class PodIdentityRole(Construct):
         self.service_account = service_account
         stack = Stack.of(self)
         cluster_name = cluster.cluster.cluster_name
-        # The tags say what aws:SourceArn would, and the namespace and service account besides; EKS documents them.
+        # The tags carry what aws:SourceArn would, plus namespace and service account; EKS documents them.
         trusted = iam.ServicePrincipal(
             "pods.eks.amazonaws.com",
             conditions={
@@ -125,7 +126,7 @@ class PodIdentityRole(Construct):
             service_account=service_account,
             role_arn=self.role_arn,
         )
-        # The role's policies are resources of their own, and a pod that starts before them is refused.
+        # The role's policies are separate resources; a pod that starts before they exist is denied access.
         self.association.node.add_dependency(self.role)
 
 

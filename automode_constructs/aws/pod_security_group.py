@@ -1,4 +1,4 @@
-"""PodSecurityGroup: a security group of the pods' own, beside pod subnets."""
+"""PodSecurityGroup: a separate security group for pods in pod subnets."""
 
 from __future__ import annotations
 
@@ -26,31 +26,32 @@ _TO_THE_CLUSTER = (
 
 
 class PodSecurityGroup(Construct):
-    """A security group for pods in pod subnets, which otherwise have that of the cluster, as nodes do.
+    """A security group for pods in pod subnets; without it they share the cluster's group with the nodes.
 
     Creates a security group in the cluster's VPC and rules in it and in the cluster's own group. Pods reach each other
-    and everything outside; nodes and control plane reach every port of pods (probes, webhooks, metrics); of nodes and
-    control plane pods reach the Kubernetes API (TCP 443), DNS (53) and the kubelet's metrics (TCP 10250). A pod that
-    is to reach another port of a node, such as that of a host-network pod, needs a rule in the cluster's group. The
-    group bears the tag ``eks:eks-cluster-name``: only with it may EKS admit the traffic of load balancers to pods (not
-    tried on a live cluster).
+    and everything outside. Nodes and control plane reach every port of pods (probes, webhooks, metrics). On nodes and
+    control plane, pods reach only the Kubernetes API (TCP 443), DNS (53) and the kubelet's metrics (TCP 10250). A pod
+    that needs another port of a node, such as that of a host-network pod, needs a rule in the cluster's group. The
+    group has the tag ``eks:eks-cluster-name``: EKS may admit load balancer traffic to pods only with it (not tried on a
+    live cluster).
 
-    Charts get it by ``values``, which they are built from in place of the cluster's.
+    To use it in charts, build them from ``values`` of this construct instead of the cluster's.
 
-    What pods send out of the VPC leaves under the nodes' addresses and the nodes' security groups, unless the
-    NodeClass says ``snat_policy="Disabled"``: it then leaves under the pods' own addresses and group, and whoever
-    answers must have a route back to the pods' block. NAT gateways work with either.
+    Traffic from pods that leaves the VPC uses the nodes' addresses and security groups, unless the NodeClass sets
+    ``snat_policy="Disabled"``. It then uses the pods' own addresses and group, and the other side needs a route back to
+    the pods' block. NAT gateways work with either.
 
     Args:
-        scope: where the group is made; the cluster's stack, so that charts in other stacks go first when all goes.
+        scope: where the group is created; use the cluster's stack, so that charts in other stacks are deleted before
+            the group.
         id: the construct's id.
         cluster: the cluster, in a network with pod subnets.
 
     Attributes:
-        security_group: the group, for rules of your own.
+        security_group: the group, to which you can add your own rules.
 
     Raises:
-        AutoModeError: where the cluster's network has no pod subnets.
+        AutoModeError: if the cluster's network has no pod subnets.
 
     Source: EKS User Guide, "Create a Node Class for Amazon EKS", section "Separate subnets and security groups for
     Pods"; managed policy ``AmazonEKSLoadBalancingPolicy`` (the tag).
@@ -72,7 +73,7 @@ class PodSecurityGroup(Construct):
         )
         Tags.of(self.security_group).add("eks:eks-cluster-name", cluster.cluster.cluster_name)
         pods = self.security_group.security_group_id
-        # Rules of their own: a group cannot name itself, and the cluster's is not ours.
+        # Separate rules: a group cannot refer to itself, and the cluster's group is not ours.
         self._admit("FromPods", pods, pods, "-1", None, "Pods to pods")
         self._admit("FromCluster", pods, clusters, "-1", None, "Nodes and control plane to pods")
         for protocol, port, what in _TO_THE_CLUSTER:
@@ -81,7 +82,7 @@ class PodSecurityGroup(Construct):
 
     @property
     def values(self) -> ClusterValues:
-        """What charts need to know of the cluster, with this group for the pods."""
+        """The values that charts need from the cluster, with this group for the pods."""
         groups = [SecurityGroupSelectorTerm(id=self.security_group.security_group_id)]
         return self._cluster.values.replace(pod_security_groups=groups)
 

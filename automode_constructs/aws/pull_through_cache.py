@@ -27,8 +27,9 @@ _NEEDS_CREDENTIAL = {
     "ghcr.io": True,
     "registry.gitlab.com": True,
 }
-"""The upstream registries that ECR takes by one fixed name. Besides: an Azure registry of your own, and two that are
-left out here, another account's ECR (needs a role) and Chainguard (its address was in no document at hand)."""
+"""The upstream registries that ECR supports under one fixed name. ECR also takes an Azure registry of your own, and two
+that are not supported here: another account's ECR (needs a role) and Chainguard (its address was in no document at
+hand)."""
 
 _AZURE = re.compile(r"[a-z0-9]{5,50}\.azurecr\.io")
 _DOCKER_HUB = "registry-1.docker.io"
@@ -46,50 +47,51 @@ _SECRET_PREFIX = "ecr-pullthroughcache/"  # noqa: S105 - a name
 _WITHOUT_RULES = ("aws-us-gov", "aws-cn")
 
 _UNTAGGED_DAYS = 30
-"""How long an image stays that no tag and no other image refers to."""
+"""How long an image is kept when no tag and no other image refers to it."""
 
 
 class PullThroughCache(Construct):
-    """Images of another registry, kept in the account's own ECR registry: near the nodes, and there when it is not.
+    """Images of another registry, cached in the account's own ECR: near the nodes, and available if the other is down.
 
-    Creates an ``AWS::ECR::PullThroughCacheRule`` and an ECR repository for each repository named. The repositories
-    are made here because nodes cannot make them: ``AmazonEC2ContainerRegistryPullOnly`` lets a node import an image
-    (``ecr:BatchImportUpstreamImage``) but create no repository. Each is scanned on push, is encrypted, loses images
-    that nothing refers to after 30 days, and goes with its images when it leaves the stack: they can be pulled again.
+    Creates an ``AWS::ECR::PullThroughCacheRule`` and an ECR repository for each repository named. It creates the
+    repositories because nodes cannot: ``AmazonEC2ContainerRegistryPullOnly`` lets a node import an image
+    (``ecr:BatchImportUpstreamImage``) but not create a repository. Each repository is encrypted and scanned on push,
+    and drops unreferenced images after 30 days. When it leaves the stack it is deleted with its images, since they can
+    be pulled again.
 
-    ECR fetches an image when a node first asks for its tag. That first pull runs at the speed of the upstream
-    registry, may need a route to the internet even in a VPC with endpoints, and does not work over ECR's FIPS
-    endpoints. One AWS customer reports that an image is not fetched when it is first asked for by digest; a warning
-    ``automode:DigestNotCached`` says so. With immutable tags the tag alone names one image for good.
+    ECR fetches an image when a node first requests its tag. That first pull runs at the speed of the upstream registry,
+    may need a route to the internet even in a VPC with endpoints, and does not work over ECR's FIPS endpoints. One AWS
+    customer reports that an image is not fetched if the first request is by digest; the warning
+    ``automode:DigestNotCached`` covers this. With immutable tags, the tag alone identifies one image permanently.
 
-    AWS offers no such rules in GovCloud and China; a warning ``automode:PullThroughCacheRegion`` says so.
+    AWS does not offer such rules in GovCloud and China; the warning ``automode:PullThroughCacheRegion`` covers this.
 
     Args:
-        scope: where the cache is made, in the account and region of the nodes.
+        scope: where the cache is created, in the account and region of the nodes.
         id: the construct's id.
-        prefix: what the names of the repositories begin with, 2 to 30 characters, one for each upstream registry.
+        prefix: the prefix of the repository names, 2 to 30 characters; use a different one for each upstream registry.
         repositories: the repositories of the upstream registry, without registry and tag
-            (``deep-learning-containers/vllm``); official ones of Docker Hub begin with ``library/``.
+            (``deep-learning-containers/vllm``); official Docker Hub repositories begin with ``library/``.
         upstream: the upstream registry's name: ``public.ecr.aws``, ``registry.k8s.io``, ``quay.io``,
             ``registry-1.docker.io`` (Docker Hub), ``ghcr.io``, ``registry.gitlab.com`` or ``<name>.azurecr.io``.
             Default: ``public.ecr.aws``; we decide.
         credential_arn: the ARN of a Secrets Manager secret with the upstream registry's credentials, whose name begins
             with ``ecr-pullthroughcache/``, in the same account and region. The last four registries need one. Default:
             none.
-        immutable_tags: whether a tag keeps the image that it was first pulled with. Otherwise ECR asks the upstream
-            registry for a newer one every 24 hours, new nodes may run another image than old ones, and the image that
-            lost its tag expires. Default: ``True``; we decide, ECR's own is not so.
+        immutable_tags: whether a tag keeps the image that it was first pulled with. Otherwise ECR checks the upstream
+            registry for a newer image every 24 hours, new nodes may run a different image than old ones, and the image
+            that lost its tag expires. Default: ``True``; we decide (ECR's default is mutable).
         encryption_key: the KMS key of the repositories, which cannot be changed later. Default: S3's own keys
             (AES-256); ECR decides.
 
     Attributes:
         upstream: the upstream registry's name.
         rule: the rule.
-        repositories: the ECR repositories by their upstream name.
+        repositories: the ECR repositories, keyed by upstream name.
 
     Raises:
-        AutoModeError: for an upstream registry that ECR does not take, a prefix or repository that is none, a secret
-            that is missing, misnamed or elsewhere.
+        AutoModeError: for an upstream registry that ECR does not support, an invalid prefix or repository, or a secret
+            that is missing, misnamed or in another account or region.
 
     Source: Amazon ECR User Guide, "Sync an upstream registry with an Amazon ECR private registry";
     aws/containers-roadmap#2837 (digests).
@@ -129,7 +131,7 @@ class PullThroughCache(Construct):
         self.repositories: Mapping[str, ecr.Repository] = {
             path: ecr.Repository(
                 self,
-                # A slash would part the id, and a colon is in no repository's name.
+                # A slash would split the id, and no repository name has a colon.
                 path.replace("/", ":"),
                 repository_name=f"{prefix}/{path}",
                 image_scan_on_push=True,
@@ -143,29 +145,29 @@ class PullThroughCache(Construct):
                         max_image_age=Duration.days(_UNTAGGED_DAYS),
                     )
                 ],
-                # A name that stayed behind would stand in the way of the next deployment, and images come again.
+                # A retained repository would block the next deployment by its name, and images can be pulled again.
                 removal_policy=RemovalPolicy.DESTROY,
                 empty_on_delete=True,
             )
             for path in repositories
         }
-        # Without the rule nobody pulls, so no repository is made by a pull before it is made here.
+        # Without the rule there are no pulls, so no pull creates a repository before this stack does.
         self.rule.node.add_dependency(*self.repositories.values())
         self._warn_of_region()
 
     @checked_arguments
     def image(self, text: str) -> str:
-        """The reference by which nodes pull an upstream image through the cache.
+        """The reference with which nodes pull an upstream image through the cache.
 
-        What holds it waits for the rule, and so for the repositories.
+        Resources that contain it wait for the rule, and so for the repositories.
 
         Args:
-            text: the upstream image with its tag, such as
-                ``public.ecr.aws/deep-learning-containers/vllm:<tag>``; without a registry it is one of Docker Hub.
+            text: the upstream image with its tag, such as ``public.ecr.aws/deep-learning-containers/vllm:<tag>``;
+                without a registry, Docker Hub is meant.
 
         Raises:
-            AutoModeError: for what is no image reference or holds a token; for one without a tag, or with ``latest``;
-                for an image of another registry, or of a repository that the cache does not name.
+            AutoModeError: for an invalid image reference or one with a token; for one without a tag, or with
+                ``latest``; for an image of another registry, or of a repository that the cache does not list.
         """
         where = self.node.path
         if is_token(text):
@@ -195,11 +197,12 @@ class PullThroughCache(Construct):
                 "name the tag alone, which keeps its image where tags are immutable",
             )
         return pull_through_image(
-            # Not the stack's: the same text with and without a region, so that whatever is named after it stays.
+            # Not the stack's region: the text is the same with and without a region, so names that derive from it do
+            # not change.
             account=Aws.ACCOUNT_ID,
             region=Aws.REGION,
             url_suffix=Aws.URL_SUFFIX,
-            # Its Ref is the prefix, and makes whoever names the image wait for it.
+            # Its Ref is the prefix, and makes whatever uses the image wait for the rule.
             prefix=self.rule.ref,
             image=f"{registry}/{path}{text.removeprefix(reference.repository)}",
         )
@@ -214,7 +217,7 @@ class PullThroughCache(Construct):
 
 
 def _registry_and_path(repository: str) -> tuple[str, str]:
-    """Registry and path of an image's repository, in the words of ECR's rules."""
+    """Registry and path of an image's repository, as ECR's rules write them."""
     first, slash, rest = repository.partition("/")
     registry, path = (
         (first, rest) if slash and ("." in first or ":" in first or first == "localhost") else (_DOCKER_HUB, repository)

@@ -27,30 +27,30 @@ CLUSTER_POLICIES = (
     "AmazonEKSLoadBalancingPolicy",
     "AmazonEKSNetworkingPolicy",
 )
-"""The managed policies that AWS asks of an Auto Mode cluster's role."""
+"""The managed policies that AWS requires for an Auto Mode cluster's role."""
 
 _NODE_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
 
 
 class ClusterRole(Construct):
-    """The role that EKS takes on to run Auto Mode: instances, volumes, network interfaces and load balancers.
+    """The role that EKS assumes to run Auto Mode: instances, volumes, network interfaces and load balancers.
 
-    Creates one IAM role with the five managed policies AWS asks for. Nothing may be added to it later: such statements
-    become a policy of their own, which may come after the cluster and leave before it.
+    Creates one IAM role with the five managed policies AWS requires. Do not add to it later: such statements become a
+    separate policy, which may be created after the cluster and deleted before it.
 
     Args:
         scope: where the role is made.
         id: the construct's id.
-        custom_tags: whether Auto Mode may put tags of your own choice on what it makes (``tags`` of a NodeClass,
-            ``tagSpecification`` of a StorageClass, tags of load balancers). Default: ``False``; we decide; the
-            managed policies alone refuse such tags.
+        custom_tags: whether Auto Mode may put custom tags on what it creates (``tags`` of a NodeClass,
+            ``tagSpecification`` of a StorageClass, tags of load balancers). Default: ``False``; we decide; the managed
+            policies alone do not allow such tags.
         permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
 
     Attributes:
         role: the role.
         role_arn: its ARN.
-        immutable: the role as it is handed to ``eks.Cluster``, which would otherwise attach the older block storage
-            policy and a second trust statement.
+        immutable: the role as passed to ``eks.Cluster``, which would otherwise attach the older block storage policy
+            and a second trust statement.
 
     Source: EKS User Guide, "Amazon EKS Auto Mode cluster IAM role".
     """
@@ -83,28 +83,28 @@ class ClusterRole(Construct):
 class NodeRole(Construct):
     """A role for nodes of your own node pools, and the access entry that lets them join the cluster.
 
-    Creates an IAM role that may pull images and hand out Pod Identity credentials, an ``EC2`` access entry with
+    Creates an IAM role that may pull images and provide Pod Identity credentials, an ``EC2`` access entry with
     ``AmazonEKSAutoNodePolicy``, and on request an instance profile, all in this construct's own stack.
 
-    The role of the built-in node pools must never be the same: EKS makes that role's access entry itself, and a second
-    entry fails with "already in use". See ``BuiltInNodeRole``.
+    Never use the role of the built-in node pools here: EKS creates that role's access entry itself, and a second entry
+    fails with "already in use". See ``BuiltInNodeRole``.
 
     Args:
-        scope: where the role is made; it may belong to another stack than the cluster.
+        scope: where the role is created; may be in a different stack than the cluster.
         id: the construct's id.
-        cluster: the cluster that the nodes join: ours, or the CDK's, made or imported.
-        instance_profile: whether to make an instance profile too, for a NodeClass with ``instanceProfile``. Default:
-            ``False``; we decide; EKS then makes and removes the profiles itself.
+        cluster: the cluster that the nodes join: one of this library's or of the CDK's, new or imported.
+        instance_profile: whether to create an instance profile too, for a NodeClass with ``instanceProfile``. Default:
+            ``False``; we decide; EKS then creates and deletes the profiles itself.
         permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
-        managed_policies: further managed policies; every pod that reaches the instance metadata has them too. Default:
-            none; we decide.
+        managed_policies: further managed policies; every pod that can reach the instance metadata gets their
+            permissions too. Default: none; we decide.
 
     Attributes:
         role: the role.
         role_name: its name, which is what ``role`` of a NodeClass takes.
         role_arn: its ARN.
-        access_entry: the access entry; what needs nodes depends on it, so that it outlives them.
-        instance_profile_name: the name of the instance profile, or ``None`` where none was asked for.
+        access_entry: the access entry; resources that need nodes depend on it, so that it outlives them.
+        instance_profile_name: the name of the instance profile, or ``None`` if none was requested.
 
     Source: EKS User Guide, "Amazon EKS Auto Mode node IAM role" and "Create a Node Class for Amazon EKS".
     """
@@ -133,7 +133,7 @@ class NodeRole(Construct):
                 )
             ],
         )
-        # Set here, for the L2 refused policies beside this type until EKS took them for Auto Mode's nodes.
+        # Set here, because the L2 refused policies with this type until EKS accepted them for Auto Mode's nodes.
         cast(CfnAccessEntry, self.access_entry.node.default_child).type = "EC2"
         self.role_name: str = self.role.role_name
         self.role_arn: str = self.role.role_arn
@@ -147,8 +147,8 @@ class NodeRole(Construct):
 class BuiltInNodeRole(Construct):
     """The role for nodes of the built-in node pools, ``system`` and ``general-purpose``.
 
-    Creates one IAM role that may pull images and hand out Pod Identity credentials. It gets no access entry from us:
-    EKS makes it, when the cluster names the role. Node pools of your own need a ``NodeRole``.
+    Creates one IAM role that may pull images and provide Pod Identity credentials. It creates no access entry: EKS
+    does, when the cluster names the role. Your own node pools need a ``NodeRole``.
 
     Args:
         scope: where the role is made.
@@ -178,16 +178,16 @@ class BuiltInNodeRole(Construct):
 
 
 def check_role_arn(where: str, field: str, arn: str, *, partition: str | None = None) -> None:
-    """Refuses what is not the ARN of an IAM role. Tokens pass.
+    """Refuses a value that is not the ARN of an IAM role. Tokens are accepted.
 
     Args:
         where: the construct path for the error.
         field: the field that holds the ARN.
-        arn: what was given.
-        partition: the partition the ARN must lie in (``aws``, ``aws-us-gov``); a token or ``None`` admits any.
+        arn: the given value.
+        partition: the partition the ARN must be in (``aws``, ``aws-us-gov``); a token or ``None`` accepts any.
 
     Raises:
-        AutoModeError: the value is no role's ARN; the cure depends on what it is instead.
+        AutoModeError: the value is not the ARN of a role; the cure depends on what it is instead.
     """
     if is_token(arn):
         return
@@ -323,7 +323,7 @@ def _node_role(
 
 
 def _custom_tag_statements() -> list[iam.PolicyStatement]:
-    """What the managed policies allow with EKS's own tag keys only, without that limit on the keys."""
+    """The statements that the managed policies limit to EKS's own tag keys, without that limit."""
 
     def statement(
         sid: str, *actions: str, resources: Sequence[str] = ("*",), tagged: Sequence[str] = ()

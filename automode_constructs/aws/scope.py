@@ -1,4 +1,4 @@
-"""Where constructs of AWS resources are made: in a stack."""
+"""Where constructs of AWS resources are created: in a stack."""
 
 from __future__ import annotations
 

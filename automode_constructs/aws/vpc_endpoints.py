@@ -1,4 +1,4 @@
-"""VpcEndpoints: the private ways to AWS that a cluster without internet needs."""
+"""VpcEndpoints: the interface endpoints that a cluster without internet access needs."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ __all__ = ["VpcEndpoints", "endpoint_services_of"]
 class VpcEndpoints(Construct):
     """Interface endpoints in the node subnets, so that nodes, pods and kubectl reach AWS without the internet.
 
-    Creates one interface endpoint with private DNS for each service that the VPC has none for, in each zone of the node
+    Creates one interface endpoint with private DNS for each service that lacks one in the VPC, in each zone of the node
     subnets, and one security group, which admits TCP 443 from the node and pod subnets and nothing else. Nodes need
     ``ecr.api`` and ``ecr.dkr`` (image pulls), their pods ``eks-auth`` (Pod Identity) and ``sts``; kubectl needs ``eks``
-    and ``lambda``. Each endpoint costs an hourly fee in each zone, besides its traffic. The S3 gateway endpoint comes
-    with an ``AutoModeNetwork``; for an ``ExistingNetwork`` it is yours to make.
+    and ``lambda``. Each endpoint costs an hourly fee per zone, plus its traffic. An ``AutoModeNetwork`` includes the S3
+    gateway endpoint; for an ``ExistingNetwork`` you create it yourself.
 
-    The endpoints' policies admit the principals of this account only; that of ``sts`` also those who come with a web
-    identity for a role of this account, as they have no account yet. Where the network is an ``AutoModeNetwork``
-    without a way out, its S3 gateway endpoint gets such a policy too, which also admits what comes by signed addresses:
-    the layers of images in ECR's bucket, and the answers to CloudFormation.
+    The endpoint policies admit only principals of this account. The policy of ``sts`` also admits callers with a web
+    identity for a role of this account, as they have no account yet. If the network is an ``AutoModeNetwork`` without a
+    route out, its S3 gateway endpoint gets such a policy too; it also admits requests with presigned URLs: image layers
+    in ECR's bucket, and responses to CloudFormation.
 
-    Make it in the stack of the network and before the cluster, which looks for the endpoints of kubectl.
+    Create it in the network's stack and before the cluster, which looks for the endpoints that kubectl needs.
 
     Args:
-        scope: where the endpoints are made.
+        scope: the scope in which the endpoints are created.
         id: the construct's id.
         network: the network whose node subnets get the endpoints.
-        kubectl: whether charts are delivered by the kubectl Lambda. Default: True; we decide. With ``kubectl=False``
-            on the cluster too, charts come by GitOps.
-        also: services that workloads need: ``logs``, ``kms``, ``secretsmanager``, ``ssm``, ``ec2`` and others of
-            ``facts/vpc_endpoints.json``. Default: none; we decide.
-        fips: whether the FIPS endpoints of services come beside the plain ones, where AWS has them. Default: True in
-            GovCloud, else False; we decide.
+        kubectl: whether charts are delivered by the kubectl Lambda. Default: True; we decide. If the cluster also has
+            ``kubectl=False``, deliver charts by GitOps.
+        also: further services that workloads need: ``logs``, ``kms``, ``secretsmanager``, ``ssm``, ``ec2`` and others
+            of ``facts/vpc_endpoints.json``. Default: none; we decide.
+        fips: whether to create the FIPS endpoints of services too, where AWS has them. Default: True in GovCloud, else
+            False; we decide.
 
     Attributes:
-        security_group: the group of the endpoints, for endpoints of your own.
-        endpoints: the interface endpoints by the last part of their service's name.
+        security_group: the endpoints' group, which your own endpoints can use too.
+        endpoints: the interface endpoints, keyed by the last part of their service name.
 
     Raises:
         AutoModeError: for a service that is not known or named twice; for an endpoint that the region lacks; for a
@@ -91,7 +91,8 @@ class VpcEndpoints(Construct):
             for service in services
             for name in _names(service, partition, fips=partition == "aws-us-gov" if fips is None else fips)
         }
-        # With a NAT gateway the nodes' traffic to every bucket goes through the gateway endpoint: its policy is left.
+        # With a NAT gateway, nodes' traffic to every bucket still uses the gateway endpoint, so its policy is left
+        # unchanged.
         if isinstance(network, AutoModeNetwork) and not network.has_egress:
             for statement in _s3_statements():
                 network.s3_endpoint.add_to_policy(statement)
@@ -115,9 +116,9 @@ class VpcEndpoints(Construct):
 
 
 def endpoint_services_of(network: Network) -> frozenset[str]:
-    """The services that VPC endpoints of a network lead to, as ``ecr.api`` of ``com.amazonaws.<region>.ecr.api``.
+    """The services of a network's VPC endpoints, such as ``ecr.api`` for ``com.amazonaws.<region>.ecr.api``.
 
-    Those that the app has made by now, in whichever stack, and those that an ``ExistingNetwork`` is said to have.
+    Includes endpoints that the app has created so far, in any stack, and those declared on an ``ExistingNetwork``.
     """
     names = set(network.endpoint_services or ())
     for construct in network.vpc.node.root.node.find_all():
@@ -162,14 +163,14 @@ def _services(
 
 
 def _names(service: EndpointService, partition: str, *, fips: bool) -> list[str]:
-    """The plain endpoint, which not every caller can do without, and the FIPS one."""
+    """The plain endpoint, which some callers need, and the FIPS endpoint."""
     return [service.name, *([service.fips] if fips and service.fips and partition in service.fips_partitions else [])]
 
 
 def _cidrs(where: str, network: Network) -> list[str]:
     try:
         blocks = [subnet.ipv4_cidr_block for subnet in [*network.node_subnets, *network.pod_subnets]]
-    except RuntimeError:  # An imported subnet without a block raises when it is asked for one.
+    except RuntimeError:  # An imported subnet without a known CIDR block raises when its block is read.
         blocks = list(network.cidrs)
     if not blocks:
         raise AutoModeError.of(
@@ -182,7 +183,7 @@ def _cidrs(where: str, network: Network) -> list[str]:
 
 
 def _one_each_zone(subnets: Sequence[ec2.ISubnet]) -> list[ec2.ISubnet]:
-    """An endpoint takes one subnet of a zone."""
+    """One subnet of each zone, because an endpoint takes only one per zone."""
     return list({known_zone(subnet) or subnet.node.path: subnet for subnet in reversed(subnets)}.values())[::-1]
 
 
@@ -210,7 +211,7 @@ def _s3_statements() -> list[iam.PolicyStatement]:
     undashed = Fn.join("", Fn.split("-", Aws.REGION))
     return [
         _our_principals(),
-        # Both are reached by addresses that someone else has signed: the caller is not of this account.
+        # Both are reached by URLs that another account has presigned: the caller does not belong to this account.
         iam.PolicyStatement(
             sid="LayersOfImages",
             principals=[iam.AnyPrincipal()],

@@ -1,4 +1,4 @@
-"""Zones of subnets: by name or by id, held against what EKS refuses."""
+"""Zones of subnets, by name or by id, checked against what EKS refuses."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ _CDK_DUMMY_ZONE = re.compile(r"dummy1[a-z]")
 
 
 def is_zone_id(zone: str) -> bool:
-    """Whether it is the id of a zone (``usw2-az1``), not its name (``us-west-2a``) or a token."""
+    """Whether a text is the id of a zone (``usw2-az1``), not its name (``us-west-2a``) or a token."""
     return zone_id_kind(zone) != "unknown"
 
 
 def zones_of_region(where: str, region: str, zone_count: int) -> list[str]:
-    """The zones of a network that names none: the region's first ones, or ids where EKS refuses one of the region.
+    """The default zones of a network: the region's first zones, or zone ids if EKS refuses one of the region's zones.
 
     Raises:
-        AutoModeError: for a count that is out of bounds, or where the zones must be named.
+        AutoModeError: for a count that is out of bounds, or a region where zones must be named.
     """
     if zone_count not in (2, 3, 4):
         raise AutoModeError.of(
@@ -83,7 +83,8 @@ def given_zones(where: str, stack: Stack, given: Sequence[str]) -> list[str]:
     """The zones that a network is given, by name or by id.
 
     Raises:
-        AutoModeError: for what is no availability zone of the stack's region, and for names beside ids.
+        AutoModeError: for a value that is not an availability zone of the stack's region, and for a mix of names and
+            ids.
     """
     if is_token(given):
         raise AutoModeError.of(
@@ -122,7 +123,7 @@ def given_zones(where: str, stack: Stack, given: Sequence[str]) -> list[str]:
                 "a name and an id may mean one zone; a token counts as a name",
             )
         return zones
-    # The Vpc makes the same check and fails inside jsii.
+    # The CDK's Vpc makes the same check but fails inside jsii.
     known = [zone for zone in stack.availability_zones if not is_token(zone) and not _CDK_DUMMY_ZONE.fullmatch(zone)]
     strange = [zone for zone in zones if not is_token(zone) and zone not in known]
     if known and strange:
@@ -136,13 +137,13 @@ def given_zones(where: str, stack: Stack, given: Sequence[str]) -> list[str]:
 
 
 class ZoneNames:
-    """The names of a network's zones, for the constructs of the CDK that know no zone ids.
+    """The names of a network's zones, for CDK constructs that do not support zone ids.
 
     Args:
         zones: the zones, all by name or all by id.
 
     Attributes:
-        texts: the names as they are; for ids tokens of the names, which only the deployment knows.
+        texts: the names as given; for ids, tokens for the names, which are known only at deployment.
     """
 
     def __init__(self, zones: Sequence[str]) -> None:
@@ -167,7 +168,7 @@ class ZoneNames:
 
 @jsii.implements(IStableStringProducer)
 class _ZoneName:
-    """The name of a subnet's zone, for whoever reads ``availability_zone`` of a subnet that is placed by id."""
+    """The zone name that code gets from ``availability_zone`` of a subnet placed by id."""
 
     subnet: ec2.CfnSubnet
 
@@ -180,19 +181,19 @@ def _resource(subnet: ec2.ISubnet) -> ec2.CfnSubnet:
 
 
 def known_zone(subnet: ec2.ISubnet) -> str | None:
-    """The name or the id of a subnet's zone, or ``None`` where the CDK does not know it at synth."""
+    """The name or id of a subnet's zone, or ``None`` if the CDK does not know it at synth."""
     resource = subnet.node.default_child
     zone = resource.availability_zone_id if isinstance(resource, ec2.CfnSubnet) else None
     if zone is None:
         try:
             zone = subnet.availability_zone
-        except RuntimeError:  # An imported subnet without a zone raises when it is asked for one.
+        except RuntimeError:  # An imported subnet without a known zone raises when its zone is read.
             return None
     return None if is_token(zone) else zone
 
 
 def check_subnet_zone(where: str, field: str, subnet: ec2.ISubnet, *, region: str, control_plane: bool) -> None:
-    """Refuses a subnet made elsewhere for its zone, as far as the CDK knows it.
+    """Refuses an existing subnet because of its zone, as far as the CDK knows the zone.
 
     Args:
         where: the construct path for the error.
@@ -202,7 +203,7 @@ def check_subnet_zone(where: str, field: str, subnet: ec2.ISubnet, *, region: st
         control_plane: whether the control plane gets an interface in it.
 
     Raises:
-        AutoModeError: for a zone where EKS has no control plane; for a zone id that is written as a name.
+        AutoModeError: for a zone where EKS has no control plane; for a zone id used as a name.
     """
     zone, resource = known_zone(subnet), subnet.node.default_child
     if zone is None:
@@ -230,7 +231,7 @@ def check_subnet_zone(where: str, field: str, subnet: ec2.ISubnet, *, region: st
 
 
 def warn_of_refused_zones(scope: Construct, subnets: Sequence[ec2.ISubnet]) -> None:
-    """Warns where a control-plane subnet may be in a zone that EKS refuses: a name does not tell.
+    """Warns if a control-plane subnet may be in a zone that EKS refuses, which a zone name does not show.
 
     Args:
         scope: the cluster.
@@ -260,7 +261,7 @@ def warn_of_refused_zones(scope: Construct, subnets: Sequence[ec2.ISubnet]) -> N
 
 
 def _check_zone(where: str, field: str, zone: str, region: str) -> None:
-    """Refuses what is neither the name nor the id of an availability zone of the region, and what EKS refuses."""
+    """Refuses what is not the name or id of an availability zone of the region, and zones that EKS refuses."""
     by_id = is_zone_id(zone)
     kind = zone_id_kind(zone) if by_id else zone_kind(zone)
     if kind in ("local-zone", "wavelength-zone"):
@@ -307,7 +308,7 @@ def _usable_zone_ids(region: str) -> tuple[str, ...]:
 
 
 def _command(region: str) -> str:
-    """What prints the zones of an account that EKS takes, by id and name."""
+    """The command that prints the zones of an account that EKS accepts, by id and name."""
     refused = " && ".join(f"ZoneId!='{zone}'" for zone in refused_zone_ids(region))
     return (
         f"aws ec2 describe-availability-zones --region {region} --output text "

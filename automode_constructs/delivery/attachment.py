@@ -1,4 +1,4 @@
-"""What happens to the deliveries of a cluster when the app is synthesised: their objects are judged, then made."""
+"""Processes the deliveries of a cluster at synthesis: checks their objects, then creates their resources."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from automode_constructs.tokens import token_paths
 __all__ = ["MAX_MANIFEST_BYTES", "MAX_RESOURCES", "attach", "logical_id"]
 
 MAX_MANIFEST_BYTES = 100 * 1024
-"""CloudFormation hands old and new manifest to a Lambda in one event of at most 256 KB."""
+"""CloudFormation passes the old and new manifest to a Lambda in one event of at most 256 KB."""
 
 MAX_RESOURCES = 500
 """CloudFormation's limit for a stack."""
@@ -48,15 +48,15 @@ class Delivered:
     item: RenderedObject
     key: ObjectKey
     stack: cdk.Stack
-    """The stack that gets its resource."""
+    """The stack that contains its resource."""
     aws_needs: tuple[IConstruct, ...] = ()
-    """The constructs of the CDK's tree that an ``add_dependency`` of cdk8s names."""
+    """The constructs in the CDK's tree that a cdk8s ``add_dependency`` names."""
 
 
 def attach(target: DeliveryTarget) -> None:
-    """Makes the resources of all deliveries of a cluster, whose names and order concern each other; once.
+    """Creates, once, the resources of all deliveries of a cluster, which share names and order.
 
-    What is wrong with them goes to ``Delivery.problems``; nothing is made then.
+    Problems go to ``Delivery.problems``; if there are any, nothing is created.
     """
     if target.attached:
         return
@@ -109,7 +109,7 @@ def attach(target: DeliveryTarget) -> None:
 
 
 def _read(delivery: Delivery) -> list[Delivered]:
-    """The objects of a delivery; what is wrong with each of them alone is reported."""
+    """The objects of a delivery; reports the problems of each object by itself."""
     rendering = render(delivery.chart)
     delivery.rendered_constructs = len(delivery.chart.node.find_all())
     for note in rendering.notes:
@@ -173,7 +173,7 @@ def _object_problems(one: Delivered) -> Iterator[Problem]:
 
 
 def _as_delivered(stack: cdk.Stack, manifest: Mapping[str, Any]) -> str:
-    """The text that CloudFormation gets, with its functions as JSON in it."""
+    """The text that CloudFormation receives, with intrinsic functions as JSON."""
     if next(token_paths(manifest), None) is None:
         return json.dumps(manifest, separators=(",", ":"), ensure_ascii=False)
     return json.dumps(stack.resolve(stack.to_json_string(manifest)), ensure_ascii=False)
@@ -185,7 +185,7 @@ def _judge_tree(target: DeliveryTarget, delivered: Sequence[Delivered]) -> None:
         default_node_class=target.default_node_class,
         whole=target.charts_are_all_known,
         built_in_pools=target.built_in_pools,
-        # Asking costs a walk over the app, and only workloads care.
+        # This check walks the whole app, and only workloads need it.
         other_nodes=any(pods_of(one.key.group, one.item.manifest) for one in delivered) and target.other_nodes,
     )
     for finding in findings:
@@ -193,7 +193,7 @@ def _judge_tree(target: DeliveryTarget, delivered: Sequence[Delivered]) -> None:
 
 
 def _judge_images(target: DeliveryTarget, delivered: Sequence[Delivered]) -> None:
-    """Says which images never arrive where nodes do not reach the internet; through a proxy all may."""
+    """Reports images that nodes without internet access cannot pull; through a proxy, all may arrive."""
     if target.internet is not False or uses_proxy(one.item.manifest for one in delivered):
         return
     for one in delivered:
@@ -202,7 +202,7 @@ def _judge_images(target: DeliveryTarget, delivered: Sequence[Delivered]) -> Non
 
 
 def _judge_jobs(delivered: Sequence[Delivered]) -> None:
-    """Says where the end of a Job that is waited for may go unseen."""
+    """Reports awaited Jobs whose end may go unnoticed."""
     for one in delivered:
         if one.item.waits_for is None or (one.key.group, one.key.kind) != ("batch", "Job"):
             continue
@@ -228,7 +228,7 @@ def _job_problems(spec: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _with_needs(target: DeliveryTarget, delivered: Sequence[Delivered]) -> list[Delivered]:
-    """The objects with the constructs of the CDK's tree that they wait for; a wait for what never comes is reported."""
+    """The objects with the CDK constructs that they wait for; reports a wait for something that never comes."""
     charts = [delivery.place for delivery in target.deliveries]
     places = {place for one in delivered for place in one.item.places}
     undelivered: dict[tuple[Delivery, str], str] = {}
@@ -253,7 +253,7 @@ def _with_needs(target: DeliveryTarget, delivered: Sequence[Delivered]) -> list[
 
 
 def _in_both_trees(delivered: Sequence[Delivered]) -> list[RenderedObject]:
-    """The objects as members of the CDK's tree besides their own: deliveries can wait for each other there."""
+    """The objects as members of the CDK's tree too, because deliveries can wait for each other there."""
     places: dict[Delivery, tuple[str, ...]] = {}
     after: dict[Delivery, dict[str, IConstruct]] = {}
     for delivery in dict.fromkeys(one.owner for one in delivered):
@@ -270,7 +270,7 @@ def _in_both_trees(delivered: Sequence[Delivered]) -> list[RenderedObject]:
 
 
 def _all_behind(needed: Iterable[IConstruct]) -> dict[str, IConstruct]:
-    """Constructs by place, and what they wait for in turn: there may be a delivery behind an AWS resource."""
+    """Constructs by place, with their own dependencies: an AWS resource may depend on a delivery."""
     found: dict[str, IConstruct] = {}
     waiting = list(needed)
     while waiting:
@@ -283,7 +283,7 @@ def _all_behind(needed: Iterable[IConstruct]) -> dict[str, IConstruct]:
 
 
 class _Deployments:
-    """Which stack is deployed before which."""
+    """The order in which stacks are deployed."""
 
     def __init__(self, target: DeliveryTarget, delivered: Sequence[Delivered]) -> None:
         self._home = _deployed_with(cdk.Stack.of(target))
@@ -291,7 +291,7 @@ class _Deployments:
         self._before: dict[cdk.Stack, set[cdk.Stack]] = {}
 
     def allow(self, delivered: Sequence[Delivered], needed: Sequence[set[int]]) -> bool:
-        """Whether no object must come before one whose stack is deployed first."""
+        """Whether no object must precede one whose stack is deployed earlier."""
         stacks = [_deployed_with(one.stack) for one in delivered]
         allowed = True
         for index, others in enumerate(needed):
@@ -313,12 +313,12 @@ class _Deployments:
         return allowed
 
     def has_earlier(self, stack: cdk.Stack) -> bool:
-        """Whether another stack delivers to the cluster before this one, so that its CRDs are known to be there."""
+        """Whether another stack delivers to the cluster before this one, so that its CRDs are known to exist."""
         mine = _deployed_with(stack)
         return bool((self._all_before(mine) - {mine}) & self._delivering.keys())
 
     def is_alone(self, stack: cdk.Stack) -> bool:
-        """Whether no nested stack delivers beside this one."""
+        """Whether no nested stack also delivers with this one."""
         return self._delivering[_deployed_with(stack)] == 1
 
     def _directly_before(self, stack: cdk.Stack) -> set[cdk.Stack]:

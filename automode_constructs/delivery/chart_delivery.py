@@ -31,8 +31,8 @@ class ChartTarget(DeliveryTarget):
         """Delivers a chart in the cluster's own stack; ``ChartDelivery`` does it in any stack.
 
         Args:
-            id: the delivery's id, part of every logical id: keep it.
-            chart: a chart of a cdk8s app; objects added to it later arrive too.
+            id: the delivery's id, part of every logical id: do not change it.
+            chart: a chart of a cdk8s app; objects added to it later are delivered too.
         """
         return ChartDelivery(self, id, cluster=self, chart=chart)
 
@@ -40,42 +40,41 @@ class ChartTarget(DeliveryTarget):
 class ChartDelivery(Delivery):
     """Delivers a cdk8s chart to a cluster as one CloudFormation resource per Kubernetes object.
 
-    Creates, when the app is synthesised, a ``Custom::AWSCDK-EKS-KubernetesResource`` for each object that the chart
-    and the charts nested in it hold by then. An object is made after what it needs, three at a time, and deleted before
-    it: after its CRD, its namespace and its NodeClass, a workload after the pools and the configuration that it may
-    use, ingress after the workloads of its namespace. An ``add_dependency`` of a cdk8s construct, or between
-    deliveries, comes before that; it may also name an AWS construct. In the first stack that delivers to a cluster
-    all wait until the cluster serves the CRDs of NodeClass and NodePool.
+    At synthesis, creates a ``Custom::AWSCDK-EKS-KubernetesResource`` for each object that the chart and its nested
+    charts contain at that time. Objects are created three at a time, each after what it needs, and deleted before it:
+    an object after its CRD, its namespace and its NodeClass, a workload after the pools and the configuration that it
+    may use, ingress after the workloads of its namespace. An ``add_dependency`` on a cdk8s construct, or between
+    deliveries, takes precedence over this order; it may also name an AWS construct. In the first stack that delivers to
+    a cluster, all objects wait until the cluster serves the CRDs of NodeClass and NodePool.
 
-    The logical id of a resource comes from this construct's id and the object's group, kind, namespace and name, and
-    from nothing else. So code can move between files and charts of one delivery without effect; a renamed object is
-    made anew and the old one deleted; an object that moves to another delivery or stack is deleted by the old one
-    after the new one made it: deploy it with ``removal_policy=RETAIN`` on both deliveries first. Kubernetes refuses
-    changes to what it holds immutable (a StorageClass's parameters, a Job's template) when they are deployed: a changed
-    one needs a new name.
+    The logical id of a resource depends only on this construct's id and the object's group, kind, namespace and name.
+    So code can move between files and charts of one delivery without effect. A renamed object is created and the old
+    one deleted. If an object moves to another delivery or stack, the old one deletes it after the new one created it:
+    deploy with ``removal_policy=RETAIN`` on both deliveries first. Kubernetes refuses changes to immutable fields (a
+    StorageClass's parameters, a Job's template) at deployment: a changed object needs a new name.
 
     Args:
         scope: the stack, or a construct in it, that gets the resources.
-        id: the delivery's id, part of every logical id: keep it. It begins with a letter.
-        cluster: where to deliver.
+        id: the delivery's id, which begins with a letter. Do not change it: it is part of every logical id.
+        cluster: the cluster to deliver to.
         chart: the chart, under a cdk8s ``App`` of its own or shared.
-        removal_policy: ``RETAIN`` leaves the objects in the cluster when their resources go. Default: ``DESTROY``; we
-            decide.
-        adopt: whether an object without a namespace that exists already (a StorageClass, a NodePool) is taken over,
-            changed and later deleted; else its creation fails with Kubernetes' ``AlreadyExists``. Namespaces, and what
-            is in one, are always taken over. Default: on a cluster that this app makes, not on an
+        removal_policy: ``RETAIN`` leaves the objects in the cluster when their resources are deleted. Default:
+            ``DESTROY``; we decide.
+        adopt: whether an existing object without a namespace (a StorageClass, a NodePool) is taken over, changed and
+            later deleted; otherwise its creation fails with Kubernetes' ``AlreadyExists``. Namespaces and the objects
+            in them are always taken over. Default: True on a cluster that this app creates, False on an
             ``ImportedCluster``; we decide.
-        retain_namespaces: whether Namespaces stay when their resources go, with all that others put into them.
-            Default: on an ``ImportedCluster``, not on a cluster that this app makes; we decide.
+        retain_namespaces: whether Namespaces stay when their resources are deleted, with everything that others put
+            into them. Default: True on an ``ImportedCluster``, False on a cluster that this app creates; we decide.
 
     Raises:
-        AutoModeError: when the cluster has no kubectl provider or is of another stage or environment; for a chart that
-            is delivered already; for an id that begins with no letter, or that a delivery to another cluster has in the
-            same stack. Late, as an error of the synthesis: an empty chart, a Secret, a value that CloudFormation would
-            resolve into a log, an object without a name, over 100 KB or delivered twice, a NodePool without its
-            NodeClass, objects that wait for each other or for what is delivered later or nowhere, more objects than a
-            stack takes, an image of a public registry where nodes do not reach the internet, and every error that the
-            chart's constructs hold.
+        AutoModeError: if the cluster has no kubectl provider or is in another stage or environment; for a chart that is
+            already delivered; for an id that does not begin with a letter, or that a delivery to another cluster in the
+            same stack has. Later, as errors of the synthesis: an empty chart; a Secret; a value that CloudFormation
+            would resolve into a log; an object without a name, over 100 KB or delivered twice; a NodePool without its
+            NodeClass; objects that wait for each other, or for something delivered later or not at all; more objects
+            than a stack allows; an image of a public registry if nodes do not reach the internet; every error that the
+            chart's constructs have.
     """
 
     @checked_arguments
@@ -90,7 +89,7 @@ class ChartDelivery(Delivery):
         adopt: bool | None = None,
         retain_namespaces: bool | None = None,
     ) -> None:
-        # First of all, so that what is refused leaves no half-made construct in the tree.
+        # Comes first, so that a refusal leaves no half-made construct in the tree.
         place = _check(scope, id, cluster, chart, removal_policy)
         ours = cluster.charts_are_all_known
         super().__init__(
@@ -109,7 +108,7 @@ class ChartDelivery(Delivery):
 
 @jsii.implements(cdk.IAspect)
 class _Attach:
-    """Makes the resources when synthesis begins, so that what was added to a chart late arrives too."""
+    """Creates the resources when synthesis begins, so that late additions to a chart are delivered too."""
 
     def __init__(self, target: DeliveryTarget) -> None:
         self._target = target
@@ -120,7 +119,7 @@ class _Attach:
 
 @jsii.implements(IValidation)
 class _Problems:
-    """Reports what attaching found, all of it at once, and what came after it."""
+    """Reports everything that attaching found at once, and constructs added after that."""
 
     def __init__(self, delivery: ChartDelivery) -> None:
         self._delivery = delivery
@@ -140,7 +139,7 @@ class _Problems:
 def _check(
     scope: Construct, id: str, cluster: ChartTarget, chart: cdk8s.Chart, removal_policy: cdk.RemovalPolicy
 ) -> str:
-    """Refuses what cannot be delivered, else tells the chart's place."""
+    """Refuses a chart that cannot be delivered; otherwise returns the chart's place."""
     where = f"{scope.node.path}/{id}"
     cluster.check_deliverable(where)
     if cdk.Stage.of(scope) is not cdk.Stage.of(cluster):

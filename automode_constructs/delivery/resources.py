@@ -1,4 +1,4 @@
-"""The resources that deliver objects: which there are in a stack, and what each of them waits for."""
+"""The resources that deliver objects: which ones a stack has, and what each waits for."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ __all__ = [
 ]
 
 IN_FLIGHT = 3
-"""Resources under way at a time. Each takes two Lambda invocations, and a new account may run ten at once."""
+"""Resources in progress at a time. Each takes two Lambda invocations, and a new account may run ten at once."""
 
 SERVICE_TIMEOUT_SECONDS = 1200
 """The handler ends after 15 minutes; without this CloudFormation would wait an hour for its answer."""
 
 WAIT_TIMEOUT_SECONDS = 840
-"""How long the cluster gets to serve a CRD, or an object to get ready, inside the handler's 15 minutes."""
+"""The time limit for a CRD to be served or an object to become ready, within the handler's 15 minutes."""
 
 LONGEST_JOB_SECONDS = 780
-"""The ``activeDeadlineSeconds`` of a Job whose end is seen: it begins a little after the wait for it."""
+"""The longest ``activeDeadlineSeconds`` with which a Job's end is noticed: it starts shortly after the wait."""
 
 _LOOK_SECONDS = 25
-"""How long an object gets to show that it is ready, once it has an answer: for three looks."""
+"""The time for an object to show that it is ready, once it has an answer: enough for three checks."""
 
 _WAIT_LENGTH = 15
-"""What a wait for an object is reckoned at, in objects: five minutes."""
+"""The cost of a wait for an object, counted in objects: five minutes."""
 
 ALWAYS_AWAITED = ("nodeclasses.eks.amazonaws.com", "nodepools.karpenter.sh")
 _AWAITED_BY_KIND = {
@@ -54,7 +54,7 @@ _AWAITED_BY_KIND = {
 }
 _OUTLIVING_TYPES = ("AWS::EC2::VPCEndpoint", "AWS::EKS::AccessEntry", "AWS::EKS::PodIdentityAssociation")
 _OF_KUBERNETES = re.compile(r"[a-z]*|[a-z.]+\.k8s\.io")
-"""The API groups whose kinds without a namespace are all known."""
+"""The API groups whose cluster-scoped kinds are all known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,14 +64,14 @@ class Planned:
     delivery: Delivery
     item: RenderedObject
     needs: frozenset[int]
-    """The places in the stack's order of the objects that come before it."""
+    """The positions, in the stack's order, of the objects that come before it."""
     aws_needs: Sequence[IDependable]
-    """The constructs of the CDK that come before it."""
+    """The CDK constructs that come before it."""
 
 
 @dataclass(kw_only=True, slots=True)
 class _Resource:
-    """A resource to be made, as a step."""
+    """A resource to create, as a step."""
 
     step: Step
     planned: Planned | None = None
@@ -79,27 +79,27 @@ class _Resource:
     answers: bool = False
     """Whether this awaits the object's answer."""
     verdict_on: int | None = None
-    """The resource that awaits the answer which this judges."""
+    """The resource that awaits the answer that this one checks."""
 
 
 def resource_count(items: Sequence[RenderedObject]) -> int:
-    """How many resources a stack gets for its objects, at most."""
+    """The maximum number of resources that a stack gets for its objects."""
     awaited = {_AWAITED_BY_KIND.get(str(item.manifest["kind"])) for item in items} - {None}
     waits = sum((item.waits_for is not None) + (item.gives_up is not None) for item in items)
     return len(items) + waits + len(ALWAYS_AWAITED) + len(awaited)
 
 
 def make_resources(objects: Sequence[Planned], *, awaits_crds: bool, alone: bool) -> list[Sequence[Construct]]:
-    """Makes the resources of a stack's objects, which stand in a possible order.
+    """Creates the resources of a stack's objects, which are already in a valid order.
 
     Args:
         objects: the objects.
         awaits_crds: whether they wait until the cluster serves Auto Mode's CRDs.
         alone: whether no stack nested in this one, or around it, delivers objects too. Otherwise resources keep the
-            order, since a nested stack is made at one go.
+            order, since a nested stack is created as a unit.
 
     Returns:
-        For each object what comes after it must wait for: the object itself, and its answer to ``wait_for``.
+        For each object, what its dependents must wait for: the object itself, and its answer to ``wait_for``.
     """
     resources: list[_Resource] = []
     if awaits_crds:
@@ -114,8 +114,8 @@ def make_resources(objects: Sequence[Planned], *, awaits_crds: bool, alone: bool
         resources.append(_Resource(step=Step(needs=needs), planned=planned))
         end = {own}
         if planned.item.waits_for is not None:
-            # It begins with its object, not after it: that what it asks for is not there yet is no error to it. But
-            # not before, or it would be over too early.
+            # It starts together with its object, not after it: it treats a missing object as not ready, not as an
+            # error. But not before, or it would time out too early.
             step = Step(needs=needs, beside=own, length=_WAIT_LENGTH)
             resources.append(_Resource(step=step, planned=planned, answers=True))
             end.add(own + 1)
@@ -167,10 +167,10 @@ def _answer(planned: Planned) -> eks.KubernetesObjectValue:
 
 
 def _verdict(planned: Planned, answer: eks.KubernetesObjectValue) -> eks.KubernetesObjectValue:
-    """Fails when the object is not ready though it has an answer, and quotes the answer.
+    """Fails if the object has an answer but is not ready, and quotes the answer.
 
-    The handler names its arguments when it ends without one: what stands in a loop over nothing is quoted there and
-    never printed.
+    If the handler ends without an answer, it quotes its arguments: a text inside a loop over nothing is quoted there
+    and never printed.
     """
     path = f"{planned.item.waits_for}}}{{range .failed}}{answer.value}{{end"
     return _value_of(planned, "Success", path, seconds=_LOOK_SECONDS)
@@ -222,7 +222,7 @@ def _manifest(planned: Planned) -> eks.KubernetesManifest:
         name,
         cluster=cast(eks.ICluster, delivery.cluster.cluster),
         manifest=[item.manifest],
-        # A namespace that stays must be one that may be there.
+        # A namespace that is retained must be allowed to exist already.
         overwrite=delivery.adopt or namespace or not _is_cluster_wide(key, item.manifest),
         prune=False,
         removal_policy=(
@@ -235,7 +235,7 @@ def _manifest(planned: Planned) -> eks.KubernetesManifest:
 
 
 def _is_cluster_wide(key: ObjectKey, manifest: Mapping[str, object]) -> bool:
-    """Whether all of the cluster has a kind in common; one that is not known here has, if it names no namespace."""
+    """Whether a kind is cluster-scoped; an unknown kind counts as such if its object names no namespace."""
     if is_cluster_scoped(key.kind):
         return True
     metadata = cast(Mapping[str, object], manifest["metadata"])
@@ -249,7 +249,7 @@ def _name(node: Node, name: str) -> None:
 
 
 def _outliving(stack: cdk.Stack, deliveries: Sequence[Delivery]) -> list[IDependable]:
-    """What nodes and pods cannot live without though no object refers to it, unless it waits for a delivery itself."""
+    """What nodes and pods need although no object refers to it, unless it waits for a delivery itself."""
     top = stack
     while top.nested_stack_parent is not None:
         top = top.nested_stack_parent
@@ -268,7 +268,7 @@ def _waits_for(construct: IConstruct, deliveries: Sequence[Delivery]) -> bool:
 
 
 def logical_id(delivery: str, key: ObjectKey) -> str:
-    """The logical id of an object's resource: readable, unique by a digest, and made of nothing else than this."""
+    """The logical id of an object's resource: readable, unique by a digest, and derived from nothing else."""
     parts = (key.kind, key.namespace, key.name)
     digest = hashlib.sha256("\0".join((delivery, key.group, *parts)).encode()).hexdigest()[:8].upper()
     return f"{''.join(_alphanumeric(part) for part in (delivery, *parts))[:240]}{digest}"

@@ -1,4 +1,4 @@
-"""What a delivery asks of its cluster, and what it is made of itself."""
+"""What a delivery needs from its cluster, and what a delivery consists of."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Delivery", "DeliveryTarget"]
 
 
 class DeliveryTarget(Construct):
-    """A cluster that objects are delivered to, and what deliveries ask of it."""
+    """A cluster that objects are delivered to, and what deliveries need from it."""
 
     cluster: eks.Cluster | eks.ICluster
     """The CDK's cluster."""
@@ -26,40 +26,40 @@ class DeliveryTarget(Construct):
         self.deliveries: list[Delivery] = []
         """Every delivery to this cluster."""
         self.attached = False
-        """Whether the resources of its deliveries are made."""
+        """Whether the resources of its deliveries have been created."""
 
     @property
     def default_node_class(self) -> bool:
-        """Whether EKS makes the NodeClass ``default`` in this cluster."""
+        """Whether EKS creates the NodeClass ``default`` in this cluster."""
         raise AutoModeError.of(self.node.path, "", "this kind of cluster does not say whether it has built-in pools")
 
     @property
     def built_in_pools(self) -> Collection[str] | None:
-        """The pools that EKS keeps in this cluster, or ``None`` where that is not known."""
+        """The pools that EKS manages in this cluster, or ``None`` if that is not known."""
         return None
 
     @property
     def other_nodes(self) -> bool:
-        """Whether the cluster may have nodes that no NodePool makes: managed node groups, Fargate, hybrid nodes."""
+        """Whether the cluster may have nodes outside NodePools: managed node groups, Fargate, hybrid nodes."""
         return True
 
     @property
     def internet(self) -> bool | None:
-        """Whether nodes reach the internet, or ``None`` where that is not known."""
+        """Whether nodes reach the internet, or ``None`` if that is not known."""
         return None
 
     @property
     def charts_are_all_known(self) -> bool:
-        """Whether this app makes every chart of the cluster, so that something missing is an error."""
+        """Whether this app creates every chart of the cluster, so that a missing object is an error."""
         return True
 
     @property
     def delivery_dependencies(self) -> Sequence[IDependable]:
-        """What must be there before the first object is made, and stay until the last one is deleted."""
+        """What must exist before the first object is created and until the last one is deleted."""
         return ()
 
     def check_environment(self, where: str, scope: Construct, reason: str) -> None:
-        """Refuses a stack of another account or region, where nothing could be made for this cluster."""
+        """Refuses a stack in another account or region, where nothing can be created for this cluster."""
         stack, home = cdk.Stack.of(scope), cdk.Stack.of(self)
         if stack.environment != home.environment:
             raise AutoModeError.of(
@@ -70,7 +70,7 @@ class DeliveryTarget(Construct):
             )
 
     def check_deliverable(self, where: str) -> None:
-        """Refuses a delivery that could never arrive; called when one is made."""
+        """Refuses a delivery that could never arrive; called when a delivery is created."""
 
 
 class Delivery(Construct):
@@ -92,16 +92,16 @@ class Delivery(Construct):
         self.cluster = cluster
         self.chart = chart
         self.place = place
-        """Where the chart is, as ``rendering.render.place_of`` says it."""
+        """The chart's place, as ``rendering.render.place_of`` returns it."""
         self.removal_policy = removal_policy
         self.adopt = adopt
-        """Whether objects that all of the cluster has in common are taken over where they exist."""
+        """Whether existing cluster-scoped objects are taken over."""
         self.retain_namespaces = retain_namespaces
-        """Whether namespaces stay when their resources go."""
+        """Whether namespaces stay when their resources are deleted."""
         self.manifests: dict[ObjectKey, eks.KubernetesManifest] = {}
-        """The resources by object, filled when the app is synthesised."""
+        """The resources by object, filled at synthesis."""
         self.problems: list[Problem] = []
-        """What is wrong with the chart, filled when the app is synthesised; it fails the synthesis."""
+        """The problems of the chart, filled at synthesis, which they make fail."""
         self.rendered_constructs = 0
-        """How many constructs the chart had when its objects were read."""
+        """The number of constructs the chart had when its objects were read."""
         cluster.deliveries.append(self)

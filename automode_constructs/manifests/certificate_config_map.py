@@ -1,4 +1,4 @@
-"""The cluster's certificate authorities for workloads: a ConfigMap to be mounted."""
+"""The cluster's certificate authorities for workloads: a ConfigMap to mount."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ _FILE = "certificates.pem"
 class CertificateConfigMap(KubernetesObject):
     """A ConfigMap with the authorities that the cluster's nodes trust, for pods that mount it.
 
-    Creates an object of kind ``ConfigMap`` with one file, ``certificates.pem``. A pod trusts what is in its image,
-    until its program is told of this file: ``NODE_EXTRA_CA_CERTS`` adds it; ``SSL_CERT_FILE``, ``AWS_CA_BUNDLE`` and
-    ``REQUESTS_CA_BUNDLE`` put it in place of the public authorities, which does where all traffic takes the proxy.
+    Creates an object of kind ``ConfigMap`` with one file, ``certificates.pem``. A pod trusts only the authorities in
+    its image until you point its program to this file: ``NODE_EXTRA_CA_CERTS`` adds it; ``SSL_CERT_FILE``,
+    ``AWS_CA_BUNDLE`` and ``REQUESTS_CA_BUNDLE`` replace the public authorities with it, which is enough if all traffic
+    uses the proxy.
 
     Args:
-        scope: the cdk8s chart, or a construct in one; its namespace is the pods'.
+        scope: the cdk8s chart, or a construct in one, with the namespace of the pods.
         id: the construct's id.
-        values: what the cluster knows, with ``node_defaults.certificate_bundles``.
+        values: the cluster's values, with ``node_defaults.certificate_bundles``.
         name: the object's name. Default: the construct's id; we decide.
 
     Raises:
-        AutoModeError: when the cluster has no bundles, or one that is known only after deployment.
+        AutoModeError: if the cluster has no bundles, or has one that is known only after deployment.
 
     Source: Kubernetes, "ConfigMaps".
     """
 
     @checked_arguments
     def __init__(self, scope: Construct, id: str, *, values: ClusterValues, name: str | None = None) -> None:
-        # Late, for it loads what looks into certificates.
+        # Imported here because it loads the certificate parser.
         from automode_constructs.manifests.certificates import pem_text
 
         where = f"{scope.node.path}/{id}".removeprefix("/")

@@ -1,4 +1,4 @@
-"""Looks into certificate bundles: what nodes would not take, or should not be given."""
+"""Checks certificate bundles for what nodes would not accept or should not get."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from automode_constructs.tokens import is_token
 __all__ = ["MAX_BYTES", "check_bundles", "pem_text"]
 
 MAX_BYTES = 48 * 1024
-"""The most PEM text of all bundles. AWS names no limit; the object that carries them, encoded, has 100 KiB at most on
-its way through CloudFormation, and a few authorities of a company are far below."""
+"""The most PEM text of all bundles. AWS documents no limit; the object that carries them, encoded, has at most 100 KiB
+on its way through CloudFormation, and a few authorities of a company are far below."""
 
 
 def pem_text(bundle: CertificateBundle) -> str:
@@ -26,17 +26,17 @@ def pem_text(bundle: CertificateBundle) -> str:
 
 
 def check_bundles(where: str, field: str, bundles: Sequence[CertificateBundle], *, as_of: date) -> None:
-    """Refuses what is no certificate of an authority that is valid on a day.
+    """Refuses bundles that are not certificates of an authority, valid on a given day.
 
     Args:
         where: the construct path for the error.
         field: the field that holds the bundles.
-        bundles: the bundles; one whose data are a token is not looked into.
+        bundles: the bundles; a bundle whose data are a token is not inspected.
         as_of: the day.
 
     Raises:
-        AutoModeError: a bundle is named twice, is no PEM text, holds a private key, a certificate that is no
-            authority's, that has expired or is not valid yet; all bundles are too large together.
+        AutoModeError: a bundle name is used twice; a bundle is not PEM text, or contains a private key or a certificate
+            that does not belong to an authority, has expired or is not valid yet; the bundles together are too large.
     """
     problems: list[Problem] = []
     names = [bundle.name for bundle in bundles]

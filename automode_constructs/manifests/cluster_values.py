@@ -1,4 +1,4 @@
-"""What a cluster knows and its charts need, as one record of plain values."""
+"""The values that charts need from their cluster, as one record of plain values."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ T = TypeVar("T")
 class ClusterValues(KubeModel):
     """The plain values that charts are built from.
 
-    Through CloudFormation they are tokens (``AutoModeCluster.values``); for GitOps they are concrete, read from the
-    outputs of a deployment (``from_outputs``) or given.
+    With CloudFormation they are tokens (``AutoModeCluster.values``). For GitOps they are concrete values, read from the
+    outputs of a deployment (``from_outputs``) or given directly.
     """
 
     cluster_name: TokenOr[str]
@@ -40,7 +40,7 @@ class ClusterValues(KubeModel):
     region: TokenOr[str]
     """The cluster's region."""
     node_role: TokenOr[str] | None = None
-    """Name of the role of nodes outside EKS's built-in pools; this or ``instance_profile``."""
+    """Name of the role of nodes outside EKS's built-in pools; give this or ``instance_profile``."""
     instance_profile: TokenOr[str] | None = None
     """Name of the instance profile of such nodes."""
     node_subnets: ListOf[SubnetSelectorTerm]
@@ -54,14 +54,14 @@ class ClusterValues(KubeModel):
     volume_key_arn: TokenOr[str] | None = None
     """ARN of the KMS key for the volumes of nodes and workloads. Default: the account's EBS key."""
     storage_class: str | None = None
-    """Name of the default StorageClass; another volume key has another, for the key of a class cannot change. Default:
-    ``gp3``; we decide."""
+    """Name of the default StorageClass; it differs for another volume key, because the key of a class cannot change.
+    Default: ``gp3``; we decide."""
     node_tags: Mapping[TokenOr[str], TokenOr[str]] | None = None
     """AWS tags of the nodes. Default: only EKS's own."""
     node_defaults: NodeDefaults | None = None
-    """Further settings of the nodes, as the cluster completed them. Default: as EKS decides."""
+    """Further settings of the nodes, as completed by the cluster. Default: as EKS decides."""
     built_in_pools: bool
-    """Whether EKS keeps a built-in pool, and with it the NodeClass ``default``."""
+    """Whether EKS manages a built-in pool, and with it the NodeClass ``default``."""
 
     @checked_arguments
     def node_class_spec(
@@ -85,29 +85,29 @@ class ClusterValues(KubeModel):
         placement_group_selector: PlacementGroupSelector | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> NodeClassSpec:
-        """A NodeClass that fits the cluster: what is given goes before what the cluster says.
+        """A NodeClass that fits the cluster; the arguments take precedence over the cluster's values.
 
         Args:
             role: name of another role for these nodes; ``NodeRole`` makes one. Default: the cluster's.
-            instance_profile: name of another instance profile, in place of a role. Default: the cluster's.
+            instance_profile: name of another instance profile, instead of a role. Default: the cluster's.
             subnet_selector_terms: other subnets for these nodes. Default: the cluster's.
             security_group_selector_terms: other security groups for these nodes. Default: the cluster's.
             pod_subnet_selector_terms: other subnets for their pods. Default: the cluster's.
             pod_security_group_selector_terms: other security groups for their pods. Default: the cluster's.
             snat_policy: whether pod traffic that leaves the VPC takes the node's address. Default: the cluster's.
-            network_policy: what holds for pods without a network policy. Default: the cluster's.
+            network_policy: the rule for pods without a network policy. Default: the cluster's.
             network_policy_event_logs: whether nodes log network-policy events. Default: the cluster's.
-            ephemeral_storage: the nodes' data volume; the cluster's volume key is added where it names none.
-                Default: EKS's size on the cluster's volume key; we decide the key.
-            advanced_networking: network settings that go before the cluster's node defaults, field by field.
-                Default: only the cluster's.
-            advanced_security: security settings that go before the cluster's node defaults, field by field.
-                Default: only the cluster's.
+            ephemeral_storage: the nodes' data volume; the cluster's volume key is added if it names none. Default:
+                EKS's size with the cluster's volume key; we decide the key.
+            advanced_networking: network settings that override the cluster's node defaults, field by field. Default:
+                only the cluster's.
+            advanced_security: security settings that override the cluster's node defaults, field by field. Default:
+                only the cluster's.
             advanced_compute: hugepages, kubelet and kernel parameters. Default: as EKS decides.
-            certificate_bundles: authorities that these nodes trust besides the cluster's. Default: none.
+            certificate_bundles: authorities that these nodes trust in addition to the cluster's. Default: none.
             capacity_reservation_selector_terms: capacity reservations to use first. Default: none.
             placement_group_selector: the placement group of the nodes. Default: none.
-            tags: AWS tags besides the cluster's node tags. Default: none.
+            tags: AWS tags in addition to the cluster's node tags. Default: none.
 
         Raises:
             AutoModeError: for everything that ``NodeClassSpec`` refuses.
@@ -145,14 +145,14 @@ class ClusterValues(KubeModel):
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, Any], *, where: str) -> Self:
-        """Reads the output ``ClusterValues`` from what ``cdk deploy --outputs-file`` wrote.
+        """Reads the output ``ClusterValues`` from the file that ``cdk deploy --outputs-file`` wrote.
 
         Args:
-            outputs: stack names with their outputs.
+            outputs: the outputs, keyed by stack name.
             where: the file, for messages.
 
         Raises:
-            AutoModeError: when no stack or more than one has that output, or when it is no such record.
+            AutoModeError: if no stack or more than one has that output, or if it is not such a record.
         """
         found = [
             (stack, values["ClusterValues"])

@@ -18,15 +18,15 @@ def fields_at(place: str, model: type[KubeModel], *, but: Iterable[str] = ()) ->
     """The fields of a model, each with its path in the spec.
 
     Args:
-        place: where the model stands in the spec, such as ``template.spec``; ``""`` is the spec itself.
+        place: the model's path in the spec, such as ``template.spec``; ``""`` is the spec itself.
         model: the model.
-        but: fields that are no keywords.
+        but: fields that are not keywords.
     """
     return {name: f"{place}.{name}".removeprefix(".") for name in model.model_fields if name not in but}
 
 
 class FlatFields(Generic[Spec]):
-    """What a construct was given as ``spec``, as keywords, or as both.
+    """The fields given to a construct as ``spec``, as keywords, or as both.
 
     Args:
         where: the construct's path.
@@ -49,13 +49,13 @@ class FlatFields(Generic[Spec]):
         self._paths = {paths[name]: name for name in (paths if spec is None else self._values)}
 
     def merged(self, *, required: str = "") -> Spec:
-        """The spec with the keywords in it, judged as a whole.
+        """The spec with the keywords merged in, validated as a whole.
 
         Args:
-            required: the part of the spec that the model requires, which is made for the keywords.
+            required: the part of the spec that the model requires; it is created for the keywords.
 
         Raises:
-            AutoModeError: for a field that stands in both, and for everything else that is wrong; fields are named as
+            AutoModeError: for a field that is given in both, and for everything else that is wrong; fields are named as
                 they were given.
         """
         fields: dict[str, Any] = {}
@@ -85,11 +85,11 @@ class FlatFields(Generic[Spec]):
             raise AutoModeError(self._where, list(self.as_given(error.problems, rest))) from None
 
     def as_given(self, problems: Iterable[Problem], rest: str = "") -> Iterator[Problem]:
-        """Problems of the spec, their fields named by the keywords.
+        """Problems of the spec, with their fields named by the keywords.
 
         Args:
-            problems: the problems, their fields as paths in the spec.
-            rest: goes before the fields that are no keywords. Default: nothing.
+            problems: the problems, with their fields as paths in the spec.
+            rest: prefix for fields that are not keywords. Default: nothing.
         """
         for problem in problems:
             path = next((path for path in self._paths if _lies_in(problem.field, path)), None)
@@ -100,7 +100,7 @@ class FlatFields(Generic[Spec]):
 
 
 def _part(fields: dict[str, Any], path: str) -> dict[str, Any]:
-    """The fields at a path, as a mapping of their own that may be written to."""
+    """The fields at a path, as a separate mapping that may be modified."""
     for name in filter(None, path.split(".")):
         inner = fields.get(name)
         fields[name] = dict(vars(inner)) if isinstance(inner, KubeModel) else dict(inner or {})

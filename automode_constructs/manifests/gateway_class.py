@@ -12,7 +12,7 @@ __all__ = ["GatewayClass"]
 
 
 class GatewayClass(KubernetesObject):
-    """A GatewayClass whose Gateways one of Auto Mode's two controllers answers.
+    """A GatewayClass whose Gateways are handled by one of Auto Mode's two controllers.
 
     Creates an object of kind ``GatewayClass``. The cluster needs the Gateway API's kinds. Kubernetes refuses changes
     to ``controllerName`` of an existing class: a changed class needs a new name.

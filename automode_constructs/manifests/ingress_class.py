@@ -12,9 +12,9 @@ __all__ = ["IngressClass", "IngressClassParams"]
 
 
 class IngressClassParams(KubernetesObject):
-    """What the load balancers of an IngressClass are like.
+    """The settings of the load balancers of an IngressClass.
 
-    Creates an object of kind ``IngressClassParams``; ``scheme: internal`` is written when the spec leaves it open.
+    Creates an object of kind ``IngressClassParams``; ``scheme: internal`` is written if the spec does not set a scheme.
 
     Args:
         scope: the cdk8s chart, or a construct in one.
@@ -41,7 +41,7 @@ class IngressClassParams(KubernetesObject):
 
 
 class IngressClass(KubernetesObject):
-    """An IngressClass whose Ingresses Auto Mode answers with an Application Load Balancer.
+    """An IngressClass for whose Ingresses Auto Mode creates an Application Load Balancer.
 
     Creates an object of kind ``IngressClass`` for the controller ``eks.amazonaws.com/alb``.
 

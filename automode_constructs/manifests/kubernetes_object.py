@@ -1,4 +1,4 @@
-"""The base of our cdk8s constructs: one Kubernetes object with an explicit name and a door for unknown fields."""
+"""Base of our cdk8s constructs: one Kubernetes object with an explicit name and an escape hatch for unknown fields."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ __all__ = ["JOB_DONE", "JOB_FAILED", "KubernetesObject", "note_warning", "valida
 Spec = TypeVar("Spec", bound=KubeModel)
 
 _ID_TAKEN = "There is already a Construct with name"
-"""How the constructs library says so."""
+"""How the constructs library expresses that."""
 
 WARNING_METADATA = "automode:warning"
-"""Type of the construct metadata by which a chart's warning travels to the CDK app."""
+"""Type of the construct metadata that carries a chart's warning to the CDK app."""
 
 
 WAIT_METADATA = "automode:wait"
-"""Type of the construct metadata that says when an object counts as made."""
+"""Type of the construct metadata that says when an object counts as ready."""
 
 
 JOB_DONE = ".status.completionTime"
-"""A Job has it when it succeeded, and only then."""
+"""A Job has this if it succeeded, and only then."""
 
 JOB_FAILED = "".join(
     f'range .status.conditions[?(@.type=="{condition}")]}}{{.type}} ({{.reason}}): {{.message}}. {{end}}{{'
     for condition in ("FailureTarget", "Failed")
 ).removesuffix("}{")
-"""Why a Job failed. Since Kubernetes 1.31 ``FailureTarget`` comes at once, ``Failed`` when its pods are gone."""
+"""Why a Job failed. Since Kubernetes 1.31, ``FailureTarget`` is set at once, ``Failed`` when its pods are gone."""
 
 
 def wait_for(api_object: cdk8s.ApiObject, json_path: str | None = None, *, gives_up: str | None = None) -> None:
-    """Has what comes after an object wait until the cluster answers a JSON path of it, such as ``.status.succeeded``.
+    """Makes dependents of an object wait until a JSON path of it has a value, such as ``.status.succeeded``.
 
-    In a deployment by CloudFormation only: YAML for GitOps waits for nothing. The wait ends after 14 minutes, and the
-    deployment fails then. It fails within a minute of an answer to ``gives_up``, whose words the event quotes.
+    Applies only to deployment by CloudFormation: YAML for GitOps waits for nothing. The wait ends after 14 minutes, and
+    the deployment then fails. It fails within a minute once ``gives_up`` has a value; the event quotes that value.
 
     Args:
         api_object: the object.
-        json_path: as ``kubectl get -o jsonpath`` takes it, without braces. Default for a Job: that it succeeded.
-        gives_up: the same for what says that the object will never be ready, and why. Default for a Job: that it
+        json_path: the path as for ``kubectl get -o jsonpath``, without braces. Default for a Job: that it succeeded.
+        gives_up: the path whose value says that the object will never be ready, and why. Default for a Job: that it
             failed, with its reason and message; else none.
 
     Raises:
-        AutoModeError: without ``json_path`` for what is no Job.
+        AutoModeError: without ``json_path`` for an object that is not a Job.
 
     Source: Kubernetes documentation, "JSONPath Support"; API reference, ``JobStatus``.
     """
@@ -71,12 +71,12 @@ def wait_for(api_object: cdk8s.ApiObject, json_path: str | None = None, *, gives
 
 
 def note_warning(construct: Construct, rule: str, message: str) -> None:
-    """Leaves a warning on a cdk8s construct; delivery repeats it in the CDK app, where it can be acknowledged."""
+    """Adds a warning to a cdk8s construct; delivery repeats it in the CDK app, where it can be acknowledged."""
     construct.node.add_metadata(WARNING_METADATA, {"rule": rule, "message": message})
 
 
 def validated(scope: Construct, id: str, spec: Spec, *, field: str = "spec") -> Spec:
-    """The spec of a construct that is about to be made, judged anew: a copy may have been changed unjudged.
+    """The spec of a construct about to be created, validated again: a copy may have been changed without validation.
 
     Args:
         scope: the construct's scope.
@@ -85,7 +85,7 @@ def validated(scope: Construct, id: str, spec: Spec, *, field: str = "spec") -> 
         field: the argument that holds it.
 
     Raises:
-        AutoModeError: with everything that is wrong with the spec, the construct's path and the argument in front.
+        AutoModeError: with everything that is wrong with the spec, prefixed by the construct's path and the argument.
     """
     try:
         return spec.validated()
@@ -98,19 +98,19 @@ class KubernetesObject(cdk8s.ApiObject):
 
     Args:
         scope: the cdk8s chart, or a construct in one.
-        id: the construct's id. Objects of several kinds may have the same one; in the tree, all but the first then have
-            their kind behind it.
+        id: the construct's id. Objects of different kinds may share an id; in the tree, all but the first then have
+            their kind appended.
         api_version: group and version.
         kind: kind.
         body: the object without ``apiVersion``, ``kind`` and ``metadata``.
         name: ``metadata.name``. Default: the construct's id; we decide, so that names stay the same when code moves.
-        longest_name: the most characters the name may have.
+        longest_name: the maximum length of the name in characters.
         annotations: ``metadata.annotations``. Default: none.
-        cluster_scoped: whether the kind knows no namespace, so that the chart's must not be written.
-        warnings: what is risky about the object; delivery repeats it in the CDK app.
+        cluster_scoped: whether the kind has no namespace, so that the chart's must not be written.
+        warnings: warnings about the object; delivery repeats them in the CDK app.
 
     Raises:
-        AutoModeError: when the name is no Kubernetes name, or the scope is in no cdk8s chart.
+        AutoModeError: if the name is not a valid Kubernetes name, or the scope is not in a cdk8s chart.
     """
 
     @checked_arguments
@@ -128,7 +128,7 @@ class KubernetesObject(cdk8s.ApiObject):
         cluster_scoped: bool = True,
         warnings: Iterable[Problem] = (),
     ) -> None:
-        where = f"{scope.node.path}/{id}".removeprefix("/")  # every look at a node is a message to Node.js
+        where = f"{scope.node.path}/{id}".removeprefix("/")  # every access to a node is a message to Node.js
         name = kubernetes_name(where, id if name is None else name, longest=longest_name)
         chart = _chart_of(scope, where)
         self._where = where
@@ -155,16 +155,16 @@ class KubernetesObject(cdk8s.ApiObject):
 
     @checked_arguments
     def add_override(self, path: str, value: object) -> None:
-        r"""Writes a field this library does not know yet, past all checks.
+        r"""Sets a field this library does not know yet, bypassing all checks.
 
         Args:
             path: dotted, in the manifest's camelCase: ``spec.template.spec.newField``; a number is a list index, a
                 dot inside a key is written ``\.``.
-            value: what to write, as plain data; an existing value is replaced, ``None`` takes it away.
+            value: what to write, as plain data; it replaces an existing value, and ``None`` removes it.
 
         Raises:
-            AutoModeError: when the path leads through something that is no mapping or list, or to what makes the
-                object the one it is; when the value is not plain data.
+            AutoModeError: if the path goes through something that is not a mapping or list, or to a field that
+                identifies the object; if the value is not plain data.
         """
         *outer, last = [part.replace(r"\.", ".") for part in re.split(r"(?<!\\)\.", path)]
         if not last or not all(outer) or (outer or [last])[0] in {"apiVersion", "kind", "metadata"}:
@@ -179,7 +179,7 @@ class KubernetesObject(cdk8s.ApiObject):
         for position, part in enumerate(outer):
             inner = _step(at, part)
             if inner is None:
-                # JSON patches cannot add below what is not there: add the missing rest as one value.
+                # JSON patches cannot add below a missing path: add the missing rest as one value.
                 for missing in reversed([*outer[position + 1 :], last]):
                     value = value if value is None else {missing: value}
                 outer, last = outer[:position], part
@@ -211,7 +211,7 @@ class KubernetesObject(cdk8s.ApiObject):
 
 
 def _id_beside(scope: Construct, id: str, kind: str, where: str) -> str:
-    """An id for an object whose own is that of an object of another kind: Kubernetes' names are unique by kind only."""
+    """An id for an object whose id is taken by another kind: Kubernetes names are unique only within a kind."""
     beside = f"{id}-{kind}"
     for taken in (id, beside):
         other = scope.node.try_find_child(taken)
@@ -252,7 +252,7 @@ def _step(at: object, part: str) -> object | None:
 
 
 def _plain(where: str, path: str, value: Any) -> Any:
-    """A copy of plain data. cdk8s would write anything else as a text such as ``<unresolved-token>``."""
+    """A copy of plain data. cdk8s would write anything else as a string such as ``<unresolved-token>``."""
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         inner = {key: _plain(where, f"{path}.{key}".removeprefix("."), item) for key, item in value.items()}
         return {key: item for key, item in inner.items() if item is not None}

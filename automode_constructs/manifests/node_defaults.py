@@ -1,4 +1,4 @@
-"""What is said once on the cluster and holds for every node that this library makes."""
+"""Settings given once on the cluster that apply to every NodeClass of this library."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def _proxy(url: str) -> str:
 
 
 class NodeDefaults(KubeModel):
-    """Settings of every NodeClass that ``ClusterValues.node_class_spec`` makes.
+    """Settings of every NodeClass that ``ClusterValues.node_class_spec`` creates.
 
-    EKS's built-in pools run on a NodeClass of EKS's own, which carries none of them: beside built-in pools, what is
-    asked for here is an error of the cluster.
+    EKS's built-in pools use EKS's own NodeClass, which has none of these settings: together with built-in pools,
+    setting any of them is an error of the cluster.
 
     Source: EKS User Guide, "Create a Node Class for Amazon EKS".
     """
@@ -45,38 +45,39 @@ class NodeDefaults(KubeModel):
     Default: True in GovCloud, where we decide; elsewhere false, as EKS decides.
     """
     kernel_lockdown: KernelLockdown | None = None
-    """How far the kernel keeps root from changing it; both spellings of ``AdvancedSecurity``
-    pass. Default: not documented; EKS decides."""
+    """How far the kernel prevents root from changing it; both spellings of ``AdvancedSecurity``
+    are accepted. Default: not documented; EKS decides."""
     https_proxy: TokenOr[Annotated[str, AfterValidator(_proxy)]] | None = None
-    """The forward proxy, ``http://host:port``, at most 255 characters; image pulls of the nodes take it, and the
-    kubectl handler. Default: none."""
+    """The forward proxy, ``http://host:port``, at most 255 characters; the nodes' image pulls and the kubectl
+    handler use it. Default: none."""
     no_proxy: ListOf[TokenOr[Annotated[str, Field(min_length=1, max_length=255)]]] | None = None
-    """What else is reached without the proxy, entries of 1 to 255 characters. The cluster adds what always belongs
-    there (metadata service, its own names, its networks, the VPC's endpoints), 50 entries in all.
+    """Further destinations that bypass the proxy, entries of 1 to 255 characters. The cluster adds those that always do
+    (metadata service, its own names, its networks, the VPC's endpoints), 50 entries in all.
 
     Default: only what the cluster adds; we decide.
     """
     certificate_bundles: ListOf[CertificateBundle] | None = None
-    """Authorities that nodes trust beside the public ones; ``CertificateBundle.from_pem`` makes one. Default: none."""
+    """Authorities that nodes trust besides the public ones; ``CertificateBundle.from_pem`` makes one. Default: none."""
     associate_public_ip: bool | None = None
-    """Whether nodes get a public IPv4 address. A policy of an organization that demands ``false`` wants it written.
+    """Whether nodes get a public IPv4 address. An organization policy that demands ``false`` requires the field to be
+    written.
 
     Default: not written; what the subnet says, as EC2 decides (no, in our subnets).
     """
     snat_policy: Literal["Random", "Disabled"] | None = None
     """Whether pod traffic that leaves the VPC takes the node's address. Default: ``Random``, as EKS decides."""
     network_policy: Literal["DefaultAllow", "DefaultDeny"] | None = None
-    """What holds for pods without a network policy. Default: ``DefaultAllow``, as EKS decides."""
+    """The rule for pods without a network policy. Default: ``DefaultAllow``, as EKS decides."""
     network_policy_event_logs: Literal["Enabled", "Disabled"] | None = None
-    """Whether nodes log network-policy events to a file of theirs. Default: ``Disabled``, as EKS decides."""
+    """Whether nodes log network-policy events to a local file. Default: ``Disabled``, as EKS decides."""
     enable_v4_egress: bool | None = None
-    """Whether pods of an IPv6 cluster get a way out over IPv4, which network policies do not cover.
+    """Whether pods of an IPv6 cluster get egress over IPv4, which network policies do not cover.
 
     Default: true, as EKS decides.
     """
 
     def asked_for(self) -> list[str]:
-        """The fields that nodes of EKS's own NodeClass would not have: those set to other than EKS's default."""
+        """The fields that EKS's own NodeClass does not have: those set to something other than EKS's default."""
         return [
             name
             for name in type(self).model_fields
@@ -84,7 +85,7 @@ class NodeDefaults(KubeModel):
         ]
 
     def advanced_networking(self, given: AdvancedNetworking | None = None) -> AdvancedNetworking | None:
-        """The network settings of a NodeClass; what ``given`` sets goes before the defaults."""
+        """The network settings of a NodeClass; ``given`` overrides the defaults."""
         settings: dict[str, Any] = {
             "associate_public_ip_address": self.associate_public_ip,
             "https_proxy": self.https_proxy,
@@ -94,7 +95,7 @@ class NodeDefaults(KubeModel):
         return _filled(AdvancedNetworking, settings, given)
 
     def advanced_security(self, given: AdvancedSecurity | None = None) -> AdvancedSecurity | None:
-        """The security settings of a NodeClass; what ``given`` sets goes before the defaults."""
+        """The security settings of a NodeClass; ``given`` overrides the defaults."""
         settings: dict[str, Any] = {"fips": self.fips, "kernel_lockdown": self.kernel_lockdown}
         return _filled(AdvancedSecurity, settings, given)
 
@@ -106,7 +107,7 @@ class NodeDefaults(KubeModel):
 
 
 def _filled(model: type[Settings], defaults: Mapping[str, Any], given: Settings | None) -> Settings | None:
-    """The defaults with what is given before them, field by field; nothing where neither says anything."""
+    """The defaults, overridden by the given values field by field; nothing if neither sets anything."""
     settings = {**defaults, **{name: value for name, value in vars(given or model()).items() if value is not None}}
     return model(**settings) if any(value is not None for value in settings.values()) else None
 

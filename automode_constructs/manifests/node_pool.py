@@ -31,7 +31,7 @@ from automode_constructs.specs.pools.requirement import Requirement
 __all__ = ["NodePool"]
 
 EXTERNAL_CLASS_METADATA = "automode:external-node-class"
-"""Type of the construct metadata that says: this pool's NodeClass is knowingly made elsewhere."""
+"""Type of the construct metadata that says: this pool's NodeClass is deliberately created elsewhere."""
 
 DEFAULT_CONSOLIDATION_POLICY = "WhenEmptyOrUnderutilized"
 DEFAULT_CONSOLIDATE_AFTER = "30s"
@@ -48,41 +48,42 @@ FIELDS = {
 class NodePool(KubernetesObject):
     """A NodePool: which nodes Auto Mode may launch for waiting pods.
 
-    Creates an object of kind ``NodePool`` that points at ``node_class``. Its fields are keywords, or stand in
-    ``spec``, which has the manifest's own form, or some here and some there. What is left open and EKS would decide
-    differently over time is written out: ``consolidationPolicy: WhenEmptyOrUnderutilized`` and ``consolidateAfter:
-    30s`` (as EKS's built-in pools have them; not for static pools, which do not consolidate), ``expireAfter: 336h``,
+    Creates an object of kind ``NodePool`` that points at ``node_class``. Give its fields as keywords, in ``spec``,
+    which has the manifest's own form, or partly in each. Fields that are not set and whose EKS default could change
+    over time are written out: ``consolidationPolicy: WhenEmptyOrUnderutilized`` and ``consolidateAfter: 30s`` (as EKS's
+    built-in pools have them; not for static pools, which do not consolidate), ``expireAfter: 336h``,
     ``terminationGracePeriod: 24h``.
 
     Args:
         scope: the cdk8s chart, or a construct in one.
         id: the construct's id.
         node_class: the NodeClass of the pool's nodes, or ``NodeClass.from_name(...)``.
-        requirements: which instances the pool may launch, at most 100 requirements, all of which must hold; must be
+        requirements: which instances the pool may launch, at most 100 requirements, all of which must be met; must be
             given unless ``spec`` is.
         taints: taints of the nodes. Default: none.
         startup_taints: taints that a DaemonSet removes once it is ready. Default: none.
         labels: labels of the nodes, at most 100. Default: none.
         annotations: annotations of the nodes. Default: none.
-        expire_after: the nodes' age at which they are replaced, such as ``240h``. Default: ``336h``; we decide, as Auto
-            Mode does.
-        termination_grace_period: how long a node drains before the rest of its pods is ended; with ``expire_after`` at
-            most 504h. Default: ``24h``; we decide, as Auto Mode does.
-        limits: the most the pool may hold of each resource (``cpu``, ``memory``, ``nvidia.com/gpu``, ``nodes``).
-            Default: no limit, as Karpenter decides.
-        weight: which pool is tried first, 1 to 100, higher first. Default: 0, as Karpenter decides.
-        replicas: makes a static pool of this many nodes. Default: not set; the pool follows the pods.
+        expire_after: the age at which nodes are replaced, such as ``240h``. Default: ``336h``; we decide, as Auto Mode
+            does.
+        termination_grace_period: how long a node drains before its remaining pods are terminated; with ``expire_after``
+            at most 504h. Default: ``24h``; we decide, as Auto Mode does.
+        limits: the maximum of each resource in the pool (``cpu``, ``memory``, ``nvidia.com/gpu``, ``nodes``). Default:
+            no limit, as Karpenter decides.
+        weight: the order in which pools are tried, 1 to 100, higher first. Default: 0, as Karpenter decides.
+        replicas: makes this a static pool with this many nodes. Default: not set; the pool follows the pods.
         consolidation_policy: which nodes may be consolidated. Default: ``WhenEmptyOrUnderutilized``; we decide.
-        consolidate_after: how long a node stays empty or underused before it may go, or ``Never``. Default: ``30s``;
-            we decide.
-        budgets: limits on how many nodes go at once, at most 50. Default: 10 % of the nodes, as Karpenter decides.
-        spec: the pool in the manifest's form. Default: none; the keywords say all.
+        consolidate_after: how long a node stays empty or underused before it may be removed, or ``Never``. Default:
+            ``30s``; we decide.
+        budgets: limits on how many nodes are disrupted at once, at most 50 budgets. Default: 10 % of the nodes, as
+            Karpenter decides.
+        spec: the pool in the manifest's form. Default: none; the keywords give all fields.
         name: the NodePool's name, at most 63 characters, because nodes carry it as a label.
             Default: the construct's id; we decide.
 
     Raises:
         AutoModeError: for the names ``system`` and ``general-purpose``, which belong to EKS; for a spec that already
-            names another NodeClass; for a field that is a keyword and in ``spec``; for everything that
+            names another NodeClass; for a field given both as a keyword and in ``spec``; for everything that
             ``NodePoolSpec`` refuses.
 
     Source: EKS User Guide, "Create a Node Pool for EKS Auto Mode".
@@ -166,7 +167,7 @@ class NodePool(KubernetesObject):
             self.node.add_metadata(EXTERNAL_CLASS_METADATA, class_name)
 
     def instance_types(self) -> tuple[InstanceType, ...]:
-        """The instance types that the pool admits, of those we know: cheapest first, then by name."""
+        """The instance types known to the library that the pool admits: cheapest first, then by name."""
         return self.spec.instance_types()
 
 

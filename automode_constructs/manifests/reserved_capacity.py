@@ -22,8 +22,8 @@ from automode_constructs.specs.pools.requirement import Requirement
 __all__ = ["DAYS_OF_WARNING", "ReservedCapacity"]
 
 DAYS_OF_WARNING = 7
-"""How many days before a reservation's last one a warning begins. We chose it: a working week in which to extend the
-reservation or to move the work."""
+"""How many days before a reservation's last day the warning starts. We chose a working week, to extend
+the reservation or move the work."""
 
 _OPEN_MATCHING = "automode:OpenMatchingEnds"
 
@@ -35,23 +35,25 @@ class ReservedCapacity(Construct):
     type ``reserved``; nodes get the labels ``eks.amazonaws.com/capacity-reservation-id``, ``-type`` and
     ``-interruptible``.
 
-    One NodeClass that selects reservations ends the open matching of On-Demand Capacity Reservations for every
-    NodeClass of the cluster: hence the warning ``automode:OpenMatchingEnds``, once a chart. From seven days before a
-    reservation's last one there is a warning ``automode:ReservationEnds``, after it an error. EC2 begins to end the
-    instances of a Capacity Block half an hour before the block's own end; open-source Karpenter drains ten minutes
-    earlier, and that Auto Mode does so too is not documented (?).
+    A single NodeClass that selects reservations ends the open matching of On-Demand Capacity Reservations for every
+    NodeClass of the cluster; the warning ``automode:OpenMatchingEnds`` says so, once per chart. Starting seven days
+    before a reservation's last day there is a warning ``automode:ReservationEnds``, and after that day an error. EC2
+    starts terminating the instances of a Capacity Block half an hour before the block ends. Open-source Karpenter
+    drains ten minutes earlier; that Auto Mode does so too is not documented (?).
 
     Args:
         scope: the cdk8s chart, or a construct in one.
         id: the construct's id.
         reservation: the reservation.
-        node_class_spec: what the nodes get besides; ``ClusterValues.node_class_spec`` makes one that fits the cluster.
-        spec: the pool, without what the reservation says: taints, limits, lifetime, further requirements.
-            Default: nothing more than the reservation says.
+        node_class_spec: the other settings of the nodes; ``ClusterValues.node_class_spec`` creates one that fits the
+            cluster.
+        spec: the pool, without what the reservation determines: taints, limits, lifetime, further requirements.
+            Default: only what the reservation determines.
         name: the name of the NodeClass and of the NodePool. Default: the construct's id; we decide.
-        fallback: capacity types to take when the reservation is full. Default: none; we decide, so that nothing is
-            paid besides what is reserved.
-        as_of: the day the reservation's end is held against. Default: the day the library's calendar was last checked.
+        fallback: capacity types to use when the reservation is full. Default: none; we decide, so that you pay for
+            nothing beyond the reservation.
+        as_of: the day against which the reservation's end is checked. Default: the day the library's calendar was last
+            checked.
 
     Raises:
         AutoModeError: for a reservation that has ended; for a ``node_class_spec`` that selects reservations itself;
@@ -117,7 +119,7 @@ class ReservedCapacity(Construct):
 
 
 def _tell_of_open_matching(chart: cdk8s.Chart, node_class: str) -> None:
-    # It is about the cluster: once a chart is enough.
+    # It concerns the cluster: once per chart is enough.
     told = [entry.data["rule"] for entry in chart.node.metadata if entry.type == WARNING_METADATA]
     if _OPEN_MATCHING not in told:
         note_warning(
@@ -129,7 +131,7 @@ def _tell_of_open_matching(chart: cdk8s.Chart, node_class: str) -> None:
 
 
 def _with(required: Sequence[Requirement], spec: NodePoolSpec | None) -> NodePoolSpec:
-    """The pool with the reservation's requirements before its own, judged as a whole."""
+    """The pool with the reservation's requirements before its own, validated as a whole."""
     if spec is None:
         return NodePoolSpec(template=NodeClaimTemplate(spec=NodeClaimSpec(requirements=required)))
     nodes = spec.template.spec

@@ -1,4 +1,4 @@
-"""A fixed number of nodes, spread evenly over zones where that is asked for."""
+"""A fixed number of nodes, on request spread evenly over zones."""
 
 from __future__ import annotations
 
@@ -20,32 +20,33 @@ __all__ = ["StaticNodePools"]
 
 
 class StaticNodePools(Construct):
-    """Static NodePools: their number of nodes is fixed, whether there are pods for them or not.
+    """Static NodePools: their number of nodes is fixed, with or without pods for them.
 
-    Creates one NodePool, or with ``zones`` one for each zone and an even share of the nodes in each: a single static
-    pool over several zones spreads its nodes as it happens.
+    Creates one NodePool, or with ``zones`` one for each zone with an even share of the nodes: a single static pool over
+    several zones does not guarantee an even spread.
 
     The number is fixed, the nodes are not. Auto Mode replaces each node when it expires (after 336h, and at most 21
-    days with its grace period) or drifts from a new image, and consolidates none. The new node comes before the old
-    one goes where ``limits.nodes`` leaves room. An existing pool never changes between static and dynamic, so that
-    this needs new names where dynamic pools were.
+    days with its grace period) or drifts from a new image, and consolidates none. The new node is launched before the
+    old one is removed if ``limits.nodes`` leaves room. An existing pool can never change between static and dynamic, so
+    static pools need new names if they replace dynamic ones.
 
     Args:
         scope: the cdk8s chart, or a construct in one.
         id: the construct's id.
         node_class: the NodeClass of the nodes, or ``NodeClass.from_name(...)``.
         spec: the pools, without ``replicas``, ``limits`` and ``weight``.
-        replicas: nodes of all pools together, 0 or more; they cost money from the first minute.
-        zones: zones to spread the nodes over; with a remainder, the first ones get one more. Default: one pool, whose
-            nodes Auto Mode puts in the NodeClass's zones as it decides.
-        room: nodes that each pool may have above its share while it replaces some. Default: a tenth of the share,
-            rounded up; we decide, because that is how many Karpenter replaces at once without a disruption budget.
-        name: the name of the pool; with ``zones``, the pools are called ``<name>-<zone>``.
-            Default: the construct's id; we decide.
+        replicas: the total number of nodes in all pools, 0 or more; they cost money from the first minute.
+        zones: zones to spread the nodes over; if there is a remainder, the first zones get one more node. Default: one
+            pool; Auto Mode decides in which of the NodeClass's zones its nodes run.
+        room: the number of nodes that each pool may have above its share during replacement. Default: a tenth of the
+            share, rounded up; we decide, because that is how many Karpenter replaces at once without a disruption
+            budget.
+        name: the name of the pool; with ``zones``, the pools are named ``<name>-<zone>``. Default: the construct's id;
+            we decide.
 
     Raises:
         AutoModeError: for fewer nodes than zones, a zone named twice or known only after deployment; for a ``spec``
-            that has ``replicas``, ``limits`` or ``weight``, or that no instance type fits.
+            that has ``replicas``, ``limits`` or ``weight``, or that no instance type satisfies.
 
     Source: EKS User Guide, "Static Capacity Node Pools in EKS Auto Mode"; CRD ``nodepools.karpenter.sh``.
     """
@@ -83,7 +84,7 @@ class StaticNodePools(Construct):
             )
             for zone, made in specs.items()
         }
-        """The pools by their zones; a single pool has the key ``""``."""
+        """The pools, keyed by zone; a single pool has the key ``""``."""
 
 
 def _check(where: str, spec: NodePoolSpec, replicas: int, zones: Sequence[str], room: int | None) -> None:

@@ -18,10 +18,10 @@ __all__ = ["StorageClass"]
 
 
 class StorageClass(KubernetesObject):
-    """A StorageClass for Auto Mode's EBS driver; a fresh cluster has none.
+    """A StorageClass for Auto Mode's EBS driver; a new cluster has none.
 
-    Creates an object of kind ``StorageClass``. What the spec leaves open is written as: encrypted, made in the zone
-    of the first pod (``WaitForFirstConsumer``), on Auto Mode nodes only. Kubernetes refuses changes to
+    Creates an object of kind ``StorageClass``. Fields that the spec does not set are written as: encrypted, created in
+    the zone of the first pod (``WaitForFirstConsumer``), on Auto Mode nodes only. Kubernetes refuses changes to
     ``provisioner``, ``parameters``, ``reclaimPolicy`` and ``volumeBindingMode`` of an existing class: a changed class
     needs a new name.
 

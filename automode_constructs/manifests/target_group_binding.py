@@ -12,7 +12,7 @@ __all__ = ["TargetGroupBinding"]
 
 
 class TargetGroupBinding(KubernetesObject):
-    """Registers the pods or nodes of a Service in a target group that exists.
+    """Registers the pods or nodes of a Service in an existing target group.
 
     Creates an object of kind ``TargetGroupBinding`` in the chart's namespace, which must be the Service's. The target
     group needs the tag ``eks:eks-cluster-name`` with the cluster's name. **Deleting the binding, or the cluster,

@@ -12,7 +12,7 @@ __all__ = ["VolumeAttributesClass"]
 
 
 class VolumeAttributesClass(KubernetesObject):
-    """A VolumeAttributesClass: what a claim that names it has its EBS volume changed to.
+    """A VolumeAttributesClass: the attributes applied to the EBS volume of a claim that names it.
 
     Creates an object of kind ``VolumeAttributesClass``. Needs Kubernetes 1.34. Kubernetes refuses changes to
     ``driverName`` and ``parameters`` of an existing class: a changed class needs a new name.

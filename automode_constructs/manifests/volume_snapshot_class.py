@@ -15,7 +15,7 @@ class VolumeSnapshotClass(KubernetesObject):
     """A VolumeSnapshotClass for Auto Mode's EBS driver.
 
     Creates an object of kind ``VolumeSnapshotClass``. The cluster needs the CSI snapshot controller add-on, which
-    brings the kind.
+    installs the kind.
 
     Args:
         scope: the cdk8s chart, or a construct in one.

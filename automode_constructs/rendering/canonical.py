@@ -1,4 +1,4 @@
-"""Objects of Kubernetes' own kinds in the form in which the API server gives them back."""
+"""Objects of Kubernetes' built-in kinds in the form in which the API server returns them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OWN_GROUPS = frozenset(
         "storage.k8s.io",
     }
 )
-"""Groups whose objects the API server reads into types of its own; a custom resource stays as it was written."""
+"""Groups whose objects the API server decodes into its own types; a custom resource stays as written."""
 
 _TEXTS = frozenset(
     {
@@ -38,7 +38,7 @@ _TEXTS = frozenset(
         "volumeAttributes",
     }
 )
-"""Fields that map names to texts: what stands in them is nobody's quantity, and empty they are absent."""
+"""Fields that map names to strings: their values are never quantities, and empty ones are omitted."""
 
 _AMOUNTS = frozenset(
     {
@@ -55,13 +55,13 @@ _AMOUNTS = frozenset(
         "requests",
     }
 )
-"""Fields that map resources to quantities; empty they are absent."""
+"""Fields that map resources to quantities; empty ones are omitted."""
 
 _AMOUNT = frozenset({"averageValue", "divisor", "sizeLimit"})
-"""Fields that are a quantity."""
+"""Fields that contain a quantity."""
 
 _NEVER_ABSENT = frozenset({"containers", "limits", "nodeSelectorTerms", "paths", "rules", "sources", "verbs"})
-"""Lists that Kubernetes writes when they are empty, too."""
+"""Lists that Kubernetes writes even when they are empty."""
 
 _ZERO_IS_ABSENT = frozenset(
     {
@@ -76,15 +76,15 @@ _ZERO_IS_ABSENT = frozenset(
         "tty",
     }
 )
-"""Switches and numbers that Kubernetes leaves out when they are false or 0."""
+"""Booleans and numbers that Kubernetes omits when they are false or 0."""
 
 
 def in_kubernetes_form(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The same object as the API server gives it back, so that whoever compares the two finds them equal.
+    """The same object as the API server returns it, so that a comparison finds the two equal.
 
-    Quantities are canonical texts (``1024Mi`` is ``1Gi``, the number 1 is ``"1"``), and what Kubernetes leaves out when
-    it is empty or zero is absent. It is done for kinds of Kubernetes' own, whoever wrote them, and for the
-    metadata of all; custom resources stay as they are, for the API server keeps them so.
+    Quantities become canonical strings (``1024Mi`` is ``1Gi``, the number 1 is ``"1"``), and fields that Kubernetes
+    omits when empty or zero are omitted. This applies to Kubernetes' built-in kinds, whoever wrote them, and to the
+    metadata of all objects; custom resources stay as they are, because the API server keeps them unchanged.
 
     Source: Kubernetes API conventions, "Optional vs. Required", and the types of ``k8s.io/api``.
     """
@@ -116,7 +116,7 @@ def _value(name: str, value: Any, beside: Mapping[str, Any]) -> Any:
         if name in _AMOUNTS and all(_is_amount(amount) for amount in value.values()):
             return {resource: canonical(amount) for resource, amount in value.items()}
         return _mapping(value)
-    # The target of a HorizontalPodAutoscaler has its quantity under a name that is common elsewhere.
+    # The target of a HorizontalPodAutoscaler has its quantity under a name that is also common elsewhere.
     if _is_amount(value) and (name in _AMOUNT or (name == "value" and beside.get("type") == "Value")):
         return canonical(value)
     return value

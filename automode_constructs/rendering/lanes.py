@@ -1,4 +1,4 @@
-"""Steps in a few lanes: none before what it needs, never more at a time than there are lanes, and soon done."""
+"""Schedules steps in a few lanes: each after what it needs, never more at a time than lanes, and done early."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ __all__ = ["Step", "in_lanes"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """Something that takes its time and comes after other steps."""
+    """Something that takes time and comes after other steps."""
 
     needs: frozenset[int] = frozenset()
     """The numbers of the steps that come before it; all are lower than its own."""
     length: int = 1
-    """How long it takes, as far as known."""
+    """Its expected duration, as far as known."""
     beside: int | None = None
-    """The number of the step that it begins with at the earliest; it is lower than its own."""
+    """The number of a step: this one starts together with it at the earliest. It is lower than its own."""
 
 
 def in_lanes(steps: Sequence[Step], lanes: int, *, keep_order: bool = False) -> list[list[int]]:
-    """For each step those that it waits for directly, one of each lane at most.
+    """For each step, the steps that it waits for directly, at most one from each lane.
 
-    Who waits for these has waited for all it needs, and there are never more steps under way than lanes, however long
-    each takes in fact. The steps on which the longest way depends begin first.
+    A step that waits for these has waited for everything it needs, and there are never more steps in progress than
+    lanes, however long each takes in fact. Steps on the critical path start first.
 
     Args:
         steps: the steps.
-        lanes: how many may be under way at a time.
+        lanes: how many may be in progress at a time.
         keep_order: whether no step may wait for one with a higher number.
     """
     assigned = [[*range(lane, len(steps), lanes)] for lane in range(lanes)] if keep_order else _assigned(steps, lanes)
@@ -45,7 +45,7 @@ def in_lanes(steps: Sequence[Step], lanes: int, *, keep_order: bool = False) -> 
 
 
 def _assigned(steps: Sequence[Step], lanes: int) -> list[list[int]]:
-    """The steps of each lane, as whoever is free takes up what the longest way depends on."""
+    """The steps of each lane: a free lane takes the step with the longest path behind it."""
     ways = _longest_ways(steps)
     waiting = [len(step.needs) + (step.beside is not None) for step in steps]
     followers: list[list[int]] = [[] for _ in steps]
@@ -75,7 +75,7 @@ def _assigned(steps: Sequence[Step], lanes: int) -> list[list[int]]:
             heapq.heappush(ready, (-ways[number], number))
         number = heapq.heappop(ready)[1]
         free = [lane for lane in range(lanes) if free_at[lane] <= now]
-        # Behind something that it needs anyway it waits for nothing more.
+        # Behind a step that it needs anyway, it has no additional wait.
         lane = next((each for each in free if {*assigned[each][-1:]} & steps[number].needs), free[0])
         assigned[lane].append(number)
         free_at[lane] = now + steps[number].length
@@ -87,7 +87,7 @@ def _assigned(steps: Sequence[Step], lanes: int) -> list[list[int]]:
 
 
 def _longest_ways(steps: Sequence[Step]) -> list[int]:
-    """How long it takes from the beginning of each step to the end of the last one that waits for it."""
+    """The time from the start of each step to the end of the last one that waits for it."""
     ways = [step.length for step in steps]
     for number in range(len(steps) - 1, -1, -1):
         step = steps[number]

@@ -1,4 +1,4 @@
-"""The order in which the objects of a cluster are made: what must be there first, then kind by kind."""
+"""The order in which the objects of a cluster are created: prerequisites first, then kind by kind."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from automode_constructs.specs.free_body import mapping_at
 __all__ = ["companions", "in_order", "prerequisites"]
 
 _WITHOUT_PODS = frozenset({"EndpointSlice", "Endpoints", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service"})
-"""Kinds that come with workloads, run nothing themselves and need nothing that is not there yet."""
+"""Kinds that accompany workloads, run nothing themselves and need nothing that does not exist yet."""
 
 _ONLY_WHERE_NAMED = frozenset({"ConfigMap", "PersistentVolumeClaim", "ServiceAccount"})
-"""Kinds that concern a pod which names them, and no other."""
+"""Kinds that affect only pods that name them."""
 
 _GIVEN_LABELS = frozenset(
     {
@@ -32,14 +32,14 @@ _GIVEN_LABELS = frozenset(
         "statefulset.kubernetes.io/pod-name",
     }
 )
-"""Labels that Kubernetes gives pods besides those of their template."""
+"""Labels that Kubernetes adds to pods besides those of their template."""
 
 
 def prerequisites(objects: Sequence[RenderedObject]) -> list[set[int]]:
-    """For each object the indices of those that must be there before it.
+    """For each object, the indices of those that must exist before it.
 
-    These are the ones an ``add_dependency`` names, and the ones it cannot be without: its namespace, the CRD of its
-    kind, the NodeClass of a NodePool.
+    These are the ones that an ``add_dependency`` names, and the ones that it cannot exist without: its namespace, the
+    CRD of its kind, the NodeClass of a NodePool.
     """
     inside: dict[str, list[int]] = {}
     makers: dict[ObjectKey, int] = {}
@@ -68,10 +68,10 @@ def prerequisites(objects: Sequence[RenderedObject]) -> list[set[int]]:
 
 
 def in_order(objects: Sequence[RenderedObject], needed: Sequence[set[int]]) -> list[int]:
-    """The indices of all objects so that none comes before what it needs, and kind by kind where that leaves a choice.
+    """The indices of all objects, ordered so that each comes after what it needs, and otherwise kind by kind.
 
     Raises:
-        AutoModeError: when objects wait for each other, naming them.
+        AutoModeError: if objects wait for each other; the error names them.
     """
     missing = [len(before) for before in needed]
     waiting: list[list[int]] = [[] for _ in objects]
@@ -98,18 +98,18 @@ def in_order(objects: Sequence[RenderedObject], needed: Sequence[set[int]]) -> l
 
 
 def companions(objects: Sequence[RenderedObject]) -> list[set[int]]:
-    """For each object the indices of those that had better be there before it, and until it is deleted.
+    """For each object, the indices of those that should exist before it and until it is deleted.
 
-    Kubernetes takes it without them too, so that they count within a stack only, and less than an ``add_dependency``.
+    Kubernetes accepts it without them, so they count only within a stack, and less than an ``add_dependency``.
 
-    - A workload comes after the pools whose nodes may take its pods: a pool that is deleted first waits for pods that
+    - A workload comes after the pools whose nodes may run its pods: a pool that is deleted first waits for pods that
       have nowhere to go.
     - It comes after the service account, ConfigMaps and claims that it names, after what applies to it without being
       named (quotas, roles, network policies that select it), after CRDs and classes.
     - An IngressClass comes after its parameters; ingresses, routes and bindings after workloads, Services and
-      configuration of their namespace; webhooks after all else, which they would judge.
+      configuration of their namespace; webhooks after everything else, which they would intercept.
 
-    A kind that is not known here may depend on any of these, and comes after all.
+    An unknown kind may depend on any of these, and comes after all of them.
     """
     mates = [_Mate(item) for item in objects]
     return [
@@ -119,7 +119,7 @@ def companions(objects: Sequence[RenderedObject]) -> list[set[int]]:
 
 
 class _Mate:
-    """What of an object says which others are its companions."""
+    """The parts of an object that decide which others are its companions."""
 
     def __init__(self, item: RenderedObject) -> None:
         self.key = object_key(item.manifest)
@@ -147,7 +147,7 @@ class _Mate:
     def _may_run_on(self, other: _Mate) -> bool:
         if self.pods is None or other.pool is None:
             return True
-        # EKS itself adds the toleration of a device that a pod asks for.
+        # EKS itself adds the toleration for a device that a pod requests.
         repelled = [key for key in self.pods.repelled_by(other.pool) if key not in self.text]
         return not repelled and self.pods.select(other.pool)
 
@@ -166,7 +166,7 @@ class _Mate:
 def _circle(objects: Sequence[RenderedObject], needed: Sequence[set[int]], stuck: set[int]) -> AutoModeError:
     path = [min(stuck)]
     while path[-1] not in path[:-1]:
-        # Every object that is stuck needs another one that is.
+        # Every stuck object needs another stuck one.
         path.append(min(needed[path[-1]] & stuck))
     circle = [objects[index] for index in path[path.index(path[-1]) :]]
     names = [f"{object_key(item.manifest)} ({item.where})" for item in circle]

@@ -1,4 +1,4 @@
-"""Renders a cdk8s chart to its Kubernetes objects, with the order and the warnings that its constructs hold."""
+"""Renders a cdk8s chart to its Kubernetes objects, with the order and warnings that its constructs define."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ WORKLOADS = len(_RANKS)
 """The rank of workloads, and of every kind not named here."""
 
 WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
-"""Kinds that have a say in what is made after them."""
+"""Kinds that affect what is created after them."""
 
 _LAST = WEBHOOKS | {
     "GRPCRoute",
@@ -85,7 +85,7 @@ _LAST = WEBHOOKS | {
 
 
 def rank(kind: str) -> int:
-    """When an object of a kind is made, counted from 0.
+    """The position of a kind in the order of creation, counted from 0.
 
     CRDs, namespaces, NodeClasses, NodePools, classes and configuration, workloads (and every kind not named), then what
     opens the cluster to traffic or to admission.
@@ -101,50 +101,50 @@ class RenderedObject:
     """One Kubernetes object of a chart."""
 
     where: str
-    """Construct path for messages, without the ``Resource`` below a construct of ours."""
+    """Construct path for messages, without the ``Resource`` below one of our constructs."""
     manifest: dict[str, Any]
     places: tuple[str, ...] = ()
-    """The places (see ``place_of``) of the object's construct and of every construct it lies in."""
+    """The places (see ``place_of``) of the object's construct and of every construct it is in."""
     after: Mapping[str, IConstruct] = field(default_factory=dict)
     """The constructs by place that an ``add_dependency`` puts before this object."""
     external_node_class: str | None = None
-    """The NodeClass that a pool knowingly takes from elsewhere."""
+    """The pool's NodeClass, if it is deliberately created elsewhere."""
     waits_for: str | None = None
-    """The JSON path that must have an answer before the object counts as made."""
+    """The JSON path that must have a value before the object counts as ready."""
     gives_up: str | None = None
-    """The JSON path whose answer says that this will never be."""
+    """The JSON path whose value says that the object will never be ready."""
 
     def in_tree(self) -> TreeObject:
-        """The object as the whole-tree checks read it."""
+        """The object in the form that the whole-tree checks read."""
         return TreeObject(where=self.where, manifest=self.manifest, external_node_class=self.external_node_class)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rendering:
-    """What a chart came to."""
+    """The result of rendering a chart."""
 
     objects: Sequence[RenderedObject]
     notes: Sequence[Problem]
-    """The errors, warnings and remarks that constructs of the chart hold, or that rendering it found."""
+    """The errors, warnings and remarks on constructs of the chart, or found while rendering it."""
 
 
 def place_of(construct: IConstruct) -> str:
-    """Where a construct is, unique among all trees of the process."""
+    """The place of a construct, unique among all trees of the process."""
     # Paths repeat when every chart has an App of its own; the reference of the root does not.
     node = construct.node
     return f"{getattr(node.root, '__jsii_ref__').ref}:{node.path}"  # noqa: B009 - not part of the type
 
 
 def places_around(place: str) -> tuple[str, ...]:
-    """The place of a construct and of all constructs it lies in, the root's last."""
+    """The places of a construct and of all constructs it is in, the root's last."""
     root, _, path = place.partition(":")
     return tuple(f"{root}:{scope}" for scope in _scope_paths(path))
 
 
 def render(chart: cdk8s.Chart) -> Rendering:
-    """Renders a chart, nested charts included, each object as the API server will give it back.
+    """Renders a chart, nested charts included, with each object as the API server will return it.
 
-    An object that is none (no kind, no name) becomes an error note.
+    An invalid object (no kind, no name) becomes an error note.
     """
     external: dict[str, str] = {}
     waits: dict[str, Mapping[str, str | None]] = {}
@@ -154,7 +154,7 @@ def render(chart: cdk8s.Chart) -> Rendering:
     for scope in chart.node.scopes[:-1]:
         after[scope.node.path] = _dependencies(scope.node)
     for construct in chart.node.find_all():
-        node = construct.node  # every look at it is a message to Node.js
+        node = construct.node  # every access to it is a message to Node.js
         path = node.path
         after[path] = _dependencies(node)
         for entry in node.metadata:
@@ -197,7 +197,7 @@ def render(chart: cdk8s.Chart) -> Rendering:
 
 
 def _scope_paths(path: str) -> list[str]:
-    """The paths of a construct and of all constructs it lies in, the root's empty one last."""
+    """The paths of a construct and of all constructs it is in, the root's empty path last."""
     parts = path.split("/")
     return ["/".join(parts[:length]) for length in range(len(parts), -1, -1)]
 
@@ -210,7 +210,7 @@ def _manifest(construct: cdk8s.ApiObject) -> dict[str, Any] | Problem:
     try:
         manifest: dict[str, Any] = construct.to_json()
     except RuntimeError as error:
-        # The text comes out of Node with a stack trace below it.
+        # The text comes from Node.js with a stack trace below it.
         reason = str(error).partition("\n")[0]
         return Problem(field="", message=f"cannot be written as JSON ({reason})", cure="see its JSON patches")
     for name in ("apiVersion", "kind"):

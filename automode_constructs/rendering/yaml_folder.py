@@ -27,9 +27,9 @@ from automode_constructs.tokens import token_paths
 __all__ = ["ChartWarning", "to_yaml", "write_yaml_folder"]
 
 HEADER = "# Written by automode-constructs; the next run replaces this file.\n"
-"""The first line of every file, by which the next run knows what it may take away."""
+"""The first line of every file, by which the next run knows which files it may remove."""
 
-# Kubernetes reads YAML 1.2 with habits of 1.1; only texts that no reader takes for anything else stay unquoted.
+# Kubernetes reads YAML 1.2 with some rules of 1.1; only strings that every reader takes for strings stay unquoted.
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
 
@@ -53,7 +53,7 @@ class ChartWarning(UserWarning):
 
 
 def to_yaml(manifests: Sequence[Mapping[str, Any]]) -> str:
-    """The manifests as one multi-document stream, texts quoted so that every YAML reader sees texts."""
+    """The manifests as one multi-document stream, with strings quoted so that every YAML reader sees strings."""
     return yaml.dump_all(
         manifests,
         Dumper=_Dumper,
@@ -74,18 +74,18 @@ def write_yaml_folder(
     built_in_pools: Collection[str] | None = None,
     internet: bool | None = None,
 ) -> list[Path]:
-    """Writes one file a chart, its objects in the order in which they must be applied.
+    """Writes one file per chart, with its objects in the order in which they must be applied.
 
-    The folder is replaced as a whole, and only when everything could be written; it may hold nothing else.
+    The folder is replaced as a whole, and only if everything could be written; it may contain nothing else.
 
     Args:
         charts: the charts, in the order in which they must be applied; their ids name the files.
-        folder: where to write; the files of an earlier run go.
+        folder: where to write; files of an earlier run are removed.
         default_node_class: whether the cluster has EKS's NodeClass ``default``.
-        built_in_pools: EKS's own pools that are on (``system``, ``general-purpose``). Default: not known; both count
-            as on where the cluster has the NodeClass ``default``.
-        internet: whether the cluster's nodes reach the internet; where they do not, images of public registries are
-            errors. Default: not known, and images are not judged.
+        built_in_pools: EKS's own pools that are on (``system``, ``general-purpose``). Default: not known; both count as
+            on if the cluster has the NodeClass ``default``.
+        internet: whether the cluster's nodes reach the internet; if not, images of public registries are errors.
+            Default: not known, and images are not checked.
 
     Returns:
         The files written.
@@ -94,8 +94,8 @@ def write_yaml_folder(
         ChartWarning: for everything in the charts that works but is risky, with the rule's id.
 
     Raises:
-        AutoModeError: for a folder with other files, a value known only after deployment, an empty chart, an error
-            that a chart holds, or one of the whole-tree checks; nothing is written then.
+        AutoModeError: for a folder with other files, a value known only after deployment, an empty chart, an error that
+            a chart contains, or an error of the whole-tree checks; nothing is written then.
     """
     folder = Path(folder)
     with _told_of(folder):
