@@ -72,7 +72,7 @@ _OF_OPEN_SOURCE = {
         *("disable-nlb-sg", "enable-icmp-for-path-mtu-discovery"),
     )
 }
-"""Annotations that the open-source controller reads; whether Auto Mode does is not known, so none is told off."""
+"""Annotations that the open-source controller reads; Auto Mode may or may not, so none is reported."""
 
 _Pairs = Annotated[
     str, matching(r"\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*", "a list of pairs ('key=value,key=value')")
