@@ -74,11 +74,11 @@ _FAMILIES = ("actions.", "conditions.", "transforms.", "listener-attributes.", "
 
 
 class IngressSpec(FreeBody):
-    """The body of an Ingress, of which Auto Mode decides nothing; what matters stands in the annotations."""
+    """The body of an Ingress, which passes unchecked; only the annotations are checked."""
 
 
 def is_load_balanced(document: Mapping[str, Any]) -> bool:
-    """Whether an Ingress may be one of Auto Mode's: no annotation gives it to another controller."""
+    """Whether an Ingress may be Auto Mode's: no annotation assigns it to another controller."""
     named = mapping_at(document, "metadata", "annotations").get(_LEGACY_CLASS, "alb")
     return not isinstance(named, str) or named == "alb"
 
