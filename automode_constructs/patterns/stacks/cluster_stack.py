@@ -59,7 +59,7 @@ class ClusterStack(cdk.Stack):
         permissions_boundary: the managed policy that bounds every role of this stack, or a function of this stack
             that makes or imports it. Default: none.
         kubectl: whether charts can be delivered; without it they go through GitOps. Default: True; we decide.
-        as_of: the day that the support calendar and certificates are held against. Default: the day the calendar was
+        as_of: the day against which support and certificates are checked. Default: the day the support calendar was
             last checked.
 
     Raises:

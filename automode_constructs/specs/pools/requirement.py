@@ -163,7 +163,7 @@ class Requirement(KubeModel):
     key: LabelKey
     """The label's key, at most 316 characters."""
     operator: Operator
-    """How the label's value is held against ``values``."""
+    """How the label's value is compared with ``values``."""
     values: TokenListOf[LabelValue] | None = None
     """Text values; none for ``Exists`` and ``DoesNotExist``, one whole number for ``Gt``, ``Lt``, ``Gte``, ``Lte``."""
     min_values: Annotated[int, Field(ge=1, le=50)] | None = None
