@@ -1,4 +1,4 @@
-"""For tests of your own: the objects of a chart, the findings of an app, and that an upgrade replaces nothing."""
+"""Helpers for your own tests: a chart's objects, an app's findings, and that an upgrade replaces nothing."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ Template = Mapping[str, Any]
 """A CloudFormation template as plain data."""
 
 KUBERNETES_RESOURCE = "Custom::AWSCDK-EKS-KubernetesResource"
-"""The type by which the CDK delivers Kubernetes objects."""
+"""The resource type by which the CDK delivers Kubernetes objects."""
 
 _KEEP_THEIR_ID = frozenset(
     {
-        "AWS::Lambda::LayerVersion",  # a version takes the place of another, and nobody notices
+        "AWS::Lambda::LayerVersion",  # a new version replaces the old one without harm
         "Custom::AWSCDK-EKS-KubernetesObjectValue",
         "Custom::S3AutoDeleteObjects",
         "Custom::VpcRestrictDefaultSG",
     }
 )
-"""Types of which nothing is lost when their properties change."""
+"""Types that lose nothing when their properties change."""
 
 _SEVERITIES: Mapping[str, Literal["error", "warning"]] = {"aws:cdk:error": "error", "aws:cdk:warning": "warning"}
 _ACKNOWLEDGEABLE = re.compile(r"(?P<message>.*) \[ack: (?P<rule>[^\]]+)\]", re.DOTALL)
@@ -51,20 +51,20 @@ class Finding:
 
     severity: Literal["error", "warning"]
     where: str
-    """The path of the construct that holds it."""
+    """The path of the construct it is on."""
     message: str
     rule: str = ""
-    """The id by which a warning is acknowledged (``automode:NoAdmin``), or ``""``."""
+    """The id for acknowledging a warning (``automode:NoAdmin``), or ``""``."""
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.where}: {self.message}{f' [{self.rule}]' if self.rule else ''}"
 
 
 def findings(app: cdk.Stage) -> list[Finding]:
-    """Synthesises an app or stage and tells its errors and warnings, in the order of the construct tree.
+    """Synthesises an app or stage and returns its errors and warnings, in the order of the construct tree.
 
-    Those of this library and of everybody who uses the CDK's annotations. What was acknowledged is not among them. An
-    ``AutoModeError`` is raised where the mistake is made, before there is an app to ask.
+    Includes those of this library and of any other that uses CDK annotations, without acknowledged ones. An
+    ``AutoModeError`` is raised where the mistake is made, before there is an app to synthesise.
 
     Args:
         app: the CDK app, or a stage of one.
@@ -77,7 +77,7 @@ def findings(app: cdk.Stage) -> list[Finding]:
     try:
         app.synth()
     except RuntimeError as error:
-        # jsii knows no other exception.
+        # jsii raises no other exception.
         _, failed, told = str(error).partition(_FAILED)
         if not failed:
             raise
@@ -100,7 +100,7 @@ def findings(app: cdk.Stage) -> list[Finding]:
 def manifests(source: cdk8s.Chart | Template) -> list[dict[str, Any]]:
     """The Kubernetes objects of a chart, nested charts included, or those that a template delivers.
 
-    In a template, ``{...}`` stands for what only a deployment knows.
+    In a template, ``{...}`` stands for a value known only after deployment.
 
     Args:
         source: a cdk8s chart, or a CloudFormation template.
@@ -130,7 +130,7 @@ def manifests(source: cdk8s.Chart | Template) -> list[dict[str, Any]]:
 
 
 def text_of(value: Any) -> str:
-    """A template's value as text, with ``{...}`` for what only a deployment knows."""
+    """A template's value as text, with ``{...}`` for values known only after deployment."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and "Fn::Join" in value:
@@ -140,16 +140,16 @@ def text_of(value: Any) -> str:
 
 
 def templates(source: cdk.Stage | str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
-    """The templates of an app by stack name, those of its stages included.
+    """The templates of an app by stack name, including those of its stages.
 
-    Where stages deploy stacks of one name to several places, each name has the place behind it, as
+    If stages deploy stacks of the same name to several environments, each name is followed by its environment, as in
     ``eks (aws://111122223333/eu-west-1)``.
 
     Args:
         source: the CDK app, or a stage of one, which is synthesised; or the folder that ``cdk synth`` wrote.
 
     Raises:
-        AutoModeError: for a folder that holds no assembly; for anything else.
+        AutoModeError: for a folder without a cloud assembly; for anything else.
     """
     if isinstance(source, (str, os.PathLike)):
         folder = Path(source)
@@ -158,7 +158,7 @@ def templates(source: cdk.Stage | str | os.PathLike[str]) -> dict[str, dict[str,
         folder = Path(source.synth().directory)
     stacks = [*_stacks(folder)]
     names = Counter(name for name, _, _ in stacks)
-    # Stages deploy stacks of one name to several places.
+    # Stages deploy stacks of the same name to several environments.
     return {name if names[name] == 1 else f"{name} ({place})": template for name, place, template in stacks}
 
 
@@ -170,7 +170,7 @@ def _check_is_app(where: str, field: str, app: object) -> None:
 
 
 def _stacks(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Name, environment and template of each stack in the folder of an assembly."""
+    """Name, environment and template of each stack in a cloud assembly folder."""
     file = folder / "manifest.json"
     try:
         artifacts = json.loads(file.read_text("utf-8"))["artifacts"]
@@ -193,21 +193,21 @@ def assert_replaces_nothing(
     *,
     except_for: Collection[str] = (),
 ) -> None:
-    """Asserts that a deployment of ``after`` over ``before`` replaces, deletes and breaks off nothing.
+    """Asserts that deploying ``after`` over ``before`` replaces nothing, deletes nothing and does not fail halfway.
 
-    Refused are: a stack or a resource that is gone, which also is what a changed logical id looks like; a changed
-    type; a changed property that CloudFormation cannot change in place; a Kubernetes object with a field that the API
-    server does not change. A resource of a type that this library makes nothing of is refused when it changes at all:
-    whether that replaces it is not known here.
+    It fails for: a stack or resource that is gone (a changed logical id looks the same); a changed type; a changed
+    property that CloudFormation cannot update in place; a Kubernetes object whose change touches an immutable field.
+    For a resource of a type that this library does not create, any change fails, because it is not known whether the
+    change replaces it.
 
     Args:
         before: what is deployed: an app, the folder that ``cdk synth`` wrote, a template, or templates by stack name.
         after: what is to be deployed.
-        except_for: resources that may go or be replaced, as the assertion names them: ``<stack>/<logical id>``, or
-            ``<logical id>`` for templates alone, or the name of a stack. Default: none.
+        except_for: resources that may be deleted or replaced, named as in the assertion: ``<stack>/<logical id>``, or
+            ``<logical id>`` for single templates, or the name of a stack. Default: none.
 
     Raises:
-        AssertionError: with a line for each resource.
+        AssertionError: with one line for each resource.
 
     Source: CloudFormation User Guide, "Understand update behaviors of stack resources".
     """
@@ -233,7 +233,7 @@ def _by_stack(source: cdk.Stage | str | os.PathLike[str] | Template) -> Mapping[
 
 
 def _losses(old: Mapping[str, Any], new: Mapping[str, Any] | None) -> Iterator[str]:
-    """What a deployment does to a resource besides updating it in place."""
+    """What a deployment does to a resource other than updating it in place."""
     kind = old["Type"]
     if new is None:
         yield f"{kind} is gone"
@@ -256,7 +256,7 @@ def _losses(old: Mapping[str, Any], new: Mapping[str, Any] | None) -> Iterator[s
 
 
 def _refused_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Fields of the delivered objects that the API server does not change."""
+    """Changed fields of the delivered objects that are immutable in the API server."""
     earlier = {_key(item): item for item in _objects(before)}
     for item in _objects(after):
         old = earlier.get(_key(item))
@@ -279,7 +279,7 @@ def _key(item: Mapping[str, Any]) -> str:
 
 
 def _at(value: Any, path: str) -> Any:
-    """The value at a path, or the function of the template that stands on the way there."""
+    """The value at a path, or the intrinsic function met on the way there."""
     for part in path.split("."):
         if isinstance(value, Mapping) and any(key == "Ref" or key.startswith("Fn::") for key in value):
             return value

@@ -1,1 +1,1 @@
-"""Judges over documents and over all objects of a cluster together, without Node, the CDK or cdk8s."""
+"""Checks of single documents and of all objects of a cluster together, without Node, the CDK or cdk8s."""

@@ -1,6 +1,6 @@
-"""The rules that only a CDK app or a chart can break; their ids are those of the warnings that synthesis prints.
+"""The rules that only a CDK app or a chart can break; synthesis prints their ids with its warnings.
 
-They stand apart from the constructs that judge them, so that the command can explain them without the CDK.
+They are separate from the constructs that check them, so that the command can explain them without the CDK.
 """
 
 from __future__ import annotations

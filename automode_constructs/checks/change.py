@@ -1,4 +1,4 @@
-"""What Kubernetes refuses to change on an object that exists: a changed one needs a new name."""
+"""Changes that Kubernetes refuses on an existing object: the changed object needs a new name."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _NEW_NAME = "give the changed object another name"
 
 
 def judge_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Problem]:
-    """What the API server would refuse, or may refuse, of an update.
+    """The parts of an update that the API server refuses, or may refuse.
 
     Args:
         old: the object as it is in the cluster.

@@ -1,4 +1,4 @@
-"""Device plugins that would run beside the ones inside Auto Mode's AMI."""
+"""Device plugins that would run in addition to those inside Auto Mode's AMI."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ DEVICE_PLUGIN = rule(
 
 _POD = ("spec", "template", "spec")
 _PLUGIN = re.compile(r"(?:nvidia-)?(?:k8s-)?device-plugin|(?:k8s-)?neuron-(?:k8s-)?device-plugin")
-"""What NVIDIA's and Neuron's are called, as an image or as a command."""
+"""Names of NVIDIA's and Neuron's plugins, as an image or a command."""
 _OTHER_MAKERS = frozenset({"amd", "rocm"})
-"""Whose plugins have such a name too, and are not inside the AMI."""
+"""Vendors whose plugins have such a name too, and are not inside the AMI."""
 _OTHER_COMMANDS = ("config-manager", "gpu-feature-discovery", "mps-control-daemon")
-"""What else is in NVIDIA's image, and registers nothing."""
+"""Other programs in NVIDIA's image, which register no device."""
 
 _NODE_GROUPS = frozenset({"alpha.eksctl.io/nodegroup-name", "eks.amazonaws.com/nodegroup"})
 _OTHER_NODES = "karpenter.k8s.aws/"
-"""The labels of nodes that open-source Karpenter launches begin so; no node of Auto Mode has one."""
+"""Prefix of labels on nodes launched by open-source Karpenter; no node of Auto Mode has one."""
 
 
 def device_plugin_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is wrong with a DaemonSet that runs a device plugin of NVIDIA or Neuron on Auto Mode's nodes.
+    """The problem of a DaemonSet that runs a device plugin of NVIDIA or Neuron on Auto Mode's nodes.
 
-    Nothing where nodeSelector or required node affinity keeps the plugin off these nodes.
+    None if nodeSelector or required node affinity keeps the plugin off these nodes.
     """
     if document.get("kind") != "DaemonSet" or document.get("apiVersion") != "apps/v1":
         return
@@ -58,7 +58,7 @@ def device_plugin_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _plugin_of(container: Mapping[str, Any]) -> str:
-    """The field by which a container is a device plugin, or ``""``."""
+    """The field that identifies a container as a device plugin, or ``""``."""
     image, command = container.get("image"), container.get("command")
     words = [word for field in (command, container.get("args")) for word in _texts(field)]
     if any(other in word for word in words for other in _OTHER_COMMANDS):
@@ -73,13 +73,13 @@ def _plugin_of(container: Mapping[str, Any]) -> str:
 
 
 def _is_kept_off(pod: Mapping[str, Any]) -> bool:
-    """Whether no pod can land on a node of Auto Mode, as far as labels of AWS and of Karpenter tell."""
+    """Whether no pod can land on a node of Auto Mode, judging by the labels of AWS and Karpenter."""
     selector = mapping_at(pod, "nodeSelector")
     if any(_excludes_auto(str(key), "In", [value]) for key, value in selector.items()):
         return True
     required = mapping_at(pod, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
     terms = _mappings(required.get("nodeSelectorTerms"))
-    # One term is enough for a node, so that each has to exclude Auto Mode's.
+    # A node needs to match only one term, so each term has to exclude Auto Mode's nodes.
     return bool(terms) and all(
         any(
             _excludes_auto(str(item.get("key")), item.get("operator"), item.get("values"))
@@ -109,5 +109,5 @@ def _texts(value: object) -> Sequence[str]:
 
 
 def _mappings(value: object) -> Sequence[Mapping[str, Any]]:
-    # What is no mapping keeps its place, for the sake of the index.
+    # An item that is not a mapping keeps its place, so that indexes stay right.
     return [item if isinstance(item, Mapping) else {} for item in value] if isinstance(value, (list, tuple)) else []

@@ -1,4 +1,4 @@
-"""Whole Kubernetes documents: which kinds we know, reading them into specs, and judging them."""
+"""Whole Kubernetes documents: the kinds that we know, reading them into specs, and checking them."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ class Kind:
     kind: str
     model: type[KubeModel]
     at: str = "spec"
-    """The field that holds the model, or ``""`` where it is spread over the object."""
+    """The field that holds the model, or ``""`` if it is spread over the object."""
     older: tuple[str, ...] = ()
     """Other versions that clusters serve with the same fields."""
     concerns: Callable[[Mapping[str, Any]], bool] | None = None
-    """Which documents of the kind are Auto Mode's. Default: all; the others are passed by."""
+    """Which documents of the kind are Auto Mode's; others are skipped. Default: all."""
     metadata_problems: Callable[[Mapping[str, Any]], Iterator[Problem]] | None = None
-    """What is wrong or risky with the metadata, for kinds that take annotations."""
+    """Errors and warnings about the metadata, for kinds that take annotations."""
 
     @property
     def api_version(self) -> str:
@@ -181,7 +181,7 @@ KINDS: tuple[Kind, ...] = (
         metadata_problems=claim_annotation_problems,
     ),
 )
-"""Every kind that is read and judged; all others are passed by."""
+"""Every kind that is read and checked; all others are skipped."""
 
 _RESERVED = {"NodeClass": ("default",), "NodePool": BUILT_IN_POOL_NAMES}
 _ENVELOPE = ("apiVersion", "kind", "metadata", "status")
@@ -193,7 +193,7 @@ def _kinds() -> dict[tuple[str, str], Kind]:
 
 
 def kind_of(document: Mapping[str, Any]) -> Kind | None:
-    """The kind of a document, or ``None`` for one that we pass by."""
+    """The kind of a document, or ``None`` for one that we skip."""
     group = str(document.get("apiVersion", "")).rpartition("/")[0]
     kind = _kinds().get((group, str(document.get("kind", ""))))
     return None if kind is None or (kind.concerns is not None and not kind.concerns(document)) else kind
@@ -201,7 +201,7 @@ def kind_of(document: Mapping[str, Any]) -> Kind | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manifest:
-    """A whole document: the kind, the metadata as they stand, and the typed rest.
+    """A whole document: the kind, the unchanged metadata, and the typed rest.
 
     ``from_manifest`` and ``to_manifest`` are inverse for every valid document: nothing is dropped, nothing added.
     """
@@ -210,14 +210,14 @@ class Manifest:
     metadata: Mapping[str, Any]
     spec: KubeModel
     rest: Mapping[str, Any] = field(default_factory=dict)
-    """What stands beside: ``status``, and ``apiVersion`` as it was written."""
+    """Other fields: ``status``, and ``apiVersion`` as it was written."""
 
     @classmethod
     def from_manifest(cls, document: Mapping[str, Any], *, where: str = "") -> Self:
         """Reads a document.
 
         Raises:
-            AutoModeError: for a kind that is not ours, and with every problem of the document.
+            AutoModeError: for a kind that we do not know, and with every problem of the document.
         """
         kind = kind_of(document)
         if kind is None:
@@ -249,7 +249,7 @@ class Manifest:
 
 
 def judge_document(document: Mapping[str, Any]) -> list[Problem] | None:
-    """Everything that is wrong or risky in one document, or ``None`` for a kind that is not ours.
+    """Every error and warning in one document, or ``None`` for a kind that we do not know.
 
     Fields are named by their place in the document.
     """
@@ -259,7 +259,7 @@ def judge_document(document: Mapping[str, Any]) -> list[Problem] | None:
 
 
 def _read(document: Mapping[str, Any], kind: Kind) -> tuple[KubeModel | None, list[Problem]]:
-    """The typed part of a document, ``None`` where it is broken, and everything wrong or risky in the whole."""
+    """The typed part of a document, ``None`` if it is broken; and every error and warning in the whole document."""
     problems = [*_foreign_problems(document), *_envelope_problems(document, kind)]
     metadata = document.get("metadata")
     if kind.metadata_problems is not None and isinstance(metadata, Mapping):

@@ -1,4 +1,4 @@
-"""Where container images come from, and whether nodes without a way to the internet can pull them."""
+"""Where container images come from, and whether nodes without internet access can pull them."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _PUBLIC_SUFFIXES = (".gcr.io", ".pkg.dev", ".azurecr.io")
 
 
 def image_source_problems(manifest: Mapping[str, Any]) -> Iterator[Problem]:
-    """The images of an object that nodes without a way to the internet cannot pull.
+    """The images of an object that nodes without internet access cannot pull.
 
-    Images of a private ECR registry are fine, whosever it is: ECR's own endpoints lead to them. One of a public
-    registry is an error, one of another host a warning, since it may stand in the VPC. An image known only after
-    deployment is not judged.
+    Images in a private ECR registry of any account are fine: ECR's own endpoints lead to them. An image in a public
+    registry is an error; one on another host is a warning, since the host may be in the VPC. An image known only after
+    deployment is not checked.
 
     Source: EKS User Guide, "Deploy private clusters with limited internet access".
     """
@@ -73,7 +73,7 @@ def image_source_problems(manifest: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def uses_proxy(manifests: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a NodeClass has a proxy, through which its nodes pull what the network alone does not reach."""
+    """Whether a NodeClass has a proxy, through which nodes pull images that they cannot reach directly."""
     return any(
         manifest.get("kind") == "NodeClass" and mapping_at(manifest, "spec", "advancedNetworking").get("httpsProxy")
         for manifest in manifests
@@ -81,7 +81,7 @@ def uses_proxy(manifests: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def _registry_of(image: str) -> str | None:
-    """The host an image comes from, or ``None`` where only the deployment knows it."""
+    """The host of an image, or ``None`` if it is known only after deployment."""
     host, slash, _ = image.partition("/")
     if is_token(host) if slash else image.startswith("${Token["):
         return None
@@ -89,7 +89,7 @@ def _registry_of(image: str) -> str | None:
 
 
 def _images(value: object, path: str = "") -> Iterator[tuple[str, str, str]]:
-    """Field, container and image of every container in an object of whatever kind, and of every image volume."""
+    """Field, container and image of every container and image volume in an object of any kind."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             at = f"{path}.{key}" if path else str(key)

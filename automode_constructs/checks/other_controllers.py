@@ -1,4 +1,4 @@
-"""Objects of other controllers that stand where Auto Mode has its own: not wrong, but seldom what was meant."""
+"""Objects of other controllers where Auto Mode has its own: not wrong, but seldom intended."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _POD_NETWORKING = {
 
 
 def other_controller_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
-    """What of a document is another controller's where Auto Mode has its own."""
+    """The parts of a document that name another controller where Auto Mode has its own."""
     kind = _kind(document)
     if kind[0] == "elbv2.k8s.aws" and kind[1] in {"IngressClassParams", "TargetGroupBinding"}:
         yield OPEN_SOURCE_LOAD_BALANCER.problem(
@@ -88,14 +88,14 @@ def other_controller_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def is_auto_mode_controller(document: Mapping[str, Any]) -> bool:
-    """Whether a class names a controller of Auto Mode's, or none that can be read."""
+    """Whether a class names one of Auto Mode's controllers, or no readable one."""
     path, _, _ = _CONTROLLERS[_kind(document)]
     given = mapping_at(document, *path[:-1]).get(path[-1])
     return not isinstance(given, str) or given.startswith(f"{_EKS}/")
 
 
 def is_auto_mode_driver(document: Mapping[str, Any]) -> bool:
-    """Whether a class names Auto Mode's driver, one spelt like it, or none that can be read."""
+    """Whether a class names Auto Mode's driver, one spelt like it, or no readable one."""
     given = document.get(_DRIVERS[_kind(document)])
     return not isinstance(given, str) or _EKS in given
 

@@ -1,7 +1,7 @@
-"""Which pods may land on the nodes of which pools, told from manifests as they stand.
+"""Which pods may land on the nodes of which pools, judging by their manifests.
 
-Where a manifest leaves a doubt (a token, a field that is not as it should be), the pod is taken to fit: what this says
-does not fit, does not.
+If a manifest leaves a doubt (a token, a malformed field), the pod is assumed to fit. So a negative answer is always
+right.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from automode_constructs.tokens import is_token
 __all__ = ["BUILT_IN_POOLS", "Asked", "Pods", "Pool", "is_near", "pods_of", "pool_of", "tolerates"]
 
 Asked = tuple[str, Demand]
-"""A label's key, and what is asked of it."""
+"""A label's key, and the condition on its value."""
 
 _OPERATORS = frozenset(get_args(Operator))
 _AWS_OR_KUBERNETES = ("amazonaws.com", "k8s.aws", "k8s.io", "karpenter.sh", "kubernetes.io")
 _OTHER_NODES = frozenset({"eks.amazonaws.com/nodegroup", "alpha.eksctl.io/nodegroup-name", "kubernetes.io/hostname"})
-"""Labels by which a pod asks for nodes that no pool of Auto Mode makes."""
+"""Labels by which a pod asks for nodes that no pool of Auto Mode launches."""
 
 _OF_ONE_POOL = frozenset({"karpenter.sh/nodepool", "eks.amazonaws.com/nodeclass"})
-"""Labels that say which pool a node is of, and nothing of the node itself."""
+"""Labels that name a node's pool and say nothing about the node itself."""
 
 _TEMPLATES: dict[tuple[str, str], tuple[str, ...]] = {
     ("", "Pod"): ("spec",),
@@ -48,16 +48,16 @@ _TEMPLATES: dict[tuple[str, str], tuple[str, ...]] = {
     ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template", "spec"),
     ("batch", "Job"): ("spec", "template", "spec"),
 }
-"""Where each kind has its pods. DaemonSets are none of them: no node is ever launched for their pods."""
+"""The path to the pods in each kind. DaemonSets are left out: no node is ever launched for their pods."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pool:
-    """What a NodePool's nodes are."""
+    """The nodes of a NodePool."""
 
     name: str
     demands: Mapping[str, Sequence[Demand]]
-    """What is demanded of each label, by its present key."""
+    """The conditions on each label, by its present key."""
     taints: tuple[Mapping[str, Any], ...] = ()
     """The taints that keep pods away; ``PreferNoSchedule`` does not."""
     reluctant: bool = False
@@ -77,8 +77,8 @@ class Pool:
         demands = self.demands.get(key)
         domain = key.partition("/")[0]
         if demands is None and (not domain.endswith(_AWS_OR_KUBERNETES) or domain == "karpenter.k8s.aws"):
-            # A pool's nodes have no label of anyone's own that the pool does not set. Those of a static pool are
-            # there without pods, so that something may have labelled them.
+            # A pool's nodes have no custom label that the pool does not set. Nodes of a static pool exist without
+            # pods, so something may have labelled them.
             return self.static or all(
                 operator in {"NotIn", "DoesNotExist"} or any(is_token(value) for value in values)
                 for operator, values in asked
@@ -86,28 +86,28 @@ class Pool:
         return not admits_nothing(key, [*(demands or ()), *asked])
 
     def listed(self, key: str) -> frozenset[str] | None:
-        """The values that a requirement lists for a label; ``None`` where none does, or not all are known."""
+        """The values that a requirement lists for a label; ``None`` if no requirement does, or not all are known."""
         for operator, values in self.demands.get(key, ()) if key not in _OF_ONE_POOL else ():
             if operator == "In" and not any(is_token(value) for value in values):
                 return frozenset(values)
         return None
 
     def overlaps(self, other: Pool) -> bool:
-        """Whether one node could belong to either pool."""
+        """Whether the same node could come from either pool."""
         keys = (self.demands.keys() | other.demands.keys()) - _OF_ONE_POOL
         return not any(admits_nothing(key, [*self.demands.get(key, ()), *other.demands.get(key, ())]) for key in keys)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pods:
-    """What the pods of a workload ask of their node."""
+    """What the pods of a workload require of their node."""
 
     field: str
-    """Where in the manifest the pods are."""
+    """The path to the pods in the manifest."""
     selector: tuple[Asked, ...] = ()
-    """What ``nodeSelector`` asks of the node's labels."""
+    """The conditions of ``nodeSelector`` on the node's labels."""
     terms: tuple[tuple[Asked, ...], ...] = ((),)
-    """What the required node affinity asks: one of these, all of it."""
+    """The terms of the required node affinity: a node must meet every condition of at least one."""
     tolerations: tuple[Mapping[str, Any], ...] = ()
 
     def select(self, pool: Pool) -> bool:
@@ -124,7 +124,7 @@ class Pods:
 
 
 def pool_of(manifest: Mapping[str, Any]) -> Pool | None:
-    """A NodePool's nodes; ``None`` where its manifest is not as it should be."""
+    """A NodePool's nodes; ``None`` if its manifest is malformed."""
     nodes = _at(manifest, "spec", "template", "spec")
     name = _at(manifest, "metadata").get("name")
     requirements, taints = nodes.get("requirements"), nodes.get("taints") or []
@@ -164,7 +164,7 @@ def pool_of(manifest: Mapping[str, Any]) -> Pool | None:
 
 
 def pods_of(group: str, manifest: Mapping[str, Any]) -> Pods | None:
-    """What a workload's pods ask for; ``None`` for what is no workload, or asks for nodes that are no pool's."""
+    """What a workload's pods require; ``None`` if it is not a workload, or asks for nodes that no pool launches."""
     path = _TEMPLATES.get((group, str(manifest.get("kind"))))
     if path is None:
         return None
@@ -182,7 +182,7 @@ def pods_of(group: str, manifest: Mapping[str, Any]) -> Pods | None:
 
 
 def _terms_of(spec: Mapping[str, Any]) -> tuple[tuple[Asked, ...], ...] | None:
-    """The terms of a pod's required node affinity; ``None`` where they cannot be read, or name a node."""
+    """The terms of a pod's required node affinity; ``None`` if they cannot be read, or name a node."""
     required = _at(spec, "affinity", "nodeAffinity").get("requiredDuringSchedulingIgnoredDuringExecution")
     if required is None:
         return ((),)
@@ -211,7 +211,7 @@ def _terms_of(spec: Mapping[str, Any]) -> tuple[tuple[Asked, ...], ...] | None:
 
 
 def _is_no_pools(key: str, demand: Demand) -> bool:
-    """Whether this asks for nodes that no pool of Auto Mode makes."""
+    """Whether this asks for nodes that no pool of Auto Mode launches."""
     if key in _OTHER_NODES:
         return demand[0] not in {"NotIn", "DoesNotExist"}
     return stable_key(key) == COMPUTE_TYPE and admits_nothing(COMPUTE_TYPE, [("In", ["auto"]), demand])
@@ -264,7 +264,7 @@ def _with_implied(asked: Iterable[Asked]) -> Iterator[Asked]:
 
 
 def tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
-    """Whether a pod with this toleration bears a taint."""
+    """Whether a toleration tolerates a taint."""
     key, effect, operator = toleration.get("key"), toleration.get("effect"), toleration.get("operator") or "Equal"
     if any(is_token(part) for part in (key, taint.get("key"), taint.get("value"), toleration.get("value"))):
         return True
@@ -278,7 +278,7 @@ def tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
 
 
 def is_near(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
-    """Whether a toleration that does not bear a taint looks as if it should: the same key, or a slip of the pen."""
+    """Whether a toleration that does not match a taint seems meant to: the same key, or a typo of it."""
     given, meant = str(toleration.get("key") or ""), str(taint.get("key"))
     domain, _, name = given.rpartition("/")
     meant_domain, _, meant_name = meant.rpartition("/")

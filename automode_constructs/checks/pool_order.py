@@ -30,7 +30,7 @@ ACCELERATED_POOL_FIRST = rule(
 _ARCHITECTURES = ("amd64", "arm64")
 _CAPACITIES = ("on-demand", "spot", "reserved")
 _Ask = tuple[str | None, str | None]
-"""The architecture and the capacity type that pods select; ``None`` where they leave it open."""
+"""The architecture and the capacity type that pods select; ``None`` if they leave it open."""
 
 _NEURON_CATEGORIES = frozenset({"inf", "trn"})
 
@@ -38,8 +38,8 @@ _NEURON_CATEGORIES = frozenset({"inf", "trn"})
 def in_order_of_trial(pools: Collection[Pool]) -> list[Pool]:
     """The pools in the order in which Karpenter tries them for a pod.
 
-    Static pools are left out: nothing is launched in them for a pod. A pool without a weight counts as of weight 0,
-    and one with a ``PreferNoSchedule`` taint is tried only after all that have none.
+    Static pools are left out: they launch nothing for a pod. A pool without a weight counts as weight 0, and one with
+    a ``PreferNoSchedule`` taint is tried only after all pools without one.
     """
     by_name = sorted((pool for pool in pools if not pool.static), key=lambda pool: pool.name, reverse=True)
     return sorted(by_name, key=lambda pool: (pool.reluctant, -(pool.weight or 0)))
@@ -48,7 +48,7 @@ def in_order_of_trial(pools: Collection[Pool]) -> list[Pool]:
 def accelerated_first_problems(
     pools: Sequence[tuple[int, Pool]], built_in_pools: Collection[str]
 ) -> Iterator[tuple[int, Problem]]:
-    """Each accelerated pool that takes pods which want no accelerator, by the number it was given.
+    """Each accelerated pool that takes pods that need no accelerator, by its number in ``pools``.
 
     Args:
         pools: the pools that are judged, each with a number.
@@ -98,7 +98,7 @@ def _as_requirements(pool: Pool) -> tuple[tuple[str, str, tuple[str, ...]], ...]
 
 @cache
 def _architectures(requirements: tuple[tuple[str, str, tuple[str, ...]], ...]) -> frozenset[str]:
-    # Late: the list takes time to load, and few ask.
+    # Imported late: the list takes time to load, and is seldom needed.
     from automode_constructs.specs.pools.instance_types import admitted
 
     asked = [

@@ -1,4 +1,4 @@
-"""How many pods a workload comes to: while it is updated, and under an autoscaler."""
+"""How many pods a workload can have: during an update, and under an autoscaler."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class _Workload:
 
     @property
     def special(self) -> set[str]:
-        """The resources it asks for that not every node has."""
+        """The requested resources that not every node has."""
         return {key for key in self.requests if "/" in key}
 
     def totals(self) -> dict[str, Decimal]:
@@ -131,7 +131,7 @@ def _surges(
         if (_group(manifest), manifest.get("kind")) == ("karpenter.sh", "NodePool"):
             pool = pool_of(manifest)
             if pool is None:
-                return  # What it launches is not known.
+                return  # The instance types it launches are not known.
             pools.append(pool)
             limits[pool.name] = mapping_at(manifest, "spec", "limits")
         elif (pods := pods_of(_group(manifest), manifest)) is not None and manifest.get("kind") != "CronJob":
@@ -145,7 +145,7 @@ def _surges(
         if limited.isdisjoint(item.requests):
             continue
         if not whole and not item.pods.selector and not any(item.pods.terms) and not item.special:
-            continue  # A pool without taints is likely to be among those that we do not see.
+            continue  # A pool without taints probably exists outside these objects.
         if item.special & _ACCELERATORS and not accelerators:
             accelerators = {pool.name: _accelerators(pool) for pool in pools}
         fitting = _fitting(item, pools, accelerators)
@@ -167,7 +167,7 @@ def _fitting(item: _Workload, pools: Iterable[Pool], accelerators: Mapping[str, 
         pool
         for pool in pools
         if item.pods.select(pool)
-        # EKS has the API server tolerate a taint that is named like a resource the pod asks for.
+        # On EKS the API server adds a toleration for a taint named like a resource that the pod requests.
         and item.special.issuperset(item.pods.repelled_by(pool))
         and item.special & _ACCELERATORS <= accelerators.get(pool.name, _ACCELERATORS)
     ]
@@ -230,14 +230,14 @@ def _told(resource: str, amount: Decimal) -> str:
 
 
 def _rolling(manifest: Mapping[str, Any], replicas: int) -> tuple[int, int]:
-    """How many pods an update may add, and how many it may take away first."""
+    """How many pods an update may add, and how many it may remove first."""
     strategy = mapping_at(manifest, "spec", "strategy")
     if manifest.get("kind") != "Deployment" or strategy.get("type", "RollingUpdate") != "RollingUpdate":
         return 0, replicas
     rolling = mapping_at(strategy, "rollingUpdate")
     surge = _share(rolling.get("maxSurge", "25%"), replicas, up=True)
     unavailable = _share(rolling.get("maxUnavailable", "25%"), replicas, up=False)
-    # Both zero would never move: Kubernetes takes one away then.
+    # With both zero the update would never progress, so Kubernetes removes one pod.
     return surge, unavailable if surge or unavailable else 1
 
 
@@ -277,7 +277,7 @@ def _of_container(container: Mapping[str, Any]) -> dict[str, Decimal]:
 
 
 def _accelerators(pool: Pool) -> set[str]:
-    """The accelerators that some node of a pool may have."""
+    """The accelerators that a node of a pool may have."""
     asked: list[Requirement] = []
     for key, demands in pool.demands.items():
         for operator, values in demands:

@@ -50,7 +50,7 @@ class WrittenFlag:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VllmCommand:
-    """What a vLLM server is told.
+    """The settings of a vLLM server.
 
     Args:
         model: what it loads, or ``""`` where its arguments do not say it.
@@ -106,7 +106,7 @@ def is_flag(text: str) -> bool:
 
 
 def written_flag(text: str) -> WrittenFlag:
-    """Takes a flag apart, as vLLM does before it looks the name up."""
+    """Parses a flag, as vLLM does before it looks the name up."""
     name, equals, value = text.partition("=")
     name, dot, keys = name.partition(".")
     if name.startswith("--"):
@@ -119,7 +119,7 @@ def written_flag(text: str) -> WrittenFlag:
 
 
 def read_command(arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> VllmCommand:
-    """Reads what stands after ``vllm serve``; what vLLM would not know is passed by.
+    """Reads the arguments after ``vllm serve``; those that vLLM does not know are skipped.
 
     Args:
         arguments: the model and the flags, in order.
@@ -189,7 +189,7 @@ def _as_json(value: str) -> Any:
 
 
 def command_of(container: Mapping[str, Any]) -> VllmCommand | None:
-    """What the vLLM server of a container is told, or ``None`` for a container that runs none."""
+    """The settings of the vLLM server in a container, or ``None`` if it runs none."""
     variables = {
         str(entry["name"]): entry["value"]
         for entry in _mappings(container.get("env"))

@@ -1,8 +1,8 @@
 """Whether a vLLM server that streams its weights has the host memory for it.
 
-The Run:ai Model Streamer reads tensors into a buffer in host memory and hands them on to the GPU. Unless it is told
-otherwise, the buffer grows to 40 GB or to all of the weights, whichever is less, and the container is killed when that
-is more than it may use.
+The Run:ai Model Streamer reads tensors into a buffer in host memory and passes them to the GPU. By default the buffer
+grows to 40 GB or to the size of all weights, whichever is less, and the container is killed if that is more than it
+may use.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Streaming:
     ignored: object = None
 
     def host_memory(self, size: ModelSize | None) -> HostMemory:
-        """What the server needs; a model that is not known is taken for a large one."""
+        """What the server needs; an unknown model is assumed to be large."""
         weights = math.inf if size is None else size.weight_bytes
         if self.limit is None or (self.limit < 0 and size is None):
             most: float = _STREAMERS_OWN_LIMIT
@@ -146,7 +146,7 @@ class Streaming:
 
 
 def streaming_of(command: VllmCommand) -> Streaming | None:
-    """How a server streams its weights, or ``None`` where it does not, or nobody can tell."""
+    """How a server streams its weights, or ``None`` if it does not, or that cannot be determined."""
     load_format = (command.value("--load-format") or "auto").lower()
     if load_format not in _FORMATS and not (load_format == "auto" and command.model.startswith(_OBJECT_STORES)):
         return None
@@ -165,7 +165,7 @@ def streaming_of(command: VllmCommand) -> Streaming | None:
 
 
 def streaming_problems(document: Mapping[str, Any], *, weight_bytes: int | None = None) -> Iterator[Problem]:
-    """What is wrong with the memory of the vLLM servers in a workload.
+    """Problems with the memory of the vLLM servers in a workload.
 
     Args:
         document: a Kubernetes object.

@@ -1,4 +1,4 @@
-"""What no single object can show: a name used twice, a pool whose NodeClass is nowhere, a workload without a pool."""
+"""Problems between objects: a duplicate name, a pool without its NodeClass, a workload without a pool."""
 
 from __future__ import annotations
 
@@ -156,9 +156,9 @@ _ALWAYS_THERE = frozenset({"kube-node-lease", "kube-public", "kube-system"})
 
 @dataclass(frozen=True, order=True, slots=True)
 class ObjectKey:
-    """What makes a Kubernetes object the one it is: group, kind, namespace, name.
+    """The identity of a Kubernetes object: group, kind, namespace, name.
 
-    The namespace is empty for ``default`` and for kinds that know none, however the manifest puts it.
+    The namespace is empty for ``default`` and for cluster-scoped kinds, however the manifest writes it.
     """
 
     group: str
@@ -194,7 +194,7 @@ def is_cluster_scoped(kind: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TreeObject:
-    """A manifest and where it was made."""
+    """A manifest and where it was created."""
 
     where: str
     manifest: Mapping[str, Any]
@@ -204,10 +204,10 @@ class TreeObject:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TreeFinding(Problem):
-    """A problem that the tree shows, and the object it is about."""
+    """A problem found in the tree, and the object it is about."""
 
     index: int
-    """The object's place among those that were judged."""
+    """The object's index among those that were checked."""
 
 
 def judge_tree(
@@ -220,7 +220,7 @@ def judge_tree(
     other_nodes: bool = False,
     files: bool = False,
 ) -> list[TreeFinding]:
-    """Judges all objects of one cluster together.
+    """Checks all objects of one cluster together.
 
     Args:
         objects: every manifest that goes to the cluster.
@@ -276,7 +276,7 @@ class _Member:
 
 
 class _Tree:
-    """The objects of a cluster, and what else is known of it."""
+    """The objects of a cluster, and what else is known about it."""
 
     def __init__(
         self,
@@ -311,7 +311,7 @@ class _Tree:
 
     @cached_property
     def duplicates(self) -> list[tuple[_Member, _Member]]:
-        """The objects that stand twice, each with the first of its key."""
+        """The duplicate objects, each with the first one of the same key."""
         first: dict[ObjectKey, _Member] = {}
         pairs = [(member, first.setdefault(member.key, member)) for member in self.members]
         return [(member, earlier) for member, earlier in pairs if member is not earlier]
@@ -336,7 +336,7 @@ def _duplicates(tree: _Tree) -> Iterator[TreeFinding]:
 def _pools_without_class(tree: _Tree) -> Iterator[TreeFinding]:
     made = {member.key.name for member in tree.of_kind("eks.amazonaws.com", "NodeClass")}
     if tree.files and (not made or any("{" in name for name in made)):
-        return  # The classes are elsewhere, or a name is filled in later.
+        return  # The classes are defined elsewhere, or a name is filled in later.
     for member in tree.of_kind(*_NODE_POOL):
         name = node_class_of(member.manifest)
         if name is None or name in made | tree.node_classes or name == member.external_node_class or is_token(name):
@@ -379,7 +379,7 @@ def _equal_policy_names(tree: _Tree) -> Iterator[TreeFinding]:
 
 
 def _objects_by_themselves(tree: _Tree) -> Iterator[TreeFinding]:
-    """What is wrong with objects that are no kind of ours, which nobody has judged before."""
+    """Problems of objects of kinds that we do not know, which nothing has checked before."""
     if tree.files:
         return
     for judge in (device_plugin_problems, streaming_problems):
@@ -418,7 +418,7 @@ def _unknown_namespaces(tree: _Tree) -> Iterator[TreeFinding]:
         namespace = member.key.namespace
         if not namespace or namespace in known or is_token(namespace):
             continue
-        known |= {namespace}  # Once a namespace is enough.
+        known |= {namespace}  # Once for each namespace is enough.
         yield member.finding(
             NAMESPACE_NOT_FOUND.problem(
                 "metadata.namespace",
@@ -504,10 +504,10 @@ def _references(tree: _Tree) -> Iterator[TreeFinding]:
 
 def _stranded(tree: _Tree) -> Iterator[TreeFinding]:
     if not tree.launches_are_known or not (tree.pools if tree.files else tree.all_pools):
-        return  # What takes the pods is not known, or comes from elsewhere.
+        return  # The nodes for the pods are not known, or come from elsewhere.
     for member, pods in tree.work:
         if not pods.selector and not any(pods.terms) and not tree.whole:
-            continue  # A pool without taints is likely to be among those that we do not see.
+            continue  # A pool without taints probably exists outside these objects.
         fitting = [pool for pool in tree.all_pools if pods.select(pool)]
         if any(not pods.repelled_by(pool) for pool in fitting):
             continue

@@ -1,1 +1,1 @@
-"""The ``automode`` command: it judges YAML that people already have, and explains the rules."""
+"""The ``automode`` command: it checks existing YAML and explains the rules."""

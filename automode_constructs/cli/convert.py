@@ -1,4 +1,4 @@
-"""Writes the Python that makes the objects of a manifest again."""
+"""Writes Python that creates the objects of a manifest."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call, a list or a mapping: what stands in front, its parts, and what stands behind."""
+    """A call, a list or a mapping: its opening text, its parts, and its closing text."""
 
     opening: str
     parts: Sequence[tuple[str, _Expression]]
-    """Each with what stands before its value: a keyword, a key, or nothing."""
+    """Each part with the text before its value: a keyword, a key, or nothing."""
     closing: str
 
 
@@ -50,7 +50,7 @@ _Expression = _Call | str
 
 @dataclass(slots=True)
 class _Module:
-    """The file that is being written."""
+    """The file being written."""
 
     imports: set[tuple[str, str]] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
@@ -58,13 +58,13 @@ class _Module:
     made: int = 0
 
     def name(self, name: str, home: str) -> str:
-        """A name of the library, imported from the package root where it stands there."""
+        """A name of the library, imported from the package root if it is exported there."""
         root = home.partition(".")[0]
         self.imports.add((root if name in dir(import_module(root)) else home, name))
         return name
 
     def id(self, name: str, kind: str) -> str:
-        """The construct's id: the object's name where that is free."""
+        """The construct's id: the object's name if that is free."""
         wanted = [name, f"{name}-{kind.lower()}", *(f"{name}-{number}" for number in range(2, len(self.ids) + 3))]
         chosen = next(id for id in wanted if id not in self.ids)
         self.ids.add(chosen)
@@ -72,10 +72,10 @@ class _Module:
 
 
 def convert(text: str, *, where: str) -> str:
-    """The Python that makes every object of a stream again: a cdk8s chart, equal as data when it is rendered.
+    """Python that creates every object of a stream: a cdk8s chart that renders to the same data.
 
-    NodePools and NodeClasses become constructs where those write exactly what stands there; everything else becomes a
-    ``KubernetesObject``, of a typed spec where the kind is ours. A null is left out, as Kubernetes leaves it out.
+    NodePools and NodeClasses become constructs if those write exactly the same manifest. Everything else becomes a
+    ``KubernetesObject``, with a typed spec for the kinds that we know. Nulls are left out, as Kubernetes does.
 
     Args:
         text: YAML or JSON.
@@ -83,7 +83,7 @@ def convert(text: str, *, where: str) -> str:
 
     Raises:
         AutoModeError: for a document with errors, one that is no Kubernetes object, or a name that no construct takes.
-        UnreadableError: for what is no YAML.
+        UnreadableError: for a text that is not YAML.
     """
     module = _Module()
     for data in objects_of(text):
@@ -155,7 +155,7 @@ def _write_object(module: _Module, data: Mapping[str, Any], where: str) -> None:
 
 
 def _metadata(metadata: Mapping[str, Any]) -> Iterator[tuple[str, list[_Expression]]]:
-    """What writes the metadata besides the name: methods of the ApiObject and their arguments."""
+    """The calls that write the metadata besides the name: ApiObject methods and their arguments."""
     for key, value in metadata.items():
         methods = {"labels": "metadata.add_label", "annotations": "metadata.add_annotation"}
         plain = isinstance(value, Mapping) and value and all(isinstance(item, str) for item in value.values())
@@ -163,13 +163,13 @@ def _metadata(metadata: Mapping[str, Any]) -> Iterator[tuple[str, list[_Expressi
             for name, item in value.items():
                 yield methods[key], [_text(name), _text(item)]
         elif key != "name" and value is not None:
-            # cdk8s writes no other metadata that is added later, but it writes patches.
+            # cdk8s ignores other metadata that is added later, but it writes patches.
             pointer = "/metadata/" + key.replace("~", "~0").replace("/", "~1")
             yield "add_json_patch", [_Call("cdk8s.JsonPatch.add(", [("", _text(pointer)), ("", _plain(value))], ")")]
 
 
 def _construct(module: _Module, data: Mapping[str, Any], where: str) -> _Call:
-    """The construct without scope and id."""
+    """The construct, without scope and id."""
     body = {key: value for key, value in data.items() if key not in ("apiVersion", "kind", "metadata")}
     parts: list[tuple[str, _Expression]] = []
     if kind_of(data) is not None:
@@ -202,7 +202,7 @@ def _construct(module: _Module, data: Mapping[str, Any], where: str) -> _Call:
 
 
 def _is_complete(spec: NodePoolSpec) -> bool:
-    """Whether the ``NodePool`` construct has nothing to add."""
+    """Whether the ``NodePool`` construct would add nothing."""
     nodes, disruption = spec.template.spec, spec.disruption
     if nodes.node_class_ref is None or nodes.expire_after is None or nodes.termination_grace_period is None:
         return False
@@ -247,7 +247,7 @@ def _has_unknown_fields(value: object) -> bool:
 
 
 def _sentence(module: _Module, requirement: Requirement) -> _Expression | None:
-    """The requirement as a sentence of a label's constant, where that says exactly the same."""
+    """The requirement as a method call on a label constant, if that means exactly the same."""
     constant = _CONSTANTS.get(requirement.key)
     if constant is None:
         return None
@@ -282,12 +282,12 @@ def _plain(value: Any) -> _Expression:
 
 
 def _text(text: str) -> str:
-    # In Python's quotes and escapes, which JSON's are too for what can be printed.
+    # In Python's quotes and escapes; JSON's are the same for printable text.
     return json.dumps(text, ensure_ascii=False) if text.isprintable() else repr(text)
 
 
 def _laid_out(prefix: str, expression: _Expression, indent: int) -> str:
-    """The expression on one line where it fits, else one line a part."""
+    """The expression on one line if it fits, else one line for each part."""
     flat = prefix + _flat(expression)
     if isinstance(expression, str) or not expression.parts or indent + len(flat) <= _WIDTH:
         return " " * indent + flat

@@ -1,4 +1,4 @@
-"""Estimates cold start and price of the vLLM servers and NodePools in manifests."""
+"""Estimates the cold start and price of vLLM servers and NodePools in manifests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """The types of a pool that a server can land on, or all of them where there is no server."""
+    """The types of a pool that a server can land on, or all of them if there is no server."""
 
     pool: str
     server: Server | None
@@ -58,7 +58,7 @@ class Table:
 
 @dataclass(kw_only=True, slots=True)
 class Estimate:
-    """What a run came to."""
+    """The result of a run."""
 
     tables: list[Table] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -75,14 +75,14 @@ def estimate(paths: Sequence[str], *, image_bytes: int | None = None, weight_byt
     """Reads manifests and estimates each vLLM server on each pool that it can land on.
 
     Args:
-        paths: files, folders or ``-``, as ``automode lint`` takes them.
-        image_bytes: bytes of the compressed image. Default: 9 GB, with the weights on top where they are in the
-            image; we decide.
-        weight_bytes: bytes of the weights of models that have no preset. Default: such a model is an error.
+        paths: files, folders or ``-``, as for ``automode lint``.
+        image_bytes: bytes of the compressed image. Default: 9 GB, plus the weights if they are in the image; we
+            decide.
+        weight_bytes: bytes of the weights of models without a preset. Default: such a model is an error.
 
     Raises:
-        AutoModeError: where nothing can be estimated: a file that cannot be read, no NodePool, a NodePool or NodeClass
-            with errors, a model that nothing is known of.
+        AutoModeError: if nothing can be estimated: a file that cannot be read, no NodePool, a NodePool or NodeClass
+            with errors, an unknown model.
     """
     pools: list[_NodePool] = []
     node_classes: dict[str, NodeClassSpec] = {}
@@ -198,7 +198,7 @@ def _table(each: _NodePool, server: Server | None, node_class: NodeClassSpec | N
     ]
     problems = [] if server is None else [str(replace(problem, field="")) for problem in server.problems]
     if server is not None and server.preset is not None and len(narrowed) == 1:
-        # Which of them the image is for is not told, so that each is held against its own.
+        # The image's architecture is not known, so each type is checked with its own architecture.
         for architecture in _architectures(types):
             needs = _needs(server, server.preset, architecture)
             problems += [
@@ -216,15 +216,15 @@ def _table(each: _NodePool, server: Server | None, node_class: NodeClassSpec | N
 
 
 def _narrowed(spec: NodePoolSpec, server: Server) -> Iterator[NodePoolSpec]:
-    """The pool as if it required what the pods ask of their node, once for each way to ask that it can answer."""
+    """The pool with the pods' node requirements added, once for each alternative that it can satisfy."""
     for term in server.pods.terms:
         asked = []
         for key, (operator, values) in (*server.pods.selector, *term):
-            # What no pool may require (the pool's own name) says nothing of the type.
+            # Labels that no pool may require (the pool's own name) say nothing about the type.
             with contextlib.suppress(AutoModeError):
                 asked.append(Requirement.from_manifest({"key": key, "operator": operator, "values": list(values)}))
         nodes = spec.template.spec
-        # A pool that requires the opposite has no node for them.
+        # A pool with contradicting requirements has no node for them.
         with contextlib.suppress(AutoModeError):
             nodes = nodes.replace(requirements=[*nodes.requirements, *asked])
             yield spec.replace(template=spec.template.replace(spec=nodes))
@@ -251,7 +251,7 @@ def _needs(server: Server, preset: ModelPreset, architecture: Literal["amd64", "
         cpu=str(server.cpu),
         memory=f"{server.memory / 1024**2:.0f}Mi",
         host_memory=server.host_memory,
-        # "auto" takes what there is room for.
+        # "auto" takes as much as fits.
         max_model_len=int(float(length[1]) * _SCALES[length[2]])
         if length
         else _open_length(told("--max-model-len"), preset),

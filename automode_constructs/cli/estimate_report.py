@@ -1,4 +1,4 @@
-"""Writes an estimate: as tables for people, as JSON for machines."""
+"""Writes an estimate: tables for people, JSON for machines."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def as_text(run: Estimate, *, all_types: bool = False) -> str:
 
 
 def _written(lines: Sequence[str]) -> str:
-    # A name may hold anything, a terminal's commands too.
+    # A name may hold anything, terminal escape sequences included.
     return "".join(f"{line if line.isprintable() else ascii(line)[1:-1]}\n" for line in lines)
 
 
@@ -152,7 +152,7 @@ def _price_range(prices: Sequence[float | None]) -> str:
 
 
 def as_json(run: Estimate) -> str:
-    """Everything, all types included, as JSON; what is not known is null."""
+    """Everything as JSON, all types included; unknown values are null."""
     data = as_of()
     told = {
         "tables": [_table_as_data(table) for table in run.tables],

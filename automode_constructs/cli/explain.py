@@ -1,4 +1,4 @@
-"""Says what a rule wants, and writes the page of all rules."""
+"""Explains a rule, and writes the page of all rules."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _JUDGED: Mapping[Judged, str] = {
 
 
 def explain(id: str) -> tuple[str, bool]:
-    """The page of a rule, or what to ask for instead; and whether the rule is known."""
+    """The page of a rule, or a suggestion what to ask for; and whether the rule is known."""
     name = id.removeprefix(_PREFIX)
     known = {rule.lower(): rule for rule in (other.removeprefix(_PREFIX) for other in RULES)}
     found = RULES.get(f"{_PREFIX}{known.get(name.lower(), '')}")
@@ -51,7 +51,7 @@ def explain(id: str) -> tuple[str, bool]:
 
 
 def list_of_rules() -> str:
-    """All rules, a line each: id, severity, and what must hold."""
+    """All rules, one line each: id, severity, and what must hold."""
     width = max(map(len, RULES))
     return "".join(f"{id:{width}}  {rule.severity:7}  {rule.sentence}\n" for id, rule in sorted(RULES.items()))
 

@@ -1,4 +1,4 @@
-"""Finds the files, judges every document in them, and says where each finding stands."""
+"""Finds the files, checks every document in them, and locates each finding."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from automode_constructs.specs.rule import rule
 __all__ = ["STDIN", "LintFinding", "LintRun", "files_in", "first_placeholder", "lint", "objects_of", "read_text"]
 
 STDIN = "-"
-"""The path that stands for standard input."""
+"""The path that means standard input."""
 
 UNRENDERED_TEMPLATE = rule(
     "automode:UnrenderedTemplate",
@@ -41,10 +41,10 @@ UNRENDERED_TEMPLATE = rule(
 _ENDINGS = (".yaml", ".yml", ".json")
 # Bounded, so that a long line of braces costs no more than its length.
 _PLACEHOLDER = re.compile(r"\$\{[^{}\n]{0,300}\}|\{\{[^{\n]{0,300}?\}\}")
-# A CDK token, and how the examples of this repository show what CloudFormation fills in.
+# A CDK token, and the form in which this repository's examples show values that CloudFormation fills in.
 _OF_THE_CDK = re.compile(r"\$\{Token\[|\{\{'(Ref|Fn::)")
 _BRACES = re.compile(r"\{\{[^{\n]{0,300}?\}\}|\{%[^{\n]{0,300}?%\}")
-# What the driver itself fills in. Source: kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md.
+# Placeholders that the driver itself fills in. Source: kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md.
 _TAG_PARAMETER = re.compile(r"parameters\.tagSpecification_\w+")
 _OF_THE_DRIVER = re.compile(
     r"\{\{-?\s*\.(PVC?Name|PVCNamespace|VolumeSnapshot(Content)?Name|VolumeSnapshotNamespace)\b.*"
@@ -54,7 +54,7 @@ _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LintFinding(Problem):
-    """A problem and the place it stands in; ``kind`` and ``name`` are empty where no object is known."""
+    """A problem and its place; ``kind`` and ``name`` are empty if the object is not known."""
 
     file: str
     line: int
@@ -65,15 +65,15 @@ class LintFinding(Problem):
 
 @dataclass(kw_only=True, slots=True)
 class LintRun:
-    """What a run came to."""
+    """The result of a run."""
 
     findings: list[LintFinding] = field(default_factory=list)
     judged: int = 0
-    """Documents of kinds that we know."""
+    """Number of documents of kinds that we know."""
     passed_by: int = 0
-    """Documents of other kinds."""
+    """Number of documents of other kinds."""
     unusable: bool = False
-    """Whether something that was to be judged could not be."""
+    """Whether some input could not be checked."""
 
     def exit_code(self, *, strict: bool) -> int:
         """0 for clean, 1 for findings (warnings count when strict), 2 for unusable input."""
@@ -90,14 +90,14 @@ class _Object:
     document: Document
     data: Mapping[str, Any]
     at: str = ""
-    """The field it stands in, for an item of a list."""
+    """The field that holds it, for an item of a list."""
 
     def place(self, path: str) -> Place:
         return self.document.place(self.at if not path else f"{self.at}.{path}" if self.at else path)
 
     @property
     def where(self) -> str:
-        """The file and the line in which the object is named."""
+        """The file, and the line of the object's name."""
         return f"{self.file}:{self.place('metadata.name')[0]}"
 
     def finding(self, problem: Problem) -> LintFinding:
@@ -114,12 +114,12 @@ class _Object:
 
 
 def lint(paths: Sequence[str], *, before: Sequence[str] = ()) -> LintRun:
-    """Judges files, folders and standard input.
+    """Checks files, folders and standard input.
 
     Args:
         paths: files, folders (their ``*.yaml``, ``*.yml`` and ``*.json`` at any depth, without hidden folders), or
             ``-`` for standard input.
-        before: the same objects as they are in the cluster, to find what cannot change. Default: not known.
+        before: the same objects as they are in the cluster, to find immutable fields that change. Default: not known.
     """
     run = LintRun()
     objects = _read_paths(paths, run, judging=True)
@@ -143,7 +143,7 @@ def _read_paths(paths: Sequence[str], run: LintRun, *, judging: bool) -> list[_O
         if not files:
             _unusable(run, path, UnreadableError("holds no YAML and no JSON", "name another folder"))
         for file in files:
-            # Once, however many paths and links lead to it.
+            # Only once, however many paths and links lead to it.
             real = file if file == STDIN else os.path.realpath(file)
             if real not in seen:
                 seen.add(real)
@@ -175,7 +175,7 @@ def _finding(file: str, place: Place, problem: Problem, *, kind: str = "", name:
 
 
 def files_in(path: str) -> Iterator[str]:
-    """The files that a path of the command line stands for: itself, or what a folder holds."""
+    """The files that a command-line path stands for: itself, or the files in a folder."""
     if path == STDIN or not Path(path).is_dir():
         yield path
     else:
@@ -190,7 +190,7 @@ def _inside(folder: str, above: set[str]) -> Iterator[str]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
-        yield folder  # reading it says what is wrong
+        yield folder  # reading it reports what is wrong
         return
     for entry in entries:
         if entry.name.lower().endswith(_ENDINGS) and entry.is_file():
@@ -203,7 +203,7 @@ def read_text(file: str) -> str:
     """The text of a file, or of standard input.
 
     Raises:
-        UnreadableError: for what cannot be read, or is no text.
+        UnreadableError: for a file that cannot be read, or is not text.
     """
     try:
         if file == STDIN:
@@ -235,7 +235,7 @@ def _read_file(file: str, run: LintRun, objects: list[_Object], *, judging: bool
         if braces is None:
             run.findings += found
             _unusable(run, file, error)
-        else:  # what stood before it is as unfinished: one finding says all
+        else:  # the documents before it are incomplete too: one finding covers all
             lines = _LINE_ENDS.split(text[: braces.start()])
             place = (len(lines), len(lines[-1]) + 1)
             run.findings.append(_finding(file, place, _unrendered("", braces[0])))
@@ -257,10 +257,10 @@ def _objects(file: str, document: Document) -> Iterator[_Object]:
 
 
 def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
-    """The Kubernetes objects of a stream, the items of lists among them.
+    """The Kubernetes objects of a stream, including the items of lists.
 
     Raises:
-        UnreadableError: where the text stops being YAML.
+        UnreadableError: at the point where the text stops being YAML.
     """
     for document in documents(text):
         yield from (item.data for item in _objects("", document))
@@ -282,7 +282,7 @@ def _unrendered(path: str, text: str) -> Problem:
 
 
 def _judge(item: _Object) -> list[LintFinding] | None:
-    """The findings of an object, or ``None`` for one that we pass by."""
+    """The findings of an object, or ``None`` for one that we skip."""
     head = {name: item.data.get(name) for name in ("apiVersion", "kind")}
     placeholder = first_placeholder(head)
     found = None if placeholder else judge_document(item.data)
@@ -290,14 +290,14 @@ def _judge(item: _Object) -> list[LintFinding] | None:
         return None
     placeholder = placeholder or first_placeholder(item.data)
     if placeholder is not None:
-        # Whatever else is found may be the placeholder's doing.
+        # The placeholder may cause any other finding.
         path, text = placeholder
         return [item.finding(_unrendered(path, text))]
     return [item.finding(problem) for problem in found or ()]
 
 
 def first_placeholder(data: object) -> tuple[str, str] | None:
-    """The first placeholder in the texts of a document that nobody fills in later, and its field."""
+    """The first placeholder in a document that nothing fills in later, and its field."""
     waiting: list[tuple[str, object]] = [("", data)]
     while waiting:
         path, value = waiting.pop()
@@ -319,7 +319,7 @@ def first_placeholder(data: object) -> tuple[str, str] | None:
 
 
 def _together(objects: Sequence[_Object]) -> Iterator[LintFinding]:
-    """What no object shows alone, for a cluster with EKS's own pools, as most have them."""
+    """Findings about all objects together, for a cluster with EKS's built-in pools, as most have them."""
     named = [item for item in objects if _is_named(item.data)]
     tree = [TreeObject(where=item.where, manifest=_without_placeholder(item.data)) for item in named]
     for found in judge_tree(tree, default_node_class=True, whole=False, files=True):
@@ -327,14 +327,14 @@ def _together(objects: Sequence[_Object]) -> Iterator[LintFinding]:
 
 
 def _without_placeholder(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The object, or where a placeholder is in it no more than what it is called: nobody knows what it will be."""
+    """The object; only its identity if it holds a placeholder, since the rest is not known yet."""
     if first_placeholder(data) is None:
         return data
     return {name: data[name] for name in ("apiVersion", "kind", "metadata")}
 
 
 def _changes(before: Sequence[_Object], objects: Sequence[_Object]) -> Iterator[LintFinding]:
-    """What cannot change on objects that exist."""
+    """Changes that existing objects do not allow."""
     existing = {object_key(item.data): item.data for item in before if _is_named(item.data)}
     for item in objects:
         old = existing.get(object_key(item.data)) if _is_named(item.data) else None

@@ -17,19 +17,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code.
 
     Args:
-        arguments: what stands after ``automode``. Default: the command line's own.
+        arguments: the arguments after ``automode``. Default: those of the command line.
     """
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # they cost time, and run what others installed
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # they cost time, and run code that others installed
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # whatever the terminal speaks, it gets an answer
+            stream.reconfigure(errors="backslashreplace")  # output never fails on the terminal's encoding
     try:
         code = _run(_parser().parse_args(arguments))
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader has left (``| head``); Python must not complain again while it shuts down.
+        # The reader has closed the pipe (``| head``); Python must not complain again while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:  # noqa: BLE001 - a person reads this, not a traceback

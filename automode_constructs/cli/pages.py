@@ -1,4 +1,4 @@
-"""Writes the files that are made from the code: ``python -m automode_constructs.cli.pages rules|schemas PATH``."""
+"""Writes the files generated from the code: ``python -m automode_constructs.cli.pages rules|schemas PATH``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def write_rules(file: Path) -> None:
 
 
 def write_schemas(folder: Path) -> None:
-    """Writes one JSON Schema a kind; one that no kind has any more goes."""
+    """Writes one JSON Schema for each kind, and deletes those of kinds that no longer exist."""
     folder.mkdir(parents=True, exist_ok=True)
     made = schemas()
     for old in folder.glob("*.json"):

@@ -1,14 +1,14 @@
-"""Reads YAML and JSON as Kubernetes does, with the line and column of everything, and safely whoever wrote it.
+"""Reads YAML and JSON as Kubernetes does, with line and column of everything; safe for untrusted input.
 
-The documents are put together here from the parser's events, one after the other and without recursion: PyYAML's
-own composer recurses in C and dies of a few hundred thousand brackets, resolves scalars as YAML 1.1 does (``12:30:45``
-is 45045 there) and lets a second key win in silence. Depth and the growth by aliases are counted while the events
-come in, so that neither is ever built; no tag makes an object.
+This module builds the documents from the parser's events, one after the other and without recursion. PyYAML's own
+composer recurses in C and crashes on a few hundred thousand brackets, resolves scalars as YAML 1.1 does (``12:30:45``
+is 45045 there) and silently lets a duplicate key win. Nesting depth and alias expansion are counted as the events
+arrive, so too much of either is never built; no tag creates an object.
 
-Scalars are read as ``sigs.k8s.io/yaml`` reads them, which stands behind kubectl and the API server: unquoted
+Scalars are read as ``sigs.k8s.io/yaml`` reads them, the library behind kubectl and the API server: unquoted
 ``yes``, ``no``, ``on``, ``off``, ``y`` and ``n`` are booleans, ``010`` and ``0o10`` are 8, ``0x1F`` is 31, ``1e3`` is
-1000, dates and ``12:30:45`` are texts, keys are always texts, and ``<<`` merges. Other readings would judge another
-object than the one that reaches the cluster. Source: kubernetes-sigs/yaml, goyaml.v2/resolve.go.
+1000, dates and ``12:30:45`` are strings, keys are always strings, and ``<<`` merges. Any other reading would check a
+different object from the one that reaches the cluster. Source: kubernetes-sigs/yaml, goyaml.v2/resolve.go.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from automode_constructs.specs.rule import rule
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_EXPANDED", "Document", "Place", "UnreadableError", "decoded", "documents"]
 
 MAX_BYTES = 10 * 1024 * 1024
-"""The largest file that is read; etcd takes 1.5 MiB an object, so that this is a long stream."""
+"""The largest file that is read; etcd takes 1.5 MiB per object, so this is a long stream."""
 MAX_DEPTH = 64
-"""The most mappings and lists inside one another; the deepest of our kinds has a dozen."""
+"""The maximum nesting depth of mappings and lists; the deepest of our kinds has a dozen levels."""
 MAX_EXPANDED = 100_000
-"""The most values that the aliases of one document may stand for."""
+"""The maximum number of values that the aliases of one document may expand to."""
 
 _SOURCE = "YAML 1.2.2; kubernetes-sigs/yaml, which kubectl reads with"
 UNREADABLE_INPUT = rule(
@@ -55,7 +55,7 @@ Place = tuple[int, int]
 
 
 class UnreadableError(Exception):
-    """What stops the reading of a text.
+    """A problem that stops the reading of a text.
 
     Args:
         message: what is wrong.
@@ -70,16 +70,16 @@ class UnreadableError(Exception):
 
 @dataclass(kw_only=True, slots=True)
 class Document:
-    """One document of a stream: its data, and where each key and item stands."""
+    """One document of a stream: its data, and the place of each key and item."""
 
     data: Any
     start: Place
     problems: list[tuple[Place, Problem]] = field(default_factory=list)
-    """What reading it showed without being stopped: keys that stand twice."""
+    """Problems that did not stop the reading: duplicate keys."""
     _places: dict[int, dict[Any, Place]]
 
     def place(self, path: str) -> Place:
-        """Where a field stands (``spec.requirements[0].key``); of what is missing, the nearest that is there."""
+        """The place of a field (``spec.requirements[0].key``); of a missing one, its nearest existing parent's."""
         found, at = self.start, self.data
         for step in _STEP.finditer(path):
             text, index, quoted = step["name"], step["index"], step["quoted"]
@@ -102,7 +102,7 @@ def decoded(data: bytes) -> str:
     """The text of a file.
 
     Raises:
-        UnreadableError: for more than ``MAX_BYTES``, for binary data, and for another encoding than UTF-8.
+        UnreadableError: for more than ``MAX_BYTES``, for binary data, and for an encoding other than UTF-8.
     """
     if len(data) > MAX_BYTES:
         raise UnreadableError(f"is larger than {MAX_BYTES // 1024**2} MiB", "split it")
@@ -126,14 +126,14 @@ def _place_after(before: bytes) -> Place:
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or list that is not finished."""
+    """A mapping or list that is still being read."""
 
     data: Any
     places: dict[Any, Place]
     anchor: str | None
     place: Place
     key: Any = None
-    """The key that waits for its value; ``None`` while a key is expected."""
+    """The key whose value comes next; ``None`` while a key is expected."""
     key_place: Place = (1, 1)
     merged: list[Any] = field(default_factory=list)
     size: int = 1
@@ -156,10 +156,10 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def documents(text: str) -> Iterator[Document]:
-    """The documents of a stream, each given out when it is whole; empty ones are left out.
+    """The documents of a stream, each yielded when it is complete; empty ones are skipped.
 
     Raises:
-        UnreadableError: where the text stops being YAML, or passes a bound.
+        UnreadableError: at the point where the text stops being YAML, or exceeds a bound.
     """
     events = _events(_with_whole_escapes(text) if text.lstrip().startswith("{") else text)
     for event in events:
@@ -173,7 +173,7 @@ _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c
 
 
 def _with_whole_escapes(text: str) -> str:
-    """JSON writes what is beyond 16 bits as two escapes; YAML knows one, and reads all other JSON as it is."""
+    """JSON writes characters beyond 16 bits as two escapes, YAML as one; YAML reads all other JSON unchanged."""
 
     def joined(found: re.Match[str]) -> str:
         high, low = int(found[2], 16) - 0xD800, int(found[3], 16) - 0xDC00
@@ -188,7 +188,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        place = min(place, _place_after(text.rstrip().encode()))  # the end is told where the text ends
+        place = min(place, _place_after(text.rstrip().encode()))  # report the end where the text ends
         told = ", ".join(part for part in (error.context, error.problem) if part)
         cure = "indent with spaces" if _tab_at(text, place) else ""
         raise UnreadableError(f"is not YAML: {told}", cure, place) from None
@@ -328,7 +328,7 @@ _INTEGER = re.compile(
 )
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _LONGEST_INTEGER, _LONGEST_NUMBER = 67, 1000
-"""In characters: 64 bits with a sign and a prefix; and what no number that means something needs."""
+"""In characters: 64 bits with a sign and a prefix; and a length that no meaningful number needs."""
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null", "timestamp"))
 
 

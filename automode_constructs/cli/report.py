@@ -1,4 +1,4 @@
-"""Writes what a run of the linter found: as text for people, as JSON and as SARIF for machines."""
+"""Writes the findings of a linter run: text for people, JSON and SARIF for machines."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 
 def as_text(run: LintRun, *, coloured: bool) -> str:
-    """One line a finding: ``file:line:column rule-id severity: field: message; cure``."""
+    """One line for each finding: ``file:line:column rule-id severity: field: message; cure``."""
     return "".join(f"{_line(finding, coloured=coloured)}\n" for finding in run.findings)
 
 
 def _line(finding: LintFinding, *, coloured: bool) -> str:
-    # A file's name may hold anything, a line break or a terminal's commands too.
+    # A file's name may hold anything, including line breaks and terminal escape sequences.
     place = _printable(f"{finding.file}:{finding.line}:{finding.column}")
     severity: str = finding.severity
     if coloured:
@@ -37,7 +37,7 @@ def _printable(text: str) -> str:
 
 
 def summary(run: LintRun) -> str:
-    """What was judged and what came of it, in one line."""
+    """What was checked, and the result, in one line."""
     errors = sum(finding.severity == "error" for finding in run.findings)
     counted = [_counted(run.judged, "document"), "judged,", f"{run.passed_by} of other kinds passed by:"]
     return " ".join([*counted, f"{_counted(errors, 'error')}, {_counted(len(run.findings) - errors, 'warning')}"])

@@ -1,4 +1,4 @@
-"""JSON Schemas of our kinds, for editors that complete and check YAML while it is written."""
+"""JSON Schemas of our kinds, for editors that complete and check YAML as you type."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Described(GenerateJsonSchema):
-    """The schema in YAML's names, with the docstrings of the fields: the models leave them out to load fast."""
+    """The schema with YAML names and the fields' docstrings, which the models leave out to load fast."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         made = super().model_schema(schema)
@@ -47,7 +47,7 @@ def _for_editors(docstring: str) -> str:
 
 @cache
 def _docstrings(model: type[KubeModel]) -> dict[str, str]:
-    """The texts below the fields of a class and of those it stands on."""
+    """The docstrings of the fields of a class and of its base classes."""
     told: dict[str, str] = {}
     for owner in reversed(model.__mro__):
         if not (issubclass(owner, KubeModel) and owner is not KubeModel):
@@ -67,7 +67,7 @@ def _docstrings(model: type[KubeModel]) -> dict[str, str]:
 
 
 def schemas() -> dict[str, str]:
-    """The text of each schema by the name of its file."""
+    """The text of each schema, by file name."""
     made = {f"{kind.kind.lower()}.json": _schema(kind) for kind in KINDS}
     return {name: json.dumps(_without_null_defaults(schema), indent=2) + "\n" for name, schema in made.items()}
 
@@ -75,7 +75,7 @@ def schemas() -> dict[str, str]:
 def _schema(kind: Kind) -> dict[str, Any]:
     body = kind.model.model_json_schema(by_alias=True, schema_generator=_Described)
     definitions = body.pop("$defs", {})
-    if "$ref" in body:  # a model that holds itself
+    if "$ref" in body:  # a model that contains itself
         body = definitions.pop(body["$ref"].rpartition("/")[2])
     described = _for_editors(kind.model.__doc__ or "").partition("\n\n")[0]
     if kind.concerns is not None:

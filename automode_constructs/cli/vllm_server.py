@@ -1,4 +1,4 @@
-"""Reads the vLLM server out of a workload's manifest: which model, from where, and what it asks of its node."""
+"""Reads the vLLM server from a workload's manifest: its model, where that comes from, and what it needs of a node."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Server:
     kind: str
     name: str
     model: str
-    """What vLLM is told to load."""
+    """The model that vLLM loads."""
     preset: ModelPreset | None
     weight_bytes: int
     weights: Literal["s3", "image", "hub"] | None
@@ -47,23 +47,23 @@ class Server:
     memory: Decimal
     """Bytes."""
     host_memory: HostMemory | None
-    """What loading takes of its node's memory, where the weights are streamed and the container has no limit."""
+    """Host memory that loading takes, if the weights are streamed and the container has no limit."""
     problems: Sequence[Problem]
-    """What is wrong with the memory that its container has for loading."""
+    """Problems with the memory that its container has for loading."""
     command: VllmCommand
     pods: Pods
 
 
 def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) -> Server | str | None:
-    """The vLLM server that a workload runs; a text says why one cannot be estimated, ``None`` that there is none.
+    """The vLLM server that a workload runs; the reason as text if it cannot be estimated; ``None`` if there is none.
 
     Args:
         data: a Kubernetes object.
         where: the file, for messages.
-        weight_bytes: bytes of the weights of models that have no preset.
+        weight_bytes: bytes of the weights of models without a preset.
 
     Raises:
-        AutoModeError: for a model that has no preset, where ``weight_bytes`` is not given.
+        AutoModeError: for a model without a preset if ``weight_bytes`` is not given.
     """
     pods = pods_of(str(data.get("apiVersion", "")).rpartition("/")[0], data)
     spec = _at(data, *(pods.field.split(".") if pods is not None else ("spec", "template", "spec")))
@@ -105,7 +105,7 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
         gpus=gpus,
         cpu=asked.get("cpu", Decimal(0)),
         memory=asked.get("memory", Decimal(0)),
-        # What the container may use is held against it below, else it is what the node has.
+        # Checked below against the container's limit; without a limit, the node's memory counts.
         host_memory=(
             None if streaming is None or memory_limit_of(data, container) is not None else streaming.host_memory(known)
         ),

@@ -1,4 +1,4 @@
-"""What Auto Mode asks for a node: a share of its on-demand price that differs by instance category."""
+"""Auto Mode's fee for a node: a share of its on-demand price that differs by instance category."""
 
 from __future__ import annotations
 

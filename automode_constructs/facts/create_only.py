@@ -1,4 +1,4 @@
-"""What cannot change in place: properties of the CloudFormation types made here, and fields of Kubernetes kinds.
+"""What cannot change in place: properties of the CloudFormation types we create, and fields of Kubernetes kinds.
 
 A change of one of these makes CloudFormation replace the resource, and the API server refuse the object.
 """

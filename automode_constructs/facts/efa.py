@@ -24,8 +24,8 @@ class EfaCards:
     Args:
         network_cards: how many network cards it has.
         first_efa_card: the first card that takes an EFA interface; all after it do, one each.
-        interfaces_of_first_card: how many interfaces card 0 takes, the primary one counted in.
-        ipv4_of_interface: how many IPv4 addresses an interface has at most, its own counted in.
+        interfaces_of_first_card: how many interfaces card 0 takes, including the primary one.
+        ipv4_of_interface: the maximum number of IPv4 addresses of an interface, including its own.
     """
 
     network_cards: int
@@ -55,7 +55,7 @@ def efa_cards() -> Mapping[str, EfaCards]:
 
 
 def unclear_types() -> frozenset[str]:
-    """Types that have EFA on some of their network cards, and it is not known on which."""
+    """Types that have EFA on some of their network cards, but it is not known on which."""
     return frozenset(_data()["unclear"])
 
 

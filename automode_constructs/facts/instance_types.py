@@ -48,10 +48,10 @@ class InstanceType:
         gpu: the GPUs.
         neuron_devices: how many Inferentia or Trainium devices it has.
         local_nvme_gb: NVMe instance storage in GB, all disks together.
-        network_baseline_mbps: bandwidth of the network that is always there, in Mbit/s.
-        network_burst_mbps: bandwidth of the network for a while, in Mbit/s.
-        ebs_baseline_mbps: bandwidth to EBS that is always there, in Mbit/s.
-        ebs_burst_mbps: bandwidth to EBS for a while, in Mbit/s.
+        network_baseline_mbps: sustained network bandwidth, in Mbit/s.
+        network_burst_mbps: network bandwidth in bursts, in Mbit/s.
+        ebs_baseline_mbps: sustained bandwidth to EBS, in Mbit/s.
+        ebs_burst_mbps: bandwidth to EBS in bursts, in Mbit/s.
         encryption_in_transit: whether EC2 encrypts traffic between such instances.
         eni_pods: pods that have an address of their own when each address is one of a network interface.
         on_demand_price_usd: USD an hour for Linux in the region of ``as_of().price_region``.
@@ -104,7 +104,7 @@ def _data() -> dict[str, Any]:
 def instance_types() -> Mapping[str, InstanceType]:
     """Every instance type of the data file by its name: those of families that Auto Mode lists.
 
-    Left out is what Auto Mode does not launch (one vCPU; nano, micro and small), and bare metal.
+    Types that Auto Mode does not launch (one vCPU; nano, micro and small) and bare metal are left out.
     """
     columns = _data()["columns"]
     return MappingProxyType({name: _read(name, columns, row) for name, row in _data()["types"].items()})

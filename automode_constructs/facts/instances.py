@@ -68,6 +68,6 @@ ACCELERATED_CATEGORIES = tuple(sorted({category_of(family) for family in _ACCELE
 
 
 def near(given: str, known: Iterable[str]) -> str:
-    """A question after the known name nearest to what was given, or ``""`` where none is near."""
+    """A question that suggests the nearest known name, or ``""`` if none is near."""
     best = difflib.get_close_matches(given.lower(), sorted(known), n=1, cutoff=0.6)
     return f"did you mean '{best[0]}'?" if best else ""

@@ -1,4 +1,4 @@
-"""How large the weights of well-known models are: what a manifest that only names a model is judged by."""
+"""How large the weights of well-known models are, for checking manifests that only name a model."""
 
 from __future__ import annotations
 

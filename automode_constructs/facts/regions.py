@@ -1,4 +1,4 @@
-"""Partitions and regions: where EKS Auto Mode runs, and what a zone's name tells."""
+"""Partitions and regions: where EKS Auto Mode runs, and what a zone's name means."""
 
 from __future__ import annotations
 

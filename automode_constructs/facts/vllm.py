@@ -24,7 +24,7 @@ class VllmFlag:
         aliases: other spellings (``-tp``).
         values: how many: ``1``, exactly so many, ``+`` one or more, ``?`` one or none.
         choices: what its parser accepts, or nothing if it accepts anything.
-        names: what vLLM knows when it looks a text up that the parser let through, or nothing if that is open.
+        names: the names that vLLM accepts after parsing, or nothing if that set is open.
         fold: whether choices and names are compared without ``case``, or ``case-and-dash`` (``-`` is ``_``).
         keys: the keys of an ``object``, or nothing if they are open.
         nullable: whether ``None`` and the empty text mean that it is not set.

@@ -1,4 +1,4 @@
-"""The interface endpoints that a cluster without a way to the internet may need."""
+"""The interface endpoints that a cluster without internet access may need."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How long a model server takes from a pending pod to its first token, on a node that does not exist yet.
 
-An estimate from published figures, not from measurements of ours: the pull is a fit to two of them. Who has seen a
-pull gives its rate.
+The estimate rests on published figures, not on measurements of ours; the pull rate is a fit to two of them. If you
+have measured a pull, pass its rate.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["ColdStart", "Seconds", "estimate_cold_start"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seconds:
-    """A time between two bounds, in seconds.
+    """A range of time, in seconds.
 
     Args:
         low: the shortest.
@@ -40,7 +40,7 @@ class Seconds:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ColdStart:
-    """The parts of a cold start, one after the other. What cannot be known is ``None``.
+    """The parts of a cold start, in order. A part that cannot be known is ``None``.
 
     Args:
         node: from the pending pod to a node that is ready.
@@ -62,7 +62,7 @@ class ColdStart:
 
     @property
     def total(self) -> Seconds | None:
-        """All of it; ``None`` where a part cannot be known."""
+        """The sum of the parts; ``None`` if one of them cannot be known."""
         if self.pull is None or self.weights is None:
             return None
         return self.node + self.pull + self.process + self.weights + self.compile + self.init + self.first_token
@@ -89,7 +89,7 @@ _INIT = Seconds(low=15, high=45)
 """The New Stack 2026: engine init 30 to 45 s; the lower bound is ours, for few and small CUDA graphs."""
 
 _FIRST_TOKEN = Seconds(low=1, high=3)
-"""Ours: a short prompt, with what the first request alone warms up."""
+"""Ours: a short prompt, including the warm-up that only the first request pays for."""
 
 _PULL_MB_PER_VCPU = 11.5
 """MB/s of compressed image that each vCPU unpacks: decompression, not the network, is the limit.
@@ -108,13 +108,13 @@ _UNPACKED = 2.2
 """Bytes on disk for each byte of image. Uncertain: 9 GB of vLLM image are about 20 GB unpacked."""
 
 _NVME_MB = (500, 1000)
-"""MB/s at which weights are read from local NVMe, least and most. Ours: EC2 does not say it of a type."""
+"""Lowest and highest MB/s at which weights are read from local NVMe. Ours: EC2 publishes no figure for a type."""
 
 _HUB_MB_LEAST = 50
-"""MB/s from the Hugging Face hub through a NAT gateway. Ours: nobody promises a rate, so that the range is wide."""
+"""MB/s from the Hugging Face hub through a NAT gateway. Ours: nobody promises a rate, so the range is wide."""
 
 _SIZE, _THROUGHPUT = "80Gi", 125
-"""A node's data volume (MiB/s), where the NodeClass says nothing. EKS User Guide, "Create a Node Class"."""
+"""Throughput of a node's data volume (MiB/s) if the NodeClass sets none. EKS User Guide, "Create a Node Class"."""
 
 
 @checked_arguments
@@ -129,28 +129,28 @@ def estimate_cold_start(
     ephemeral_storage: EphemeralStorage | None = None,
     pull_mb_per_second: float | None = None,
 ) -> ColdStart:
-    """Estimates how long a server takes to its first token on a new node of a type.
+    """Estimates how long a server takes to produce its first token on a new node of a given type.
 
-    The network counts with its baseline: small sizes are faster for a while. Where the catalogue does not know what a
-    part hangs on, the part and the total are ``None``.
+    The estimate uses the network's baseline bandwidth; small sizes are faster for a while. If the catalogue lacks a
+    figure that a part depends on, that part and the total are ``None``.
 
     Args:
         instance_type: the node's type.
-        image_bytes: bytes of the compressed image, weights included where they are in it.
+        image_bytes: bytes of the compressed image, including the weights if they are baked in.
         weight_bytes: bytes of the weights, such as ``GPT_OSS_20B.weight_bytes``.
         weights: ``s3`` (streamed, no disk written), ``image`` (baked in, read from the node's disk), ``hub`` (the
-            Hugging Face hub, through NAT to disk: a wide range), or ``None`` where their way is not known.
-        compile_cached: whether the node has a compile cache that fits. Default: False, as on every new node; we
+            Hugging Face hub, through NAT to disk: a wide range), or ``None`` if the source is not known.
+        compile_cached: whether the node has a matching compile cache. Default: False, as on every new node; we
             decide.
         enforce_eager: whether vLLM runs with ``--enforce-eager``, which compiles nothing. Default: False, as vLLM
             decides.
-        ephemeral_storage: the NodeClass's. At or above the size of the local NVMe it puts images on an EBS volume of
-            its throughput. Default: 80Gi and 125 MiB/s, as EKS decides.
-        pull_mb_per_second: MB/s that your own nodes of this type reach: the image's bytes over the seconds of the
+        ephemeral_storage: the NodeClass's setting. At or above the size of the local NVMe, images go to an EBS volume
+            with its throughput. Default: 80Gi and 125 MiB/s, as EKS decides.
+        pull_mb_per_second: MB/s that your own nodes of this type reach: the image's bytes divided by the seconds in the
             kubelet's ``Pulled`` event. Default: estimated from vCPUs, disk and network.
 
     Raises:
-        AutoModeError: for sizes and rates that are not above zero, and for another way of the weights.
+        AutoModeError: for sizes and rates that are not above zero, and for any other value of ``weights``.
 
     Source: beside each constant of this module.
     """
@@ -159,7 +159,7 @@ def estimate_cold_start(
         ("weight_bytes", weight_bytes),
         ("pull_mb_per_second", pull_mb_per_second),
     ):
-        # Written so that "not a number" is refused too.
+        # Written so that NaN is refused too.
         if value is not None and not value > 0:
             raise AutoModeError.of("", name, f"needs a number above 0, got {shown(value)}")
     if weights not in ("s3", "image", "hub", None):
@@ -198,7 +198,7 @@ def _pull(
         return _moved(image_bytes, parallel, parallel)
     if volume is None:
         return None
-    # Whether a node without local NVMe pulls in parallel is not documented, and its volume takes the unpacked bytes.
+    # It is not documented whether a node without local NVMe pulls in parallel; its volume takes the unpacked bytes.
     most = min(parallel, volume[1])
     return _moved(image_bytes, min(most, _PULL_MB_LEAST, volume[0] / _UNPACKED), most)
 
@@ -220,7 +220,7 @@ def _weights(
 
 
 def _moved(size: float, least: float, most: float) -> Seconds:
-    """How long bytes take between two rates in MB/s."""
+    """How long the bytes take at the highest and at the lowest rate, in MB/s."""
     return Seconds(low=size / most / 1e6, high=size / least / 1e6)
 
 

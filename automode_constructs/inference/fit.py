@@ -1,4 +1,4 @@
-"""Holds a model server against the NodePool it runs on: what fits no node, or fits only some, is found here."""
+"""Checks a model server against its NodePool: finds what fits no node, or only some of them."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ _GPU = "nvidia.com/gpu"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerNeeds:
-    """What a replica of a model server asks of its node."""
+    """What a replica of a model server needs from its node."""
 
     model: ModelPreset
     gpus: int
     cpu: int | str
     memory: int | str
     host_memory: HostMemory | None = None
-    """What loading takes of the host's memory. Default: nothing is known of it."""
+    """Host memory that loading takes. Default: not known."""
     memory_limit: int | str | None = None
-    """What the container may use of it. Default: what its node has."""
+    """Host memory that the container may use. Default: all of its node's."""
     max_model_len: int
     gpu_memory_utilization: float
     fp8_kv_cache: bool
@@ -60,7 +60,7 @@ class ServerNeeds:
 
 
 def hosts(needs: ServerNeeds, spec: NodePoolSpec) -> tuple[InstanceType, ...]:
-    """The known instance types of a pool on which a replica would be placed, whether it can work there or not."""
+    """The known instance types of a pool that a replica would be scheduled on, whether or not it can work there."""
     return _hosts(needs, spec.instance_types())
 
 
@@ -75,16 +75,16 @@ def _hosts(needs: ServerNeeds, known: Iterable[InstanceType]) -> tuple[InstanceT
 
 
 def misfits(needs: ServerNeeds, name: str, spec: NodePoolSpec, node_class: NodeClassSpec | None) -> Iterator[Problem]:
-    """Everything that keeps a server from working on a pool.
+    """Everything that prevents a server from working on a pool.
 
-    Instance types newer than the catalogue are never held against anyone: where a pool names one, or admits none that
-    is known, only what does not depend on the type is checked.
+    An instance type newer than the catalogue never causes a problem: if a pool names one, or admits no known type,
+    only what does not depend on the type is checked.
 
     Args:
         needs: the server.
         name: the pool's name.
         spec: the pool.
-        node_class: the pool's NodeClass, or ``None`` where this app does not make it.
+        node_class: the pool's NodeClass, or ``None`` if this app does not create it.
     """
     yield from memory_problems(needs)
     yield from _taints(needs, name, spec)
@@ -104,7 +104,7 @@ def misfits(needs: ServerNeeds, name: str, spec: NodePoolSpec, node_class: NodeC
 
 
 def memory_problems(needs: ServerNeeds) -> Iterator[Problem]:
-    """What loading the weights takes of the host's memory, where the container may not use that much."""
+    """The host memory that loading the weights takes, if the container may not use that much."""
     host, limit = needs.host_memory, needs.memory_limit
     allowed = None if limit is None else number(limit)
     if host is None or allowed is None or host.total <= allowed:
@@ -119,7 +119,7 @@ def memory_problems(needs: ServerNeeds) -> Iterator[Problem]:
 
 
 def doubts(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Problem]:
-    """What nobody can say of a server on a pool, because instance types of the pool are not known here.
+    """What cannot be checked for a server on a pool, because the catalogue lacks instance types of the pool.
 
     Args:
         needs: the server.
@@ -145,7 +145,7 @@ def doubts(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Proble
 
 
 def _nodes_too_small(needs: ServerNeeds, name: str, landing: Sequence[InstanceType]) -> Iterator[Problem]:
-    """Nodes whose memory ends while the weights are loaded, for a container without a limit of its own."""
+    """Nodes that run out of memory while the weights load, for a container without a limit of its own."""
     host = needs.host_memory
     if host is None or needs.memory_limit is not None:
         return
@@ -253,7 +253,7 @@ def _gpu_problems(needs: ServerNeeds, name: str, landing: Sequence[InstanceType]
 
 
 def _longest(needs: ServerNeeds, usable: float) -> int:
-    """The longest request that the usable memory of a GPU holds, in whole thousands of 1,024 tokens."""
+    """The longest request that fits the usable memory of a GPU, in whole multiples of 1,024 tokens."""
     free = usable - needs.model.weights_in_gpu_gib / needs.gpus - needs.model.overhead_gib
     tokens = needs.model.tokens_in(free * needs.gpus, fp8_kv_cache=needs.fp8_kv_cache)
     return tokens // 1024 * 1024
@@ -280,7 +280,7 @@ def _lost_nvme(node_class: NodeClassSpec, landing: Iterable[InstanceType]) -> It
 
 
 def _by_gpu(landing: Iterable[InstanceType]) -> Iterator[tuple[tuple[str, ...], str, float]]:
-    """For each GPU the families that have it, its name, and its memory in GiB as programs see it."""
+    """For each GPU: the families that have it, its name, and the memory that programs see, in GiB."""
     families: dict[tuple[str, int], dict[str, None]] = {}
     for one in landing:
         if one.gpu is not None:

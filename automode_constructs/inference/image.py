@@ -1,4 +1,4 @@
-"""Container images: a reference that says which image it is, today and tomorrow."""
+"""Container images: references that keep pointing at the same image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REFERENCE = re.compile(
 _VERSION = re.compile(r"v?(?P<version>[0-9]+\.[0-9]+(?:\.[0-9]+)?)(?![0-9.])")
 
 _VLLM_IMAGES = ("vllm", "vllm-openai")
-"""How the images of AWS and of the vLLM project are called; other images' tags say what their makers like."""
+"""Names of the images by AWS and the vLLM project; the tags of other images may mean anything."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,8 +26,8 @@ class ImageReference:
     """A container image by registry, repository and tag or digest.
 
     Args:
-        text: the reference, as a pod names it.
-        repository: what stands before tag and digest.
+        text: the reference, as written in a pod.
+        repository: the part before tag and digest.
         tag: its tag, or ``None``.
         digest: its digest (``sha256:...``), or ``None``.
     """
@@ -44,15 +44,15 @@ class ImageReference:
         Args:
             where: the construct path, for messages.
             text: ``<registry>/<repository>:<tag>`` or ``...@sha256:<digest>``; registry and repository may be CDK
-                tokens, as those of an ECR repository of the app are.
+                tokens, as they are for an ECR repository of the app.
             field: the argument's name, for messages.
 
         Raises:
-            AutoModeError: for what is no reference; for one without tag and digest; for the tag ``latest``.
+            AutoModeError: for a text that is not a reference; for one without tag and digest; for the tag ``latest``.
         """
         if not isinstance(text, str) or not text:
             raise AutoModeError.of(where, field, f"needs the name of a container image, got {shown(text)}")
-        # A token stands for a registry or a repository: what a reference must look like is asked of the rest.
+        # A token stands for a registry or a repository: only the rest must look like a reference.
         readable = re.sub(r"\$\{Token\[[^\]]*\]\}", "token", text)
         match = _REFERENCE.fullmatch(readable)
         if match is None:
@@ -79,17 +79,17 @@ class ImageReference:
 
     @property
     def vllm_version(self) -> str | None:
-        """The version of vLLM that the tag of a vLLM image begins with, or ``None`` where nothing says it."""
+        """The vLLM version at the start of a vLLM image's tag, or ``None`` if the tag has none."""
         name = self.repository.rpartition("/")[2]
         match = _VERSION.match(self.tag or "") if name in _VLLM_IMAGES else None
         return match["version"] if match else None
 
 
 def pull_through_image(*, account: str, region: str, url_suffix: str, prefix: str, image: str) -> str:
-    """An upstream image as nodes pull it through an ECR pull-through cache.
+    """The reference by which nodes pull an upstream image through an ECR pull-through cache.
 
     Args:
-        account: the account of the cache, a token or 12 digits.
+        account: the cache's account, a token or 12 digits.
         region: the cache's region.
         url_suffix: the partition's DNS suffix (``amazonaws.com``).
         prefix: the rule's ``EcrRepositoryPrefix``.

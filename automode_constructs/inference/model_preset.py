@@ -1,4 +1,4 @@
-"""Models that are known well enough to be checked: how large, on which GPUs, with which vLLM settings."""
+"""Models known well enough to check a server: their size, GPUs and vLLM settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from automode_constructs.facts.models import MODEL_SIZES, ModelSize
 __all__ = ["GIB", "GPT_OSS_20B", "GpuMemoryNeed", "ModelPreset"]
 
 _BATCHED_TOKENS = 2048
-"""What one step may add beyond a sliding window: vLLM's ``--max-num-batched-tokens`` while it serves, by default."""
+"""Tokens that one step may add beyond a sliding window: vLLM's default ``--max-num-batched-tokens`` when serving."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +25,7 @@ class GpuMemoryNeed:
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """The total."""
         return self.weights + self.overhead + self.kv_cache
 
     def __str__(self) -> str:
@@ -38,27 +38,27 @@ class GpuMemoryNeed:
 @checked_arguments
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelPreset:
-    """A model: where its weights are, what it takes to serve it, and where these figures come from.
+    """A model: where its weights are, what serving it takes, and the sources of these figures.
 
     Args:
         name: the name that requests use.
         repository: the model's repository on the Hugging Face hub.
         revision: the commit of that repository, 40 hexadecimal digits.
-        files: the patterns of the files that a server needs.
+        files: glob patterns of the files that a server needs.
         parameters: number of parameters.
         weight_bytes: bytes of those files.
-        largest_tensor_bytes: bytes of the largest tensor in them, which a server that streams them holds in one piece.
-            Default: not known, which a warning says where it matters.
+        largest_tensor_bytes: bytes of the largest tensor in those files; a server that streams them holds it in one
+            piece. Default: not known; a warning says so where it matters.
         weights_in_gpu_gib: GiB that the weights take in GPU memory, all GPUs together.
-        overhead_gib: GiB beside weights and KV cache, on each GPU.
+        overhead_gib: GiB in addition to weights and KV cache, on each GPU.
         max_context: the longest context, in tokens.
         kv_bytes_per_token: bytes of KV cache for each token of context, in the model's own 16-bit type.
-        kv_window_tokens: tokens that layers of a sliding window keep in addition, whatever the context; their bytes are
-            those of ``kv_window_bytes_per_token``.
-        kv_window_bytes_per_token: see there.
+        kv_window_tokens: tokens that sliding-window layers keep in addition, however long the context is; each takes
+            ``kv_window_bytes_per_token``.
+        kv_window_bytes_per_token: bytes of KV cache for each of the ``kv_window_tokens``.
         min_compute_capability: the oldest GPU generation that has the kernels.
         tool_call_parser: vLLM's parser for the model's tool calls, or ``None``.
-        min_vllm_version: the first vLLM this preset is right for.
+        min_vllm_version: the first vLLM version that this preset is right for.
         sources: where the figures come from.
     """
 
@@ -82,12 +82,12 @@ class ModelPreset:
 
     @checked_arguments
     def gpu_memory(self, *, tokens: int, gpus: int = 1, fp8_kv_cache: bool = False) -> GpuMemoryNeed:
-        """What each GPU must hold for one request of the given length.
+        """The memory that each GPU needs for one request of the given length.
 
         Args:
             tokens: the longest request, prompt and answer together.
             gpus: GPUs that share the model (tensor parallel).
-            fp8_kv_cache: whether the KV cache has 8 instead of 16 bits.
+            fp8_kv_cache: whether the KV cache uses 8 bits instead of 16.
         """
         cache = tokens * self.kv_bytes_per_token + self.kv_window_tokens * self.kv_window_bytes_per_token
         return GpuMemoryNeed(
@@ -98,12 +98,12 @@ class ModelPreset:
         )
 
     def host_memory(self, *, memory_limit: int | None = None, processes: int = 1) -> HostMemory:
-        """What a pod must have of its node's memory while its server streams the weights.
+        """The host memory that a pod needs while its server streams the weights.
 
         Args:
-            memory_limit: bytes that the streamer may buffer in each process. Default: none; the streamer decides for
+            memory_limit: bytes that the streamer may buffer in each process. Default: none; the streamer decides on
                 40 GB.
-            processes: processes that load, one for each GPU of the pod.
+            processes: loading processes, one for each GPU of the pod.
         """
         size = ModelSize(
             name=self.name, weight_bytes=self.weight_bytes, largest_tensor_bytes=self.largest_tensor_bytes or 0
@@ -112,7 +112,7 @@ class ModelPreset:
 
     @checked_arguments
     def tokens_in(self, free_gib: float, *, fp8_kv_cache: bool = False) -> int:
-        """How many tokens of context fit into the memory that weights and overhead leave."""
+        """How many tokens of context fit in the memory left by weights and overhead."""
         window = self.kv_window_tokens * self.kv_window_bytes_per_token
         return max(0, int((free_gib * GIB * (2 if fp8_kv_cache else 1) - window) // self.kv_bytes_per_token))
 
@@ -123,17 +123,17 @@ GPT_OSS_20B = ModelPreset(
     name=_SIZE.name,
     repository=_SIZE.name,
     revision="6cee5e81ee83917806bbde320786a8fb61efebee",
-    # The repository also holds the weights in two other forms, below original/ and metal/.
+    # The repository also holds the weights in two other formats, under original/ and metal/.
     files=("*.safetensors", "*.json", "*.jinja"),
     parameters=20_910_000_000,
     weight_bytes=_SIZE.weight_bytes,
     largest_tensor_bytes=_SIZE.largest_tensor_bytes,
     # The Marlin kernels pad the experts from 2880 x 2880 to 3072 x 2944.
     weights_in_gpu_gib=13.67,
-    # A guess that no GPU has confirmed: CUDA context, graphs and activations.
+    # An estimate, not confirmed on a GPU: CUDA context, graphs and activations.
     overhead_gib=2.0,
     max_context=131_072,
-    # 8 KV heads x 64 x 2 bytes x key and value = 2 KiB a layer; 12 layers attend to all, 12 to a window of 128.
+    # 8 KV heads x 64 x 2 bytes x key and value = 2 KiB a layer; 12 layers attend to all tokens, 12 to a window of 128.
     kv_bytes_per_token=12 * 2048,
     kv_window_tokens=128 + _BATCHED_TOKENS,
     kv_window_bytes_per_token=12 * 2048,

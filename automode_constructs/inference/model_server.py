@@ -28,29 +28,29 @@ from automode_constructs.tokens import is_token
 __all__ = ["GPU_TOLERATION", "ModelServer"]
 
 GPU_TOLERATION: Mapping[str, str] = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
-"""What lets a pod onto nodes with the taint that GPU pools usually have."""
+"""Tolerates the usual taint of GPU pools."""
 
 
 SPOT_NOTICE_SECONDS = 120
-"""What EC2 gives a Spot instance between the notice and the end."""
+"""Time between EC2's interruption notice to a Spot instance and its end."""
 
 _USER = 2000
-"""Any user but root: vLLM's images know none, hence ``USER`` and ``HOME`` in the environment."""
+"""Any user but root: vLLM's images define none, hence ``USER`` and ``HOME`` in the environment."""
 
 _CACHE_GIB = 3
 _CACHE = "/cache"
 
 
 class ModelServer(Construct):
-    """A model behind a Service on port 8000, with the API of OpenAI: ``/v1/chat/completions`` and its kin.
+    """A model behind a Service on port 8000, with an OpenAI-compatible API (``/v1/chat/completions`` and so on).
 
     Creates a Deployment, a Service, a ServiceAccount, a PodDisruptionBudget and a NetworkPolicy in the chart's
-    namespace, all called ``name``. The pods want a GPU each, tolerate the usual taint of GPU nodes, start as a user
-    without rights on a read-only file system, take requests when vLLM has loaded the model, and finish the requests
-    under way when their node goes. Nothing scales by itself.
+    namespace, all called ``name``. Each pod requests a GPU, tolerates the usual taint of GPU nodes, runs as an
+    unprivileged user on a read-only file system, becomes ready once vLLM has loaded the model, and finishes requests
+    in flight when its node goes away. Nothing scales by itself.
 
-    Weights from S3 pass through a buffer in the pod's memory, which is limited (``S3Weights(memory_limit=...)``): that
-    limit, once for each GPU, and about 6 GiB for vLLM must fit ``memory``.
+    Weights from S3 pass through a buffer in the pod's memory (``S3Weights(memory_limit=...)``). That limit, once for
+    each GPU, plus about 6 GiB for vLLM must fit in ``memory``.
 
     Args:
         scope: the cdk8s chart, or a construct in one.
@@ -58,18 +58,18 @@ class ModelServer(Construct):
         model: the model, such as ``GPT_OSS_20B``, or a ``ModelPreset`` of your own.
         image: an image with vLLM, with tag or digest.
         weights: ``S3Weights``, ``ImageWeights`` or ``HubWeights``.
-        staging: what fills the bucket of ``S3Weights``; the server comes after it, and its pods look whether all is
-            there. Default: none, the weights are there already.
-        node_pool: the pool the pods are for; the server is held against it. Default: any GPU node of Auto Mode, and
-            nothing is checked; Karpenter decides.
+        staging: what fills the bucket of ``S3Weights``; the server is applied after it, and its pods check that all
+            files are there. Default: none, the weights are there already.
+        node_pool: the pool that the pods run on; the server is checked against it. Default: any GPU node of Auto Mode,
+            and nothing is checked; Karpenter decides.
         name: name of all objects, at most 63 characters. Default: the construct's id; we decide.
         replicas: number of pods, 0 or more. ``None`` leaves the number out of the manifest, for a server that a
-            HorizontalPodAutoscaler or KEDA scales: what is written comes back at each update. Kubernetes starts with 1,
-            and goes to 1 once when a number that was written before is left out. Default: 1; we decide.
-        served_model_names: the names that requests may use, the first in replies. Default: the model's; we decide.
+            HorizontalPodAutoscaler or KEDA scales: a written number is restored at each update. Kubernetes starts with
+            1, and scales to 1 once when a number that was written before is left out. Default: 1; we decide.
+        served_model_names: the names that requests may use; replies carry the first. Default: the model's; we decide.
         max_model_len: longest request in tokens, prompt and answer together. Default: 32,768 or the model's own limit,
-            whichever is less, which a GPU of 24 GB holds; we decide.
-        max_num_seqs: requests worked on at once. Default: 32; we decide, vLLM's 256 take longer to start.
+            whichever is less, which fits a GPU of 24 GB; we decide.
+        max_num_seqs: requests processed at once. Default: 32; we decide, vLLM's 256 take longer to start.
         gpu_memory_utilization: share of the GPU's memory that vLLM takes, above 0, at most 1. Default: 0.92, as vLLM.
         kv_cache_dtype: ``auto`` or an 8-bit type such as ``fp8``. Default: ``auto``, the model's own; vLLM decides.
         gpus: GPUs of a replica, 1 or more; they share the model. Default: 1; we decide.
@@ -78,37 +78,37 @@ class ModelServer(Construct):
             for each GPU after the first; we decide.
         arguments: more flags of vLLM, ``--flag=value`` each. Default: none.
         environment: more environment variables of the container, as text. Default: none.
-        api_key: the Secret with the key that requests must bring. ``/health`` and ``/metrics`` stay open.
-            Default: none, whoever reaches the Service may ask.
-        shutdown_timeout: seconds that requests under way get to end. Default: 90; we decide, vLLM's 0 cuts them off.
-        pre_stop_delay: seconds between the pod's end as an endpoint and the signal to stop; 30 behind an ALB.
+        api_key: the Secret with the key that requests must carry. ``/health`` and ``/metrics`` stay open.
+            Default: none, anyone who reaches the Service may send requests.
+        shutdown_timeout: seconds that requests in flight get to finish. Default: 90; we decide, vLLM's 0 cuts them off.
+        pre_stop_delay: seconds between the pod's removal from the endpoints and the stop signal; 30 behind an ALB.
             Default: 10; we decide.
-        termination_grace_period: seconds until Kubernetes kills the pod; at least both together and 20.
+        termination_grace_period: seconds until Kubernetes kills the pod; at least 20 more than both together.
             Default: 120, which is Spot's notice; we decide.
-        startup_timeout: seconds that loading and compiling may take, from the moment the image is there.
+        startup_timeout: seconds that loading and compiling may take, counted from the end of the image pull.
             Default: 900; we decide.
         strategy: ``RollingUpdate`` starts the new pod first and needs a second GPU for it; ``Recreate`` ends the old
             one first. Default: ``RollingUpdate``; we decide.
         architecture: of the image. Default: amd64; we decide.
-        restricted: whether pods keep to the Pod Security Standard "restricted" and to a read-only root file system.
-            Default: True; we decide. Switch it off for an image that must run as root.
-        compile_cache_host_path: folder on the node that keeps what vLLM compiles, for later pods of the node;
+        restricted: whether pods meet the Pod Security Standard "restricted" and use a read-only root file system.
+            Default: True; we decide. Turn it off for an image that must run as root.
+        compile_cache_host_path: folder on the node that keeps what vLLM compiles, for later pods on that node;
             ``/mnt/.ephemeral/...`` is the NVMe. Needs ``restricted=False``. Default: none, each pod compiles.
-        tolerations: of the pods, in the manifest's words. Default: ``GPU_TOLERATION``; we decide.
+        tolerations: tolerations of the pods, as in a manifest. Default: ``GPU_TOLERATION``; we decide.
         node_selector: more labels the node must have. Default: none.
         network_policy: whether to write a NetworkPolicy; EKS enforces it where the cluster does.
             Default: True; we decide.
-        clients: who may reach the port, as peers of a NetworkPolicy. Default: the pods of the same namespace; we
+        clients: who may reach the port, as NetworkPolicy peers. Default: the pods of the same namespace; we
             decide. An ALB needs ``{"ipBlock": {"cidr": <the VPC's>}}``.
-        service_account: name of a ServiceAccount that exists. Default: one of our own; we decide.
-        vllm_version: version of vLLM in the image. Default: what the tag of an image called ``vllm`` or
-            ``vllm-openai`` says; elsewhere the newest that we know.
+        service_account: name of an existing ServiceAccount. Default: one of our own; we decide.
+        vllm_version: version of vLLM in the image. Default: the version in the tag of an image called ``vllm`` or
+            ``vllm-openai``; for other images the newest version that we know.
 
     Raises:
-        AutoModeError: for each of these, with the arithmetic: an image without tag, weights without bucket, times that
-            do not add up, flags that vLLM does not have, a buffer that does not hold the largest tensor
-            or does not fit the memory, and whatever does not fit the pool: taints, GPU limit, GPU memory and
-            generation, CPU, memory, architecture, an ephemeral volume that loses the local NVMe.
+        AutoModeError: for each of these, with the arithmetic: an image without a tag, weights without a bucket, times
+            that do not add up, flags that vLLM does not have, a buffer that is smaller than the largest tensor or does
+            not fit the memory, and anything that does not fit the pool: taints, GPU limit, GPU memory and generation,
+            CPU, memory, architecture, an ephemeral volume that loses the local NVMe.
 
     Source: vLLM 0.33.0; EKS User Guide, "Machine learning on EKS"; Kubernetes, "Horizontal Pod Autoscaling".
     """
@@ -189,17 +189,17 @@ class ModelServer(Construct):
         )
         checked = given.checked(where)
         self.needs = checked.needs
-        """What one replica needs of a node."""
+        """What one replica needs from a node."""
 
         super().__init__(scope, id)
         self.arguments = (weights.model(model), *checked.flags)
-        """What ``vllm serve`` is given."""
+        """The arguments of ``vllm serve``."""
         self.labels = {"app.kubernetes.io/name": self.name}
-        """The labels that select the pods; they never change."""
+        """The pods' selector labels; they never change."""
         self.service_account = service_account or self.name
         """Name of the pods' ServiceAccount, for an EKS Pod Identity association."""
         self.deployment = self._make_deployment(given)
-        """The Deployment, for what this construct has no argument for: ``deployment.add_override``."""
+        """The Deployment, for settings that this construct has no argument for: ``deployment.add_override``."""
         self.service = self._make_service()
         """The Service."""
         self._make_others(given)
@@ -213,7 +213,7 @@ class ModelServer(Construct):
         container = {
             "name": "vllm",
             "image": given.image,
-            # The entry points of some images run vLLM below a shell, which keeps the signal to stop for itself.
+            # The entry points of some images run vLLM under a shell, which does not pass the stop signal on.
             "command": ["vllm", "serve"],
             "args": list(self.arguments),
             "env": _environment(given.weights, given.environment or {}, given.api_key),
@@ -225,7 +225,7 @@ class ModelServer(Construct):
             "startupProbe": _probe(period=5, failures=math.ceil(given.startup_timeout / 5), timeout=3),
             "readinessProbe": _probe(period=5, failures=2, timeout=3),
             "livenessProbe": _probe(period=10, failures=6, timeout=5),
-            # Endpoints go first: vLLM turns away what comes after the signal.
+            # Endpoints are removed first: vLLM rejects requests that arrive after the signal.
             "lifecycle": {"preStop": {"sleep": {"seconds": given.pre_stop_delay}}} if given.pre_stop_delay else None,
             "securityContext": {
                 "allowPrivilegeEscalation": False,
@@ -243,9 +243,9 @@ class ModelServer(Construct):
         user = {"runAsNonRoot": True, "runAsUser": _USER, "runAsGroup": 0, "fsGroup": _USER}
         pod: dict[str, Any] = {
             "serviceAccountName": self.service_account,
-            # Pod Identity brings a token of its own; the server asks nothing of the Kubernetes API.
+            # Pod Identity brings its own token; the server never calls the Kubernetes API.
             "automountServiceAccountToken": False,
-            # Kubernetes would set VLLM_PORT for a Service called vllm, and vLLM takes that for its own.
+            # Kubernetes sets VLLM_PORT for a Service called vllm, and vLLM reads that as its own.
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": given.termination_grace_period,
             "nodeSelector": {
@@ -259,7 +259,7 @@ class ModelServer(Construct):
                 {
                     "maxSkew": 1,
                     "topologyKey": "topology.kubernetes.io/zone",
-                    # A hard spread would leave pods waiting where a zone has no GPUs.
+                    # A hard spread constraint would leave pods pending if a zone has no GPUs.
                     "whenUnsatisfiable": "ScheduleAnyway",
                     "labelSelector": {"matchLabels": self.labels},
                 }
@@ -286,7 +286,7 @@ class ModelServer(Construct):
             {
                 "spec": {
                     **({} if given.replicas is None else {"replicas": given.replicas}),
-                    # A node, its image and the model come before the first reply; the default counts ten minutes.
+                    # Node launch, image pull and model load come first; the default deadline is ten minutes.
                     "progressDeadlineSeconds": 900 + given.startup_timeout,
                     "revisionHistoryLimit": 3,
                     "selector": {"matchLabels": self.labels},
@@ -323,7 +323,7 @@ class ModelServer(Construct):
             note_warning(self, problem.rule, str(problem))
         limits = node_pool.spec.limits or {}
         for problem in surge_problems(self.deployment.to_json(), pool=node_pool.name, limits=limits):
-            # In the words of the whole-tree check, which the CDK shows once then.
+            # Worded like the whole-tree check, so that the CDK shows it once.
             note_warning(self.deployment, problem.rule, str(problem))
         if termination_grace_period > SPOT_NOTICE_SECONDS and _admits_spot(node_pool.spec):
             note_warning(
@@ -355,10 +355,10 @@ class ModelServer(Construct):
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"from": peers, "ports": [{"port": PORT, "protocol": "TCP"}]}] if peers else [],
             "egress": [
-                # Names, wherever the cluster's DNS is; S3, registries and hubs.
+                # DNS, wherever the cluster resolves it; S3, registries and hubs.
                 {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
                 {"ports": [{"port": 443, "protocol": "TCP"}]},
-                # Where EKS Pod Identity answers on every node.
+                # The address of EKS Pod Identity on every node.
                 {
                     "to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}, {"ipBlock": {"cidr": "fd00:ec2::23/128"}}],
                     "ports": [{"port": 80, "protocol": "TCP"}],
@@ -368,7 +368,7 @@ class ModelServer(Construct):
 
 
 def _probe(*, period: int, failures: int, timeout: int) -> dict[str, Any]:
-    # vLLM opens its port when the model is loaded: the same answer says alive and ready.
+    # vLLM opens its port once the model is loaded: one probe serves for liveness and readiness.
     return {
         "httpGet": {"path": "/health", "port": "http"},
         "periodSeconds": period,
@@ -402,7 +402,7 @@ def _volumes(bytes_on_disk: int, gpus: int, compile_cache_host_path: str | None)
     return [
         {"name": "cache", **cache},
         {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
-        # It counts as the container's memory; GPUs that share a model speak through it.
+        # It counts toward the container's memory; GPUs that share a model communicate through it.
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{gpus}Gi"}},
     ]
 

@@ -1,4 +1,4 @@
-"""The arguments of a model server, judged together, and what follows from them."""
+"""The arguments of a model server, checked together, and the values derived from them."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ PORT = 8000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckedArguments:
-    """What the checks found out.
+    """What the checks found.
 
     Args:
-        reference: the image, taken apart.
-        needs: what one replica needs of a node.
+        reference: the parsed image reference.
+        needs: what one replica needs from a node.
         flags: the flags of ``vllm serve``.
         doubts: what is risky about the flags.
     """
@@ -54,7 +54,7 @@ class CheckedArguments:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerArguments:
-    """The arguments of a ``ModelServer``, which says what each is."""
+    """The arguments of a ``ModelServer``; see there for each."""
 
     model: ModelPreset
     image: str
@@ -94,7 +94,7 @@ class ServerArguments:
         return min(32_768, self.model.max_context) if self.max_model_len is None else self.max_model_len
 
     def checked(self, where: str) -> CheckedArguments:
-        """Judges all arguments before anything is made.
+        """Checks all arguments before anything is created.
 
         Raises:
             AutoModeError: with everything that is wrong.
@@ -103,7 +103,7 @@ class ServerArguments:
         reference = ImageReference.of(where, self.image)
         problems = self._number_problems()
         if problems:
-            raise AutoModeError(where, problems)  # what follows calculates with them
+            raise AutoModeError(where, problems)  # the checks below calculate with them
         version, needs, flags = self.vllm_version or reference.vllm_version, self._needs(), self._flags()
         findings = check_arguments(flags, version=version)
         problems = [
@@ -121,7 +121,7 @@ class ServerArguments:
             raise AutoModeError(where, problems)
         return CheckedArguments(
             reference=reference, needs=needs, flags=tuple(flags), doubts=findings
-        )  # none is an error here
+        )  # none of these is an error here
 
     def _number_problems(self) -> list[Problem]:
         return [
@@ -179,7 +179,7 @@ class ServerArguments:
 
 
 def _unless_given(arguments: Sequence[str], model: ModelPreset, max_num_seqs: int) -> list[str]:
-    """Flags of ours that a user may replace by the same flag."""
+    """Flags that we set and a user may override."""
     given = given_flags(arguments)
     flags = []
     if "--disable-access-log-for-endpoints" not in given:
@@ -187,6 +187,6 @@ def _unless_given(arguments: Sequence[str], model: ModelPreset, max_num_seqs: in
     if model.tool_call_parser is not None and "--tool-call-parser" not in given:
         flags += [f"--tool-call-parser={model.tool_call_parser}", "--enable-auto-tool-choice"]
     if "--max-cudagraph-capture-size" not in given:
-        # vLLM would capture graphs up to 1,024 for this model: time and memory that max_num_seqs never uses.
+        # vLLM would capture graphs up to 1,024 for this model: time and memory that max_num_seqs never needs.
         flags.append(f"--max-cudagraph-capture-size={2 * max_num_seqs}")
     return flags

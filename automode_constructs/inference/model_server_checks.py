@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 STOP_MARGIN_SECONDS = 20
-"""Time for the process to end after its last request, before Kubernetes kills it."""
+"""Time for the process to exit after its last request, before Kubernetes kills it."""
 
 _OURS = {
     "--host": "",
@@ -59,11 +59,11 @@ _OURS = {
     "--tokenizer-revision": "weights",
     "--api-key": "api_key",
 }
-"""Flags that follow from other arguments, and which one."""
+"""Flags derived from other arguments, and the argument each comes from."""
 
 
 def staging_problems(staging: WeightStaging | None, weights: Weights) -> Iterator[Problem]:
-    """A staging that fills another place than the server reads."""
+    """A staging that fills a different place from the one the server reads."""
     if staging is not None and staging.weights != weights:
         yield Problem(
             field="staging",
@@ -73,7 +73,7 @@ def staging_problems(staging: WeightStaging | None, weights: Weights) -> Iterato
 
 
 def streamer_problems(model: ModelPreset, weights: Weights) -> Iterator[Problem]:
-    """A buffer of the streamer that does not hold the largest tensor."""
+    """A streamer buffer that is smaller than the largest tensor."""
     least = model.largest_tensor_bytes
     if isinstance(weights, S3Weights) and least is not None and weights.buffer_bytes(model) < least:
         yield STREAMER_LIMIT.problem(
@@ -84,7 +84,7 @@ def streamer_problems(model: ModelPreset, weights: Weights) -> Iterator[Problem]
 
 
 def streamer_doubts(model: ModelPreset, weights: Weights) -> Iterator[Problem]:
-    """A buffer of the streamer that may not hold the largest tensor, since nobody says how large that is."""
+    """A streamer buffer that may be smaller than the largest tensor, whose size is not known."""
     if not isinstance(weights, S3Weights) or model.largest_tensor_bytes is not None:
         return
     limit = weights.buffer_bytes(model)
@@ -97,7 +97,7 @@ def streamer_doubts(model: ModelPreset, weights: Weights) -> Iterator[Problem]:
 
 
 def model_problems(model: ModelPreset, length: int, image: str, version: str | None) -> Iterator[Problem]:
-    """A request longer than the model reads, an engine older than the model."""
+    """A request longer than the model's context, or an engine older than the model."""
     if length > model.max_context:
         yield Problem(
             field="max_model_len",
@@ -113,7 +113,7 @@ def model_problems(model: ModelPreset, length: int, image: str, version: str | N
 
 
 def drain_problems(pre_stop_delay: int, shutdown_timeout: int, termination_grace_period: int) -> Iterator[Problem]:
-    """Times that do not add up when a pod ends."""
+    """Shutdown times that do not add up."""
     drain = pre_stop_delay + shutdown_timeout + STOP_MARGIN_SECONDS
     if drain > termination_grace_period:
         yield Problem(
@@ -127,7 +127,7 @@ def drain_problems(pre_stop_delay: int, shutdown_timeout: int, termination_grace
 
 
 def host_path_problems(path: str | None, *, restricted: bool) -> Iterator[Problem]:
-    """A folder of the node in a restricted pod."""
+    """A hostPath folder in a restricted pod."""
     if path is not None and restricted:
         yield Problem(
             field="compile_cache_host_path",
@@ -137,7 +137,7 @@ def host_path_problems(path: str | None, *, restricted: bool) -> Iterator[Proble
 
 
 def argument_problems(arguments: Sequence[str]) -> Iterator[Problem]:
-    """Flags that another argument writes, however they are spelled."""
+    """Flags that another argument sets, in any spelling."""
     for index, argument in enumerate(arguments):
         for flag in sorted(_flags_of(argument) & _OURS.keys()):
             told = _OURS[flag]
@@ -154,7 +154,7 @@ def _spelling(argument: str, flag: str) -> str:
 
 
 def _flags_of(argument: str) -> set[str]:
-    """The flags that some version of vLLM takes an argument for: by alias and abbreviation too."""
+    """The flags that some version of vLLM reads an argument as, aliases and abbreviations included."""
     if not is_flag(argument):
         return set()
     written = written_flag(argument)
@@ -167,12 +167,12 @@ def _flags_of(argument: str) -> set[str]:
 
 
 def given_flags(arguments: Sequence[str]) -> set[str]:
-    """The flags among arguments, as vLLM calls them in full."""
+    """The flags among the arguments, by vLLM's full names."""
     return {flag for argument in arguments for flag in _flags_of(argument)}
 
 
 def environment_problems(environment: Mapping[str, str], weights: Weights) -> Iterator[Problem]:
-    """A variable that vLLM writes over."""
+    """A variable that vLLM overwrites."""
     if LIMIT_VARIABLE in environment and isinstance(weights, S3Weights):
         yield Problem(
             field=f"environment['{LIMIT_VARIABLE}']",
@@ -182,7 +182,7 @@ def environment_problems(environment: Mapping[str, str], weights: Weights) -> It
 
 
 def pool_problems(needs: ServerNeeds, node_pool: NodePool | None) -> Iterator[Problem]:
-    """What does not fit the pool, or any node."""
+    """Needs that do not fit the pool, or any node."""
     if node_pool is None:
         yield from memory_problems(needs)
     else:
@@ -192,7 +192,7 @@ def pool_problems(needs: ServerNeeds, node_pool: NodePool | None) -> Iterator[Pr
 
 
 def number_problems(**numbers: tuple[int, int]) -> list[Problem]:
-    """Numbers below their least value, and what is no whole number."""
+    """Numbers below their minimum, and values that are not whole numbers."""
     return [
         Problem(field=field, message=f"needs a whole number of at least {least}, got {shown(value)}")
         for field, (value, least) in numbers.items()
@@ -201,7 +201,7 @@ def number_problems(**numbers: tuple[int, int]) -> list[Problem]:
 
 
 def quantity_problems(**quantities: object) -> list[Problem]:
-    """What is no quantity above zero."""
+    """A value that is not a quantity above zero."""
     return [
         Problem(field=field, message=f"{shown(value)} is not a quantity such as 3, '500m' or '12Gi'")
         for field, value in quantities.items()
@@ -210,7 +210,7 @@ def quantity_problems(**quantities: object) -> list[Problem]:
 
 
 def share_problems(**shares: float) -> list[Problem]:
-    """What is no share."""
+    """A value that is not a share."""
     return [
         Problem(field=field, message=f"needs a share above 0 and up to 1, got {shown(value)}")
         for field, value in shares.items()

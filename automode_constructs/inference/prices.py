@@ -1,4 +1,4 @@
-"""What Auto Mode and EKS take beside the price of an instance."""
+"""What Auto Mode and EKS charge on top of the price of an instance."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["AUTO_MODE_FEE", "CONTROL_PLANE_USD_PER_HOUR", "auto_mode_fee", "auto
 AUTO_MODE_FEE: Mapping[str, float] = MappingProxyType(
     {**auto_mode_fees().categories, "others": auto_mode_fees().others}
 )
-"""The share of the on-demand price that Auto Mode takes on top, by instance category; ``others`` is all the rest.
+"""Auto Mode's fee by instance category, as a share of the on-demand price; ``others`` is all the rest.
 
-It is that of the day on which ``facts.auto_mode_fees`` was last checked. Before 1 Jul 2026 it was 12 % for all. That
-of P and Trainium is computed from AWS's announcement (?), Inferentia is not named there (?), and whether it is the
-same on Spot nodes is not confirmed (?).
+These are the fees of the day on which ``facts.auto_mode_fees`` was last checked. Before 1 Jul 2026 the fee was 12 % for
+all. The fee for P and Trainium is computed from AWS's announcement (?), which does not name Inferentia (?). Whether
+Spot nodes pay the same is not confirmed (?).
 """
 
 CONTROL_PLANE_USD_PER_HOUR = 0.10

@@ -1,4 +1,4 @@
-"""Holds the arguments of ``vllm serve`` against the flags and names that the vLLM package really has."""
+"""Checks the arguments of ``vllm serve`` against the flags and names in the vLLM package."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SIZE_IN_JSON = re.compile(r"(\"(?:[^\"\\]|\\.)*\")|\b(?:(\d+)[kKmMgGtT]|(\d+\.\
 _JSON_OBJECT = re.compile(r"\s*{.*}\s*", re.DOTALL)
 
 _PLUGINS = {"--tool-call-parser": "--tool-parser-plugin", "--reasoning-parser": "--reasoning-parser-plugin"}
-"""Flags whose names a plugin adds to, and the flag that loads it."""
+"""Flags for which a plugin can add names, and the flag that loads the plugin."""
 
 _KINDS = {
     "int": "a whole number",
@@ -39,30 +39,30 @@ _NEEDS = {
     "--enable-auto-tool-choice": ("--tool-call-parser", "name the parser that fits the model"),
     "--enable-log-outputs": ("--enable-log-requests", "give both or neither"),
 }
-"""What vLLM refuses after parsing: a flag without another."""
+"""Flags that vLLM rejects after parsing unless another flag is set."""
 
 
 def check_arguments(arguments: Sequence[str], *, version: str | None = None) -> list[Problem]:
-    """Judges the arguments that stand after ``vllm serve``.
+    """Checks the arguments that follow ``vllm serve``.
 
     Flags are read as vLLM's parser reads them: ``--flag=value`` and ``--flag value``, underscores for dashes,
-    ``--no-flag``, ``--flag.key value``. Names that the parser lets through and vLLM refuses while it starts are
-    looked up too: parsers, attention backends, KV cache types, load formats, quantizations. A CDK token is taken for
-    a good value. Keys of a JSON value deeper than the first, and what a ``--config`` file holds, are not judged.
+    ``--no-flag``, ``--flag.key value``. Names that the parser accepts and vLLM rejects at startup are checked too:
+    parsers, attention backends, KV cache types, load formats, quantizations. A CDK token counts as a valid value.
+    JSON keys below the first level, and the content of a ``--config`` file, are not checked.
 
     Args:
-        arguments: the flags and their values, in order; the model may stand first.
-        version: the vLLM version of the image (``0.27.1``). Versions that differ in their last number only count as
-            one. Between two versions that were read, an error is what both refuse. Outside them, a name or flag that
-            is not known is a warning. Default: the newest version that was read (ours); what an older one takes is
-            a warning then.
+        arguments: the flags and their values, in order; the model may come first.
+        version: the vLLM version of the image (``0.27.1``). Versions that differ only in their last number count as
+            one. Between two versions that were read, only what both reject is an error. Outside them, an unknown name
+            or flag is a warning. Default: the newest version that was read (ours); what an older one accepts is a
+            warning then.
 
     Returns:
-        First the errors, what that version of vLLM refuses, now or while it starts; then the warnings, what it may
-        refuse, or takes otherwise than it looks.
+        First the errors: what that version of vLLM rejects, while parsing or at startup. Then the warnings: what it may
+        reject, or reads differently than it looks.
 
     Raises:
-        AutoModeError: where ``version`` begins with no number of the form ``0.27``.
+        AutoModeError: if ``version`` does not start with a number of the form ``0.27``.
 
     Source: the vllm packages of PyPI, read by ``tools/vllm.py``.
     """
@@ -116,7 +116,7 @@ def _minor(version: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Finding:
-    """A problem with what tells it from others in every version; ``dated`` if another version may know the name."""
+    """A problem with a key that identifies it in every version; ``dated`` if another version may know the name."""
 
     key: tuple[str, str]
     problem: Problem
@@ -129,7 +129,7 @@ def _judged(arguments: Sequence[str], version: str) -> list[_Finding]:
 
 @dataclass(kw_only=True, slots=True)
 class _Reading:
-    """One walk over the arguments, with the flags that were met."""
+    """One pass over the arguments, with the flags found."""
 
     version: str
     arguments: list[str]
@@ -194,7 +194,7 @@ class _Reading:
         return self.arguments[start : self.at]
 
     def dotted(self, flag: VllmFlag, name: str, written: WrittenFlag) -> Iterator[_Finding]:
-        """``--flag.key value``: vLLM takes the next argument for the value whatever it looks like."""
+        """``--flag.key value``: vLLM takes the next argument as the value, whatever it looks like."""
         self.given.setdefault(flag.name, [])
         told = ".".join((name, *written.keys))
         if flag.kind not in ("json", "json-or-text", "object"):
@@ -221,7 +221,7 @@ class _Reading:
         return _found("unknown", name, message, _near(name, spellings_of(self.version)), dated=True)
 
     def judged_before(self, flag: VllmFlag, name: str) -> Iterator[_Finding]:
-        """What a good value does not mend."""
+        """Problems that a valid value does not fix."""
         if flag.name in self.on and not flag.repeats:
             yield _found("twice", flag.name, f"'{flag.name}' is given twice", "vLLM takes the last", warning=True)
         if flag.name == "--model":
@@ -244,7 +244,7 @@ class _Reading:
                 yield _found("name", f"{flag.name} {value}", message, _near(value, flag.names), dated=True)
 
     def together(self) -> Iterator[_Finding]:
-        """What vLLM refuses of flags that are each good; a ``--config`` file may hold the missing one."""
+        """Combinations that vLLM rejects although each flag is valid; a ``--config`` file may hold the missing one."""
         if "--config" in self.given:
             return
         for name, (other, cure) in _NEEDS.items():
@@ -263,7 +263,7 @@ def _found(
 
 
 def _near(name: str, known: Iterable[str]) -> str:
-    """The nearest known name, or all if they are few; a number is near to none."""
+    """The nearest known name, or all if there are few; a number has no near name."""
     names = {each.casefold(): each for each in known}
     near = [] if name.isdecimal() else difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.6)
     if near:
@@ -301,12 +301,12 @@ def _key_findings(flag: VllmFlag, name: str, keys: Iterable[str]) -> Iterator[_F
 
 
 def _document(value: str) -> Any:
-    """A JSON text of which the numbers may end in k, K, m, M ...; such a number is not made bigger."""
+    """A JSON text whose numbers may end in k, K, m, M ...; the suffix is not multiplied out."""
     return json.loads(_SIZE_IN_JSON.sub(lambda part: part[1] or part[2] or part[3], value))
 
 
 def _size_cure(flag: VllmFlag, value: str) -> str:
-    """Decimals go with the small letters only."""
+    """Decimals are allowed with lower-case suffixes only."""
     if flag.kind.startswith("size") and _SIZE.fullmatch(value.lower()):
         return f"a fraction goes with small letters only: '{value.lower()}'"
     return ""

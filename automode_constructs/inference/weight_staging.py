@@ -1,4 +1,4 @@
-"""A Job that copies a model's weights into S3 once, before a GPU is paid for."""
+"""A Job that copies a model's weights into S3 once, before you pay for a GPU."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from automode_constructs.tokens import is_token
 __all__ = ["STAGING_IMAGE", "WeightStaging"]
 
 STAGING_IMAGE = "public.ecr.aws/lambda/python:3.13.2026.06.05.14"
-"""Python 3.13 and boto3 by AWS, for amd64 and arm64; made to run as any user on a read-only root.
+"""AWS's image with Python 3.13 and boto3, for amd64 and arm64; runs as any user on a read-only root.
 
 Its digest could not be looked up here: pin one where it matters.
 Source: AWS Lambda Developer Guide, "Deploy Python Lambda functions with container images".
@@ -36,7 +36,7 @@ _FOLDER = "/stage-weights"
 _CONTAINER = "stage-weights"
 _USER = 1000
 _SETTINGS_EXIT = 2
-"""The program's exit code for what no further try can mend."""
+"""The program's exit code for a failure that no retry can fix."""
 
 _SHORTEST_DEADLINE_SECONDS = 60
 _LONGEST_NAME = 63
@@ -45,7 +45,7 @@ _REPOSITORY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9][A-Za-z
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEXT_TOKEN = re.compile(r"\$\{Token\[[^\]]*\]\}")
 _OURS = {"HF_ENDPOINT": "hub_endpoint", "HF_TOKEN": "token"}
-"""Variables that follow from other arguments, and which one."""
+"""Variables derived from other arguments, and the argument each comes from."""
 
 
 class WeightStaging(Construct):
@@ -53,54 +53,54 @@ class WeightStaging(Construct):
 
     Creates a Job on ordinary nodes of Auto Mode, a ConfigMap with its program, and a ServiceAccount, in the chart's
     namespace. The Job streams the files through memory, compares sizes and digests with the hub's, writes the marker
-    ``.ready.json`` last, and copies nothing where that is there already. A pod that fails is followed by another one,
-    which copies what is missing; settings that can never work end the Job at once. Its name holds model, commit and a
-    digest of all settings and the program, since Kubernetes lets no Job change: what changes is a new Job, which finds
-    the objects of the old one. Values known only after deployment do not count: when one of them changes, count up
-    ``run``.
+    ``.ready.json`` last, and copies nothing if the marker is already there. When a pod fails, another one copies what
+    is missing; settings that can never work end the Job at once. Jobs are immutable in Kubernetes, so the Job's name
+    holds the model, the commit and a digest of all settings and the program: a change makes a new Job, which finds the
+    objects of the old one. Values known only after deployment are not part of the digest: when one of them changes,
+    increase ``run``.
 
-    The service account needs an EKS Pod Identity association (namespace and name say for whom) with a role that may
+    The service account needs an EKS Pod Identity association (by its namespace and name) with a role that allows
     ``s3:ListBucket`` and ``s3:ListBucketMultipartUploads`` on the bucket, ``s3:GetObject``, ``s3:PutObject`` and
-    ``s3:AbortMultipartUpload`` below the prefix, and ``kms:GenerateDataKey`` and ``kms:Decrypt`` on the bucket's own
-    KMS key. The pods must reach the hub and S3 by HTTPS; 169.254.170.23 belongs into a ``NO_PROXY``.
+    ``s3:AbortMultipartUpload`` under the prefix, and ``kms:GenerateDataKey`` and ``kms:Decrypt`` on the bucket's own
+    KMS key. The pods must reach the hub and S3 over HTTPS; with a proxy, add 169.254.170.23 to ``NO_PROXY``.
 
-    A deployment by CloudFormation waits for the Job before it makes what depends on this construct, for at most 14
+    A CloudFormation deployment waits for the Job before it creates what depends on this construct, for at most 14
     minutes; the Job gives up before that. A copy that fails or takes longer fails the deployment, and CloudFormation
-    takes the Job away again. One file is copied after another, and those copied whole stay in the bucket, so that the
-    next deployment goes on with the file that this one was at: as long as it finds the same bucket. Make the bucket in
-    a stack of its own. In the stack that fails it goes too, or, where it is retained, it stays behind and the next
-    deployment makes another one.
+    deletes the Job again. Files are copied one after another, and complete ones stay in the bucket, so the next
+    deployment resumes at the file where this one stopped, provided it finds the same bucket. Create the bucket in a
+    stack of its own. In the stack that fails it is deleted too or, if retained, left behind while the next deployment
+    creates another one.
 
-    The Job is never deleted by itself: CloudFormation would not notice, and GitOps would make it anew.
+    The Job never deletes itself: CloudFormation would not notice, and GitOps would create it again.
 
     Args:
         scope: the cdk8s chart, or a construct in one.
         id: the construct's id.
-        model: the model; its repository, commit and files are what is copied.
-        weights: where to; give servers the same. A prefix is for one commit only, so let it hold the commit.
+        model: the model; its repository, commit and files determine what is copied.
+        weights: the target; give servers the same value. A prefix is for one commit only, so include the commit in it.
         image: an image with Python 3.11 or later as ``python3`` and boto3, by tag or digest; from your own registry
-            where nodes reach no other. Default: ``STAGING_IMAGE``; we decide.
-        service_account: name of a ServiceAccount that exists. Default: one of our own, named after the construct's id;
+            if nodes reach no other. Default: ``STAGING_IMAGE``; we decide.
+        service_account: name of an existing ServiceAccount. Default: one of our own, named after the construct's id;
             we decide.
         hub_endpoint: address of a mirror of the hub. Default: the hub itself; we decide.
         token: the Secret with an access token of the hub. Default: none, which open models do not need.
-        environment: more variables of the container and of the init container, as text, such as ``HTTPS_PROXY``.
+        environment: more environment variables of the container and the init container, as text, e.g. ``HTTPS_PROXY``.
             Default: none.
         cpu: vCPU that the pod requests. Default: 1, which fits the smallest ordinary types; we decide.
-        memory: memory that the pod requests and may use; a file under way takes up to 0.3 GiB.
+        memory: memory that the pod requests and may use; a file in transfer takes up to 0.3 GiB.
             Default: 1Gi; we decide.
         retries: pods that may fail before the Job does, 0 to 20, with 10, 20, 40 ... seconds between them; the first
             ones may start before their permissions are in force. Default: 3, about two minutes; we decide.
-        deadline: seconds after which the Job fails, at least 60. More than 780 are for copies that no deployment by
-            CloudFormation waits for. Default: 780, which ends before such a deployment stops waiting; we decide.
-        run: count it up to run again with the same settings, for example into a new bucket. Default: 1; we decide.
+        deadline: seconds after which the Job fails, at least 60. Use more than 780 only if no CloudFormation deployment
+            waits for the copy. Default: 780, which ends before such a deployment stops waiting; we decide.
+        run: increase it to run again with the same settings, for example into a new bucket. Default: 1; we decide.
 
     Raises:
-        AutoModeError: with every problem: a branch in place of a commit, a bucket or image that cannot be, a variable
-            that another argument sets, figures out of bounds.
+        AutoModeError: with every problem: a branch instead of a commit, an invalid bucket or image, a variable that
+            another argument sets, numbers out of bounds.
 
     Source: EKS User Guide, "Understand how EKS Pod Identity works"; Kubernetes documentation, "Jobs", "Pod failure
-    policy"; aws-samples/sample-eks-nitro-sandbox, service-account.yaml (Pod Identity brings a token of its own).
+    policy"; aws-samples/sample-eks-nitro-sandbox, service-account.yaml (Pod Identity brings its own token).
     """
 
     @checked_arguments
@@ -141,7 +141,7 @@ class WeightStaging(Construct):
         self.model = model
         self.weights = weights
         self.service_account = account
-        """The name that a Pod Identity association needs, beside the namespace."""
+        """The name that a Pod Identity association needs, in addition to the namespace."""
         self._environment = [{"name": name, "value": value} for name, value in (environment or {}).items()]
         program = files(__package__).joinpath(_PROGRAM).read_text("utf-8")
         container = self._container(_CONTAINER, "copy")
@@ -195,18 +195,18 @@ class WeightStaging(Construct):
 
     @checked_arguments
     def init_container(self, *, image: str | None = None) -> dict[str, Any]:
-        """The first init container of a server: it fails, and says why, where the weights are not all there.
+        """The first init container of a server: it fails, with the reason, if weights are missing.
 
-        It is for what happens after the deployment's own order, such as an emptied bucket: it ends within seconds, and
-        before the server's image is pulled. The server must be in the same namespace, its pods need ``volume()`` too,
-        and its role ``s3:ListBucket`` and ``s3:GetObject``.
+        It covers what happens after the deployment, such as an emptied bucket. It ends within seconds, before the
+        server's image is pulled. The server must be in the same namespace, its pods also need ``volume()``, and its
+        role needs ``s3:ListBucket`` and ``s3:GetObject``.
 
         Args:
-            image: an image as for the Job; the server's own is not pulled twice, but then the check comes after its
-                pull. Default: that of the Job; we decide.
+            image: an image as for the Job. The server's own image is not pulled twice, but then the check runs only
+                after that pull. Default: the Job's image; we decide.
 
         Raises:
-            AutoModeError: for what is no image with tag or digest.
+            AutoModeError: for a value that is not an image with tag or digest.
         """
         made = self._container("weights-ready", "check", f"--job={self.name}")
         if image is not None:
@@ -229,7 +229,7 @@ class WeightStaging(Construct):
                 f"--revision={self.model.revision}",
                 f"--bucket={self.weights.bucket}",
                 f"--prefix={self.weights.prefix}",
-                # Folders hold the same weights in other forms, and servers read none.
+                # Folders hold the same weights in other formats, and servers read none of them.
                 *([*patterns, "--exclude=*/*"] if command == "copy" else []),
                 *more,
             ],
@@ -276,7 +276,7 @@ def _job_spec(pod: Mapping[str, Any], *, retries: int, deadline: int) -> dict[st
         "template": {
             "metadata": {
                 "labels": {"app.kubernetes.io/name": _CONTAINER},
-                # A pod in the middle of a copy is worth more than a cheaper node.
+                # Finishing a copy is worth more than moving to a cheaper node.
                 "annotations": {"karpenter.sh/do-not-disrupt": "true"},
             },
             "spec": pod,
@@ -285,7 +285,7 @@ def _job_spec(pod: Mapping[str, Any], *, retries: int, deadline: int) -> dict[st
 
 
 def _name(model: ModelPreset, program: str, spec: Mapping[str, Any], run: int) -> str:
-    """Model, commit, and a digest of all that makes the Job; tokens have other texts in every synthesis."""
+    """Model, commit, and a digest of the Job's settings; without tokens, whose text differs in every synthesis."""
     settings = _TEXT_TOKEN.sub("token", json.dumps([program, spec, run], sort_keys=True))
     digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
     slug = re.sub(r"[^a-z0-9]+", "-", model.repository.rpartition("/")[2].lower())[:35].strip("-")

@@ -1,4 +1,4 @@
-"""Where a model server takes its weights from: S3, its own image, or the Hugging Face hub."""
+"""Where a model server gets its weights: S3, its own image, or the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 LONGEST_AWAITED_SECONDS = 780
-"""One minute less than a deployment waits for an object to get ready, so that the Job's own reason is known by then."""
+"""One minute less than a deployment waits for an object to become ready, so the Job's own reason is known by then."""
 
 STAGING_DEADLINE = rule(
     "automode:StagingDeadline",
@@ -48,7 +48,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 @checked_arguments
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SecretKey:
-    """One key of a Kubernetes Secret that exists in the server's namespace; charts never hold a Secret.
+    """One key of an existing Kubernetes Secret in the server's namespace; charts never contain a Secret.
 
     Args:
         name: the Secret's name.
@@ -60,7 +60,7 @@ class SecretKey:
 
     @checked_arguments
     def environment(self, variable: str) -> dict[str, Any]:
-        """The environment variable of a container that takes its value from here."""
+        """A container's environment variable with the value of this key."""
         return {"name": variable, "valueFrom": {"secretKeyRef": {"name": self.name, "key": self.key}}}
 
 
@@ -74,10 +74,10 @@ class S3Weights:
 
     Args:
         bucket: name of the bucket; a token too.
-        prefix: where in it the files lie, without a slash at either end.
-        memory_limit: what the streamer may buffer in the host's memory, in bytes or as a quantity such as ``4Gi``; at
-            least the model's largest tensor. Each GPU of a pod has a process with such a buffer.
-            Default: 4Gi, or the largest tensor where that is more; we decide, the streamer's own limit is 40 GB.
+        prefix: prefix of the files in the bucket, without a slash at either end.
+        memory_limit: what the streamer may buffer in host memory, in bytes or as a quantity such as ``4Gi``; at
+            least the model's largest tensor. Each GPU of a pod has its own process and buffer.
+            Default: 4Gi, or the largest tensor if that is more; we decide, the streamer's own limit is 40 GB.
 
     Source: EKS User Guide, "Load and serve a model"; run-ai/runai-model-streamer.
     """
@@ -87,7 +87,7 @@ class S3Weights:
     memory_limit: int | str | None = field(default=None, compare=False)
 
     def check(self, where: str) -> None:
-        """Refuses a bucket or prefix that cannot be."""
+        """Refuses an invalid bucket or prefix."""
         if not self.bucket or (not is_token(self.bucket) and _BUCKET.fullmatch(self.bucket) is None):
             raise AutoModeError.of(
                 where,
@@ -115,11 +115,11 @@ class S3Weights:
         return _bytes(self.memory_limit) or DEFAULT_MEMORY_LIMIT
 
     def model(self, preset: ModelPreset) -> str:  # noqa: ARG002 - one shape for all kinds
-        """What the server is told to load."""
+        """The model argument of the server."""
         return f"s3://{self.bucket}/{self.prefix}/"
 
     def arguments(self, preset: ModelPreset) -> Sequence[str]:
-        """The flags of vLLM that go with it."""
+        """The vLLM flags for these weights."""
         streams = max(1, math.ceil(preset.weight_bytes / _BYTES_PER_STREAM))
         config = {"concurrency": streams, "memory_limit": self.buffer_bytes(preset)}
         return [
@@ -128,7 +128,7 @@ class S3Weights:
         ]
 
     def environment(self) -> Sequence[Mapping[str, Any]]:
-        """The environment that goes with it."""
+        """The environment variables for these weights."""
         return [
             {"name": "HF_HUB_OFFLINE", "value": "1"},
             {"name": "RUNAI_STREAMER_CHUNK_BYTESIZE", "value": "4294967296"},
@@ -153,7 +153,7 @@ class ImageWeights:
     path: str
 
     def check(self, where: str) -> None:
-        """Refuses a path that is none."""
+        """Refuses an invalid path."""
         if not self.path.startswith("/") or self.path == "/":
             raise AutoModeError.of(
                 where,
@@ -163,15 +163,15 @@ class ImageWeights:
             )
 
     def model(self, preset: ModelPreset) -> str:  # noqa: ARG002
-        """What the server is told to load."""
+        """The model argument of the server."""
         return self.path
 
     def arguments(self, preset: ModelPreset) -> Sequence[str]:  # noqa: ARG002
-        """The flags of vLLM that go with it."""
+        """The vLLM flags for these weights."""
         return []
 
     def environment(self) -> Sequence[Mapping[str, Any]]:
-        """The environment that goes with it."""
+        """The environment variables for these weights."""
         return [{"name": "HF_HUB_OFFLINE", "value": "1"}]
 
     def bytes_on_disk(self, preset: ModelPreset) -> int:  # noqa: ARG002
@@ -182,12 +182,12 @@ class ImageWeights:
 @checked_arguments
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubWeights:
-    """Weights loaded from the Hugging Face hub by each new pod: no preparation, and an outage of the hub is yours.
+    """Weights loaded from the Hugging Face hub by each new pod: no preparation, but a hub outage stops new pods.
 
     Args:
         repository: the repository on the hub. Default: the model's; we decide.
-        revision: the commit to take, 40 hexadecimal digits: a branch moves. Default: the model's; we decide.
-        token: the hub's access token, for repositories that ask for one. Default: none.
+        revision: the commit to load, 40 hexadecimal digits, because a branch moves. Default: the model's; we decide.
+        token: the hub's access token, for repositories that require one. Default: none.
     """
 
     repository: str | None = None
@@ -209,16 +209,16 @@ class HubWeights:
             )
 
     def model(self, preset: ModelPreset) -> str:
-        """What the server is told to load."""
+        """The model argument of the server."""
         return self.repository or preset.repository
 
     def arguments(self, preset: ModelPreset) -> Sequence[str]:
-        """The flags of vLLM that go with it."""
+        """The vLLM flags for these weights."""
         revision = self.revision or preset.revision
         return [f"--revision={revision}", f"--tokenizer-revision={revision}"]
 
     def environment(self) -> Sequence[Mapping[str, Any]]:
-        """The environment that goes with it."""
+        """The environment variables for these weights."""
         return [] if self.token is None else [self.token.environment("HF_TOKEN")]
 
     def bytes_on_disk(self, preset: ModelPreset) -> int:
@@ -227,7 +227,7 @@ class HubWeights:
 
 
 def _bytes(quantity: object) -> int | None:
-    """The whole bytes of a quantity, ``None`` where it is none, or more than a server can have."""
+    """A quantity in whole bytes; ``None`` if it is invalid, or more than a server can have."""
     if not isinstance(quantity, int | str):
         return None
     known = number(quantity)

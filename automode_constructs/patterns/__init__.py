@@ -1,7 +1,7 @@
-"""Where most people start: stacks, charts and NodePools with choices made, over the constructs of this library.
+"""Where most people start: stacks, charts and NodePools with choices made, built on this library's constructs.
 
-A stack or chart that decides otherwise than you want is yours to copy. Names are loaded when they are first used: a
-chart starts no CDK, and the package ``cdk8s-plus-28`` is needed by the charts that are written with it alone.
+If a stack or chart does not decide as you want, copy it. Names are loaded when they are first used: a chart does not
+start the CDK, and only the charts written with the package ``cdk8s-plus-28`` need it.
 """
 
 from __future__ import annotations

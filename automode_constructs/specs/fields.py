@@ -1,4 +1,4 @@
-"""The values that fields take: tokens, lists, names, labels, durations and quantities, and the cure for near misses."""
+"""The types of field values: tokens, lists, names, labels, durations, quantities; and cures for near misses."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ NOT_HERE = "holds a value known only after deployment, which cannot stand here"
 
 
 class TokenBearing:
-    """Marks a field that takes a value known only after deployment."""
+    """Marks a field that accepts a value known only after deployment."""
 
 
 def _pass_text_token(value: Any, check: Any) -> Any:
@@ -69,10 +69,10 @@ def _pass_list_token(value: Any, check: Any) -> Any:
 
 
 TokenOr = Annotated[T, WrapValidator(_pass_text_token), TokenBearing()]
-"""A value of type T, which is text in the manifest, or the CDK token that stands for one."""
+"""A value of type T, written as text in the manifest, or a CDK token for it."""
 
 ListOf = Annotated[Sequence[T], AfterValidator(tuple)]
-"""A list in YAML; any sequence in, a tuple kept."""
+"""A list in YAML; takes any sequence and stores a tuple."""
 
 TokenListOf = Annotated[
     Sequence[Annotated[T, WrapValidator(_pass_text_token)]],
@@ -80,16 +80,16 @@ TokenListOf = Annotated[
     AfterValidator(tuple),
     TokenBearing(),
 ]
-"""A list of ``TokenOr[T]``, or the CDK token that stands for the whole list."""
+"""A list of ``TokenOr[T]``, or a CDK token for the whole list."""
 
 
 def matching(pattern: str, form: str, cure: str | Callable[[str], str] = "") -> AfterValidator:
-    """A check of a text's form whose refusal says the form in words.
+    """Checks the form of a text; its error describes the form in words.
 
     Args:
         pattern: what the whole text matches.
         form: the form in words.
-        cure: what to write instead, or a function that says it of the text. Default: the form says it.
+        cure: what to write instead, or a function that derives it from the text. Default: the form says it.
     """
     compiled = re.compile(pattern)
 
@@ -132,7 +132,7 @@ _SPELT_OUT = re.compile(
 
 
 def _written(seconds: float) -> str:
-    """A length of time as Karpenter reads it, in the largest unit that has no fraction; ``""`` where none has."""
+    """A duration as Karpenter reads it, in the largest unit without a fraction; ``""`` if there is none."""
     for unit in "hms":
         if seconds >= 0 and seconds % _UNITS[unit] == 0:
             return f"{int(seconds // _UNITS[unit])}{unit}"
@@ -144,7 +144,7 @@ def _in_units(number: object) -> str:
 
 
 def near_duration(text: str, *forms: str) -> str:
-    """The cure for what is no duration but can be read as one, such as ``10d`` or ``30 seconds``.
+    """The cure for an invalid duration whose meaning is clear, such as ``10d`` or ``30 seconds``.
 
     Args:
         text: what was given.
@@ -189,11 +189,11 @@ _QUANTITY = re.compile(
     r"(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?"
 )
 MAX_EXACT_INTEGER = 2**53 - 1
-"""Beyond it the CDK, which counts in doubles, would write another number."""
+"""Above this the CDK, which uses doubles, would write a different number."""
 
 
 def near_quantity(text: str, *forms: str) -> str:
-    """The cure for what is no quantity but is near to one, such as ``100GB``.
+    """The cure for an invalid quantity that is close to a valid one, such as ``100GB``.
 
     Args:
         text: what was given.
@@ -255,7 +255,7 @@ def kubernetes_name(where: str, name: str, *, longest: int = 253) -> str:
 
 
 def misplaced_token(value: object) -> AutoModeError:
-    """The error for a value known only after deployment where none can stand."""
+    """The error for a value known only after deployment where none is allowed."""
     cure = (
         "give a concrete value"
         if is_text_token(value)

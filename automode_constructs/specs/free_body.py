@@ -1,4 +1,4 @@
-"""The base for kinds that are Kubernetes' own: what Auto Mode decides is typed, the rest is kept as it stands."""
+"""The base for Kubernetes' own kinds: fields that Auto Mode reads are typed, the rest is kept unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["FreeBody", "mapping_at"]
 
 
 class FreeBody(KubeModel):
-    """A part of an object with more fields than Auto Mode has a say in: those without a type here pass as they are.
+    """A part of an object with fields that Auto Mode does not read: those without a type here pass unchanged.
 
     ``from_manifest`` keeps them, ``to_manifest`` writes them back.
     """
@@ -24,7 +24,7 @@ class FreeBody(KubeModel):
 
     @model_serializer(mode="wrap")
     def _with_nulls(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A null in a field of ours is the same as its absence; what it means elsewhere is not for us to say.
+        # A null in a typed field means that it is absent; elsewhere its meaning is not ours to decide.
         nulls = {name: None for name, value in (self.model_extra or {}).items() if value is None}
         return {**write(self), **nulls}
 
@@ -40,7 +40,7 @@ class FreeBody(KubeModel):
 
 
 def mapping_at(document: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
-    """The mapping at a place of a document, or an empty one where something else stands."""
+    """The mapping at a place of a document, or an empty one if something else is there."""
     at: Any = document
     for name in path:
         at = at.get(name) if isinstance(at, Mapping) else None

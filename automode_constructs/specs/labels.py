@@ -1,4 +1,4 @@
-"""The well-known label keys Auto Mode schedules by, and the requirements they make.
+"""The well-known label keys that Auto Mode schedules by, and the requirements built from them.
 
 A requirement reads like a sentence: ``INSTANCE_CATEGORY.is_in("c", "m")``, ``INSTANCE_GENERATION.greater_than(4)``.
 ``kubernetes.io/os`` has no constant: AWS accepts the key and lists it as unsupported, since every node runs Linux, so
@@ -50,11 +50,11 @@ __all__ = [
 
 
 class TextLabel(str):
-    """A label key whose values are text. It is a plain string too, so it serves as a ``nodeSelector`` key.
+    """A label key whose values are text. It is also a plain string, so it works as a ``nodeSelector`` key.
 
     Args:
         key: the label's key.
-        choices: all values the label can have. Default: none given; its values are an open set.
+        choices: all values that the label can have. Default: none given; its values are an open set.
     """
 
     __slots__ = ("choices",)
@@ -144,7 +144,7 @@ def _texts(label: str, sentence: str, values: Sequence[object]) -> tuple[str, ..
 
 
 def _text(number: int) -> str:
-    # A number token must not become digits; the requirement refuses it with the cure.
+    # A number token must not become digits; the requirement rejects it with the cure.
     return number if is_token(number) else str(number)  # type: ignore[return-value]
 
 
@@ -222,7 +222,7 @@ ON_EVERY_NODE = frozenset(
         "kubernetes.io/os",
     }
 )
-"""Labels that no node is without. GPU labels, for one, are on GPU nodes only."""
+"""Labels that every node has. GPU labels, for example, are on GPU nodes only."""
 
 _STABLE_KEYS = {
     "beta.kubernetes.io/arch": "kubernetes.io/arch",
@@ -234,5 +234,5 @@ _STABLE_KEYS = {
 
 
 def stable_key(key: str) -> str:
-    """The key that Karpenter reads a label's old name as; other keys as they are."""
+    """The present key for a label's old name, as Karpenter translates it; other keys unchanged."""
     return _STABLE_KEYS.get(key, str(key))

@@ -1,4 +1,4 @@
-"""What pydantic refuses, in our own words: the field as it was typed, the value, and the cure."""
+"""Pydantic's errors in our own words: the field as it was typed, the value, and the cure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MISSING_FIELD = rule(
 )
 
 NOT_A_FIELD = "\0"
-"""Ends a name that Python code must not use, though a field has it in YAML."""
+"""Suffix of a name that Python code must not use, although a field has it in YAML."""
 
 _NEEDED = {
     "bool_type": "true or false",
@@ -46,7 +46,7 @@ _NEEDED = {
     "sequence_str": "a list",
     "string_type": "a text",
 }
-"""What a field of the wrong type needs, by pydantic's name of the refusal."""
+"""What a field of the wrong type needs, by pydantic's error type."""
 
 _BOUNDS = {
     "greater_than_equal": "must be at least {ge}, got {given}",
@@ -59,16 +59,16 @@ _BOUNDS = {
     "too_long": "must have at most {max_length} {unit}, got {length}",
     "too_short": "must have at least {min_length} {unit}, got {length}",
 }
-"""How a value misses its bounds, by pydantic's name of the refusal."""
+"""How a value is out of bounds, by pydantic's error type."""
 
 
 def in_our_words(model: type[KubeModel], error: ValidationError, *, by_alias: bool) -> AutoModeError:
-    """The error of this library for one of pydantic's.
+    """This library's error for one of pydantic's.
 
     Args:
-        model: the model that was to be made.
+        model: the model that could not be made.
         error: pydantic's error.
-        by_alias: whether fields are named as in YAML.
+        by_alias: whether fields have their YAML names.
     """
     problems: list[Problem] = []
     for details in error.errors(include_url=False):
@@ -119,14 +119,14 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
 
 
 _EVERYWHERE = frozenset({"group", "id", "key", "kind", "name", "value", "values"})
-"""Names that so many models have that another one of them is hardly meant."""
+"""Names so common among models that they do not point to another one."""
 
 _DEEPEST = 6
-"""No kind has more levels of models."""
+"""The maximum nesting of models; no kind has more levels."""
 
 
 def _home_of(name: str, model: type[KubeModel], location: Sequence[str | int], *, by_alias: bool) -> str:
-    """The cure for a field that stands in a part of the object that has none of this name, while another part has."""
+    """The cure for a field in a part of the object that lacks this name, while another part has it."""
     at = _model_at(model, location)
     if at is None or name in _EVERYWHERE or _own_name(at, name, by_alias=by_alias):
         return ""
@@ -137,7 +137,7 @@ def _home_of(name: str, model: type[KubeModel], location: Sequence[str | int], *
         outer, part = _model_at(model, location[:end]), location[end]
         if outer is not None and isinstance(part, str) and _own_name(outer, name, by_alias=by_alias):
             return f"write it further out, beside '{_own_name(outer, part, by_alias=by_alias)}'"
-    # Not in lists: who names a field of an egress rule in an ingress rule wants no egress rule.
+    # Not in lists: a field of an egress rule in an ingress rule does not mean that an egress rule is wanted.
     aside = list(_places_of(name, model, lists=False))
     if aside or by_alias:
         return _write_in(model, aside[:3], name, by_alias=by_alias) if aside else ""
@@ -158,7 +158,7 @@ def _write_in(model: type[KubeModel], places: Sequence[tuple[str, ...]], name: s
 
 
 def _own_name(model: type[KubeModel], name: str, *, by_alias: bool) -> str:
-    """The name of a model's field, given as in Python or as in YAML; ``""`` where it has none."""
+    """The name of a model's field, given by its Python or YAML name; ``""`` if there is none."""
     for python, field in model.model_fields.items():
         alias = field.serialization_alias or python
         if name in (python, alias):
@@ -188,7 +188,7 @@ def _places_of(name: str, model: type[KubeModel], *, lists: bool = True) -> Iter
 
 
 def _outer_models(model: type[KubeModel]) -> Iterator[type[KubeModel]]:
-    """The models that a model is a part of; the nearest first."""
+    """The models that contain a model; the nearest first."""
     *_, base, _ = (known for known in model.__mro__ if issubclass(known, BaseModel))
     waiting = [model]
     for at in waiting:
@@ -268,7 +268,7 @@ def _model_at(model: type[KubeModel], location: Sequence[str | int]) -> type[Kub
 
 
 def inner_model(annotation: Any) -> type[KubeModel] | None:
-    """The model that a field holds, itself or as items of a list or mapping."""
+    """The model that a field holds, directly or as items of a list or mapping."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return cast("type[KubeModel]", annotation)
     for part in get_args(annotation):

@@ -26,18 +26,18 @@ from automode_constructs.tokens import token_paths
 __all__ = ["KubeModel"]
 
 _FROM_YAML, _UNJUDGED, _IN_PIECES = object(), object(), object()
-"""Contexts of a validation of YAML: whole, with the rules left to ``read``, and besides with broken fields left out."""
+"""Validation contexts for YAML: complete; with the rules left to ``read``; and also without broken fields."""
 
 _BROKEN = object()
-"""Stands for a broken field until the model is made."""
+"""Placeholder for a broken field until the model is made."""
 
 
 class _BrokenFieldError(AttributeError):
-    """Somebody looks at a field that was left out because it is broken."""
+    """Raised when a rule reads a field that was left out because it is broken."""
 
 
 class KubeModel(BaseModel):
-    """A part of a Kubernetes object: snake_case fields in Python, camelCase in the manifest, ``None`` is absent."""
+    """A part of a Kubernetes object: snake_case in Python, camelCase in the manifest, ``None`` means absent."""
 
     model_config = ConfigDict(
         alias_generator=AliasGenerator(validation_alias=to_camel, serialization_alias=to_camel),
@@ -52,7 +52,7 @@ class KubeModel(BaseModel):
 
     _takes_tokens: ClassVar[dict[str, bool]]
     wrong_names: ClassVar[Mapping[str, str]] = {}
-    """The cure for names that YAML is known to hold in error here, where it is not the nearest known name."""
+    """Cures for wrong YAML names that are common here, if the cure is not the nearest known name."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -60,7 +60,7 @@ class KubeModel(BaseModel):
         cls._takes_tokens = {}
 
     if not TYPE_CHECKING:
-        # The checkers see pydantic's own signature; at run time every refusal becomes an AutoModeError.
+        # Type checkers see pydantic's own signature; at run time every validation error becomes an AutoModeError.
         def __init__(self, /, *positional: Any, **data: Any) -> None:
             if positional:
                 raise _given_by_position(type(self), positional[0], data)
@@ -82,9 +82,9 @@ class KubeModel(BaseModel):
 
     @classmethod
     def _named_as_in_yaml(cls, values: Mapping[Any, Any]) -> dict[Any, Any]:
-        """The values under the names of YAML, by which alone models are read.
+        """The values under their YAML names, the only names by which models are read.
 
-        Pydantic can be told to read either names, but not before 2.14 through a field's own validator.
+        Pydantic can read both kinds of names, but before 2.14 not through a field's own validator.
         """
         aliases = {name: field.validation_alias or name for name, field in cls.model_fields.items()}
         strange = set(aliases.values()) - aliases.keys()
@@ -95,7 +95,7 @@ class KubeModel(BaseModel):
 
     @classmethod
     def _known_pieces(cls, document: Mapping[Any, Any]) -> dict[Any, Any]:
-        """The document without unknown fields. One that is missing is broken, and may be what an unknown one meant."""
+        """The document without unknown fields. A missing field counts as broken: a misspelt one may have meant it."""
         fields = {field.serialization_alias or name: field for name, field in cls.model_fields.items()}
         if cls.model_config.get("extra") == "allow":
             unknown, pieces = set(), dict(document)
@@ -148,36 +148,36 @@ class KubeModel(BaseModel):
             return super().__getattr__(name)
 
     def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
-        """The methods that judge the model; where a field is broken, those that look at it say no more.
+        """The methods that check the model; if a field is broken, a method that reads it is skipped.
 
-        A model with rules about different fields overrides this, so that they go on without each other.
+        A model with rules about different fields overrides this, so that each rule runs on its own.
         """
         return (self._broken_rules,)
 
     def _broken_rules(self) -> Iterator[Problem]:
-        """What is wrong, or risky, with fields that are right by themselves; a model with such rules overrides this.
+        """Errors and warnings about fields that are valid one by one; a model with such rules overrides this.
 
-        Each problem names its rule, whose severity decides: an error refuses the model, a warning is kept for
-        ``warnings``. Fields are named as in Python, in the problems' texts too: who reads YAML is told the names that
-        stand there.
+        Each problem names its rule, whose severity decides: an error rejects the model, a warning is kept for
+        ``warnings``. Fields have their Python names here, in the problems' texts too; readers of YAML get the YAML
+        names.
         """
         return iter(())
 
     def warnings(self, *, by_alias: bool = False) -> Iterator[Problem]:
-        """What works but is risky, in this model and those inside it.
+        """What works but is risky, in this model and its nested models.
 
         Args:
-            by_alias: whether fields are named as in YAML. Default: False; as in Python.
+            by_alias: whether fields have their YAML names. Default: False; the Python names.
         """
         return (problem for problem in self.problems(by_alias=by_alias) if _is_warning(problem))
 
     def problems(self, *, by_alias: bool, fresh: bool = False) -> Iterator[Problem]:
-        """All that the rules say of this model and those inside it.
+        """All problems that the rules find in this model and its nested models.
 
         Args:
-            by_alias: whether fields are named as in YAML.
-            fresh: whether the model is nobody's yet: what has errors inside is taken out then, so that no outer rule
-                judges it. Default: False.
+            by_alias: whether fields have their YAML names.
+            fresh: whether nothing else uses the model yet. If so, parts with errors are removed, so that no outer rule
+                checks them. Default: False.
         """
         inner: list[Problem] = []
         for name, field in type(self).model_fields.items():
@@ -200,17 +200,17 @@ class KubeModel(BaseModel):
                         with_aliases(AutoModeError("", [problem]), type(self)).problems if by_alias else [problem]
                     )
             except _BrokenFieldError:
-                pass  # What this one looked at cannot be judged.
+                pass  # A field that this rule reads is broken.
         yield from inner
 
     @classmethod
     def read(cls, document: object) -> tuple[Self | None, list[Problem]]:
-        """Reads the camelCase form, and tells everything that is wrong or risky, fields named as in YAML.
+        """Reads the camelCase form and returns every error and warning, with YAML field names.
 
-        Beside a broken field, the rules that do not look at it are judged all the same.
+        If a field is broken, the rules that do not read it still run.
 
         Returns:
-            The model, ``None`` where anything is wrong; and the problems.
+            The model, or ``None`` if there is any error; and the problems.
         """
         problems: list[Problem] = []
         try:
@@ -226,10 +226,10 @@ class KubeModel(BaseModel):
 
     @classmethod
     def from_manifest(cls, document: Mapping[str, Any], *, where: str = "") -> Self:
-        """Reads the camelCase form, as it stands in YAML.
+        """Reads the camelCase form, as written in YAML.
 
         Raises:
-            AutoModeError: with every problem of the document, fields named as in YAML.
+            AutoModeError: with every problem of the document, by YAML field names.
         """
         try:
             return cls.model_validate(document, context=_FROM_YAML)
@@ -237,27 +237,27 @@ class KubeModel(BaseModel):
             raise in_our_words(cls, error, by_alias=True).at(where) from None
 
     def replace(self, **changes: Any) -> Self:
-        """The same with other values in some fields, judged as a whole; ``None`` takes a value away.
+        """A copy with other values in some fields, checked as a whole; ``None`` removes a value.
 
         Args:
             changes: fields, named as in Python, and their new values.
 
         Raises:
-            AutoModeError: with everything that is wrong with the result, as when it is made by its class.
+            AutoModeError: with every problem of the result, as when its class is called.
         """
         return type(self)(**{**vars(self), **(self.model_extra or {}), **changes})
 
     def validated(self) -> Self:
-        """The same, judged anew with all that is inside; pydantic's own ``model_copy`` judges nothing.
+        """A copy, checked again with all nested models; pydantic's own ``model_copy`` checks nothing.
 
         Raises:
-            AutoModeError: with everything that is wrong, fields named as in Python.
+            AutoModeError: with every problem, by Python field names.
         """
         anew = type(self)(**_fields_of(self))
         return self if anew == self else anew
 
     def to_manifest(self) -> dict[str, Any]:
-        """The camelCase form; what was not set is absent."""
+        """The camelCase form, without fields that were not set."""
         dumped: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
         return dumped
 
@@ -274,7 +274,7 @@ def _is_warning(problem: Problem) -> bool:
 
 
 def _fields_of(value: Any) -> Any:
-    """A model and those inside it as mappings of what their fields hold, whatever that is."""
+    """A model and its nested models as mappings of field values, valid or not."""
     if isinstance(value, KubeModel):
         return {name: _fields_of(item) for name, item in {**vars(value), **(value.model_extra or {})}.items()}
     if isinstance(value, Mapping):
@@ -286,7 +286,7 @@ def _bears_tokens(annotation: Any) -> bool:
     if isinstance(annotation, TokenBearing):
         return True
     if isinstance(annotation, type) and issubclass(annotation, KubeModel):
-        return True  # the inner model asks for itself
+        return True  # the inner model checks itself
     if get_origin(annotation) is None and not hasattr(annotation, "__metadata__"):
         return False
     return any(_bears_tokens(part) for part in (*get_args(annotation), *getattr(annotation, "__metadata__", ())))

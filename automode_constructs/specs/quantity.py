@@ -26,7 +26,7 @@ _MEANT = re.compile(r"(?P<digits>[0-9]{1,18}(\.[0-9]{1,9})?) ?(?P<scale>[kmgtpe]
 
 
 def near_quantities(text: str) -> list[str]:
-    """The quantities that a text such as ``100GB`` or ``64 gi`` may mean; empty where nobody can say."""
+    """The quantities that a text such as ``100GB`` or ``64 gi`` may mean; empty if unclear."""
     meant = _MEANT.fullmatch(text.strip())
     if meant is None:
         return []
@@ -38,7 +38,7 @@ def near_quantities(text: str) -> list[str]:
     return [binary] if rest.startswith("i") else [decimal, binary]
 
 
-# Bounded, so that no text costs more than its length; what is longer is no quantity that anybody means.
+# Bounded, so that no text costs more than its length; no meaningful quantity is longer.
 _WRITTEN = re.compile(
     r"(?P<sign>[+-]?)(?=\.?[0-9])(?P<whole>[0-9]{0,40})(\.(?P<part>[0-9]{0,40}))?"
     r"(?P<suffix>[KMGTPE]i|[numkMGTPE]?|[eE](?P<exponent>[+-]?[0-9]{1,2}))"
@@ -66,7 +66,7 @@ def canonical(quantity: float | str) -> str:
     if suffix in _BINARY_SCALES:
         nanos *= 1024 ** _BINARY_SCALES[suffix]
     scale = 0 if suffix in _BINARY_SCALES else int(written["exponent"] or _SCALES.get(suffix, 0))
-    # Up, for who asks for something is to get something.
+    # Rounded up, so that a request never becomes zero.
     nanos = -(-nanos * 10 ** max(scale, 0) // 10 ** (len(part) - min(scale, 0)))
     if nanos > _LARGEST * _NANO:
         return text

@@ -1,4 +1,4 @@
-"""A rule: what must hold, how bad it is if it does not, and who says so."""
+"""A rule: what must hold, how severe a breach is, and its source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from automode_constructs.errors import AutoModeError, Problem, Severity
 __all__ = ["RULES", "Judged", "Rule", "rule"]
 
 Judged = Literal["document", "change", "tree", "app"]
-"""What a judge must see: one object; an object and its older self; the objects of a cluster; the CDK app."""
+"""What a check needs: one object; an object and its old version; the objects of a cluster; the CDK app."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,8 +24,8 @@ class Rule:
         sentence: what must hold, as one sentence.
         source: the AWS page, CRD or thread it comes from.
         stricter: why we refuse what the CRD would admit, or ``""`` where we do not.
-        warning_where: where an error is a warning only, because not all that matters is known; ``""`` for nowhere.
-        judged: what must be seen to judge it.
+        warning_where: where an error is only a warning, because not everything is known there; ``""`` for nowhere.
+        judged: what is needed to check it.
     """
 
     id: str

@@ -1,1 +1,1 @@
-"""Charts to start from, which know specs, manifests and model servers, and nothing of AWS."""
+"""Charts to start from; they use specs, manifests and model servers, and no AWS constructs."""

@@ -1,4 +1,4 @@
-"""The taint that keeps pods without a use for accelerators off the nodes that have them."""
+"""The taint that keeps pods that need no accelerator off accelerated nodes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BY_CATEGORY = {"g": _NVIDIA, "gr": _NVIDIA, "p": _NVIDIA, "inf": _NEURON, "trn"
 def accelerator_taint(instance_type: str) -> Taint | None:
     """``nvidia.com/gpu`` or ``aws.amazon.com/neuron`` for a type that has such devices, ``None`` for any other.
 
-    Auto Mode itself taints no node with accelerators: anything could land there.
+    Auto Mode itself does not taint accelerated nodes: any pod could land there.
     """
     known = instance_types().get(instance_type)
     if known is None:

@@ -1,4 +1,4 @@
-"""GPU metrics for Prometheus: NVIDIA's DCGM exporter, on every node of Auto Mode with NVIDIA GPUs."""
+"""GPU metrics for Prometheus: NVIDIA's DCGM exporter on every Auto Mode node with NVIDIA GPUs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONGEST_INTERVAL_SECONDS = 300
 _LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "gpu-metrics"}
 _NAMESPACE = re.compile(r"(?!kube-|default$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _COUNTERS_FOLDER = "/etc/gpu-metrics"
-"""A folder of the chart's own: SELinux refuses a file of a ConfigMap on top of one of the image (subPath)."""
+"""A separate folder: SELinux refuses a ConfigMap's file mounted over one of the image (subPath)."""
 _COUNTERS_FILE = "counters.csv"
 _POD_RESOURCES = "/var/lib/kubelet/pod-resources"
 
@@ -41,9 +41,9 @@ if [[ "$(ldconfig -p)" != *libdcgm.so.4* ]]; then
 fi
 exec dcgm-exporter
 """
-"""The exporter asks the linker's cache for its library, and ends where it is not in it.
+"""The exporter looks its library up in the linker's cache, and exits if it is not there.
 
-Since Kubernetes 1.34 Bottlerocket writes that cache anew to add the driver, and loses what was there
+Since Kubernetes 1.34 Bottlerocket rewrites that cache to add the driver, and loses the old entries
 (NVIDIA/dcgm-exporter#636). The image has bash, but no coreutils.
 """
 
@@ -80,39 +80,39 @@ _PROFILING: tuple[tuple[str, str, str], ...] = (
 
 
 class DcgmExporterChart(cdk8s.Chart):
-    """NVIDIA's DCGM exporter on the GPU nodes of Auto Mode. Opt-in: nothing of this library makes it by itself.
+    """NVIDIA's DCGM exporter on Auto Mode's GPU nodes. Opt-in: nothing in this library creates it by default.
 
     Creates a Namespace that admits privileged pods, and in it a DaemonSet, a headless Service with the port
     ``metrics`` (9400), a ConfigMap and a ServiceAccount, all named ``dcgm-exporter``. A ServiceMonitor finds the
     Service by the label ``app.kubernetes.io/name: dcgm-exporter``. No device plugin: Auto Mode's AMI has one inside.
 
-    The pods ask for no ``nvidia.com/gpu``, which would take the GPUs from the workloads, and see all GPUs none the
-    less: they name them in ``NVIDIA_VISIBLE_DEVICES``, which Bottlerocket honours only in containers with the
-    capability SYS_ADMIN. That, and the kubelet's folder by which a GPU's pod is told, is why the namespace must admit
-    privileged pods. The pods have no API token and are not ``privileged``.
+    The pods do not request ``nvidia.com/gpu``, which would take GPUs from the workloads, yet they see all GPUs: they
+    set ``NVIDIA_VISIBLE_DEVICES``, which Bottlerocket honours only in containers with the capability SYS_ADMIN.
+    That, and the kubelet folder that maps GPUs to pods, is why the namespace must admit privileged pods. The pods have
+    no API token and are not ``privileged``.
 
-    What is proven: AWS's guide shows metrics of the same exporter on Auto Mode, by NVIDIA's Helm chart, which adds
-    SYS_ADMIN too. On Bottlerocket nodes of users' own, public reports say: GPUs are seen with SYS_ADMIN, and not
-    without it; a ConfigMap's file mounted with ``subPath`` was refused; since Kubernetes 1.34 the exporter ended at
-    once unless the linker's cache was written anew, which the container does where it must. What is not: this very
-    DaemonSet, stricter than the Helm chart (no other capability, seccomp), was never run on a node of Auto Mode (?),
-    nor is it known whether SELinux lets it ask the kubelet which pod has which GPU (?); where it may not, metrics lack
-    the pod's name.
+    What is proven: AWS's guide shows metrics from the same exporter on Auto Mode, installed by NVIDIA's Helm chart,
+    which adds SYS_ADMIN too. Public reports from self-managed Bottlerocket nodes say: GPUs are visible with SYS_ADMIN,
+    and not without it; a ConfigMap's file mounted with ``subPath`` was refused; since Kubernetes 1.34 the exporter
+    exited at once unless the linker's cache was rewritten, which the container does if needed. What is not proven:
+    this DaemonSet, stricter than the Helm chart (no other capability, seccomp), was never run on an Auto Mode node (?);
+    nor is it known whether SELinux lets it ask the kubelet which pod has which GPU (?). If not, metrics lack the pod's
+    name.
 
-    The node monitoring agent of Auto Mode has a DCGM engine too, and no endpoint for Prometheus. A second engine has
-    made nodes count as broken, and Auto Mode replaces such nodes after ten minutes: hence the warning
-    ``automode:DcgmBesideNodeMonitoring``. Try it on a pool that nobody needs.
+    Auto Mode's node monitoring agent has a DCGM engine too, but no Prometheus endpoint. A second engine has made nodes
+    report as unhealthy, and Auto Mode replaces such nodes after ten minutes: hence the warning
+    ``automode:DcgmBesideNodeMonitoring``. Try it first on a pool that nobody needs.
 
     Args:
         scope: the cdk8s app.
         id: the chart's id.
         image: the exporter's image, with a tag or a digest; it needs bash, as NVIDIA's have. Default: DCGM 4.6.1 with
             exporter 4.8.4; we decide.
-        namespace: a namespace of the chart's own. Default: ``gpu-metrics``; we decide.
-        interval: seconds between two readings, 1 to 300; Prometheus learns nothing new by asking more often.
+        namespace: the chart's own namespace. Default: ``gpu-metrics``; we decide.
+        interval: seconds between two readings, 1 to 300; scraping more often yields nothing new.
             Default: 30; the exporter's own.
-        profiling: whether to read the profiling counters too (``DCGM_FI_PROF_*``). One engine per GPU can, so that
-            this and profilers exclude each other. Default: False; we decide, the exporter's own is True.
+        profiling: whether to read the profiling counters too (``DCGM_FI_PROF_*``). Only one engine per GPU can, so this
+            and profilers exclude each other. Default: False; we decide, the exporter's own is True.
 
     Raises:
         AutoModeError: for an interval out of bounds; for a namespace that cannot be the chart's own; for an image that
@@ -160,7 +160,7 @@ class DcgmExporterChart(cdk8s.Chart):
             "serviceAccountName": NAME,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            # No priority class: on a full node, system-node-critical would drive out a model server to make room.
+            # No priority class: on a full node, system-node-critical would evict a model server to make room.
             # Karpenter leaves room for DaemonSets on every node that it launches.
             "containers": [_container(image, interval)],
             "volumes": [
@@ -182,7 +182,7 @@ class DcgmExporterChart(cdk8s.Chart):
                 }
             },
         )
-        """The DaemonSet, for what this chart has no argument for: ``daemon_set.add_override``."""
+        """The DaemonSet, for settings that this chart has no argument for: ``daemon_set.add_override``."""
         note_warning(
             self.daemon_set,
             "automode:DcgmBesideNodeMonitoring",
@@ -190,7 +190,7 @@ class DcgmExporterChart(cdk8s.Chart):
             "AcceleratedHardwareReady=False, upon which nodes were replaced (aws/containers-roadmap#2763); "
             "watch that condition on a pool that nobody needs before you acknowledge this",
         )
-        # Headless: each pod answers for its own node only, so that no address may stand for all of them.
+        # Headless: each pod reports its own node only, so no single address may stand for all of them.
         ports = [{"name": "metrics", "port": PORT, "targetPort": "metrics", "protocol": "TCP"}]
         self._make("v1", "Service", {"spec": {"clusterIP": "None", "selector": _LABELS, "ports": ports}})
 
@@ -215,7 +215,7 @@ def _container(image: str, interval: int) -> dict[str, Any]:
         "DCGM_EXPORTER_INTERVAL": str(interval * 1000),
         "DCGM_EXPORTER_COLLECTORS": f"{_COUNTERS_FOLDER}/{_COUNTERS_FILE}",
         "DCGM_EXPORTER_KUBERNETES": "true",
-        # NVIDIA's images say so too; an image of one's own may not.
+        # NVIDIA's images set this too; a custom image may not.
         "NVIDIA_VISIBLE_DEVICES": "all",
         "NVIDIA_DRIVER_CAPABILITIES": "compute,utility",
     }
@@ -229,7 +229,7 @@ def _container(image: str, interval: int) -> dict[str, Any]:
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         ],
         "ports": [{"name": "metrics", "containerPort": PORT, "protocol": "TCP"}],
-        # As AWS's guide has them, without its CPU limit, which would only make readings late.
+        # As in AWS's guide, without its CPU limit, which would only delay readings.
         "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}},
         "startupProbe": _probe(every=5, failures=36),
         "readinessProbe": _probe(every=10, failures=3),

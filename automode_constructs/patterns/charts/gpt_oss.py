@@ -31,7 +31,7 @@ POOL = "gpu"
 STAGING_ACCOUNT = "stage-weights"
 """Name of the ServiceAccount that copies the weights."""
 WEIGHTS_PREFIX = f"{NAME}/{GPT_OSS_20B.revision}"
-"""Where in a bucket the weights lie: each commit of the model has a place of its own."""
+"""Prefix of the weights in a bucket: each commit of the model has its own."""
 
 _TALK = (
     labels.CAPACITY_TYPE.is_in("spot", "on-demand"),
@@ -49,29 +49,29 @@ class GptOssChart(cdk8s.Chart):
     ``ModelServer``, and for weights from S3 a ``WeightStaging`` that fills the bucket first. The pool has the
     requirements of the talk (spot and on-demand, category g, generation above 4, amd64), and besides them: one GPU with
     at least 22,000 MiB, local NVMe above 200 GB, at most 32 vCPU, the taint ``nvidia.com/gpu``, a limit of GPUs, and
-    nodes that go only when they are empty, since a new one costs a cold start.
+    nodes that go only when empty, since a new one costs a cold start.
 
     Args:
         scope: the cdk8s app.
         id: the chart's id.
-        values: what the cluster knows.
-        weights: where the server takes the weights from.
+        values: the cluster's values.
+        weights: where the server gets the weights.
         image: the image with vLLM. Default: AWS's deep learning container with vLLM 0.27.1; we decide.
         staging_image: the image that copies the weights, for weights from S3. Default: that of ``WeightStaging``.
         stage_weights: whether a Job copies the weights into the bucket first, for weights from S3; without it they must
-            be there. Nodes without a way to the internet need ``hub_endpoint``, or a copy made elsewhere with
+            be there. Nodes without internet access need ``hub_endpoint``, or a copy made elsewhere with
             ``python -m automode_constructs.inference.stage_weights`` (it needs boto3). Default: True; we decide.
         hub_endpoint: address of a mirror of the Hugging Face hub. Default: the hub itself; we decide.
         replicas: pods of the server, 0 or more; ``None`` for a server that an autoscaler scales, see ``ModelServer``.
             Default: 1; we decide.
-        gpu_limit: GPUs that the pool may hold at once, 1 or more; no update of the server ever ends where it is not
-            more than ``replicas``. Default: 4; we decide.
-        min_vcpu: vCPUs that a node has at least: images come faster to more of them, at a price.
+        gpu_limit: GPUs that the pool may hold at once, 1 or more; updates of the server never finish unless it is more
+            than ``replicas``. Default: 4; we decide.
+        min_vcpu: minimum vCPUs of a node: more of them pull images faster, at a price.
             Default: Karpenter decides by price, which is 4 with these requests.
         bare_pool: whether the pool has the talk's four requirements and nothing else, on EKS's NodeClass ``default``;
-            where EKS keeps no pools, and so no NodeClass, on ``standard`` of ``NodePoolsChart``. Without a taint it
-            takes ordinary pods, too: Karpenter tries ``gpu`` before ``general`` and ``general-purpose``, and no weight
-            is below theirs. The warning ``automode:AcceleratedPoolFirst`` says so. Default: False; we decide.
+            if EKS keeps no pools, and so no NodeClass, on ``standard`` of ``NodePoolsChart``. Without a taint it takes
+            ordinary pods too: Karpenter tries ``gpu`` before ``general`` and ``general-purpose``, and no weight is
+            lower than theirs. The warning ``automode:AcceleratedPoolFirst`` says so. Default: False; we decide.
 
     Raises:
         AutoModeError: as ``ModelServer`` and ``WeightStaging`` do.
@@ -108,7 +108,7 @@ class GptOssChart(cdk8s.Chart):
         node_class: NodeClass | NamedNodeClass = NodeClass.from_name("default" if values.built_in_pools else "standard")
         spec = _pool(*_TALK)
         if not bare_pool:
-            # Below the NVMe of the smallest type, so that images lie there; its own volume holds the rest.
+            # Below the NVMe of the smallest type, so that images go there; its own volume holds the rest.
             storage = EphemeralStorage(size="100Gi", iops=6000, throughput=600)
             node_class = NodeClass(
                 self, "node-class", name=POOL, spec=values.node_class_spec(ephemeral_storage=storage)
@@ -151,7 +151,7 @@ def _guarded_pool(gpu_limit: int, min_vcpu: int | None) -> NodePoolSpec:
             labels.INSTANCE_CPU.less_than(33),
             *([] if min_vcpu is None else [labels.INSTANCE_CPU.greater_than(min_vcpu - 1)]),
         ],
-        # Auto Mode itself taints no GPU node: anything could land there.
+        # Auto Mode itself does not taint GPU nodes: any pod could land there.
         taints=[Taint(key="nvidia.com/gpu", effect="NoSchedule")],
         termination_grace_period="1h",
     )

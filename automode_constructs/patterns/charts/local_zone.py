@@ -1,4 +1,4 @@
-"""Pools in Local Zones, each on a NodeClass of its own."""
+"""Pools in Local Zones, each on its own NodeClass."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTe
 __all__ = ["TAINT", "LocalZoneChart"]
 
 TAINT = Taint(key="aws.amazon.com/local-zone", value="true", effect="NoSchedule")
-"""What keeps pods away that did not ask to be near somebody."""
+"""Keeps pods away that did not ask for a Local Zone."""
 
 _CATEGORIES = ("c", "m", "r")
 
@@ -30,22 +30,22 @@ class LocalZoneChart(cdk8s.Chart):
     """A NodeClass and a NodePool for each Local Zone, both named after it.
 
     The NodeClass is pinned to the zone's subnet by id, the pool to the zone, with the taint
-    ``aws.amazon.com/local-zone=true:NoSchedule``: pods go there that tolerate it and select the zone by
-    ``topology.kubernetes.io/zone``. Pods take addresses of the zone's subnet, also where the cluster has pod subnets.
+    ``aws.amazon.com/local-zone=true:NoSchedule``: only pods that tolerate it and select the zone by
+    ``topology.kubernetes.io/zone`` go there. Pods use the zone's subnet, even if the cluster has pod subnets.
 
-    What a Local Zone offers differs: few instance families, and gp3 volumes not everywhere. Without
-    ``instance_families`` the pool asks for categories c, m and r, and a warning ``automode:LocalZoneOffer`` says how to
-    look it up.
+    Local Zones differ in what they offer: few instance families, and not all have gp3 volumes. Without
+    ``instance_families`` the pool requires categories c, m and r, and a warning ``automode:LocalZoneOffer`` says how to
+    look up the zone's offer.
 
     Args:
         scope: the cdk8s app.
         id: the chart's id.
-        values: what the cluster knows.
+        values: the cluster's values.
         subnet_ids: the id of the subnet in each Local Zone.
-        instance_families: the families that each zone offers, as you have looked up. Default: not known.
+        instance_families: the families that each zone offers, which you look up. Default: not known.
 
     Raises:
-        AutoModeError: for a zone that is no Local Zone, or families for one without a subnet.
+        AutoModeError: for a zone that is not a Local Zone, or families for a zone without a subnet.
 
     Source: EKS User Guide, "Deploy EKS Auto Mode nodes onto Local Zones".
     """

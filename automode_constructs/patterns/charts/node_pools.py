@@ -38,7 +38,7 @@ def _pool(capacity: str, architectures: Sequence[str], taint: Taint | None = Non
 NODE_POOLS: dict[str, NodePoolSpec] = {
     "general": _pool("on-demand", ["amd64"]),
     "critical": _pool("on-demand", ["amd64", "arm64"], Taint(key="CriticalAddonsOnly", effect="NoSchedule")),
-    # Pods come here only when they say that they bear it: an interruption, or another architecture.
+    # Pods come here only if they tolerate it: an interruption, or another architecture.
     "spot": _pool("spot", ["amd64"], Taint(key=labels.CAPACITY_TYPE, value="spot", effect="NoSchedule")),
     "graviton": _pool("on-demand", ["arm64"], Taint(key=labels.ARCH, value="arm64", effect="NoSchedule")),
 }
@@ -52,11 +52,11 @@ class NodePoolsChart(cdk8s.Chart):
     Args:
         scope: the cdk8s app.
         id: the chart's id.
-        values: what the cluster knows.
+        values: the cluster's values.
         pools: which of ``NODE_POOLS`` to make, each once.
 
     Raises:
-        AutoModeError: for a pool that is none of them.
+        AutoModeError: for a pool that is not in ``NODE_POOLS``.
     """
 
     @checked_arguments

@@ -1,4 +1,4 @@
-"""What every workload expects to find: NodePools, a default StorageClass and a default IngressClass."""
+"""What every workload expects: NodePools, a default StorageClass and a default IngressClass."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["PlatformChart", "platform_charts"]
 
 
 def platform_charts(app: cdk8s.App, values: ClusterValues, *, pools: Sequence[str] | None = None) -> list[cdk8s.Chart]:
-    """The charts every cluster needs, in the order in which they are applied; equal for CloudFormation and GitOps.
+    """The charts every cluster needs, in the order of delivery; the same for CloudFormation and GitOps.
 
     Args:
         app: the cdk8s app.
-        values: what the cluster knows.
+        values: the cluster's values.
         pools: which of ``NODE_POOLS`` to make. Default: ``spot`` and ``graviton``, and ``critical`` and ``general``
-            where EKS keeps no pools of its own; we decide.
+            if EKS keeps no pools of its own; we decide.
 
     Raises:
-        AutoModeError: for a pool that is none of them.
+        AutoModeError: for a pool that is not in ``NODE_POOLS``.
     """
     if pools is None:
         in_their_place = () if values.built_in_pools else ("critical", "general")
@@ -43,12 +43,12 @@ def platform_charts(app: cdk8s.App, values: ClusterValues, *, pools: Sequence[st
 class PlatformChart(cdk8s.Chart):
     """The default StorageClass, encrypted with the cluster's volume key, and the default IngressClass ``alb``.
 
-    The StorageClass is ``gp3`` or what ``values.storage_class`` says: another volume key has another class.
+    The StorageClass is named ``gp3``, or ``values.storage_class``: a different volume key has a different class.
 
     Args:
         scope: the cdk8s app.
         id: the chart's id.
-        values: what the cluster knows.
+        values: the cluster's values.
         scheme: whether load balancers have public addresses. Default: ``internal``; we decide.
     """
 

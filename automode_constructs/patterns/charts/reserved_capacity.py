@@ -1,4 +1,4 @@
-"""Pools on capacity that is paid for already: reservations and Capacity Blocks."""
+"""Pools on prepaid capacity: reservations and Capacity Blocks."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ __all__ = ["ReservedCapacityChart"]
 class ReservedCapacityChart(cdk8s.Chart):
     """A NodeClass and a NodePool for each reservation.
 
-    Pools of types with accelerators have the taint ``nvidia.com/gpu`` or ``aws.amazon.com/neuron``; others have none,
-    so that whatever fits is put on what is paid for. Nodes go only when they have been empty for ten minutes: moving
-    pods saves nothing here. Like all nodes of Auto Mode they are replaced when they are two weeks old; see
-    docs/node-lifetime.md.
+    Pools of accelerated types have the taint ``nvidia.com/gpu`` or ``aws.amazon.com/neuron``; others have none, so any
+    pod that fits uses the paid capacity. Nodes are removed only after ten minutes empty: moving pods saves nothing
+    here. Like all nodes of Auto Mode, they are replaced when they are two weeks old; see docs/node-lifetime.md.
 
     Args:
         scope: the cdk8s app.
         id: the chart's id.
-        values: what the cluster knows.
-        reservations: the reservations by the names of their pools.
-        fallback: capacity types to take when a reservation is full. Default: none; we decide.
-        as_of: the day the reservations' ends are held against. Default: the day the library's calendar was last
-            checked.
+        values: the cluster's values.
+        reservations: the reservations by pool name.
+        fallback: capacity types to use when a reservation is full. Default: none; we decide.
+        as_of: the day against which the reservations' ends are checked. Default: the day the library's calendar was
+            last checked.
 
     Raises:
         AutoModeError: for a reservation that has ended.

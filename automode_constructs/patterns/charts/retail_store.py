@@ -31,7 +31,7 @@ NAMESPACE = "retail-store"
 NAME = "ui"
 """Name of the Deployment, the Service, the Ingress, the PodDisruptionBudget and the container."""
 MOST_REPLICAS = 100
-"""Every replica asks for room on nodes: a mistyped number must not buy a fleet."""
+"""Every replica requests capacity: a typo must not buy a fleet."""
 
 _LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": NAMESPACE}
 _PORT = 8080
@@ -39,27 +39,27 @@ _READINESS = "/actuator/health/readiness"
 _LIVENESS = "/actuator/health/liveness"
 _USER = 1000
 _ADDRESS = "cdk8s.io/metadata.addr"
-"""The label that cdk8s-plus makes of the construct path: moving code would replace every pod."""
+"""The label that cdk8s-plus derives from the construct path: moving code would replace every pod."""
 
 
 class RetailStoreChart(cdk8s.Chart):
     """The UI of the AWS retail store sample, with its backends mocked inside it.
 
     Creates the Namespace ``retail-store``, which admits restricted pods only, and in it a Deployment, a Service, a
-    PodDisruptionBudget and, if wanted, an Ingress, all named ``ui``. Without ``RETAIL_UI_ENDPOINTS_*`` the UI takes its
+    PodDisruptionBudget and, optionally, an Ingress, all named ``ui``. Without ``RETAIL_UI_ENDPOINTS_*`` the UI uses its
     own mocks for the catalog, carts, orders and checkout; a cart then lives in the memory of one pod, and the load
-    balancer keeps a visitor on that pod.
+    balancer keeps each visitor on one pod.
 
     Args:
         scope: the cdk8s app.
         id: the chart's id.
-        replicas: pods of the shop, 0 to 100; 0 leaves nothing that needs a node. Default: 1; we decide.
+        replicas: pods of the shop, 0 to 100; with 0 nothing needs a node. Default: 1; we decide.
         image: the container image of the UI, with a tag or a digest. Default: release 1.6.2; we decide.
-        ingress: whether an Application Load Balancer leads to the shop. It is of the IngressClass ``alb`` that
-            ``PlatformChart`` makes, whose parameters decide whether it has public addresses. Default: True; we decide.
+        ingress: whether an Application Load Balancer exposes the shop. It uses the IngressClass ``alb`` that
+            ``PlatformChart`` makes; its parameters decide whether it has public addresses. Default: True; we decide.
 
     Raises:
-        AutoModeError: for replicas out of bounds; for an image that may be another one tomorrow; on import, without
+        AutoModeError: for replicas out of bounds; for an image whose reference may move; on import, without
             the package ``cdk8s-plus-28``, which the extra ``automode-constructs[cdk8s-plus]`` brings.
 
     Source: aws-containers/retail-store-sample-app, src/ui/README.md (mocks), src/ui/Dockerfile (port, user),
@@ -94,7 +94,7 @@ class RetailStoreChart(cdk8s.Chart):
             cluster_scoped=False,
             body={
                 "spec": {
-                    # One at a time, and one of one too: a budget that allows nothing keeps nodes from being replaced.
+                    # One at a time, even with a single replica: a budget that allows none blocks node replacement.
                     "maxUnavailable": 1,
                     "unhealthyPodEvictionPolicy": "AlwaysAllow",
                     "selector": {"matchLabels": _LABELS},
@@ -115,9 +115,9 @@ class RetailStoreChart(cdk8s.Chart):
     def _make_namespace(self, *, ingress: bool) -> None:
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         if ingress:
-            # A new pod counts as ready only when the load balancer reaches it, so that a roll-out drops no request.
-            # The key is Auto Mode's own. It was seen at work in public reports, not on a page of AWS (?); a key that
-            # is not read does nothing.
+            # A new pod is ready only once the load balancer reaches it, so a rollout drops no request.
+            # The key is Auto Mode's own. Public reports show it working, no AWS page documents it (?); a key that is
+            # not read does nothing.
             labels["eks.amazonaws.com/pod-readiness-gate-inject"] = "enabled"
         namespace = kplus.Namespace(
             self, "namespace", metadata=cdk8s.ApiObjectMetadata(name=NAMESPACE, labels={**_LABELS, **labels})
@@ -162,14 +162,14 @@ class RetailStoreChart(cdk8s.Chart):
             image=image,
             image_pull_policy=kplus.ImagePullPolicy.IF_NOT_PRESENT,
             ports=[kplus.ContainerPort(name="http", number=_PORT)],
-            # The JVM takes a quarter of the limit unless told otherwise.
+            # By default the JVM takes a quarter of the limit.
             env_variables={"JAVA_OPTS": kplus.EnvValue.from_value("-XX:MaxRAMPercentage=75.0")},
             # Ours: the sample's chart asks for 128m and 512Mi. No CPU limit, for the JVM starts with all it can get.
             resources=kplus.ContainerResources(
                 cpu=kplus.CpuResources(request=kplus.Cpu.millis(250)),
                 memory=kplus.MemoryResources(request=memory, limit=memory),
             ),
-            # Spring Boot serves both paths by itself where it finds itself in Kubernetes.
+            # Spring Boot serves both paths by itself when it detects Kubernetes.
             startup=_probe(_LIVENESS, every=5, failures=60),
             readiness=_probe(_READINESS, every=5, failures=3),
             liveness=_probe(_LIVENESS, every=10, failures=6),
@@ -179,7 +179,7 @@ class RetailStoreChart(cdk8s.Chart):
                 capabilities=kplus.ContainerSecutiryContextCapabilities(drop=[kplus.Capability.ALL]),
                 seccomp_profile=kplus.SeccompProfile(type=kplus.SeccompProfileType.RUNTIME_DEFAULT),
             ),
-            # A load balancer goes on sending for some seconds after a pod was told to stop. A command, because
+            # A load balancer keeps sending for some seconds after a pod's stop signal. A command, because
             # cdk8s-plus-28 writes no field that is newer than Kubernetes 1.28, such as preStop.sleep.
             lifecycle=kplus.ContainerLifecycle(pre_stop=kplus.Handler.from_command(["sleep", "30"])),
             # The root filesystem is read-only, and Java writes to /tmp.

@@ -23,22 +23,22 @@ from automode_constructs.specs.pools.node_pool import (
 __all__ = ["LABEL", "StaticPoolsChart"]
 
 LABEL = "automode-constructs/static-pool"
-"""The label and the taint of the nodes; its value is the pools' name."""
+"""Key of the nodes' label and taint; the value is the pools' name."""
 
 
 class StaticPoolsChart(cdk8s.Chart):
-    """A NodeClass and static NodePools of on-demand nodes, which only pods that ask for them use.
+    """A NodeClass and static NodePools of on-demand nodes, used only by pods that ask for them.
 
-    Nodes have the label and the taint ``automode-constructs/static-pool=<name>``: without the taint, any pod could
-    take the room that is kept. A new image makes all of them drift: a tenth of a pool is replaced at a time. No node
-    lives longer than two weeks; see docs/node-lifetime.md.
+    Nodes have the label and the taint ``automode-constructs/static-pool=<name>``: without the taint, any pod could use
+    the reserved room. A new AMI makes all of them drift; a tenth of a pool is replaced at a time. No node lives longer
+    than two weeks; see docs/node-lifetime.md.
 
     Args:
         scope: the cdk8s app.
         id: the chart's id.
-        values: what the cluster knows.
+        values: the cluster's values.
         instance_types: the instance types to choose from; more of them find capacity more easily.
-        replicas: nodes of all pools together.
+        replicas: total nodes of all pools.
         zones: zones to spread the nodes over, one pool each. Default: one pool, spread as Auto Mode decides.
         name: the name of the NodeClass, and what the pools' names begin with. Default: ``static``; we decide.
 

@@ -1,4 +1,4 @@
-"""A pool for training on several nodes at once: EFA on every network card, side by side in one zone."""
+"""A pool for multi-node training: EFA on every network card, all nodes in one zone."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class TrainingChart(cdk8s.Chart):
     """A NodeClass and a NodePool of one instance type in one zone, with EFA on every network card that takes it.
 
     Pods request ``vpc.amazonaws.com/efa`` beside ``nvidia.com/gpu`` or ``aws.amazon.com/neuron``, and tolerate the
-    taint of the latter (``aws.amazon.com/efa`` on types without accelerators). The EFA device plugin is not inside
-    Auto Mode's AMI: until you say that it is installed, there is a warning ``automode:EfaDevicePlugin``.
+    taint of the latter (``aws.amazon.com/efa`` on types without accelerators). Auto Mode's AMI does not include the EFA
+    device plugin: until you set ``efa_device_plugin``, there is a warning ``automode:EfaDevicePlugin``.
 
     Nodes live as long as Auto Mode lets them, 20 days and one to drain: a longer job must write checkpoints; see
     docs/node-lifetime.md. A dynamic pool launches nodes for waiting pods; AWS's notes say that EFA works so, and one
@@ -46,26 +46,25 @@ class TrainingChart(cdk8s.Chart):
     Args:
         scope: the cdk8s app.
         id: the chart's id.
-        values: what the cluster knows.
+        values: the cluster's values.
         instance_type: the instance type, such as ``p5.48xlarge``; it must have EFA.
         zone: the availability zone of all nodes. A cluster placement group stays in the zone of its first instance.
-        nodes: how many nodes there are at most, or with ``static`` always.
-        static: whether the nodes are there without pods too; a further one may come while one is replaced. Cannot
-            be changed later. Default: False; we decide, because idle accelerators cost money.
+        nodes: the maximum number of nodes, or with ``static`` the fixed number.
+        static: whether nodes exist without pods too; an extra one may appear while one is replaced. Cannot be changed
+            later. Default: False; we decide, because idle accelerators cost money.
         placement_group: the placement group of all nodes. Leave it out with a Capacity Block, whose instances EC2
             puts side by side itself. Default: none.
         security_groups: security groups besides the cluster's, such as that of an ``EfaSecurityGroup``. Default: none;
             the cluster's own admits EFA as EKS makes it.
         reservation: a reservation to launch into; instance type and zone must be its own. Default: none, on-demand.
-        pod_prefixes: prefixes of 16 addresses for the pods of a node, those of DaemonSets counted in. Default: 1; we
-            decide.
-        advanced_compute: what the nodes' operating system is told. Static hugepages exclude EFA. Default: what the
-            cluster's node defaults say.
+        pod_prefixes: prefixes of 16 addresses for the pods of a node, including DaemonSet pods. Default: 1; we decide.
+        advanced_compute: settings of the nodes' operating system. Static hugepages exclude EFA. Default: the cluster's
+            node defaults.
         cards: the network cards of an instance type that is newer than our list. Default: those of our list.
         efa_device_plugin: whether the EFA device plugin is installed, with a toleration of the pool's taint.
             Default: False, with a warning; we decide.
         name: the name of the NodeClass and of the NodePool. Default: ``training``; we decide.
-        as_of: the day the reservation's end is held against. Default: the day the library's calendar was last checked.
+        as_of: the day against which the reservation's end is checked. Default: the day the calendar was last checked.
 
     Raises:
         AutoModeError: for an instance type without EFA; for what excludes EFA; for a reservation of another instance

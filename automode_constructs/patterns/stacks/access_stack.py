@@ -1,4 +1,4 @@
-"""Who may use the cluster, apart from the cluster's own stack: what people type wrong rolls back alone."""
+"""Who may use the cluster, in a stack of its own, so that a typo rolls back nothing else."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["AccessStack"]
 class AccessStack(cdk.Stack):
     """The access entries of people, with the command that makes kubectl use them as an output.
 
-    Creates an access entry for each role, and a wait condition's handle, which is nothing at all: without roles the
-    stack is still one, which CloudFormation and the CDK CLI take and other stacks may import from.
+    Creates an access entry for each role, and a wait condition handle, which does nothing: it keeps the stack valid for
+    CloudFormation and the CDK CLI, and importable by other stacks, when there are no roles.
 
     Args:
         scope: the app or stage.
         id: the stack's id.
         cluster: an ``AutoModeCluster`` or ``ImportedCluster`` of another stack in the same environment.
         admin_role_arns: ARNs of IAM roles that administer the cluster, each with its path. Default: none, with a
-            warning where nobody is admitted.
+            warning if nobody is admitted.
 
     Raises:
-        AutoModeError: for what is not the ARN of an IAM role that a person can assume.
+        AutoModeError: for a value that is not the ARN of an IAM role that a person can assume.
     """
 
     @checked_arguments
@@ -47,7 +47,7 @@ class AccessStack(cdk.Stack):
         super().__init__(scope, id, **stack_options)
         cdk.CfnWaitConditionHandle(self, "Nothing")
         self.admins = AdminAccess(self, "Admins", cluster=cluster, admin_role_arns=admin_role_arns)
-        # A role's path may hold what a shell would read.
+        # A role's path may hold shell metacharacters.
         role = f" --role-arn {shlex.quote(admin_role_arns[0])}" if admin_role_arns else ""
         cdk.CfnOutput(
             self,

@@ -27,26 +27,26 @@ AwsOwned = Literal["aws-owned"]
 
 
 class ClusterStack(cdk.Stack):
-    """Network, keys, roles and the cluster, with what charts need and what stays behind as outputs.
+    """Network, keys, roles and the cluster; outputs show what charts need and what stays after deletion.
 
-    Charts are delivered and people admitted by other stacks (``AccessStack``): what fails beside the cluster's own
-    first deployment would have CloudFormation delete a cluster that refuses to be deleted. The stack has no termination
-    protection, for after a failed first deployment it can do nothing but be deleted; a ``GuardStack`` keeps it.
+    Other stacks deliver charts and admit people (``AccessStack``): a failure in the cluster's first deployment would
+    make CloudFormation delete a cluster that refuses deletion. The stack has no termination protection, because after a
+    failed first deployment it can only be deleted; a ``GuardStack`` protects it.
 
     Args:
         scope: the app or stage.
         id: the stack's id.
-        cluster_name: the cluster's name, for its life.
+        cluster_name: the cluster's name; it cannot change.
         version: Kubernetes minor version. Default: 1.36; we decide.
         endpoint_cidrs: public CIDRs that may reach the Kubernetes API. Default: none, the API is private.
         availability_zones: names or ids of zones, for the cluster's life. Default: the region's first three; by id in
             us-east-1 and ca-central-1; they must be given in us-west-1.
-        ephemeral: whether the cluster is a throw-away: one NAT gateway, no deletion protection, keys and logs go with
-            the stack. Default: False; we decide.
-        hardened_pools: whether pools of ours take the place of EKS's built-in ones, whose nodes carry no key and no
-            setting of yours. Default: True; we decide (EKS would say False).
-        network: where the cluster lives, or a function of this stack that makes it; VPC and zones are for the cluster's
-            life. Default: an ``AutoModeNetwork`` by ``availability_zones`` and ``ephemeral``; we decide.
+        ephemeral: whether the cluster is disposable: one NAT gateway, no deletion protection, keys and logs are deleted
+            with the stack. Default: False; we decide.
+        hardened_pools: whether our pools replace EKS's built-in ones, whose nodes have none of your keys and settings.
+            Default: True; we decide (EKS would say False).
+        network: the cluster's network, or a function of this stack that creates it; VPC and zones cannot change.
+            Default: an ``AutoModeNetwork`` by ``availability_zones`` and ``ephemeral``; we decide.
         ip_family: ``ipv4`` or ``ipv6``, which the network must have too; for the cluster's life. Default: ``ipv4``.
         node_defaults: settings of every node: FIPS, proxy, authorities, public addresses. Default: as EKS decides.
         node_tags: AWS tags of every node. Default: none.
@@ -59,7 +59,7 @@ class ClusterStack(cdk.Stack):
         permissions_boundary: the managed policy that bounds every role of this stack, or a function of this stack
             that makes or imports it. Default: none.
         kubectl: whether charts can be delivered; without it they go through GitOps. Default: True; we decide.
-        as_of: the day that the support calendar and certificates are held against. Default: the day the calendar was
+        as_of: the day against which support and certificates are checked. Default: the day the support calendar was
             last checked.
 
     Raises:
@@ -127,13 +127,13 @@ class ClusterStack(cdk.Stack):
             as_of=as_of,
         )
         if boundary is not None:
-            # On the stack, for the network and the kubectl provider have roles too.
+            # On the stack, because the network and the kubectl provider have roles too.
             iam.PermissionsBoundary.of(self).apply(boundary)
         self._write_outputs(cluster_name, ephemeral=ephemeral)
 
     @property
     def availability_zones(self) -> list[str]:
-        """The region's zones as tokens in every environment, so that synthesis looks nothing up."""
+        """The region's zones, always as tokens, so that synthesis does no lookup."""
         return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(3)]
 
     def _write_outputs(self, cluster_name: str, *, ephemeral: bool) -> None:
@@ -145,7 +145,7 @@ class ClusterStack(cdk.Stack):
                 self.to_json_string(values.to_manifest()),
                 "What charts need to know, for: make manifests OUTPUTS=outputs.json",
             ),
-            # EKS may write a last line after all has gone, and with it makes the group again.
+            # EKS may write a last line after everything is deleted, which creates the log group again.
             "RemoveControlPlaneLogsCommand": (
                 f"aws logs delete-log-group --region {self.region} --log-group-name /aws/eks/{cluster_name}/cluster",
                 "Deletes the control plane's logs, which may stay and then keep a cluster of this name from being made",
@@ -157,7 +157,7 @@ class ClusterStack(cdk.Stack):
             cdk.CfnOutput(self, name, value=value, description=description)
 
     def _what_stays(self) -> dict[str, tuple[str, str]]:
-        """The commands that remove what is left when the stack is destroyed, but the control plane's logs."""
+        """The commands that remove what remains after the stack is destroyed, except the control plane's logs."""
         control_plane = "" if self.cluster.log_group is None else self.cluster.log_group.node.path
         keys, groups = [], []
         for construct in self.node.find_all():
@@ -186,5 +186,5 @@ class ClusterStack(cdk.Stack):
 
 
 def _made(given: T | Callable[[Construct], T] | None, stack: cdk.Stack) -> T | None:
-    """What was given, or what the given function makes in the stack."""
+    """The given value, or what the given function creates in the stack."""
     return given(stack) if callable(given) else given

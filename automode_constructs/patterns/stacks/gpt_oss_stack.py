@@ -1,4 +1,4 @@
-"""The model of the demo, apart from the cluster's own stacks, so that it comes and goes."""
+"""The model of the demo, separate from the cluster's own stacks, so that it can come and go."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class GptOssStack(cdk.Stack):
         scope: the app or stage.
         id: the stack's id.
         cluster: an ``AutoModeCluster`` or ``ImportedCluster`` of another stack in the same environment.
-        bucket: where the weights lie, best in a stack of its own (``WeightsStack``), which a failed deployment of this
-            one does not touch.
+        bucket: the bucket of the weights, best in a stack of its own (``WeightsStack``), which a failed deployment of
+            this stack does not touch.
         cache_prefix: what the names of the cached ECR repositories begin with, unique in account and region. ``None``
             for nodes that pull from ``public.ecr.aws`` themselves, as they must in AWS GovCloud (US), where ECR has no
             pull-through cache. Default: ``gpt-oss``; we decide.
@@ -65,7 +65,7 @@ class GptOssStack(cdk.Stack):
         hub_endpoint: address of a mirror of the Hugging Face hub. Default: the hub itself; we decide.
         replicas: pods of the server, 0 or more. Default: 0, no GPU is started or paid for until the output
             ``ScaleToOneCommand`` is run; we decide.
-        bare_pool: whether the pool is that of the talk and no more; see ``GptOssChart``. Default: False; we decide.
+        bare_pool: whether the pool is exactly that of the talk; see ``GptOssChart``. Default: False; we decide.
         gpu_metrics: whether NVIDIA's DCGM exporter runs on GPU nodes; see ``DcgmExporterChart`` for its risk.
             Default: False; we decide.
 

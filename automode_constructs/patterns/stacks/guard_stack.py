@@ -14,12 +14,12 @@ __all__ = ["GuardStack"]
 
 
 class GuardStack(cdk.Stack):
-    """Guards other stacks against deletion, and is the only one with termination protection.
+    """Guards other stacks against deletion; only this stack has termination protection.
 
-    Creates a wait condition's handle, which is nothing at all and cannot fail: so the protection is never on a stack
-    that a failed first deployment leaves in ROLLBACK_COMPLETE, which can do nothing but be deleted. Each guarded stack
-    exports its name, always the same text, and this stack imports it in its output: CloudFormation refuses to delete a
-    stack whose export is in use, and no update of a guarded stack is ever held up.
+    Creates a wait condition handle, which does nothing and cannot fail. So the protection is never on a stack that a
+    failed first deployment leaves in ROLLBACK_COMPLETE, which can only be deleted. Each guarded stack exports its name,
+    which never changes, and this stack imports it in its output: CloudFormation refuses to delete a stack whose export
+    is in use, and updates of a guarded stack are never blocked.
 
     The CDK CLI destroys what depends on a stack before the stack, so that it meets this one first, unless another stack
     that nothing depends on comes before it by rank and name.
@@ -27,8 +27,8 @@ class GuardStack(cdk.Stack):
     Args:
         scope: the app or stage.
         id: the stack's id.
-        guarded: the stacks that must not go, in the same account and region.
-        ephemeral: whether they may go. A deployment of this stack changes the protection, also where nothing else
+        guarded: the stacks that must not be deleted, in the same account and region.
+        ephemeral: whether they may be deleted. Deploying this stack changes the protection, even if nothing else
             changes. Default: False; we decide.
 
     Source: CloudFormation User Guide, "Protect CloudFormation stacks from being deleted" and "Get exported outputs from

@@ -1,4 +1,4 @@
-"""What every cluster gets besides AWS resources: pools, storage and ingress classes."""
+"""What every cluster gets in addition to AWS resources: pools, storage and ingress classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shop of the demo, apart from the cluster's own stacks, so that it comes and goes."""
+"""The shop of the demo, separate from the cluster's own stacks, so that it can come and go."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class RetailStoreStack(cdk.Stack):
         scope: the app or stage.
         id: the stack's id.
         cluster: an ``AutoModeCluster`` or ``ImportedCluster`` of another stack in the same environment.
-        replicas: pods of the shop, 0 to 100; what kubectl scaled stays until a deployment changes the Deployment.
+        replicas: pods of the shop, 0 to 100; a number set by kubectl stays until a deployment changes the Deployment.
             Default: 1; we decide.
         image: the container image. Default: that of ``RetailStoreChart``; we decide.
         ingress: whether an Application Load Balancer of the IngressClass ``alb`` leads to the shop. Default: True; we
             decide.
 
     Raises:
-        AutoModeError: for replicas out of bounds; for an image that may be another one tomorrow.
+        AutoModeError: for replicas out of bounds; for an image whose reference may move.
     """
 
     @checked_arguments

@@ -1,4 +1,4 @@
-"""The weights of the models, apart from what serves them: a failed or destroyed demo leaves them alone."""
+"""The weights of the models, separate from their servers: a failed or destroyed demo does not touch them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ __all__ = ["WeightsStack"]
 class WeightsStack(cdk.Stack):
     """A bucket for the weights of models.
 
-    Creates a ``ModelBucket``. What was copied into it stays when a stack that serves a model fails or goes, so that a
-    second try goes on where the first one ended. The bucket has a name of CloudFormation's, which stands in nobody's
-    way when it stays.
+    Creates a ``ModelBucket``. Its content stays when a stack that serves a model fails or is deleted, so a second try
+    resumes where the first one stopped. CloudFormation names the bucket, so a retained one causes no name conflict.
 
     Args:
         scope: the app or stage.
         id: the stack's id.
-        ephemeral: whether the bucket goes with the stack. Default: False; we decide.
+        ephemeral: whether the bucket is deleted with the stack. Default: False; we decide.
     """
 
     @checked_arguments
@@ -32,7 +31,7 @@ class WeightsStack(cdk.Stack):
         self.bucket = ModelBucket(
             self,
             "Weights",
-            # A first deployment that fails leaves an empty bucket, which may go.
+            # A first deployment that fails leaves an empty bucket, which may be deleted.
             removal_policy=cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         if not ephemeral:

@@ -1,4 +1,4 @@
-"""What the operating system of a class's nodes is told: hugepages, kubelet, kernel."""
+"""Settings of the operating system of a class's nodes: hugepages, kubelet, kernel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ USER_NAMESPACES = rule(
 
 
 class AdvancedCompute(KubeModel):
-    """What the operating system of the nodes is told.
+    """Settings of the nodes' operating system.
 
     Source: EKS User Guide, "Create a Node Class for Amazon EKS".
     """

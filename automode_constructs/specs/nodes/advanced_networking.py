@@ -79,7 +79,7 @@ class NetworkInterface(KubeModel):
 
     @property
     def pod_addresses(self) -> int:
-        """How many pods it has addresses for."""
+        """The number of pods it has addresses for."""
         return (self.secondary_ipv4_count or 0) + 16 * (self.secondary_ipv4_prefix_count or 0)
 
     def _broken_rules(self) -> Iterator[Problem]:
@@ -133,7 +133,7 @@ class AdvancedNetworking(KubeModel):
     """The proxy for HTTPS, ``http://host:port``, at most 255 characters. A proxy that opens TLS needs its authority
     in ``certificate_bundles``. Default: none."""
     no_proxy: Annotated[TokenListOf[Annotated[str, Field(max_length=255)]], Field(max_length=50)] | None = None
-    """What is reached without the proxy, at most 50 entries of 255 characters: localhost, the metadata service
+    """Hosts to reach without the proxy, at most 50 entries of 255 characters: localhost, the metadata service
     (169.254.169.254), ``.internal``, ``.eks.amazonaws.com`` and the VPC's endpoints. Default: nothing."""
     ipv4_prefix_size: Annotated[Literal["Auto", "32"], BeforeValidator(_prefix_size)] | None = None
     """``Auto`` takes prefixes of 16 addresses, and single ones where no prefix is free; ``"32"`` takes one address

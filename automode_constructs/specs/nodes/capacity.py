@@ -76,7 +76,7 @@ class CapacityReservationSelectorTerm(KubeModel):
     The AWS pages call it so; open-source Karpenter says ``ownerID``, which AWS has not confirmed for Auto Mode.
     """
     owner_id: AccountId | None = Field(default=None, validation_alias="ownerID", serialization_alias="ownerID")
-    """The same, as open-source Karpenter names it, for clusters that know it so. Default: not set."""
+    """The same under open-source Karpenter's name, for clusters that use it. Default: not set."""
 
     def _broken_rules(self) -> Iterator[Problem]:
         others = [name for name in ("tags", "owner", "owner_id") if getattr(self, name) is not None]
@@ -96,9 +96,9 @@ class CapacityReservationSelectorTerm(KubeModel):
 class PlacementGroupSelector(KubeModel):
     """Selects the one EC2 placement group that all nodes of the class are launched in.
 
-    A group that does not exist is found out at launch only: then no node comes. In a spread group seven instances
-    fit in a zone, and a full group blocks the replacement of drifted nodes. A cluster group stays in the zone of its
-    first instance: name that zone in the NodePool.
+    A missing group shows only at launch: no node is created. A spread group holds seven instances in each zone, and a
+    full group blocks the replacement of drifted nodes. A cluster group stays in the zone of its first instance: require
+    that zone in the NodePool.
 
     Source: EKS User Guide, "Create a Node Class for Amazon EKS".
     """

@@ -33,7 +33,7 @@ def _base64(data: str) -> str:
 
 
 class CertificateBundle(KubeModel):
-    """Certificates of authorities that nodes trust beside the public ones: a proxy's, a private registry's.
+    """Certificates of authorities that nodes trust in addition to public ones: a proxy's, a private registry's.
 
     Source: EKS User Guide, "Create a Node Class for Amazon EKS".
     """
@@ -45,7 +45,7 @@ class CertificateBundle(KubeModel):
 
     @classmethod
     def from_pem(cls, name: str, pem: str | bytes) -> Self:
-        """A bundle from the content of a PEM file; the cluster that gets it looks at the certificates themselves.
+        """A bundle from the content of a PEM file; the certificates are checked when a cluster gets the bundle.
 
         Args:
             name: the bundle's name on the node.

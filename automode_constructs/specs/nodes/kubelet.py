@@ -47,7 +47,7 @@ EvictionSignal = Literal[
     "imagefs.inodesFree",
     "pid.available",
 ]
-"""What a node runs out of."""
+"""A resource that a node can run out of."""
 
 _AMOUNT = r"\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(([KMGTPE]i)|[numkMGTPE]|([eE][+-]?[0-9]{1,2}))?"
 _PERCENT = r"[0-9]+(\.[0-9]+)?%"
@@ -100,7 +100,7 @@ class Eviction(KubeModel):
     """
 
     hard: _Thresholds | None = None
-    """Thresholds below which pods go at once. Default: as Auto Mode decides."""
+    """Thresholds below which pods are evicted at once. Default: as Auto Mode decides."""
     soft: _Thresholds | None = None
     """Thresholds below which pods go after a grace period, each above the hard one of its signal. Where one is a
     share and the other a quantity, EKS compares them for each instance type. Default: none."""
@@ -169,7 +169,7 @@ class Kubelet(KubeModel):
     single_process_oom_kill: bool | None = Field(
         default=None, validation_alias="singleProcessOOMKill", serialization_alias="singleProcessOOMKill"
     )
-    """Whether a container out of memory loses one process and not all. Kubernetes 1.32 and newer; before, EKS warns
+    """Whether a container out of memory loses one process, not all. Kubernetes 1.32 and newer; before, EKS warns
     and nothing happens. Default: as Auto Mode decides."""
     eviction: Eviction | None = None
     """When pods are evicted. Default: as Auto Mode decides."""

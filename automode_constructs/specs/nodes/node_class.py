@@ -89,7 +89,7 @@ PRIMARY_ADDRESSES = rule(
     source=f"{_PAGE}, section 'Static Network Interface Configuration'",
 )
 
-# The CRD's own bounds, with a slip of its pattern: it refuses 18Ti, 19Ti, 28Ti ... and 49Ti, and so must we.
+# The CRD's own bounds, including an error in its pattern: it rejects 18Ti, 19Ti, 28Ti ... and 49Ti, so we must too.
 _EPHEMERAL_SIZE = (
     r"([1-9][0-9]{0,3}|[1-4][0-9]{4}|5[0-8][0-9]{3}|59000)Gi|([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-3][0-9]{3}|64000)G"
     r"|([1-9]|[1-5][0-7]|58)Ti|([1-9]|[1-5][0-9]|6[0-4])T"
@@ -148,7 +148,7 @@ class SecurityGroupSelectorTerm(_SelectorTerm):
 
 
 class EphemeralStorage(KubeModel):
-    """The data volume of a node, where images, logs and ``emptyDir`` volumes live."""
+    """A node's data volume, which holds images, logs and ``emptyDir`` volumes."""
 
     size: _EphemeralSize | None = None
     """Whole number with ``Gi``, ``G``, ``Ti`` or ``T``, 1Gi to 59000Gi. Below the size of a local NVMe, the NVMe is
@@ -190,7 +190,7 @@ _SecurityGroupTerms = Annotated[ListOf[SecurityGroupSelectorTerm], Field(min_len
 class NodeClassSpec(KubeModel):
     """A NodeClass: role, network, storage and tags of Auto Mode's nodes.
 
-    Holds what was set and nothing else. ``ClusterValues.node_class_spec`` makes one that fits a cluster.
+    Holds only what was set. ``ClusterValues.node_class_spec`` makes one that fits a cluster.
 
     Source: EKS User Guide, "Create a Node Class for Amazon EKS"; CRD ``nodeclasses.eks.amazonaws.com``.
     """
@@ -226,9 +226,9 @@ class NodeClassSpec(KubeModel):
     snat_policy: Literal["Random", "Disabled"] | None = None
     """Whether pod traffic that leaves the VPC takes the node's address. Default: ``Random``, as EKS decides."""
     network_policy: Literal["DefaultAllow", "DefaultDeny"] | None = None
-    """What holds for pods without a network policy. Default: ``DefaultAllow``, as EKS decides."""
+    """What applies to pods without a network policy. Default: ``DefaultAllow``, as EKS decides."""
     network_policy_event_logs: Literal["Enabled", "Disabled"] | None = None
-    """Whether nodes log network-policy events to a file of theirs. Default: ``Disabled``, as EKS decides."""
+    """Whether nodes log network-policy events to a local file. Default: ``Disabled``, as EKS decides."""
     ephemeral_storage: EphemeralStorage | None = None
     """The nodes' data volume. Default: 80Gi, 3000 IOPS, 125 MiB/s, as EKS decides."""
     advanced_networking: AdvancedNetworking | None = None
@@ -238,10 +238,10 @@ class NodeClassSpec(KubeModel):
     advanced_compute: AdvancedCompute | None = None
     """Hugepages, kubelet and kernel parameters. Default: as EKS decides."""
     certificate_bundles: ListOf[CertificateBundle] | None = None
-    """Authorities that nodes trust beside the public ones. Default: none."""
+    """Authorities that nodes trust in addition to the public ones. Default: none."""
     capacity_reservation_selector_terms: ListOf[CapacityReservationSelectorTerm] | None = None
     """Capacity reservations to use first. A pool of the class must admit the capacity type ``reserved``. One class
-    with terms ends the open matching of reservations for every class of the cluster.
+    with terms turns open matching of reservations off for every class of the cluster.
 
     Default: none; open reservations may match, as EC2 decides.
     """

@@ -1,4 +1,4 @@
-"""Whether a pool's requirements leave nothing but instances with a GPU or another accelerator."""
+"""Whether a pool's requirements admit only instances with a GPU or another accelerator."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ GPU_KEYS = frozenset({INSTANCE_GPU_COUNT, INSTANCE_GPU_MANUFACTURER, INSTANCE_GP
 
 
 def only_accelerated(demands: Mapping[str, Sequence[Demand]]) -> bool:
-    """Whether every instance has an accelerator, as far as the demands say.
+    """Whether the demands imply that every instance has an accelerator.
 
-    They say so where they ask for a GPU, or name categories, families or types that are all accelerated.
+    They do if they ask for a GPU, or name only accelerated categories, families or types.
 
     Args:
         demands: what is demanded of each label, by its present key.

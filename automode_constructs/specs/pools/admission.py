@@ -20,10 +20,10 @@ _SMALL = 1000
 
 
 def admits_nothing(key: str, demands: Iterable[Demand]) -> bool:
-    """Whether these demands of one label contradict each other for certain.
+    """Whether these demands on one label certainly contradict each other.
 
-    For a label that every node has, no node is left then. A label that a node may lack counts as contradicted only
-    where it must have a value, too: ``NotIn`` is content without it.
+    If so, no node is left for a label that every node has. A label that a node may lack is contradicted only if it must
+    also have a value: ``NotIn`` also matches a node without the label.
 
     Args:
         key: the label's key, by its present name.
@@ -63,5 +63,5 @@ def _is_between(value: str, lowest: int, highest: int | None) -> bool:
     if not value.isascii() or not value.isdecimal():
         return False
     if len(value) > LONGEST_NUMBER:
-        return True  # Not for certain, but nobody can tell.
+        return True  # Not certain, but it cannot be determined.
     return lowest <= int(value) and (highest is None or int(value) <= highest)

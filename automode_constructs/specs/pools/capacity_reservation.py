@@ -31,7 +31,7 @@ Fallback = Literal["on-demand", "spot"]
 class CapacityReservation(KubeModel):
     """One reservation of EC2 capacity: an On-Demand Capacity Reservation, an interruptible one or a Capacity Block.
 
-    Write down what EC2 says of it; nothing is looked up. ``ReservedCapacity`` makes a NodeClass and a NodePool of it::
+    Copy the values from EC2; nothing is looked up. ``ReservedCapacity`` makes a NodeClass and a NodePool from it::
 
         CapacityReservation(
             id="cr-56fac701cc1951b03",
@@ -68,8 +68,8 @@ class CapacityReservation(KubeModel):
     def requirements(self, *, fallback: Sequence[Fallback] = ()) -> list[Requirement]:
         """What a NodePool must require of its nodes: capacity type, zone and instance type of the reservation.
 
-        Nothing but nodes of a reservation has the labels that tell its kind, so that these are required where nothing
-        else may be launched.
+        Only nodes of a reservation have the labels for its kind, so these are required only if nothing else may be
+        launched.
 
         Args:
             fallback: capacity types to take when the reservation is full. Default: none; we decide.

@@ -1,7 +1,7 @@
-"""Which instance types a NodePool's requirements admit, of those that the catalogue knows.
+"""Which of the catalogue's instance types a NodePool's requirements admit.
 
-The catalogue (``facts.instance_types``) is of a day, and EC2 grows: that it knows no type which fits does not prove
-that there is none. ``only_known_types`` says when it does.
+The catalogue (``facts.instance_types``) is a snapshot, and EC2 grows: if it has no matching type, a newer one may still
+match. ``only_known_types`` says when that is ruled out.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 MAX_PODS = 110
-"""The most pods that Auto Mode puts on a node; types with few network addresses take less."""
+"""The most pods that Auto Mode puts on a node; types with few network addresses take fewer."""
 
 _OF_THE_TYPE = frozenset(
     {
@@ -79,7 +79,7 @@ _OF_THE_TYPE = frozenset(
 """Labels whose values, or absence, follow from the instance type alone."""
 
 _CLOSED_SETS = frozenset({ARCH, COMPUTE_TYPE, INSTANCE_ENCRYPTION_IN_TRANSIT_SUPPORTED, "kubernetes.io/os"})
-"""Labels that no newer type brings a new value of."""
+"""Labels for which newer types bring no new values."""
 
 _COMPARED: Mapping[str, Callable[[int, int], bool]] = {
     "Gt": lambda has, wanted: has > wanted,
@@ -91,7 +91,7 @@ _COMPARED: Mapping[str, Callable[[int, int], bool]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Allocatable:
-    """What the pods of a node may request in all, DaemonSets counted in.
+    """What the pods of a node may request in total, DaemonSets included.
 
     Args:
         cpu_millis: CPU, in thousandths of a vCPU (``m``).
@@ -163,10 +163,10 @@ def admitted(requirements: Iterable[Requirement]) -> tuple[InstanceType, ...]:
 
 
 def names_unknown_types(requirements: Iterable[Requirement]) -> tuple[str, ...]:
-    """What requirements ask for and no known type has: a family, a type, a size, a GPU, or a number beyond all known.
+    """What the requirements ask for and no known type has: a family, type, size, GPU, or a number beyond all known.
 
-    A newer type may have it, so that who finds something here says nothing about the rest. ``NotIn`` asks for
-    nothing: to rule out what does not exist is harmless.
+    A newer type may have it, so a result here proves nothing about the rest. ``NotIn`` asks for nothing: excluding what
+    does not exist is harmless.
     """
     told = [
         f"{item.operator} {value}" if item.operator in _COMPARED else value
@@ -179,10 +179,10 @@ def names_unknown_types(requirements: Iterable[Requirement]) -> tuple[str, ...]:
 
 
 def only_known_types(requirements: Iterable[Requirement]) -> bool:
-    """Whether nothing but known types can meet the requirements: they name families or types, all of them known.
+    """Whether only known types can meet the requirements: they name families or types, all of them known.
 
-    When it is so and ``admitted`` is empty, the pool never launches a node. When it is not, a family that is newer
-    than the catalogue may fit, however unlikely: do not refuse.
+    If true and ``admitted`` is empty, the pool never launches a node. If false, a family newer than the catalogue may
+    fit, however unlikely: do not refuse.
     """
     telling = [item for item in requirements if _tells(item)]
     return not names_unknown_types(telling) and any(
@@ -220,7 +220,7 @@ def allocatable(instance_type: InstanceType, *, max_pods: int | None = None) -> 
 
 
 def _tells(requirement: Requirement) -> bool:
-    """Whether a requirement is about the type, with values that are known by now."""
+    """Whether a requirement is about the type, with values that are already known."""
     values = requirement.values or ()
     return (
         stable_key(requirement.key) in _OF_THE_TYPE
@@ -246,7 +246,7 @@ def _meets(instance_type: InstanceType, requirement: Requirement) -> bool:
 
 
 def _asking_for(requirement: Requirement, value: str) -> Requirement:
-    """The same requirement with one of its values; what was judged once is not judged again."""
+    """The same requirement with one of its values, without checking it again."""
     return Requirement.model_construct(key=requirement.key, operator=requirement.operator, values=(value,))
 
 

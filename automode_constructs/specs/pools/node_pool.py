@@ -1,4 +1,4 @@
-"""NodePool (``karpenter.sh/v1``) as Auto Mode takes it."""
+"""NodePool (``karpenter.sh/v1``) as Auto Mode accepts it."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ _CRON_FIELDS: tuple[tuple[str, int, int, Sequence[str]], ...] = (
 
 
 def _wrong_with_cron(schedule: str) -> str:
-    """What Karpenter's parser has against an expression of the right form, or ``""``."""
+    """Why Karpenter's parser rejects an expression of the right form, or ``""``."""
     if schedule.startswith("@"):
         return ""
     for text, (field, first, last, names) in zip(schedule.split(), _CRON_FIELDS, strict=True):
@@ -331,12 +331,12 @@ class Disruption(KubeModel):
     Default: the construct writes ``WhenEmptyOrUnderutilized``, because EKS's own default changed with 1.37.
     """
     consolidate_after: DurationOrNever | None = None
-    """How long a node stays empty or underused before it may go. Default: the construct writes ``30s``.
+    """How long a node stays empty or underused before it may be removed. Default: the construct writes ``30s``.
 
     AWS's samples leave it out, the open-source CRD requires it: a document without it gets a warning.
     """
     budgets: Annotated[ListOf[Budget], Field(max_length=50)] | None = None
-    """Limits on how many nodes go at once, at most 50. Default: Karpenter allows 10 %."""
+    """Limits on how many nodes are disrupted at once, at most 50. Default: Karpenter allows 10 %."""
 
     def _broken_rules(self) -> Iterator[Problem]:
         if self.consolidate_after is None:
@@ -405,7 +405,7 @@ class NodeClaimSpec(KubeModel):
     expire_after: DurationOrNever | None = None
     """The nodes' age at which they are replaced. Default: the construct writes ``336h``, which is Auto Mode's own."""
     termination_grace_period: Duration | None = None
-    """How long a node drains before the rest of its pods is ended, whatever their disruption budgets say.
+    """How long a node drains before its remaining pods are ended, regardless of their disruption budgets.
 
     Default: the construct writes ``24h``, which is Auto Mode's own.
     """
@@ -556,14 +556,14 @@ _ACCELERATOR_TAINTS = frozenset({"nvidia.com/gpu", "aws.amazon.com/neuron"})
 
 
 def _accelerated(demands: Mapping[str, Sequence[Demand]]) -> list[str]:
-    """The categories of accelerated instances that nobody asked for and nothing rules out."""
+    """The categories of accelerated instances that no requirement asks for or rules out."""
     chosen = {INSTANCE_CATEGORY, INSTANCE_FAMILY, INSTANCE_TYPE, CAPACITY_RESERVATION_ID, PLACEMENT_GROUP_ID}
     if GPU_KEYS & demands.keys() or any(
         operator == "In" for key in chosen & demands.keys() for operator, _ in demands[key]
     ):
         return []
     if any(operator == "In" and list(values) == ["reserved"] for operator, values in demands.get(CAPACITY_TYPE, ())):
-        return []  # What was reserved is known.
+        return []  # The reserved type is known.
     ruled_out = {
         value
         for operator, values in demands.get(INSTANCE_CATEGORY, ())
@@ -574,9 +574,9 @@ def _accelerated(demands: Mapping[str, Sequence[Demand]]) -> list[str]:
 
 
 class NodePoolSpec(KubeModel):
-    """A NodePool: which nodes Auto Mode may launch, how many, and when it takes them away.
+    """A NodePool: which nodes Auto Mode may launch, how many, and when it removes them.
 
-    Holds what was set and nothing else; the ``NodePool`` construct writes our defaults.
+    Holds only what was set; the ``NodePool`` construct writes our defaults.
 
     Source: EKS User Guide, "Create a Node Pool for EKS Auto Mode"; CRD ``nodepools.karpenter.sh``.
     """
@@ -588,12 +588,12 @@ class NodePoolSpec(KubeModel):
     limits: Mapping[str, Quantity] | None = None
     """The most the pool may hold of each resource (``cpu``, ``memory``, ``nvidia.com/gpu``, ``nodes``).
 
-    Default: no limit; checked by Karpenter now and then, so that a pool can overshoot.
+    Default: no limit; Karpenter checks it at intervals, so a pool can overshoot.
     """
     weight: Annotated[int, Field(ge=1, le=100)] | None = None
     """Which pool is tried first, 1 to 100, higher first. Default: 0, as Karpenter decides."""
     replicas: Annotated[int, Field(ge=0, le=MAX_EXACT_INTEGER)] | None = None
-    """Makes a static pool of this many nodes. Cannot be added to or taken from an existing pool.
+    """Makes a static pool of this many nodes. Cannot be added to or removed from an existing pool.
 
     Default: not set; the pool follows the pods.
     """
@@ -601,7 +601,7 @@ class NodePoolSpec(KubeModel):
     def instance_types(self) -> tuple[InstanceType, ...]:
         """The instance types that the pool admits, of those we know: cheapest first, then by name.
 
-        EC2 grows: a pool may admit types that are newer than our list, whose day ``facts.instance_types.as_of`` tells.
+        A pool may admit types newer than our list; ``facts.instance_types.as_of`` has the list's date.
         """
         return self.template.instance_types()
 

@@ -141,7 +141,7 @@ _UNLISTED_BUT_REAL = frozenset(
         "topology.kubernetes.io/region",
     }
 )
-"""Keys that nodes have, though AWS's table of labels does not name them."""
+"""Keys that nodes have, although AWS's table of labels does not list them."""
 
 _WATCHED_DOMAINS = frozenset({"eks.amazonaws.com", "kubernetes.io", "node.kubernetes.io", "topology.kubernetes.io"})
 _OTHER_NAMES = {"x86": "amd64", "x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "ondemand": "on-demand"}
@@ -163,11 +163,11 @@ class Requirement(KubeModel):
     key: LabelKey
     """The label's key, at most 316 characters."""
     operator: Operator
-    """How the label's value is held against ``values``."""
+    """How the label's value is compared with ``values``."""
     values: TokenListOf[LabelValue] | None = None
     """Text values; none for ``Exists`` and ``DoesNotExist``, one whole number for ``Gt``, ``Lt``, ``Gte``, ``Lte``."""
     min_values: Annotated[int, Field(ge=1, le=50)] | None = None
-    """How many different values the nodes' choice must keep open (1 to 50).
+    """The minimum number of different values that must remain possible (1 to 50).
 
     Default: not set; Karpenter asks for none.
     """
@@ -308,10 +308,10 @@ def is_karpenters_own(key: str) -> bool:
 
 
 def _right_key(name: str, domain: str = "") -> str:
-    """The cure for a key with this name: the known one it is near to, or ``""``."""
+    """The cure for a key with this name: the nearest known one, or ``""``."""
     by_name = {key.rpartition("/")[2]: key for key in (*KNOWN_LABELS, "kubernetes.io/os")}
     if domain and domain not in _WATCHED_DOMAINS:
-        # Anyone's own domain, unless it is a slip of the pen in one of these.
+        # A user's own domain, unless it is a typo of one of these.
         meant = by_name.get(name, "")
         return f"did you mean '{meant}'?" if meant and near(domain, [meant.rpartition("/")[0]]) else ""
     if name in by_name:

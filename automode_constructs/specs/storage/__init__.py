@@ -1,1 +1,1 @@
-"""Where data lie: StorageClass and its neighbours."""
+"""Storage: StorageClass and related kinds."""

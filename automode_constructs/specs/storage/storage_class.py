@@ -197,7 +197,7 @@ class TopologyTerm(KubeModel):
 
 
 class StorageClassSpec(KubeModel):
-    """A StorageClass: everything of the object but its metadata.
+    """A StorageClass: the whole object except its metadata.
 
     ``parameters`` and ``provisioner`` cannot be changed on a class that exists: give the changed class a new name.
 
@@ -209,7 +209,7 @@ class StorageClassSpec(KubeModel):
     parameters: StorageParameters | None = None
     """How volumes are made."""
     reclaim_policy: Literal["Delete", "Retain"] | None = None
-    """What happens to the volume when its claim goes. Default: ``Delete``, as Kubernetes decides."""
+    """What happens to the volume when its claim is deleted. Default: ``Delete``, as Kubernetes decides."""
     volume_binding_mode: Literal["WaitForFirstConsumer", "Immediate"] | None = None
     """When the volume is made. Default: ``Immediate``, as Kubernetes decides; the construct writes
     ``WaitForFirstConsumer``, so that volume and pod share a zone."""

@@ -48,7 +48,7 @@ class VolumeAttributes(KubeModel):
 
 
 class VolumeAttributesClassSpec(KubeModel):
-    """A VolumeAttributesClass: everything of the object but its metadata. Needs Kubernetes 1.34.
+    """A VolumeAttributesClass: the whole object except its metadata. Needs Kubernetes 1.34.
 
     It cannot be changed once it exists: give the changed class a new name.
 
@@ -62,7 +62,7 @@ class VolumeAttributesClassSpec(KubeModel):
 
 
 class PersistentVolumeClaimSpec(FreeBody):
-    """The body of a claim, of which Auto Mode decides nothing; what matters stands in the annotations."""
+    """The body of a claim, which passes unchecked; only the annotations are checked."""
 
 
 def claim_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:

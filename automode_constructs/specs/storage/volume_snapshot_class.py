@@ -12,7 +12,7 @@ __all__ = ["VolumeSnapshotClassSpec"]
 
 
 class VolumeSnapshotClassSpec(KubeModel):
-    """A VolumeSnapshotClass: everything of the object but its metadata.
+    """A VolumeSnapshotClass: the whole object except its metadata.
 
     The cluster needs the CSI snapshot controller add-on, which brings this kind; it may run on pool ``system``.
 
@@ -22,6 +22,6 @@ class VolumeSnapshotClassSpec(KubeModel):
     driver: Literal["ebs.csi.eks.amazonaws.com"]
     """The driver."""
     deletion_policy: Literal["Delete", "Retain"]
-    """What happens to the snapshot when its VolumeSnapshot goes."""
+    """What happens to the snapshot when its VolumeSnapshot is deleted."""
     parameters: Mapping[str, TokenOr[str]] | None = None
     """The driver's parameters, all texts."""

@@ -43,7 +43,7 @@ class GatewayClassParameters(KubeModel):
 class GatewayClassSpec(KubeModel):
     """A GatewayClass of Auto Mode's.
 
-    The cluster needs the Gateway API's kinds; EKS brings them where it is told to.
+    The cluster needs the Gateway API's kinds; EKS installs them if you turn that on.
 
     Source: EKS User Guide, "Configure the Kubernetes Gateway API in EKS Auto Mode".
     """

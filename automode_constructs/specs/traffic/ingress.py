@@ -69,22 +69,22 @@ _KNOWN = (
     *("enable-frontend-nlb", "frontend-nlb-subnets", "frontend-nlb-listener-port-mapping"),
     *("frontend-nlb-security-groups", "frontend-nlb-attributes", "frontend-nlb-eip-allocations"),
 )
-"""Annotations that a controller reads; one that is not here is told off only where it is nearly one of them."""
+"""Annotations that a controller reads; one that is not here is reported only if it nearly matches one of them."""
 _FAMILIES = ("actions.", "conditions.", "transforms.", "listener-attributes.", "jwt-validation", "frontend-nlb-")
 
 
 class IngressSpec(FreeBody):
-    """The body of an Ingress, of which Auto Mode decides nothing; what matters stands in the annotations."""
+    """The body of an Ingress, which passes unchecked; only the annotations are checked."""
 
 
 def is_load_balanced(document: Mapping[str, Any]) -> bool:
-    """Whether an Ingress may be one of Auto Mode's: no annotation gives it to another controller."""
+    """Whether an Ingress may be Auto Mode's: no annotation assigns it to another controller."""
     named = mapping_at(document, "metadata", "annotations").get(_LEGACY_CLASS, "alb")
     return not isinstance(named, str) or named == "alb"
 
 
 def ingress_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
-    """What Auto Mode refuses or does not read of an Ingress's annotations."""
+    """Annotations of an Ingress that Auto Mode rejects or does not read."""
     annotations = metadata.get("annotations")
     if annotations is not None and not isinstance(annotations, Mapping):
         yield VALUE.problem("annotations", f"needs a mapping, got {shown(annotations)}")

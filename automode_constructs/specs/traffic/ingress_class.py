@@ -207,7 +207,7 @@ class IpamConfiguration(KubeModel):
 class IngressClassParamsSpec(KubeModel):
     """What the load balancers of an IngressClass are like.
 
-    The last five fields are known of the open-source controller and unproven on Auto Mode: they are taken, with a
+    The last five fields come from the open-source controller and are unproven on Auto Mode: they are accepted, with a
     warning.
 
     Source: EKS User Guide, "Create an IngressClass to configure an Application Load Balancer".

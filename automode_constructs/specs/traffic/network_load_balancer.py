@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 NLB_CLASS: Final = "eks.amazonaws.com/nlb"
-"""The ``loadBalancerClass`` of Auto Mode, which its clusters write where a Service has none."""
+"""The ``loadBalancerClass`` of Auto Mode, which its clusters set on a Service without one."""
 
 _NLB_PAGE = "EKS User Guide, 'Use Service Annotations to configure Network Load Balancers'"
 _PREFIX = "service.beta.kubernetes.io/"
@@ -72,7 +72,7 @@ _OF_OPEN_SOURCE = {
         *("disable-nlb-sg", "enable-icmp-for-path-mtu-discovery"),
     )
 }
-"""Annotations that the open-source controller reads; whether Auto Mode does is not known, so none is told off."""
+"""Annotations that the open-source controller reads; Auto Mode may or may not, so none is reported."""
 
 _Pairs = Annotated[
     str, matching(r"\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*", "a list of pairs ('key=value,key=value')")
@@ -86,7 +86,7 @@ def _annotation(field: str) -> str:
 class NetworkLoadBalancerAnnotations(KubeModel):
     """The annotations of a Service by which Auto Mode configures its Network Load Balancer; all are texts.
 
-    ``to_manifest`` gives the annotations with their names in YAML. Annotations of others pass as they are.
+    ``to_manifest`` returns the annotations with their YAML names. Other annotations pass unchanged.
 
     Source: EKS User Guide, "Use Service Annotations to configure Network Load Balancers".
     """
@@ -159,7 +159,7 @@ class NetworkLoadBalancerAnnotations(KubeModel):
 
 
 class NetworkLoadBalancerServiceSpec(FreeBody):
-    """The body of a Service of type ``LoadBalancer``; what Auto Mode does not decide passes as it is."""
+    """The body of a Service of type ``LoadBalancer``; fields that Auto Mode does not read pass unchanged."""
 
     type: Literal["LoadBalancer"]
     """``LoadBalancer``."""
@@ -177,7 +177,7 @@ class NetworkLoadBalancerServiceSpec(FreeBody):
 
 
 def is_network_load_balancer(document: Mapping[str, Any]) -> bool:
-    """Whether a Service is one that Auto Mode answers with a load balancer."""
+    """Whether Auto Mode creates a load balancer for a Service."""
     spec = mapping_at(document, "spec")
     load_balancer_class = spec.get("loadBalancerClass")
     return spec.get("type") == "LoadBalancer" and (
@@ -186,7 +186,7 @@ def is_network_load_balancer(document: Mapping[str, Any]) -> bool:
 
 
 def service_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is wrong with the annotations of such a Service."""
+    """Problems with the annotations of such a Service."""
     annotations = metadata.get("annotations")
     if annotations is None:
         return

@@ -142,7 +142,7 @@ class IpBlock(KubeModel):
 
 
 class ApplicationPeer(KubeModel):
-    """Who: pods by labels, or a range of addresses."""
+    """A peer: pods by labels, or a range of addresses."""
 
     pod_selector: LabelSelector | None = None
     """Pods, of the policy's namespace unless ``namespace_selector`` is given too."""
@@ -160,7 +160,7 @@ class ApplicationPeer(KubeModel):
 
 
 class ApplicationEgressPeer(ApplicationPeer):
-    """Whom: as ``ApplicationPeer``, or domain names."""
+    """The destination: as ``ApplicationPeer``, or domain names."""
 
     domain_names: Annotated[ListOf[_DomainName], Field(min_length=1)] | None = None
     """Domain names, by themselves; ``*.`` in front stands for one or more labels. On Auto Mode's nodes only, and the
@@ -189,19 +189,19 @@ class ApplicationPort(KubeModel):
 
 
 class ApplicationIngressRule(KubeModel):
-    """Traffic that is let in."""
+    """Allowed incoming traffic."""
 
     from_: ListOf[ApplicationPeer] | None = Field(default=None, validation_alias="from", serialization_alias="from")
-    """From whom. Default: everyone."""
+    """Sources. Default: everyone."""
     ports: ListOf[ApplicationPort] | None = None
     """To which ports. Default: all."""
 
 
 class ApplicationEgressRule(KubeModel):
-    """Traffic that is let out."""
+    """Allowed outgoing traffic."""
 
     to: ListOf[ApplicationEgressPeer] | None = None
-    """To whom. Default: everyone."""
+    """Destinations. Default: everyone."""
     ports: ListOf[ApplicationPort] | None = None
     """To which ports. Default: all."""
 
@@ -220,9 +220,9 @@ class ApplicationNetworkPolicySpec(KubeModel):
     policy_types: ListOf[Literal["Ingress", "Egress"]] | None = None
     """What the policy is about. Default: by the rules that are there, as Kubernetes decides."""
     ingress: ListOf[ApplicationIngressRule] | None = None
-    """What is let in."""
+    """Ingress rules."""
     egress: ListOf[ApplicationEgressRule] | None = None
-    """What is let out."""
+    """Egress rules."""
 
 
 class ClusterPods(KubeModel):
@@ -235,7 +235,7 @@ class ClusterPods(KubeModel):
 
 
 class ClusterPeer(KubeModel):
-    """Who, in exactly one way."""
+    """The source, in exactly one way."""
 
     namespaces: LabelSelector | None = None
     """All pods of namespaces."""
@@ -252,7 +252,7 @@ class ClusterPeer(KubeModel):
 
 
 class ClusterEgressPeer(ClusterPeer):
-    """Whom, in exactly one way."""
+    """The destination, in exactly one way."""
 
     networks: Annotated[TokenListOf[Cidr], Field(min_length=1, max_length=25)] | None = None
     """Ranges of addresses, at most 25."""
@@ -317,7 +317,7 @@ class ClusterIngressRule(_ClusterRule):
     from_: Annotated[ListOf[ClusterPeer], Field(min_length=1, max_length=100)] = Field(
         validation_alias="from", serialization_alias="from"
     )
-    """From whom, 1 to 100."""
+    """Sources, 1 to 100."""
 
 
 _INSTEAD_OF_DOMAIN_NAMES = {
@@ -330,7 +330,7 @@ class ClusterEgressRule(_ClusterRule):
     """What happens to traffic that goes out."""
 
     to: Annotated[ListOf[ClusterEgressPeer], Field(min_length=1, max_length=100)]
-    """To whom, 1 to 100."""
+    """Destinations, 1 to 100."""
 
     def _broken_rules(self) -> Iterator[Problem]:
         for number, peer in enumerate(self.to):
