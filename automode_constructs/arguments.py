@@ -148,7 +148,10 @@ def checked_arguments(function: Any) -> Any:
             values = {name: value for _, name, value in given}
             if "id" in values and f"There is already a Construct with name '{values['id']}' in " in str(error):
                 raise AutoModeError.of(
-                    _where(function, args, given), "id", f"'{values['id']}' is taken in its scope", "choose another id"
+                    _where(function, args, given),
+                    field="id",
+                    message=f"'{values['id']}' is taken in its scope",
+                    cure="choose another id",
                 ) from None
             raise
 

@@ -59,7 +59,7 @@ class AutoModeError(ValueError):
         super().__init__(self._text())
 
     @classmethod
-    def of(cls, where: str, field: str, message: str, cure: str = "") -> AutoModeError:
+    def of(cls, where: str, *, field: str, message: str, cure: str = "") -> AutoModeError:
         """An error with a single problem."""
         return cls(where, [Problem(field=field, message=message, cure=cure)])
 

@@ -117,9 +117,9 @@ def manifests(source: cdk8s.Chart | Template) -> list[dict[str, Any]]:
     if not isinstance(source, Mapping) or "Resources" not in source:
         raise AutoModeError.of(
             "manifests",
-            "source",
-            f"is no chart and no template but {type(source).__name__}",
-            "pass a cdk8s.Chart, or one of templates(app).values()",
+            field="source",
+            message=f"is no chart and no template but {type(source).__name__}",
+            cure="pass a cdk8s.Chart, or one of templates(app).values()",
         )
     return [
         item
@@ -166,7 +166,9 @@ def _check_is_app(where: str, field: str, app: object) -> None:
     import aws_cdk as cdk
 
     if not isinstance(app, cdk.Stage):
-        raise AutoModeError.of(where, field, f"is no CDK app but {type(app).__name__}", "pass a cdk.App or a cdk.Stage")
+        raise AutoModeError.of(
+            where, field=field, message=f"is no CDK app but {type(app).__name__}", cure="pass a cdk.App or a cdk.Stage"
+        )
 
 
 def _stacks(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -176,7 +178,10 @@ def _stacks(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
         artifacts = json.loads(file.read_text("utf-8"))["artifacts"]
     except OSError as error:
         raise AutoModeError.of(
-            "templates", "source", f"{file} cannot be read ({error.strerror})", "give the folder that cdk synth wrote"
+            "templates",
+            field="source",
+            message=f"{file} cannot be read ({error.strerror})",
+            cure="give the folder that cdk synth wrote",
         ) from None
     for name, artifact in artifacts.items():
         properties = artifact.get("properties", {})

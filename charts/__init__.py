@@ -34,7 +34,10 @@ def _gpt_oss(app: cdk8s.App, id: str, values: ClusterValues, weights_bucket: str
 
     if not weights_bucket:
         raise AutoModeError.of(
-            "--demos", "gpt-oss", "needs to know where its weights lie", "add --weights-bucket with the bucket's name"
+            "--demos",
+            field="gpt-oss",
+            message="needs to know where its weights lie",
+            cure="add --weights-bucket with the bucket's name",
         )
     weights = S3Weights(bucket=weights_bucket, prefix=WEIGHTS_PREFIX)
     return patterns.GptOssChart(app, id, values=values, weights=weights)

@@ -53,11 +53,13 @@ def _read(path: Path) -> dict[str, object]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise AutoModeError.of(str(path), "", f"cannot be read ({error.strerror})", "name a file that exists") from None
+        raise AutoModeError.of(
+            str(path), field="", message=f"cannot be read ({error.strerror})", cure="name a file that exists"
+        ) from None
     except ValueError as error:
-        raise AutoModeError.of(str(path), "", f"is not JSON ({error})") from None
+        raise AutoModeError.of(str(path), field="", message=f"is not JSON ({error})") from None
     if not isinstance(document, dict):
-        raise AutoModeError.of(str(path), "", "is not a JSON object of stacks and their outputs")
+        raise AutoModeError.of(str(path), field="", message="is not a JSON object of stacks and their outputs")
     return document
 
 

@@ -292,9 +292,9 @@ def test_refusals_collect_what_several_checks_say() -> None:
     refusals.number("count", 9, most=8)
     refusals.number("count", cdk.Token.as_number({"Ref": "X"}), least=1, most=3)
     with refusals.collecting("network"):
-        raise AutoModeError.of("elsewhere", "cidrs[0]", "is odd")
+        raise AutoModeError.of("elsewhere", field="cidrs[0]", message="is odd")
     with refusals.collecting():
-        raise AutoModeError.of("elsewhere", "name", "is too long", "shorten it")
+        raise AutoModeError.of("elsewhere", field="name", message="is too long", cure="shorten it")
     assert refusal(refusals.raise_all) == (
         "Try/a: 5 problems\n"
         "  colour: 'gren' is not known; did you mean 'green'? Use one of 'red', 'green'\n"
@@ -331,7 +331,7 @@ class Half(Construct):
         super().__init__(scope, id)
         Thing(self, "inner", size=size)
         if size > 9:
-            raise AutoModeError.of(self.node.path, "size", "is too large")
+            raise AutoModeError.of(self.node.path, field="size", message="is too large")
 
 
 def test_a_construct_that_is_refused_half_made_leaves_its_id() -> None:

@@ -15,7 +15,7 @@ def test_one_problem_is_one_line_with_place_field_message_and_cure() -> None:
 
 
 def test_without_place_field_or_cure_no_mark_of_them_is_left() -> None:
-    assert str(AutoModeError.of("", "", "is empty")) == "is empty"
+    assert str(AutoModeError.of("", field="", message="is empty")) == "is empty"
 
 
 def test_many_problems_are_counted_and_listed_a_line_each() -> None:
@@ -43,7 +43,7 @@ def test_an_error_without_a_problem_cannot_be_made() -> None:
     ],
 )
 def test_from_further_out_a_field_gets_the_outer_path(outer: str, inner: str, field: str) -> None:
-    error = AutoModeError.of("inside", inner, "is wrong", "mend it").at("outside", outer)
+    error = AutoModeError.of("inside", field=inner, message="is wrong", cure="mend it").at("outside", outer)
     assert (error.where, error.problems) == ("outside", (Problem(field=field, message="is wrong", cure="mend it"),))
 
 

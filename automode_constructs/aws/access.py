@@ -91,7 +91,7 @@ def _check_single(where: str, scope: Construct, cluster: ChartTarget, arns: Sequ
         if arn in homes:
             raise AutoModeError.of(
                 where,
-                f"admin_role_arns[{position}]",
-                f"'{arn}' has an access entry of '{homes[arn]}' already",
-                "name it in one place; EKS takes one access entry for a role",
+                field=f"admin_role_arns[{position}]",
+                message=f"'{arn}' has an access entry of '{homes[arn]}' already",
+                cure="name it in one place; EKS takes one access entry for a role",
             )

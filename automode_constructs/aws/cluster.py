@@ -426,9 +426,9 @@ class AutoModeCluster(ChartTarget):
         if not self._kubectl:
             raise AutoModeError.of(
                 where,
-                "cluster",
-                f"'{self.node.path}' was made with kubectl=False and receives no charts",
-                "leave kubectl on, or write the chart as YAML for GitOps",
+                field="cluster",
+                message=f"'{self.node.path}' was made with kubectl=False and receives no charts",
+                cure="leave kubectl on, or write the chart as YAML for GitOps",
             )
 
     def _lasting_values(self) -> list[str]:
@@ -565,9 +565,9 @@ class AutoModeCluster(ChartTarget):
             if there.environment == here.environment and (known or Stage.of(other) is Stage.of(scope)):
                 raise AutoModeError.of(
                     place(scope, id),
-                    "cluster_name",
-                    f"'{cluster_name}' is the name of '{other.node.path}' too",
-                    "give each cluster of an account and region a name of its own",
+                    field="cluster_name",
+                    message=f"'{cluster_name}' is the name of '{other.node.path}' too",
+                    cure="give each cluster of an account and region a name of its own",
                 )
 
 

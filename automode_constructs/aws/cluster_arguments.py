@@ -230,9 +230,9 @@ def check_region(where: str, region: str) -> None:
     if not partition.auto_mode:
         raise AutoModeError.of(
             where,
-            "region",
-            f"EKS Auto Mode is not offered in partition '{partition.name}' (region '{region}')",
-            "choose a region of the partitions aws or aws-us-gov",
+            field="region",
+            message=f"EKS Auto Mode is not offered in partition '{partition.name}' (region '{region}')",
+            cure="choose a region of the partitions aws or aws-us-gov",
         )
 
 
@@ -243,9 +243,9 @@ def check_name(where: str, name: str | None) -> None:
     if re.fullmatch(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}", name) is None:
         raise AutoModeError.of(
             where,
-            "cluster_name",
-            f"'{name}' is not a cluster name",
-            "use 1 to 100 letters, digits, '-' and '_', beginning with a letter or digit",
+            field="cluster_name",
+            message=f"'{name}' is not a cluster name",
+            cure="use 1 to 100 letters, digits, '-' and '_', beginning with a letter or digit",
         )
 
 
@@ -253,9 +253,9 @@ def check_choices(where: str, field: str, given: Sequence[str], known: Sequence[
     """Refuses an unknown name, suggesting the nearest known one, and a name given twice."""
     for name in given:
         if name not in known:
-            raise AutoModeError.of(where, field, f"'{name}' is not known", did_you_mean(name, known))
+            raise AutoModeError.of(where, field=field, message=f"'{name}' is not known", cure=did_you_mean(name, known))
     if len(set(given)) != len(given):
-        raise AutoModeError.of(where, field, f"names one twice: {list(given)}", "name each once")
+        raise AutoModeError.of(where, field=field, message=f"names one twice: {list(given)}", cure="name each once")
 
 
 def check_admins(where: str, arns: Sequence[str], region: str) -> None:
@@ -264,7 +264,7 @@ def check_admins(where: str, arns: Sequence[str], region: str) -> None:
     for position, arn in enumerate(arns):
         check_role_arn(where, f"admin_role_arns[{position}]", arn, partition=partition)
     if len(set(arns)) != len(arns):
-        raise AutoModeError.of(where, "admin_role_arns", "names a role twice", "name each once")
+        raise AutoModeError.of(where, field="admin_role_arns", message="names a role twice", cure="name each once")
 
 
 def check_endpoint_cidrs(where: str, cidrs: Sequence[str], *, ip_family: str = "ipv4") -> None:
@@ -277,25 +277,28 @@ def check_endpoint_cidrs(where: str, cidrs: Sequence[str], *, ip_family: str = "
             block = ipaddress.ip_network(cidr)
         except ValueError as error:
             raise AutoModeError.of(
-                where, field, f"'{cidr}' is not a CIDR ({error})", "give one address as 203.0.113.7/32"
+                where,
+                field=field,
+                message=f"'{cidr}' is not a CIDR ({error})",
+                cure="give one address as 203.0.113.7/32",
             ) from None
         if block.version != 4 and ip_family != "ipv6":
             raise AutoModeError.of(
-                where, field, f"'{cidr}' is IPv6, which an IPv4 cluster refuses", "give an IPv4 CIDR"
+                where, field=field, message=f"'{cidr}' is IPv6, which an IPv4 cluster refuses", cure="give an IPv4 CIDR"
             )
         if block.prefixlen == 0:
             raise AutoModeError.of(
                 where,
-                field,
-                f"'{cidr}' would open the Kubernetes API to the whole internet",
-                "give the addresses you connect from, for example <your ip>/32, or leave the endpoint private",
+                field=field,
+                message=f"'{cidr}' would open the Kubernetes API to the whole internet",
+                cure="give the addresses you connect from, for example <your ip>/32, or leave the endpoint private",
             )
         if isinstance(block, ipaddress.IPv4Network) and any(block.subnet_of(private) for private in _PRIVATE_RANGES):
             raise AutoModeError.of(
                 where,
-                field,
-                f"'{cidr}' is a private block, which never reaches the public endpoint",
-                "give public addresses; private ones use the private endpoint, which is always on",
+                field=field,
+                message=f"'{cidr}' is a private block, which never reaches the public endpoint",
+                cure="give public addresses; private ones use the private endpoint, which is always on",
             )
 
 
@@ -303,28 +306,34 @@ def check_service_cidr(where: str, cidr: str, network_cidrs: Sequence[str]) -> N
     """Refuses a service block that EKS would not accept or that overlaps the network."""
     if is_token(cidr):
         raise AutoModeError.of(
-            where, "service_ipv4_cidr", "holds a value known only after deployment", "give a concrete CIDR"
+            where,
+            field="service_ipv4_cidr",
+            message="holds a value known only after deployment",
+            cure="give a concrete CIDR",
         )
     try:
         block = ipaddress.IPv4Network(cidr)
     except ValueError as error:
         raise AutoModeError.of(
-            where, "service_ipv4_cidr", f"'{cidr}' is not an IPv4 CIDR ({error})", f"use {DEFAULT_SERVICE_IPV4_CIDR}"
+            where,
+            field="service_ipv4_cidr",
+            message=f"'{cidr}' is not an IPv4 CIDR ({error})",
+            cure=f"use {DEFAULT_SERVICE_IPV4_CIDR}",
         ) from None
     if not 12 <= block.prefixlen <= 24 or not any(block.subnet_of(private) for private in _SERVICE_RANGES):
         raise AutoModeError.of(
             where,
-            "service_ipv4_cidr",
-            f"'{cidr}' is not a block of /12 to /24 inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
-            f"use {DEFAULT_SERVICE_IPV4_CIDR}",
+            field="service_ipv4_cidr",
+            message=f"'{cidr}' is not a block of /12 to /24 inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+            cure=f"use {DEFAULT_SERVICE_IPV4_CIDR}",
         )
     for other in network_cidrs:
         if not is_token(other) and block.overlaps(ipaddress.IPv4Network(other)):
             raise AutoModeError.of(
                 where,
-                "service_ipv4_cidr",
-                f"'{cidr}' overlaps the network's {other}",
-                "choose a block that the VPC and its peers do not use",
+                field="service_ipv4_cidr",
+                message=f"'{cidr}' overlaps the network's {other}",
+                cure="choose a block that the VPC and its peers do not use",
             )
 
 
@@ -332,7 +341,9 @@ def check_node_tags(where: str, tags: Mapping[str, str]) -> None:
     """Refuses tag keys that AWS and Auto Mode reserve."""
     for key in tags:
         if not key or key.startswith(("kubernetes.io/cluster", "aws:")) or key in RESERVED_TAG_KEYS:
-            raise AutoModeError.of(where, "node_tags", f"the tag key '{key}' is reserved", "choose another key")
+            raise AutoModeError.of(
+                where, field="node_tags", message=f"the tag key '{key}' is reserved", cure="choose another key"
+            )
 
 
 def check_built_in_pools_suffice(where: str, built_in_pools: Sequence[str], asked: Mapping[str, bool]) -> None:
@@ -341,9 +352,10 @@ def check_built_in_pools_suffice(where: str, built_in_pools: Sequence[str], aske
     if built_in_pools and wanted:
         raise AutoModeError.of(
             where,
-            "built_in_pools",
-            f"{list(built_in_pools)} cannot carry {', '.join(wanted)}: their NodeClass 'default' is EKS's own",
-            "set built_in_pools=[] and deliver pools of your own (ClusterStack does so unless hardened_pools=False)",
+            field="built_in_pools",
+            message=f"{list(built_in_pools)} cannot carry {', '.join(wanted)}: their NodeClass 'default' is EKS's own",
+            cure="set built_in_pools=[] and deliver pools of your own "
+            "(ClusterStack does so unless hardened_pools=False)",
         )
 
 
@@ -401,16 +413,16 @@ def check_ip_family(where: str, ip_family: str, network: Network | None, cidr: s
     if cidr is not None:
         raise AutoModeError.of(
             where,
-            "service_ipv4_cidr",
-            f"'{cidr}' is for IPv4 clusters; EKS chooses the services' IPv6 block itself",
-            "leave it out beside ip_family='ipv6'",
+            field="service_ipv4_cidr",
+            message=f"'{cidr}' is for IPv4 clusters; EKS chooses the services' IPv6 block itself",
+            cure="leave it out beside ip_family='ipv6'",
         )
     if network is None or not network.ipv6:
         raise AutoModeError.of(
             where,
-            "ip_family",
-            "is 'ipv6', but the network has no IPv6 blocks",
-            "give network=AutoModeNetwork(..., ipv6=True)",
+            field="ip_family",
+            message="is 'ipv6', but the network has no IPv6 blocks",
+            cure="give network=AutoModeNetwork(..., ipv6=True)",
         )
 
 
@@ -424,4 +436,6 @@ def check_key(where: str, field: str, arn: str, region: str) -> None:
         if parts[5].startswith("key/mrk-")
         else f"give a key of '{region}'"
     )
-    raise AutoModeError.of(where, field, f"'{arn}' lies in '{parts[3]}', the cluster in '{region}'", cure)
+    raise AutoModeError.of(
+        where, field=field, message=f"'{arn}' lies in '{parts[3]}', the cluster in '{region}'", cure=cure
+    )

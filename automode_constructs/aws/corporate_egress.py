@@ -88,18 +88,19 @@ def complete_no_proxy(
     if len(entries) > MAX_ENTRIES:
         raise AutoModeError.of(
             where,
-            "node_defaults.no_proxy",
-            f"comes to {len(entries)} entries with the {len(set(ours))} that the cluster adds, a NodeClass takes "
-            f"{MAX_ENTRIES}",
-            "name domains ('.corp.example') in place of hosts",
+            field="node_defaults.no_proxy",
+            message=f"comes to {len(entries)} entries with the {len(set(ours))} that the cluster adds, a NodeClass "
+            f"takes {MAX_ENTRIES}",
+            cure="name domains ('.corp.example') in place of hosts",
         )
     length = len(",".join(entry for entry in entries if not is_token(entry)))
     if in_lambda and length > MAX_ENVIRONMENT:
         raise AutoModeError.of(
             where,
-            "node_defaults.no_proxy",
-            f"comes to {length:,} characters, the kubectl handler's environment has room for {MAX_ENVIRONMENT:,}",
-            "name domains ('.corp.example') in place of hosts",
+            field="node_defaults.no_proxy",
+            message=f"comes to {length:,} characters, the kubectl handler's environment has room for "
+            f"{MAX_ENVIRONMENT:,}",
+            cure="name domains ('.corp.example') in place of hosts",
         )
     return defaults.replace(no_proxy=entries)
 

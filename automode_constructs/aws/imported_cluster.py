@@ -152,7 +152,9 @@ class ImportedCluster(ChartTarget):
     def values(self) -> ClusterValues:
         """The values that charts need from the cluster, as given."""
         if self._values is None:
-            raise AutoModeError.of(self.node.path, "values", "were not given", "pass values=ClusterValues(...)")
+            raise AutoModeError.of(
+                self.node.path, field="values", message="were not given", cure="pass values=ClusterValues(...)"
+            )
         return self._values
 
     @property

@@ -34,7 +34,7 @@ def checked_version(where: str, version: str | eks.KubernetesVersion, *, as_of: 
     offered = [row.version for row in known_versions() if row.state(day) in {"standard", "extended"}]
 
     def refused(message: str) -> AutoModeError:
-        return AutoModeError.of(where, "version", message, f"use one of {', '.join(offered)}")
+        return AutoModeError.of(where, field="version", message=message, cure=f"use one of {', '.join(offered)}")
 
     if re.fullmatch(r"1\.[0-9]{1,3}", text) is None:
         raise refused(f"'{text}' is not a Kubernetes minor version")
@@ -91,7 +91,7 @@ def kubectl_layer(scope: Construct, id: str, version: eks.KubernetesVersion) -> 
             return layer
     raise AutoModeError.of(
         scope.node.path,
-        "version",
-        f"no kubectl layer within one minor version of Kubernetes {version.version} is installed",
-        f"run: pip install 'automode-constructs[kubectl-v{wanted}]', or pass kubectl_layer",
+        field="version",
+        message=f"no kubectl layer within one minor version of Kubernetes {version.version} is installed",
+        cure=f"run: pip install 'automode-constructs[kubectl-v{wanted}]', or pass kubectl_layer",
     )

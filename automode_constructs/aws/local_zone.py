@@ -106,7 +106,10 @@ class LocalZoneSubnets(Construct):
         """
         if zone not in self.subnets:
             raise AutoModeError.of(
-                self.node.path, "zone", f"'{zone}' has no subnet here", did_you_mean(zone, self.subnets)
+                self.node.path,
+                field="zone",
+                message=f"'{zone}' has no subnet here",
+                cure=did_you_mean(zone, self.subnets),
             )
         return [SubnetSelectorTerm(id=self.subnets[zone].subnet_id)]
 

@@ -75,12 +75,14 @@ class ModelBucket(Construct):
         if hasattr(encryption_key, "alias_name"):
             raise AutoModeError.of(
                 where,
-                "encryption_key",
-                "is an alias, which IAM policies do not take for the key behind it",
-                "pass the key, or kms.Key.from_key_arn(...) with its ARN",
+                field="encryption_key",
+                message="is an alias, which IAM policies do not take for the key behind it",
+                cure="pass the key, or kms.Key.from_key_arn(...) with its ARN",
             )
         if removal_policy not in _REMOVAL_POLICIES:
-            raise AutoModeError.of(where, "removal_policy", f"got {removal_policy.name}", "use RETAIN or DESTROY")
+            raise AutoModeError.of(
+                where, field="removal_policy", message=f"got {removal_policy.name}", cure="use RETAIN or DESTROY"
+            )
 
         super().__init__(scope, id)
         self._key = encryption_key
@@ -163,10 +165,10 @@ class ModelBucket(Construct):
         if not is_token(prefix) and _PREFIX.fullmatch(prefix) is None:
             raise AutoModeError.of(
                 self.node.path,
-                "prefix",
-                f"{shown(prefix)} is no prefix of S3 objects that a permission can name",
-                'write letters, digits and characters of "!_.\'()-", with single slashes between and none at the ends, '
-                "such as 'gpt-oss-20b/<revision>'",
+                field="prefix",
+                message=f"{shown(prefix)} is no prefix of S3 objects that a permission can name",
+                cure='write letters, digits and characters of "!_.\'()-", with single slashes between and none at '
+                "the ends, such as 'gpt-oss-20b/<revision>'",
             )
 
     def _grant(self, grantee: iam.IGrantable, actions: list[str], resource: str, *, listed: str | None = None) -> None:
@@ -177,9 +179,9 @@ class ModelBucket(Construct):
         if not grantee.grant_principal.add_to_principal_policy(statement).statement_added:
             raise AutoModeError.of(
                 self.node.path,
-                "grantee",
-                "has no policy of its own that could be added to",
-                "give an IAM role, such as 'role' of a PodIdentityRole",
+                field="grantee",
+                message="has no policy of its own that could be added to",
+                cure="give an IAM role, such as 'role' of a PodIdentityRole",
             )
 
     def _grant_key(self, grantee: iam.IGrantable, actions: tuple[str, ...]) -> None:

@@ -165,24 +165,24 @@ class AutoModeNetwork(Construct):
         if isolated and nat_gateways:
             raise AutoModeError.of(
                 where,
-                "nat_gateways",
-                f"an isolated network has no NAT gateways, got {nat_gateways}",
-                "leave out one of the two: with isolated=True nothing leads to the internet",
+                field="nat_gateways",
+                message=f"an isolated network has no NAT gateways, got {nat_gateways}",
+                cure="leave out one of the two: with isolated=True nothing leads to the internet",
             )
         if ipv6 and pod_cidr is not None:
             raise AutoModeError.of(
                 where,
-                "pod_cidr",
-                f"'{pod_cidr}' is for IPv4 pods; beside ipv6=True pods have IPv6 addresses of the node subnets",
-                "leave out one of the two",
+                field="pod_cidr",
+                message=f"'{pod_cidr}' is for IPv4 pods; beside ipv6=True pods have IPv6 addresses of the node subnets",
+                cure="leave out one of the two",
             )
         gateways = 0 if isolated else len(zones) if nat_gateways is None else nat_gateways
         if gateways not in (0, 1, len(zones)):
             raise AutoModeError.of(
                 where,
-                "nat_gateways",
-                f"must be 0, 1 or the number of zones, which is {len(zones)}, got {gateways}",
-                "leave it out for one per zone, or set 1 to save cost",
+                field="nat_gateways",
+                message=f"must be 0, 1 or the number of zones, which is {len(zones)}, got {gateways}",
+                cure="leave it out for one per zone, or set 1 to save cost",
             )
 
         nat = ec2.NatProvider.gateway()
@@ -482,7 +482,7 @@ def _selected(vpc: ec2.IVpc, vpc_subnets: VpcSubnets | None) -> list[ec2.ISubnet
         except RuntimeError as error:
             field = "node_subnets" if selection is vpc_subnets else f"node_subnets[{index}]"
             reason = re.sub(r"^(Error: )?(\w+: )?", "", str(error).partition("\n")[0]).rstrip(".")
-            raise AutoModeError.of(vpc.node.path, field, f"selects nothing ({reason})") from None
+            raise AutoModeError.of(vpc.node.path, field=field, message=f"selects nothing ({reason})") from None
         subnets += found.subnets
     return subnets
 
@@ -493,24 +493,31 @@ def _block(where: str, field: str, cidr: str) -> IPv4Network:
     except ValueError:
         network = None
     if network is None:
-        raise AutoModeError.of(where, field, f"must be an IPv4 CIDR block, got '{cidr}'", "write it like '10.0.0.0/16'")
+        raise AutoModeError.of(
+            where, field=field, message=f"must be an IPv4 CIDR block, got '{cidr}'", cure="write it like '10.0.0.0/16'"
+        )
     if str(network) != cidr:
-        raise AutoModeError.of(where, field, f"has host bits set, got '{cidr}'", f"write '{network}'")
+        raise AutoModeError.of(
+            where, field=field, message=f"has host bits set, got '{cidr}'", cure=f"write '{network}'"
+        )
     return network
 
 
 def _sized_block(where: str, field: str, cidr: str) -> IPv4Network:
     if is_token(cidr):
         raise AutoModeError.of(
-            where, field, "must be known at synth, got a token", "give the block itself: the subnets are cut from it"
+            where,
+            field=field,
+            message="must be known at synth, got a token",
+            cure="give the block itself: the subnets are cut from it",
         )
     network = _block(where, field, cidr)
     if not 16 <= network.prefixlen <= 24:
         raise AutoModeError.of(
             where,
-            field,
-            f"must be a block from /16 to /24, got '{cidr}' with {network.num_addresses:,} addresses",
-            "AWS takes no block larger than a /16, and subnets for four zones need a /24",
+            field=field,
+            message=f"must be a block from /16 to /24, got '{cidr}' with {network.num_addresses:,} addresses",
+            cure="AWS takes no block larger than a /16, and subnets for four zones need a /24",
         )
     return network
 
@@ -520,9 +527,9 @@ def _pod_block(where: str, pod_cidr: str, vpc_block: IPv4Network) -> IPv4Network
     if block.overlaps(vpc_block):
         raise AutoModeError.of(
             where,
-            "pod_cidr",
-            f"'{pod_cidr}' overlaps cidr '{vpc_block}'",
-            f"use a range of its own, such as '{DEFAULT_POD_CIDR}'",
+            field="pod_cidr",
+            message=f"'{pod_cidr}' overlaps cidr '{vpc_block}'",
+            cure=f"use a range of its own, such as '{DEFAULT_POD_CIDR}'",
         )
     exclusive = next((each for each in _EXCLUSIVE_RANGES if block.overlaps(each)), None)
     restricted = next(
@@ -531,9 +538,10 @@ def _pod_block(where: str, pod_cidr: str, vpc_block: IPv4Network) -> IPv4Network
     if restricted or (exclusive and not vpc_block.overlaps(exclusive)):
         raise AutoModeError.of(
             where,
-            "pod_cidr",
-            f"'{pod_cidr}' lies in {restricted or exclusive}, which AWS adds to no VPC that begins with '{vpc_block}'",
-            f"use a range such as '{DEFAULT_POD_CIDR}'",
+            field="pod_cidr",
+            message=f"'{pod_cidr}' lies in {restricted or exclusive}, which AWS adds to no VPC that begins with "
+            f"'{vpc_block}'",
+            cure=f"use a range such as '{DEFAULT_POD_CIDR}'",
         )
     return block
 
@@ -544,9 +552,9 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
     if len(node_ids) < 2:
         raise AutoModeError.of(
             where,
-            "node_subnets",
-            f"EKS needs at least two subnets in different zones, got {len(node_ids)}",
-            "give one private subnet for each zone",
+            field="node_subnets",
+            message=f"EKS needs at least two subnets in different zones, got {len(node_ids)}",
+            cure="give one private subnet for each zone",
         )
     public_ids = {subnet.subnet_id for subnet in vpc.public_subnets}
     zones = [known_zone(subnet) for subnet in node_subnets]
@@ -554,25 +562,25 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
         if subnet.subnet_id in public_ids:
             raise AutoModeError.of(
                 where,
-                f"node_subnets[{index}]",
-                f"'{subnet.node.path}' is a public subnet, so nodes would be public",
-                "give private subnets",
+                field=f"node_subnets[{index}]",
+                message=f"'{subnet.node.path}' is a public subnet, so nodes would be public",
+                cure="give private subnets",
             )
         check_subnet_zone(where, f"node_subnets[{index}]", subnet, region=Stack.of(vpc).region, control_plane=True)
     if None not in zones and len(set(zones)) == 1:
         raise AutoModeError.of(
             where,
-            "node_subnets",
-            f"EKS needs subnets in at least two zones, got all in '{zones[0]}'",
-            "give one private subnet for each zone",
+            field="node_subnets",
+            message=f"EKS needs subnets in at least two zones, got all in '{zones[0]}'",
+            cure="give one private subnet for each zone",
         )
     for index, subnet in enumerate(pod_subnets):
         if subnet.subnet_id in node_ids:
             raise AutoModeError.of(
                 where,
-                f"pod_subnets[{index}]",
-                f"'{subnet.node.path}' is a node subnet too",
-                "leave pod_subnets out, and pods take addresses of the node subnets",
+                field=f"pod_subnets[{index}]",
+                message=f"'{subnet.node.path}' is a node subnet too",
+                cure="leave pod_subnets out, and pods take addresses of the node subnets",
             )
         check_subnet_zone(where, f"pod_subnets[{index}]", subnet, region=Stack.of(vpc).region, control_plane=False)
         zone = known_zone(subnet)
@@ -580,9 +588,9 @@ def _check_subnets(vpc: ec2.IVpc, node_subnets: Sequence[ec2.ISubnet], pod_subne
         if zone and zone not in zones and all(other and is_zone_id(other) == is_zone_id(zone) for other in zones):
             raise AutoModeError.of(
                 where,
-                f"pod_subnets[{index}]",
-                f"'{subnet.node.path}' is in '{zone}', where no node subnet is",
-                "give a node subnet in that zone, or leave the pod subnet out",
+                field=f"pod_subnets[{index}]",
+                message=f"'{subnet.node.path}' is in '{zone}', where no node subnet is",
+                cure="give a node subnet in that zone, or leave the pod subnet out",
             )
 
 
@@ -591,9 +599,9 @@ def _check_services(where: str, services: Sequence[str]) -> None:
         if service.startswith("com.amazonaws."):
             raise AutoModeError.of(
                 where,
-                f"endpoint_services[{index}]",
-                f"must be the last part of a service's name, got {shown(service)}",
-                f"write '{service.split('.', 3)[-1]}'",
+                field=f"endpoint_services[{index}]",
+                message=f"must be the last part of a service's name, got {shown(service)}",
+                cure=f"write '{service.split('.', 3)[-1]}'",
             )
 
 

@@ -181,7 +181,7 @@ def _check_single(where: str, scope: Construct, cluster: ChartTarget, namespace:
         ):
             raise AutoModeError.of(
                 where,
-                "service_account",
-                f"'{service_account}' of namespace '{namespace}' has the role of '{other.node.path}' already",
-                "give that role the permissions; EKS takes one association for a service account",
+                field="service_account",
+                message=f"'{service_account}' of namespace '{namespace}' has the role of '{other.node.path}' already",
+                cure="give that role the permissions; EKS takes one association for a service account",
             )

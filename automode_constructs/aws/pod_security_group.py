@@ -62,9 +62,9 @@ class PodSecurityGroup(Construct):
         if not cluster.network.pod_subnets:
             raise AutoModeError.of(
                 f"{scope.node.path}/{id}",
-                "cluster",
-                f"'{cluster.node.path}' has no pod subnets, and EKS takes a group for pods beside them only",
-                "give its network pod subnets: AutoModeNetwork(..., pod_cidr=DEFAULT_POD_CIDR)",
+                field="cluster",
+                message=f"'{cluster.node.path}' has no pod subnets, and EKS takes a group for pods beside them only",
+                cure="give its network pod subnets: AutoModeNetwork(..., pod_cidr=DEFAULT_POD_CIDR)",
             )
         super().__init__(scope, id)
         clusters = cluster.cluster.cluster_security_group_id

@@ -172,23 +172,26 @@ class PullThroughCache(Construct):
         where = self.node.path
         if is_token(text):
             raise AutoModeError.of(
-                where, "image", "holds a value known only after deployment", "write the upstream image out"
+                where,
+                field="image",
+                message="holds a value known only after deployment",
+                cure="write the upstream image out",
             )
         reference = ImageReference.of(where, text)
         registry, path = _registry_and_path(reference.repository)
         if registry != self.upstream:
             raise AutoModeError.of(
                 where,
-                "image",
-                f"'{text}' is an image of '{registry}', the cache's upstream is '{self.upstream}'",
-                "give an image of that registry, or make another PullThroughCache",
+                field="image",
+                message=f"'{text}' is an image of '{registry}', the cache's upstream is '{self.upstream}'",
+                cure="give an image of that registry, or make another PullThroughCache",
             )
         if path not in self.repositories:
             raise AutoModeError.of(
                 where,
-                "image",
-                f"'{text}' is of the repository '{path}', which the cache does not name",
-                f"add it to repositories; they are {_listed(self.repositories)}",
+                field="image",
+                message=f"'{text}' is of the repository '{path}', which the cache does not name",
+                cure=f"add it to repositories; they are {_listed(self.repositories)}",
             )
         if reference.digest is not None:
             Annotations.of(self).add_warning_v2(

@@ -138,24 +138,26 @@ def _services(
         if name not in known:
             raise AutoModeError.of(
                 where,
-                f"also[{position}]",
-                f"'{name}' is not known",
-                f"{did_you_mean(name, known)}; make an endpoint of another service with ec2.InterfaceVpcEndpoint and "
-                "security_groups=[endpoints.security_group]",
+                field=f"also[{position}]",
+                message=f"'{name}' is not known",
+                cure=f"{did_you_mean(name, known)}; make an endpoint of another service with ec2.InterfaceVpcEndpoint "
+                "and security_groups=[endpoints.security_group]",
             )
     needed = {"nodes", "pods", "kubectl"} if kubectl else {"nodes", "pods"}
     names = [*(name for name, service in known.items() if service.need in needed and name not in there), *also]
     twice = next((name for name in names if names.count(name) > 1 or name in there), None)
     if twice is not None:
-        raise AutoModeError.of(where, "also", f"'{twice}' is there already", "name only those that are not")
+        raise AutoModeError.of(
+            where, field="also", message=f"'{twice}' is there already", cure="name only those that are not"
+        )
     services = [known[name] for name in names]
     for service in services:
         if region in service.missing_regions:
             raise AutoModeError.of(
                 where,
-                "kubectl" if service.need == "kubectl" else "also",
-                f"region '{region}' has no endpoint '{service.name}', and {service.why}",
-                "set kubectl=False here and on the cluster, and deliver charts by GitOps"
+                field="kubectl" if service.need == "kubectl" else "also",
+                message=f"region '{region}' has no endpoint '{service.name}', and {service.why}",
+                cure="set kubectl=False here and on the cluster, and deliver charts by GitOps"
                 if service.need == "kubectl"
                 else "leave it out",
             )
@@ -175,9 +177,9 @@ def _cidrs(where: str, network: Network) -> list[str]:
     if not blocks:
         raise AutoModeError.of(
             where,
-            "network",
-            "says nothing of its addresses, so that no security group can admit them",
-            "give ExistingNetwork the blocks of the VPC: cidrs=['10.0.0.0/16']",
+            field="network",
+            message="says nothing of its addresses, so that no security group can admit them",
+            cure="give ExistingNetwork the blocks of the VPC: cidrs=['10.0.0.0/16']",
         )
     return list(dict.fromkeys(blocks))
 

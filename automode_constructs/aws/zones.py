@@ -54,27 +54,27 @@ def zones_of_region(where: str, region: str, zone_count: int) -> list[str]:
     if zone_count not in (2, 3, 4):
         raise AutoModeError.of(
             where,
-            "zone_count",
-            f"must be 2, 3 or 4, got {zone_count}",
-            "EKS needs two zones, and the address plan has room for four",
+            field="zone_count",
+            message=f"must be 2, 3 or 4, got {zone_count}",
+            cure="EKS needs two zones, and the address plan has room for four",
         )
     by_id = region in regions_with_refused_zones()
     zones = default_zone_ids(region) if by_id else zone_ids(region)
     if by_id and not zones:
         raise AutoModeError.of(
             where,
-            "availability_zones",
-            f"must be given in '{region}': EKS refuses {_listed(refused_zone_ids(region))} there, and an account may "
-            "have only two zones",
-            f"write availability_zones={list(_usable_zone_ids(region))}, or two names that this prints: "
+            field="availability_zones",
+            message=f"must be given in '{region}': EKS refuses {_listed(refused_zone_ids(region))} there, and an "
+            "account may have only two zones",
+            cure=f"write availability_zones={list(_usable_zone_ids(region))}, or two names that this prints: "
             f"{_command(region)}",
         )
     if zones and zone_count > len(zones):
         raise AutoModeError.of(
             where,
-            "zone_count",
-            f"must be at most {len(zones)}, the zones that a cluster can have in '{region}', got {zone_count}",
-            f"set zone_count={len(zones)}",
+            field="zone_count",
+            message=f"must be at most {len(zones)}, the zones that a cluster can have in '{region}', got {zone_count}",
+            cure=f"set zone_count={len(zones)}",
         )
     return list(zones[:zone_count]) if by_id else [Fn.select(index, Fn.get_azs()) for index in range(zone_count)]
 
@@ -89,9 +89,9 @@ def given_zones(where: str, stack: Stack, given: Sequence[str]) -> list[str]:
     if is_token(given):
         raise AutoModeError.of(
             where,
-            "availability_zones",
-            "must be a list of zones, got a token for the whole list",
-            "give each zone by itself, such as 'us-west-2a', 'usw2-az1' or Fn.select(0, Fn.get_azs())",
+            field="availability_zones",
+            message="must be a list of zones, got a token for the whole list",
+            cure="give each zone by itself, such as 'us-west-2a', 'usw2-az1' or Fn.select(0, Fn.get_azs())",
         )
     zones = list(given)
     for index, zone in enumerate(zones):
@@ -100,27 +100,30 @@ def given_zones(where: str, stack: Stack, given: Sequence[str]) -> list[str]:
     homes = {home for zone in zones if (home := _region_of(zone))}
     if len(homes) > 1:
         raise AutoModeError.of(
-            where, "availability_zones", f"are of more than one region, got {zones}", "a network has one region"
+            where,
+            field="availability_zones",
+            message=f"are of more than one region, got {zones}",
+            cure="a network has one region",
         )
     if len(set(zones)) < len(zones):
         raise AutoModeError.of(
-            where, "availability_zones", f"a zone is given twice, got {zones}", "name each zone once"
+            where, field="availability_zones", message=f"a zone is given twice, got {zones}", cure="name each zone once"
         )
     if not 2 <= len(zones) <= MAX_ZONES:
         raise AutoModeError.of(
             where,
-            "availability_zones",
-            f"must be two to four zones, got {zones}",
-            "EKS needs two zones, and the address plan has room for four",
+            field="availability_zones",
+            message=f"must be two to four zones, got {zones}",
+            cure="EKS needs two zones, and the address plan has room for four",
         )
     names = [zone for zone in zones if not is_zone_id(zone)]
     if len(names) < len(zones):
         if names:
             raise AutoModeError.of(
                 where,
-                "availability_zones",
-                f"must be all names or all ids, got {zones}",
-                "a name and an id may mean one zone; a token counts as a name",
+                field="availability_zones",
+                message=f"must be all names or all ids, got {zones}",
+                cure="a name and an id may mean one zone; a token counts as a name",
             )
         return zones
     # The CDK's Vpc makes the same check but fails inside jsii.
@@ -129,9 +132,9 @@ def given_zones(where: str, stack: Stack, given: Sequence[str]) -> list[str]:
     if known and strange:
         raise AutoModeError.of(
             where,
-            "availability_zones",
-            f"{strange} are not among the stack's availability zones {known}",
-            "use zones of the stack's account and region; old answers of the CDK CLI are in cdk.context.json",
+            field="availability_zones",
+            message=f"{strange} are not among the stack's availability zones {known}",
+            cure="use zones of the stack's account and region; old answers of the CDK CLI are in cdk.context.json",
         )
     return zones
 
@@ -211,9 +214,9 @@ def check_subnet_zone(where: str, field: str, subnet: ec2.ISubnet, *, region: st
     if isinstance(resource, ec2.CfnSubnet) and resource.availability_zone == zone and is_zone_id(zone):
         raise AutoModeError.of(
             where,
-            field,
-            f"'{subnet.node.path}' has '{zone}', the id of a zone, as the name of its zone, which EC2 refuses",
-            "give the Vpc names, or on the CfnSubnet (subnet.node.default_child) set availability_zone = None and "
+            field=field,
+            message=f"'{subnet.node.path}' has '{zone}', the id of a zone, as the name of its zone, which EC2 refuses",
+            cure="give the Vpc names, or on the CfnSubnet (subnet.node.default_child) set availability_zone = None and "
             f"availability_zone_id = '{zone}'",
         )
     if not control_plane:
@@ -222,9 +225,9 @@ def check_subnet_zone(where: str, field: str, subnet: ec2.ISubnet, *, region: st
     if kind in ("local-zone", "wavelength-zone"):
         raise AutoModeError.of(
             where,
-            field,
-            f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
-            "leave it out here; give a NodeClass of its own that subnet's id",
+            field=field,
+            message=f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
+            cure="leave it out here; give a NodeClass of its own that subnet's id",
         )
     if is_zone_id(zone):
         _check_zone(where, field, zone, region)
@@ -267,35 +270,41 @@ def _check_zone(where: str, field: str, zone: str, region: str) -> None:
     if kind in ("local-zone", "wavelength-zone"):
         raise AutoModeError.of(
             where,
-            field,
-            f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
-            "name availability zones here; subnets in a Local Zone are made apart, with LocalZoneSubnets",
+            field=field,
+            message=f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
+            cure="name availability zones here; subnets in a Local Zone are made apart, with LocalZoneSubnets",
         )
     if kind == "unknown" and not _CDK_DUMMY_ZONE.fullmatch(zone):
         raise AutoModeError.of(
             where,
-            field,
-            f"must be the name or the id of an availability zone, got '{zone}'",
-            "write it like 'us-west-2a' or 'usw2-az1'",
+            field=field,
+            message=f"must be the name or the id of an availability zone, got '{zone}'",
+            cure="write it like 'us-west-2a' or 'usw2-az1'",
         )
     home = _region_of(zone)
     if home and not is_token(region) and home != region:
         raise AutoModeError.of(
-            where, field, f"'{zone}' is a zone of '{home}', the stack is in '{region}'", f"use zones of '{region}'"
+            where,
+            field=field,
+            message=f"'{zone}' is a zone of '{home}', the stack is in '{region}'",
+            cure=f"use zones of '{region}'",
         )
     if not by_id:
         return
     usable = _usable_zone_ids(home or region)
     if zone in refused_zone_ids(home or region):
         raise AutoModeError.of(
-            where, field, f"EKS takes no subnet of a cluster in '{zone}'", f"use one of {_listed(usable)}"
+            where,
+            field=field,
+            message=f"EKS takes no subnet of a cluster in '{zone}'",
+            cure=f"use one of {_listed(usable)}",
         )
     if zone not in usable and (usable or is_token(region)):
         raise AutoModeError.of(
             where,
-            field,
-            f"'{zone}' is not a zone that is known" + (f" in '{home or region}'" if usable else ""),
-            did_you_mean(zone, usable) if usable else "write it like 'usw2-az1', or its name like 'us-west-2a'",
+            field=field,
+            message=f"'{zone}' is not a zone that is known" + (f" in '{home or region}'" if usable else ""),
+            cure=did_you_mean(zone, usable) if usable else "write it like 'usw2-az1', or its name like 'us-west-2a'",
         )
 
 

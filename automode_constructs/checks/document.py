@@ -223,7 +223,10 @@ class Manifest:
         if kind is None:
             told = f"{shown(document.get('apiVersion'))} {shown(document.get('kind'))}"
             raise AutoModeError.of(
-                where, "kind", f"{told} is not a kind of Auto Mode", did_you_mean("", [kind.kind for kind in KINDS])
+                where,
+                field="kind",
+                message=f"{told} is not a kind of Auto Mode",
+                cure=did_you_mean("", [kind.kind for kind in KINDS]),
             )
         spec, problems = _read(document, kind)
         errors = [problem for problem in problems if problem.severity == "error"]

@@ -89,10 +89,12 @@ def convert(text: str, *, where: str) -> str:
     for data in objects_of(text):
         placeholder = first_placeholder(data)
         if placeholder is not None and kind_of(data) is not None:
-            raise AutoModeError.of(where, placeholder[0], f"the placeholder {placeholder[1]!r} is not filled in")
+            raise AutoModeError.of(
+                where, field=placeholder[0], message=f"the placeholder {placeholder[1]!r} is not filled in"
+            )
         _write_object(module, data, where)
     if not module.lines:
-        raise AutoModeError.of(where, "", "holds no Kubernetes object")
+        raise AutoModeError.of(where, field="", message="holds no Kubernetes object")
     homes = sorted({home for home, _ in module.imports})
     imports: list[str] = []
     for home in homes:
@@ -132,13 +134,17 @@ def _write_object(module: _Module, data: Mapping[str, Any], where: str) -> None:
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     texts = [data.get("apiVersion"), data.get("kind"), name]
     if isinstance(metadata, Mapping) and not isinstance(metadata.get("namespace", ""), str | None):
-        raise AutoModeError.of(where, "metadata.namespace", f"needs a text, got {shown(metadata['namespace'])}")
+        raise AutoModeError.of(
+            where, field="metadata.namespace", message=f"needs a text, got {shown(metadata['namespace'])}"
+        )
     if (
         not isinstance(metadata, Mapping)
         or not isinstance(name, str)
         or not all(isinstance(t, str) and t for t in texts)
     ):
-        raise AutoModeError.of(where, "", "is no Kubernetes object: it has no apiVersion, kind and metadata.name")
+        raise AutoModeError.of(
+            where, field="", message="is no Kubernetes object: it has no apiVersion, kind and metadata.name"
+        )
     kind = str(data["kind"])
     kubernetes_name(f"{where}: {kind}", name, longest=MAX_LABEL_VALUE if kind in ("NodeClass", "NodePool") else 253)
     id = module.id(name, kind)

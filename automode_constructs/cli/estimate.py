@@ -105,7 +105,9 @@ def estimate(paths: Sequence[str], *, image_bytes: int | None = None, weight_byt
             elif server is not None:
                 servers.append(server)
     if not pools:
-        raise AutoModeError.of(", ".join(paths), "", "holds no NodePool", "name the file of the pools too")
+        raise AutoModeError.of(
+            ", ".join(paths), field="", message="holds no NodePool", cure="name the file of the pools too"
+        )
     if servers or found.remarks:
         for server in servers:
             found.tables += _tables_of(server, pools, node_classes, image_bytes, found.remarks)
@@ -132,7 +134,7 @@ def _objects(paths: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
                     yield file, data
             except UnreadableError as error:
                 place = ":".join(str(part) for part in error.place)
-                raise AutoModeError.of(f"{file}:{place}", "", error.message, error.cure) from None
+                raise AutoModeError.of(f"{file}:{place}", field="", message=error.message, cure=error.cure) from None
 
 
 def _spec_of(
@@ -142,7 +144,7 @@ def _spec_of(
     placeholder = first_placeholder(data)
     if placeholder is not None:
         field, text = placeholder
-        raise AutoModeError.of(at, field, f"the placeholder {shown(text)} is not filled in")
+        raise AutoModeError.of(at, field=field, message=f"the placeholder {shown(text)} is not filled in")
     return model.from_manifest(_mapping(data.get("spec")), where=at)
 
 

@@ -87,9 +87,9 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
     if size is None:
         raise AutoModeError.of(
             f"{where}: {kind} '{name}'",
-            "",
-            f"nothing is known of the model {shown(model)}" if model else "its arguments name no model",
-            "say how large its weights are with --weight-gb",
+            field="",
+            message=f"nothing is known of the model {shown(model)}" if model else "its arguments name no model",
+            cure="say how large its weights are with --weight-gb",
         )
     streaming = streaming_of(command)
     known = ModelSize(name=model, weight_bytes=size, largest_tensor_bytes=(preset and preset.largest_tensor_bytes) or 0)

@@ -145,23 +145,27 @@ def _check(
     if cdk.Stage.of(scope) is not cdk.Stage.of(cluster):
         raise AutoModeError.of(
             where,
-            "cluster",
-            f"'{cluster.node.path}' is in another stage",
-            "deliver in the cluster's stage, or use ImportedCluster",
+            field="cluster",
+            message=f"'{cluster.node.path}' is in another stage",
+            cure="deliver in the cluster's stage, or use ImportedCluster",
         )
     cluster.check_environment(where, scope, "a kubectl provider works in its own account and region only")
     if re.match("[A-Za-z]", id) is None:
-        raise AutoModeError.of(where, "id", f"'{id}' begins with no letter, as logical ids must", "choose another id")
+        raise AutoModeError.of(
+            where, field="id", message=f"'{id}' begins with no letter, as logical ids must", cure="choose another id"
+        )
     if removal_policy not in _REMOVAL_POLICIES:
-        raise AutoModeError.of(where, "removal_policy", f"got {removal_policy.name}", "use DESTROY or RETAIN")
+        raise AutoModeError.of(
+            where, field="removal_policy", message=f"got {removal_policy.name}", cure="use DESTROY or RETAIN"
+        )
     place = place_of(chart)
     for earlier in cluster.deliveries:
         if f"{earlier.place}/".startswith(f"{place}/") or f"{place}/".startswith(f"{earlier.place}/"):
             raise AutoModeError.of(
                 where,
-                "chart",
-                f"'{chart.node.path}' is delivered already, by '{earlier.node.path}'",
-                "deliver a chart once to a cluster; the charts nested in it go with it",
+                field="chart",
+                message=f"'{chart.node.path}' is delivered already, by '{earlier.node.path}'",
+                cure="deliver a chart once to a cluster; the charts nested in it go with it",
             )
     stack = cdk.Stack.of(scope)
     for other in stack.node.find_all():
@@ -173,9 +177,9 @@ def _check(
         ):
             raise AutoModeError.of(
                 where,
-                "id",
-                f"'{id}' is also the id of '{other.node.path}', which delivers to another cluster: the logical ids of "
-                "equal objects would be equal",
-                "choose another id",
+                field="id",
+                message=f"'{id}' is also the id of '{other.node.path}', which delivers to another cluster: the logical "
+                "ids of equal objects would be equal",
+                cure="choose another id",
             )
     return place

@@ -31,7 +31,9 @@ class DeliveryTarget(Construct):
     @property
     def default_node_class(self) -> bool:
         """Whether EKS creates the NodeClass ``default`` in this cluster."""
-        raise AutoModeError.of(self.node.path, "", "this kind of cluster does not say whether it has built-in pools")
+        raise AutoModeError.of(
+            self.node.path, field="", message="this kind of cluster does not say whether it has built-in pools"
+        )
 
     @property
     def built_in_pools(self) -> Collection[str] | None:
@@ -64,9 +66,9 @@ class DeliveryTarget(Construct):
         if stack.environment != home.environment:
             raise AutoModeError.of(
                 where,
-                "cluster",
-                f"'{self.node.path}' is in {home.environment}, this stack in {stack.environment}",
-                f"give both stacks the same env: {reason}",
+                field="cluster",
+                message=f"'{self.node.path}' is in {home.environment}, this stack in {stack.environment}",
+                cure=f"give both stacks the same env: {reason}",
             )
 
     def check_deliverable(self, where: str) -> None:

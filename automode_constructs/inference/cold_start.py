@@ -161,9 +161,11 @@ def estimate_cold_start(
     ):
         # Written so that NaN is refused too.
         if value is not None and not value > 0:
-            raise AutoModeError.of("", name, f"needs a number above 0, got {shown(value)}")
+            raise AutoModeError.of("", field=name, message=f"needs a number above 0, got {shown(value)}")
     if weights not in ("s3", "image", "hub", None):
-        raise AutoModeError.of("", "weights", f"{shown(weights)} is no way of weights", "use 's3', 'image' or 'hub'")
+        raise AutoModeError.of(
+            "", field="weights", message=f"{shown(weights)} is no way of weights", cure="use 's3', 'image' or 'hub'"
+        )
     network = None if instance_type.network_baseline_mbps is None else instance_type.network_baseline_mbps / 8
     nvme = _has_images_on_nvme(instance_type, ephemeral_storage)
     disk = _NVME_MB if nvme else _ebs_mb(instance_type, ephemeral_storage)

@@ -51,29 +51,34 @@ class ImageReference:
             AutoModeError: for a text that is not a reference; for one without tag and digest; for the tag ``latest``.
         """
         if not isinstance(text, str) or not text:
-            raise AutoModeError.of(where, field, f"needs the name of a container image, got {shown(text)}")
+            raise AutoModeError.of(
+                where, field=field, message=f"needs the name of a container image, got {shown(text)}"
+            )
         # A token stands for a registry or a repository: only the rest must look like a reference.
         readable = re.sub(r"\$\{Token\[[^\]]*\]\}", "token", text)
         match = _REFERENCE.fullmatch(readable)
         if match is None:
             raise AutoModeError.of(
-                where, field, f"{shown(text)} is no image reference", "write <registry>/<repository>:<tag>"
+                where,
+                field=field,
+                message=f"{shown(text)} is no image reference",
+                cure="write <registry>/<repository>:<tag>",
             )
         tag, digest = match["tag"], match["digest"]
         whole = is_token(text) and readable == "token"
         if not whole and tag is None and digest is None:
             raise AutoModeError.of(
                 where,
-                field,
-                f"{shown(text)} has neither tag nor digest, so that every node may run another image",
-                "add ':<tag>', or better '@sha256:<digest>'",
+                field=field,
+                message=f"{shown(text)} has neither tag nor digest, so that every node may run another image",
+                cure="add ':<tag>', or better '@sha256:<digest>'",
             )
         if tag == "latest" and digest is None:
             raise AutoModeError.of(
                 where,
-                field,
-                f"{shown(text)} moves: a new node may run another image than the old one",
-                "name a version, or better '@sha256:<digest>'",
+                field=field,
+                message=f"{shown(text)} moves: a new node may run another image than the old one",
+                cure="name a version, or better '@sha256:<digest>'",
             )
         return cls(text=text, repository=match["repository"], tag=None if whole else tag, digest=digest)
 

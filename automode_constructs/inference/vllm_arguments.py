@@ -110,7 +110,9 @@ def _doubted(problem: Problem, doubt: str) -> Problem:
 def _minor(version: str) -> tuple[int, int]:
     match = _VERSION.fullmatch(version)
     if match is None:
-        raise AutoModeError.of("", "version", f"{shown(version)} is no version of vLLM", "write it as '0.27.1'")
+        raise AutoModeError.of(
+            "", field="version", message=f"{shown(version)} is no version of vLLM", cure="write it as '0.27.1'"
+        )
     return int(match[1]), int(match[2])
 
 

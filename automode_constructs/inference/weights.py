@@ -91,21 +91,24 @@ class S3Weights:
         if not self.bucket or (not is_token(self.bucket) and _BUCKET.fullmatch(self.bucket) is None):
             raise AutoModeError.of(
                 where,
-                "weights.bucket",
-                f"{shown(self.bucket)} is no name of an S3 bucket",
-                "name the bucket that the weights are in, without 's3://'",
+                field="weights.bucket",
+                message=f"{shown(self.bucket)} is no name of an S3 bucket",
+                cure="name the bucket that the weights are in, without 's3://'",
             )
         if not is_token(self.prefix) and _PREFIX.fullmatch(self.prefix) is None:
             raise AutoModeError.of(
                 where,
-                "weights.prefix",
-                f"{shown(self.prefix)} is no prefix of S3 objects",
-                "write it without a slash at either end, such as 'gpt-oss-20b/<revision>'",
+                field="weights.prefix",
+                message=f"{shown(self.prefix)} is no prefix of S3 objects",
+                cure="write it without a slash at either end, such as 'gpt-oss-20b/<revision>'",
             )
         limit = self.memory_limit
         if limit is not None and _bytes(limit) is None:
             raise AutoModeError.of(
-                where, "weights.memory_limit", f"{shown(limit)} is no number of bytes", "write 4294967296, or '4Gi'"
+                where,
+                field="weights.memory_limit",
+                message=f"{shown(limit)} is no number of bytes",
+                cure="write 4294967296, or '4Gi'",
             )
 
     def buffer_bytes(self, preset: ModelPreset) -> int:
@@ -157,9 +160,9 @@ class ImageWeights:
         if not self.path.startswith("/") or self.path == "/":
             raise AutoModeError.of(
                 where,
-                "weights.path",
-                f"{shown(self.path)} is no folder in the image",
-                "write it from the root: '/models/gpt-oss-20b'",
+                field="weights.path",
+                message=f"{shown(self.path)} is no folder in the image",
+                cure="write it from the root: '/models/gpt-oss-20b'",
             )
 
     def model(self, preset: ModelPreset) -> str:  # noqa: ARG002
@@ -198,14 +201,17 @@ class HubWeights:
         """Refuses a revision that moves."""
         if (self.repository is None) != (self.revision is None):
             raise AutoModeError.of(
-                where, "weights", "repository and revision belong together", "give both, or neither for the model's own"
+                where,
+                field="weights",
+                message="repository and revision belong together",
+                cure="give both, or neither for the model's own",
             )
         if self.revision is not None and _COMMIT.fullmatch(self.revision) is None:
             raise AutoModeError.of(
                 where,
-                "weights.revision",
-                f"{shown(self.revision)} is no commit, so that every pod may load another model",
-                "write the commit's 40 hexadecimal digits",
+                field="weights.revision",
+                message=f"{shown(self.revision)} is no commit, so that every pod may load another model",
+                cure="write the commit's 40 hexadecimal digits",
             )
 
     def model(self, preset: ModelPreset) -> str:

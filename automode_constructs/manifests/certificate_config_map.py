@@ -47,13 +47,16 @@ class CertificateConfigMap(KubernetesObject):
         if not bundles:
             raise AutoModeError.of(
                 where,
-                "values",
-                "the cluster has no certificate bundles",
-                "give it NodeDefaults(certificate_bundles=[CertificateBundle.from_pem(...)])",
+                field="values",
+                message="the cluster has no certificate bundles",
+                cure="give it NodeDefaults(certificate_bundles=[CertificateBundle.from_pem(...)])",
             )
         if any(is_token(bundle.data) for bundle in bundles):
             raise AutoModeError.of(
-                where, "values", "a certificate bundle is known only after deployment", "give its PEM text at synth"
+                where,
+                field="values",
+                message="a certificate bundle is known only after deployment",
+                cure="give its PEM text at synth",
             )
         super().__init__(
             scope,

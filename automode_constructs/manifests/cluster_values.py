@@ -163,16 +163,19 @@ class ClusterValues(KubeModel):
             stacks = ", ".join(str(stack) for stack, _ in found) or "none"
             raise AutoModeError.of(
                 where,
-                "ClusterValues",
-                f"exactly one stack must have this output, got {stacks}",
-                "write the file with 'cdk deploy <the cluster's stack> --outputs-file FILE'",
+                field="ClusterValues",
+                message=f"exactly one stack must have this output, got {stacks}",
+                cure="write the file with 'cdk deploy <the cluster's stack> --outputs-file FILE'",
             )
         stack, text = found[0]
         try:
             document = json.loads(text)
         except (RecursionError, TypeError, ValueError):
             raise AutoModeError.of(
-                where, f"{stack}.ClusterValues", f"is not JSON, got {shown(text)}", "deploy the stack again"
+                where,
+                field=f"{stack}.ClusterValues",
+                message=f"is not JSON, got {shown(text)}",
+                cure="deploy the stack again",
             ) from None
         return cls.from_manifest(document, where=f"{where}: {stack}.ClusterValues")
 

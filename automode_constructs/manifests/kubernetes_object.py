@@ -63,9 +63,9 @@ def wait_for(api_object: cdk8s.ApiObject, json_path: str | None = None, *, gives
     if json_path is None:
         raise AutoModeError.of(
             api_object.node.path,
-            "json_path",
-            f"is not known for a {api_object.kind}",
-            "give the path that has an answer once the object is ready, such as '.status.succeeded'",
+            field="json_path",
+            message=f"is not known for a {api_object.kind}",
+            cure="give the path that has an answer once the object is ready, such as '.status.succeeded'",
         )
     api_object.node.add_metadata(WAIT_METADATA, {"json_path": json_path, "gives_up": gives_up})
 
@@ -170,9 +170,9 @@ class KubernetesObject(cdk8s.ApiObject):
         if not last or not all(outer) or (outer or [last])[0] in {"apiVersion", "kind", "metadata"}:
             raise AutoModeError.of(
                 self._where,
-                path,
-                "is no path below apiVersion, kind and metadata",
-                "begin with a field such as 'spec'; for labels and annotations use metadata",
+                field=path,
+                message="is no path below apiVersion, kind and metadata",
+                cure="begin with a field such as 'spec'; for labels and annotations use metadata",
             )
         value = _plain(self._where, path, value)
         at: Any = self._body
@@ -198,9 +198,9 @@ class KubernetesObject(cdk8s.ApiObject):
             else:
                 return
         elif not isinstance(at, list):
-            raise AutoModeError.of(self._where, path, f"'{last}' has no place in {shown(at)}")
+            raise AutoModeError.of(self._where, field=path, message=f"'{last}' has no place in {shown(at)}")
         elif _step(at, last) is None:
-            raise AutoModeError.of(self._where, path, f"'{last}' is no index of a list of {len(at)}")
+            raise AutoModeError.of(self._where, field=path, message=f"'{last}' is no index of a list of {len(at)}")
         elif value is None:
             del at[int(last)]
             patch = cdk8s.JsonPatch.remove(pointer)
@@ -220,7 +220,7 @@ def _id_beside(scope: Construct, id: str, kind: str, where: str) -> str:
         what = other.kind if isinstance(other, cdk8s.ApiObject) else "construct"
         if what in (kind, "construct"):
             break
-    raise AutoModeError.of(where, "id", f"a {what} has the id '{id}' already", "choose another one")
+    raise AutoModeError.of(where, field="id", message=f"a {what} has the id '{id}' already", cure="choose another one")
 
 
 def _chart_of(scope: Construct, where: str) -> cdk8s.Chart:
@@ -231,9 +231,9 @@ def _chart_of(scope: Construct, where: str) -> cdk8s.Chart:
     except RuntimeError:
         raise AutoModeError.of(
             where,
-            "scope",
-            "is in no cdk8s chart",
-            "make the object in a cdk8s.Chart, and deliver that with ChartDelivery",
+            field="scope",
+            message="is in no cdk8s chart",
+            cure="make the object in a cdk8s.Chart, and deliver that with ChartDelivery",
         ) from None
 
 
@@ -261,4 +261,4 @@ def _plain(where: str, path: str, value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float)):
         return value
     cure = "pass the text that stands for it, for example with Token.as_string(...)" if is_resolvable(value) else ""
-    raise AutoModeError.of(where, path, f"needs plain data, got {type(value).__name__}", cure)
+    raise AutoModeError.of(where, field=path, message=f"needs plain data, got {type(value).__name__}", cure=cure)

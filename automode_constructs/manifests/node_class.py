@@ -109,9 +109,9 @@ class NodeClass(KubernetesObject):
         if (name or id) == "default":
             raise AutoModeError.of(
                 where,
-                "name",
-                "'default' is the NodeClass that EKS makes and reverts",
-                "choose another name, or use NodeClass.from_name('default') to refer to EKS's own",
+                field="name",
+                message="'default' is the NodeClass that EKS makes and reverts",
+                cure="choose another name, or use NodeClass.from_name('default') to refer to EKS's own",
             )
         fields = FlatFields(
             where,

@@ -116,9 +116,9 @@ class NodePool(KubernetesObject):
         if (name or id) in BUILT_IN_POOL_NAMES:
             raise AutoModeError.of(
                 where,
-                "name",
-                f"'{name or id}' is a NodePool that EKS makes and reverts",
-                "choose another name",
+                field="name",
+                message=f"'{name or id}' is a NodePool that EKS makes and reverts",
+                cure="choose another name",
             )
         fields = FlatFields(
             where,
@@ -147,9 +147,9 @@ class NodePool(KubernetesObject):
         if given is not None and given.name != class_name:
             raise AutoModeError.of(
                 where,
-                "spec.template.spec.node_class_ref",
-                f"names '{given.name}', but node_class is '{class_name}'",
-                "leave node_class_ref out: node_class writes it",
+                field="spec.template.spec.node_class_ref",
+                message=f"names '{given.name}', but node_class is '{class_name}'",
+                cure="leave node_class_ref out: node_class writes it",
             )
         self.node_class = node_class
         self.spec = _completed(spec, class_name)

@@ -82,16 +82,16 @@ class ReservedCapacity(Construct):
         if reservation.ends is not None and reservation.ends < day:
             raise AutoModeError.of(
                 where,
-                "reservation.ends",
-                f"the reservation ended on {reservation.ends}, and today counts as {day}",
-                "remove the pool, or give the day to which the reservation was extended",
+                field="reservation.ends",
+                message=f"the reservation ended on {reservation.ends}, and today counts as {day}",
+                cure="remove the pool, or give the day to which the reservation was extended",
             )
         if node_class_spec.capacity_reservation_selector_terms:
             raise AutoModeError.of(
                 where,
-                "node_class_spec.capacity_reservation_selector_terms",
-                "selects reservations already, and 'reservation' writes them",
-                "leave it out",
+                field="node_class_spec.capacity_reservation_selector_terms",
+                message="selects reservations already, and 'reservation' writes them",
+                cure="leave it out",
             )
         try:
             required = reservation.requirements(fallback=fallback)

@@ -172,7 +172,7 @@ def _circle(objects: Sequence[RenderedObject], needed: Sequence[set[int]], stuck
     names = [f"{object_key(item.manifest)} ({item.where})" for item in circle]
     return AutoModeError.of(
         "",
-        "",
-        "these objects wait for each other: " + ", which waits for ".join(names),
-        "remove an add_dependency; a namespace, a CRD and a NodeClass always come before what needs them",
+        field="",
+        message="these objects wait for each other: " + ", which waits for ".join(names),
+        cure="remove an add_dependency; a namespace, a CRD and a NodeClass always come before what needs them",
     )

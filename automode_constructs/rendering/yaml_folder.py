@@ -155,7 +155,10 @@ def _told_of(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise AutoModeError.of(
-            str(folder), "", f"cannot be written ({error.strerror or error})", "name a folder that can"
+            str(folder),
+            field="",
+            message=f"cannot be written ({error.strerror or error})",
+            cure="name a folder that can",
         ) from None
 
 
@@ -163,11 +166,16 @@ def _refuse_strangers(folder: Path) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise AutoModeError.of(str(folder), "", "is not a folder", "name one, or one that does not exist yet")
+        raise AutoModeError.of(
+            str(folder), field="", message="is not a folder", cure="name one, or one that does not exist yet"
+        )
     for file in sorted(folder.iterdir()):
         if not _is_ours(file):
             raise AutoModeError.of(
-                str(folder), "", f"holds '{file.name}', which this command did not write", "name a folder of its own"
+                str(folder),
+                field="",
+                message=f"holds '{file.name}', which this command did not write",
+                cure="name a folder of its own",
             )
 
 

@@ -98,7 +98,10 @@ def matching(pattern: str, form: str, cure: str | Callable[[str], str] = "") -> 
             raise misplaced_token(value)
         if compiled.fullmatch(value) is None:
             raise AutoModeError.of(
-                "", "", f"{shown(value)} is not {form}", cure if isinstance(cure, str) else cure(value)
+                "",
+                field="",
+                message=f"{shown(value)} is not {form}",
+                cure=cure if isinstance(cure, str) else cure(value),
             )
         return value
 
@@ -163,9 +166,11 @@ def near_duration(text: str, *forms: str) -> str:
 def _no_number(value: Any) -> Any:
     if isinstance(value, timedelta):
         written = _written(value.total_seconds())
-        raise AutoModeError.of("", "", f"needs a text, got {value!r}", f"write '{written}'" if written else "")
+        raise AutoModeError.of(
+            "", field="", message=f"needs a text, got {value!r}", cure=f"write '{written}'" if written else ""
+        )
     if isinstance(value, int) and not isinstance(value, bool):
-        raise AutoModeError.of("", "", f"needs a text, got {shown(value)}", _in_units(value))
+        raise AutoModeError.of("", field="", message=f"needs a text, got {shown(value)}", cure=_in_units(value))
     return value
 
 
@@ -206,12 +211,17 @@ def near_quantity(text: str, *forms: str) -> str:
 def _quantity(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if abs(value) > MAX_EXACT_INTEGER:
-            raise AutoModeError.of("", "", f"{shown(value)} is too large to stand as a number", "write it as a text")
+            raise AutoModeError.of(
+                "", field="", message=f"{shown(value)} is too large to stand as a number", cure="write it as a text"
+            )
         return value
     if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
         message = f"{shown(value)} is not a quantity such as 1000, '500m' or '64Gi'"
         raise AutoModeError.of(
-            "", "", message, near_quantity(str(value)) or (f"write '{value}'" if isinstance(value, float) else "")
+            "",
+            field="",
+            message=message,
+            cure=near_quantity(str(value)) or (f"write '{value}'" if isinstance(value, float) else ""),
         )
     return value
 
@@ -239,16 +249,16 @@ def kubernetes_name(where: str, name: str, *, longest: int = 253) -> str:
     if is_token(name) or is_resolvable(name):
         raise AutoModeError.of(
             where,
-            "name",
-            "holds a value known only after deployment",
-            "give a concrete name: it decides the logical id",
+            field="name",
+            message="holds a value known only after deployment",
+            cure="give a concrete name: it decides the logical id",
         )
     if not isinstance(name, str) or len(name) > longest or _KUBERNETES_NAME.fullmatch(name) is None:
         raise AutoModeError.of(
             where,
-            "name",
-            f"{shown(name)} cannot be the name of this object",
-            f"use at most {longest} lower-case letters, digits, '-' and '.', "
+            field="name",
+            message=f"{shown(name)} cannot be the name of this object",
+            cure=f"use at most {longest} lower-case letters, digits, '-' and '.', "
             "beginning and ending with a letter or digit",
         )
     return name

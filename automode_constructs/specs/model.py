@@ -265,7 +265,9 @@ class KubeModel(BaseModel):
 def _given_by_position(model: type[KubeModel], value: object, named: Mapping[str, object]) -> AutoModeError:
     free = next((name for name in model.model_fields if name not in named), "")
     what = f"a {type(value).__name__}" if isinstance(value, KubeModel) else shown(value)
-    return AutoModeError.of("", free, f"is given by its position: {what}", f"write {free or 'its name'}=...")
+    return AutoModeError.of(
+        "", field=free, message=f"is given by its position: {what}", cure=f"write {free or 'its name'}=..."
+    )
 
 
 def _is_warning(problem: Problem) -> bool:

@@ -138,15 +138,16 @@ class DcgmExporterChart(cdk8s.Chart):
         if _NAMESPACE.fullmatch(namespace) is None:
             raise AutoModeError.of(
                 where,
-                "namespace",
-                f"{shown(namespace)} cannot be a namespace of the chart's own",
-                "use at most 63 lower-case letters, digits and '-', but not 'default' or a name that begins with kube-",
+                field="namespace",
+                message=f"{shown(namespace)} cannot be a namespace of the chart's own",
+                cure="use at most 63 lower-case letters, digits and '-', but not 'default' or a name that begins "
+                "with kube-",
             )
         if not 1 <= interval <= LONGEST_INTERVAL_SECONDS:
             raise AutoModeError.of(
                 where,
-                "interval",
-                f"needs a whole number of seconds from 1 to {LONGEST_INTERVAL_SECONDS}, got {shown(interval)}",
+                field="interval",
+                message=f"needs a whole number of seconds from 1 to {LONGEST_INTERVAL_SECONDS}, got {shown(interval)}",
             )
         ImageReference.of(where, image)
         super().__init__(scope, id, namespace=namespace, labels=_LABELS)

@@ -64,7 +64,10 @@ class NodePoolsChart(cdk8s.Chart):
         for name in pools:
             if name not in NODE_POOLS:
                 raise AutoModeError.of(
-                    place(scope, id), "pools", f"'{name}' is not known", did_you_mean(name, NODE_POOLS)
+                    place(scope, id),
+                    field="pools",
+                    message=f"'{name}' is not known",
+                    cure=did_you_mean(name, NODE_POOLS),
                 )
         super().__init__(scope, id)
         self.node_class = NodeClass(self, "standard", spec=values.node_class_spec())

@@ -18,9 +18,9 @@ except ModuleNotFoundError as missing:
         raise
     raise AutoModeError.of(
         "RetailStoreChart",
-        "",
-        "is written with cdk8s-plus-28, which is not installed",
-        "pip install 'automode-constructs[cdk8s-plus]'",
+        field="",
+        message="is written with cdk8s-plus-28, which is not installed",
+        cure="pip install 'automode-constructs[cdk8s-plus]'",
     ) from None
 
 __all__ = ["IMAGE", "MOST_REPLICAS", "NAME", "NAMESPACE", "RetailStoreChart"]
@@ -79,7 +79,9 @@ class RetailStoreChart(cdk8s.Chart):
         where = place(scope, id)
         if not 0 <= replicas <= MOST_REPLICAS:
             raise AutoModeError.of(
-                where, "replicas", f"needs a whole number from 0 to {MOST_REPLICAS}, got {shown(replicas)}"
+                where,
+                field="replicas",
+                message=f"needs a whole number from 0 to {MOST_REPLICAS}, got {shown(replicas)}",
             )
         ImageReference.of(where, image)
         super().__init__(scope, id, namespace=NAMESPACE, labels=_LABELS)

@@ -96,7 +96,10 @@ class ClusterStack(cdk.Stack):
         removal_policy = cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
         if network is not None and availability_zones is not None:
             raise AutoModeError.of(
-                place(scope, id), "availability_zones", "are given beside network", "name the zones where you make it"
+                place(scope, id),
+                field="availability_zones",
+                message="are given beside network",
+                cure="name the zones where you make it",
             )
         super().__init__(scope, id, **stack_options)
         self.network = (network(self) if callable(network) else network) or AutoModeNetwork(

@@ -47,7 +47,9 @@ def efa_network_interfaces(
     most = cards.ipv4_of_interface - 1
     if not is_whole_number(pod_prefixes) or not 0 <= pod_prefixes <= most:
         raise AutoModeError.of(
-            "", "pod_prefixes", f"an interface of {instance_type} takes 0 to {most} prefixes, got {shown(pod_prefixes)}"
+            "",
+            field="pod_prefixes",
+            message=f"an interface of {instance_type} takes 0 to {most} prefixes, got {shown(pod_prefixes)}",
         )
     for_pods = {"secondary_ipv4_prefix_count": pod_prefixes} if pod_prefixes else {}
     primary = NetworkInterface(
@@ -56,7 +58,9 @@ def efa_network_interfaces(
     places = cards.interfaces_of_first_card - 1 - pod_subnets
     if places < 0:
         raise AutoModeError.of(
-            "", "pod_subnets", f"network card 0 of {instance_type} has no place for an interface of the pods"
+            "",
+            field="pod_subnets",
+            message=f"network card 0 of {instance_type} has no place for an interface of the pods",
         )
     efa_on_first = cards.first_efa_card == 0 and places > 0
     first_card = [primary]
@@ -74,9 +78,9 @@ def efa_network_interfaces(
     if not others and not efa_on_first:
         raise AutoModeError.of(
             "",
-            "pod_subnets",
-            f"pods with subnets of their own leave no place for EFA on {instance_type}",
-            "let the pods share the nodes' subnets, or take a type with more network cards",
+            field="pod_subnets",
+            message=f"pods with subnets of their own leave no place for EFA on {instance_type}",
+            cure="let the pods share the nodes' subnets, or take a type with more network cards",
         )
     return (*first_card, *others)
 
@@ -104,9 +108,9 @@ def with_efa(
     if networking.network_interfaces:
         raise AutoModeError.of(
             "",
-            "advanced_networking.network_interfaces",
-            "has interfaces already, and EFA needs its own",
-            "leave it out",
+            field="advanced_networking.network_interfaces",
+            message="has interfaces already, and EFA needs its own",
+            cure="leave it out",
         )
     interfaces = efa_network_interfaces(
         instance_type,
@@ -130,13 +134,13 @@ def _known_cards(instance_type: str) -> EfaCards:
         with_efa = [name for name in efa_cards() if family_of(name) == family]
         raise AutoModeError.of(
             "",
-            "instance_type",
-            f"{instance_type} has no EFA",
-            f"of its family, these have: {', '.join(with_efa)}" if with_efa else f"nor has any other {family}",
+            field="instance_type",
+            message=f"{instance_type} has no EFA",
+            cure=f"of its family, these have: {', '.join(with_efa)}" if with_efa else f"nor has any other {family}",
         )
     raise AutoModeError.of(
         "",
-        "instance_type",
-        f"the network cards of {shown(instance_type)} are not in our list of {efa_as_of()}",
-        "pass 'cards' with what EC2's DescribeInstanceTypes says of them",
+        field="instance_type",
+        message=f"the network cards of {shown(instance_type)} are not in our list of {efa_as_of()}",
+        cure="pass 'cards' with what EC2's DescribeInstanceTypes says of them",
     )

@@ -55,7 +55,7 @@ _PERCENT = r"[0-9]+(\.[0-9]+)?%"
 
 def _at_most_all(value: str) -> str:
     if value.endswith("%") and Decimal(value[:-1]) > 100:
-        raise AutoModeError.of("", "", f"{shown(value)} is more than 100%")
+        raise AutoModeError.of("", field="", message=f"{shown(value)} is more than 100%")
     return value
 
 

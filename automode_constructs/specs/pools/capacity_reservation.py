@@ -81,9 +81,9 @@ class CapacityReservation(KubeModel):
             if capacity_type not in get_args(Fallback):
                 raise AutoModeError.of(
                     "",
-                    f"fallback[{index}]",
-                    f"{shown(capacity_type)} is not allowed",
-                    did_you_mean(str(capacity_type), get_args(Fallback)),
+                    field=f"fallback[{index}]",
+                    message=f"{shown(capacity_type)} is not allowed",
+                    cure=did_you_mean(str(capacity_type), get_args(Fallback)),
                 )
         demands = [
             CAPACITY_TYPE.is_in("reserved", *fallback),

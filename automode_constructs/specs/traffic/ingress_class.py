@@ -87,9 +87,13 @@ def _cidr(value: str) -> str:
     try:
         ipaddress.ip_network(value, strict=False)
     except ValueError:
-        raise AutoModeError.of("", "", f"{shown(value)} is not a range of addresses such as '10.0.0.0/8'") from None
+        raise AutoModeError.of(
+            "", field="", message=f"{shown(value)} is not a range of addresses such as '10.0.0.0/8'"
+        ) from None
     if "/" not in value:
-        raise AutoModeError.of("", "", f"{shown(value)} has no prefix length", f"write '{value}/32' or the like")
+        raise AutoModeError.of(
+            "", field="", message=f"{shown(value)} has no prefix length", cure=f"write '{value}/32' or the like"
+        )
     return value
 
 
@@ -100,9 +104,9 @@ Cidr = Annotated[str, AfterValidator(_cidr)]
 def port_or_name(value: Any) -> Any:
     """Checks the number or the name of a port."""
     if isinstance(value, int) and not isinstance(value, bool) and not 1 <= value <= 65535:
-        raise AutoModeError.of("", "", f"a port is 1 to 65535, got {shown(value)}")
+        raise AutoModeError.of("", field="", message=f"a port is 1 to 65535, got {shown(value)}")
     if isinstance(value, bool) or not isinstance(value, (int, str)) or value == "" or is_token(value):
-        raise AutoModeError.of("", "", f"{shown(value)} is neither a port nor the name of one")
+        raise AutoModeError.of("", field="", message=f"{shown(value)} is neither a port nor the name of one")
     return value
 
 
