@@ -22,17 +22,17 @@ _VERSIONS = "EKS User Guide, 'Understand the Kubernetes version lifecycle on EKS
 # The cluster.
 _app_rule(
     "automode:ClusterName",
-    sentence="A cluster has a name of your choice, so that CloudFormation refuses to replace it.",
+    sentence="The cluster has a name that you choose, so CloudFormation refuses to replace it.",
     source="AWS CloudFormation User Guide, 'Update behaviors of stack resources'",
 )
 _app_rule(
     "automode:NoAdmin",
-    sentence="At least one role has access to the cluster, so that somebody can use kubectl on it.",
+    sentence="At least one role has access to the cluster, so somebody can use kubectl.",
     source="EKS User Guide, 'Grant IAM users access to Kubernetes with EKS access entries'",
 )
 _app_rule(
     "automode:VersionUnknown",
-    sentence="This library knows the Kubernetes version of the cluster, and so the end of its support.",
+    sentence="This library knows the cluster's Kubernetes version and when its support ends.",
     source=_VERSIONS,
 )
 _app_rule(
@@ -52,12 +52,12 @@ _app_rule(
 )
 _app_rule(
     "automode:LogRetention",
-    sentence="The control plane's log group is made with the cluster, so that it has a retention and a key.",
+    sentence="The control plane's log group is created with the cluster, so it has a retention period and a key.",
     source="EKS User Guide, 'Send control plane logs to CloudWatch Logs'",
 )
 _app_rule(
     "automode:KeyPolicyNotOurs",
-    sentence="The policy of a KMS key that the stack cannot change allows what the key is used for.",
+    sentence="The policy of a KMS key that the stack cannot change allows every use that the stack makes of the key.",
     source="AWS KMS Developer Guide, 'Key policies in AWS KMS'",
 )
 _app_rule(
@@ -72,34 +72,36 @@ _app_rule(
 )
 _app_rule(
     "automode:FipsBuiltInPools",
-    sentence="Where nodes use FIPS images by default, EKS's own pools are off: theirs cannot.",
+    sentence=(
+        "Where nodes use FIPS images by default, EKS's built-in pools are off: their nodes cannot use FIPS images."
+    ),
     source="EKS User Guide, 'Create a Node Class for Amazon EKS'",
 )
 
 # The network.
 _app_rule(
     "automode:RefusedZone",
-    sentence="No subnet of a cluster is in an availability zone that EKS refuses.",
+    sentence="No subnet of the cluster is in an Availability Zone that EKS refuses.",
     source="EKS User Guide, 'View Amazon EKS networking requirements for VPC and subnets'",
 )
 _app_rule(
     "automode:SubnetTags",
-    sentence="Subnets have the tags by which load balancers find them.",
+    sentence="Subnets have the tags that load balancers look for.",
     source="EKS User Guide, 'Tag subnets for EKS Auto Mode'",
 )
 _app_rule(
     "automode:VpcEndpoints",
-    sentence="A network that nothing leads out of has the VPC endpoints that nodes, pods and kubectl need.",
+    sentence="A network without a route to the internet has the VPC endpoints that nodes, pods and kubectl need.",
     source=_PRIVATE_CLUSTERS,
 )
 _app_rule(
     "automode:ProxyNetwork",
-    sentence="Where nodes use a proxy, the network's blocks are known, so that traffic inside it avoids the proxy.",
+    sentence="Where nodes use a proxy, the network's CIDR blocks are known, so traffic inside it bypasses the proxy.",
     source="EKS User Guide, 'Create a Node Class for Amazon EKS', advancedNetworking.noProxy",
 )
 _app_rule(
     "automode:HandlerCertificates",
-    sentence="The certificates that kubectl's Lambda function is to trust are known before deployment.",
+    sentence="The certificates that kubectl's Lambda function trusts are known before deployment.",
     source="AWS Lambda Developer Guide, 'Managing Lambda dependencies with layers'",
 )
 _app_rule(
@@ -110,7 +112,7 @@ _app_rule(
 _app_rule(
     "automode:LocalZoneOffer",
     "NodePool",
-    sentence="The instance families that a Local Zone offers are known, and given as instance_families.",
+    sentence="The instance families that a Local Zone offers are passed as instance_families.",
     source="AWS Local Zones User Guide, 'Considerations'",
 )
 
@@ -119,33 +121,35 @@ IMAGE_SOURCE = rule(
     "automode:ImageSource",
     "all",
     severity="error",
-    sentence="Where a network has no way to the internet, container images come from a registry that the VPC reaches.",
+    sentence=(
+        "Where a network has no route to the internet, container images come from a registry that the VPC can reach."
+    ),
     source=_PRIVATE_CLUSTERS,
-    warning_where="the registry is not a known public one, and so may be in the VPC",
+    warning_where="the registry is not a known public one and may be in the VPC",
     judged="app",
 )
 _app_rule(
     "automode:DigestNotCached",
-    sentence="An image of a pull-through cache is pulled by its tag first: ECR may not fetch it by digest.",
+    sentence="The first pull of an image through a pull-through cache is by tag: ECR may not fetch it by digest.",
     source="Amazon ECR User Guide, 'Sync an upstream registry with an Amazon ECR private registry'",
 )
 _app_rule(
     "automode:PullThroughCacheRegion",
-    sentence="A pull-through cache is in a region where ECR has them.",
+    sentence="A pull-through cache is in a region where ECR has pull-through caches.",
     source="Amazon ECR User Guide, 'Sync an upstream registry with an Amazon ECR private registry'",
 )
 
 # Charts and their delivery.
 CHART_WARNING = _app_rule(
     "automode:ChartWarning",
-    sentence="The constructs of a chart that is delivered have no warnings of their own (without an id).",
+    sentence="The constructs of a delivered chart have no warnings of their own (without an id).",
     source="AWS CDK Developer Guide, 'Annotations'",
 )
 DEPENDENCY_NOT_DELIVERED = rule(
     "automode:DependencyNotDelivered",
     "all",
     severity="error",
-    sentence="What an object waits for (add_dependency) is delivered to the same cluster.",
+    sentence="Every object that another one depends on (add_dependency) is delivered to the same cluster.",
     source="cdk8s, 'Dependencies'",
     warning_where="not all charts of the cluster are known",
     judged="app",
@@ -153,13 +157,13 @@ DEPENDENCY_NOT_DELIVERED = rule(
 WAITED_JOB = _app_rule(
     "automode:WaitedJob",
     "Job",
-    sentence="A Job that a deployment waits for ends, and is still there, before the deployment stops waiting.",
+    sentence="A Job that a deployment waits for ends before the deployment stops waiting, and still exists then.",
     source="Kubernetes, 'Jobs'; aws-cdk, kubectl-provider (its Lambda functions run for 15 minutes at most)",
 )
 _app_rule(
     "automode:OpenMatchingEnds",
     "NodeClass",
-    sentence="Where one NodeClass selects capacity reservations, every reservation that is to be used is selected.",
+    sentence="Where one NodeClass selects capacity reservations, some NodeClass selects each reservation to be used.",
     source=_RESERVATIONS,
 )
 _app_rule(
@@ -177,7 +181,7 @@ _app_rule(
 _app_rule(
     "automode:DcgmBesideNodeMonitoring",
     "DaemonSet",
-    sentence="No second DCGM engine runs beside that of Auto Mode's node monitoring agent.",
+    sentence="No second DCGM engine runs beside the one of Auto Mode's node monitoring agent.",
     source="aws/containers-roadmap#2763",
 )
 
@@ -186,9 +190,9 @@ VLLM_ARGUMENT = rule(
     "automode:VllmArgument",
     "Deployment",
     severity="error",
-    sentence="The arguments of vLLM are ones that its version knows, with values that it takes.",
+    sentence="The image's version of vLLM accepts every argument and its value.",
     source="vLLM, 'Engine Arguments'",
-    warning_where="another version of vLLM may take them",
+    warning_where="another version of vLLM may accept them",
     judged="app",
 )
 _app_rule(

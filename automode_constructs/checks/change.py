@@ -31,7 +31,7 @@ ROLE_CHANGED = rule(
     "automode:RoleChanged",
     "NodeClass",
     severity="warning",
-    sentence="The role of an existing NodeClass does not change; whether EKS still refuses it is not settled.",
+    sentence="The role of an existing NodeClass does not change; it is not confirmed that EKS still refuses it.",
     source="CRD nodeclasses.eks.amazonaws.com of February 2025, spec.role",
     judged="change",
 )
@@ -66,7 +66,7 @@ def judge_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Pro
         before, after = (_at(document, "spec", "replicas") for document in (old, new))
         if (before is None) != (after is None):
             was, becomes = ("dynamic", "static") if before is None else ("static", "dynamic")
-            yield STATIC_OR_DYNAMIC.problem("spec.replicas", f"the pool is {was} and would be {becomes}", _NEW_NAME)
+            yield STATIC_OR_DYNAMIC.problem("spec.replicas", f"the pool is {was} and would become {becomes}", _NEW_NAME)
         for name in ("group", "kind"):
             path = ("spec", "template", "spec", "nodeClassRef", name)
             yield from _changed(old, new, path, NODE_CLASS_KIND_CHANGED.problem)
@@ -82,10 +82,10 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ..
         for key in sorted({*map(str, before), *map(str, after)}):
             yield from _changed(old, new, (*path, key), problem)
     elif before != after:
-        yield problem(".".join(path), f"cannot change from {_told(before)} to {_told(after)}", _NEW_NAME)
+        yield problem(".".join(path), f"cannot change from {_text(before)} to {_text(after)}", _NEW_NAME)
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     return "nothing" if value is None else shown(value)
 
 

@@ -18,9 +18,12 @@ DEVICE_PLUGIN = rule(
     "automode:DevicePlugin",
     "DaemonSet",
     severity="error",
-    sentence="No NVIDIA or Neuron device plugin runs on Auto Mode's nodes: their AMI has both inside.",
+    sentence="No NVIDIA or Neuron device plugin runs on Auto Mode's nodes: their AMI includes both.",
     source="EKS User Guide, 'Deploy an accelerated workload'; bottlerocket-os/bottlerocket#3992",
-    stricter="A second plugin registers the same devices twice. That of EFA is another matter: it is not inside.",
+    stricter=(
+        "A second plugin registers the same devices twice. The EFA device plugin is allowed: the AMI does not include "
+        "it."
+    ),
 )
 
 _POD = ("spec", "template", "spec")
@@ -51,8 +54,8 @@ def device_plugin_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
         if plugin:
             yield DEVICE_PLUGIN.problem(
                 f"{'.'.join(_POD)}.containers[{index}].{plugin}",
-                f"{shown(_first(container[plugin]))} is a device plugin that Auto Mode's AMI has inside; a second one "
-                "registers the same devices twice",
+                f"{shown(_first(container[plugin]))} is a device plugin that Auto Mode's AMI already includes; a "
+                "second one registers the same devices twice",
                 f"remove it, or keep it off these nodes with a required node affinity: {COMPUTE_TYPE} NotIn auto",
             )
 

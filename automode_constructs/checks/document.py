@@ -51,7 +51,7 @@ API_VERSION = rule(
     "automode:ApiVersion",
     "all",
     severity="error",
-    sentence="A kind of Auto Mode's has the group and version that the cluster serves.",
+    sentence="An Auto Mode object has a group and version that the cluster serves.",
     source="EKS User Guide, 'Create a Node Pool for EKS Auto Mode'",
 )
 RESERVED_NAME = rule(
@@ -59,7 +59,9 @@ RESERVED_NAME = rule(
     "NodeClass",
     "NodePool",
     severity="error",
-    sentence="The names default (NodeClass), system and general-purpose (NodePool) are EKS's, which reverts changes.",
+    sentence=(
+        "The names default (NodeClass), system and general-purpose (NodePool) belong to EKS, which reverts changes."
+    ),
     source="EKS User Guide, 'Create a Node Class for Amazon EKS'",
 )
 OPEN_SOURCE_KARPENTER = rule(
@@ -67,7 +69,7 @@ OPEN_SOURCE_KARPENTER = rule(
     "NodeClass",
     "NodePool",
     severity="error",
-    sentence="Auto Mode has NodeClass and labels of eks.amazonaws.com, not those of open-source Karpenter.",
+    sentence="Auto Mode uses the NodeClass and labels of eks.amazonaws.com, not those of open-source Karpenter.",
     source="EKS User Guide, 'Create a Node Class for Amazon EKS'; aws/containers-roadmap#2524",
 )
 
@@ -221,11 +223,11 @@ class Manifest:
         """
         kind = kind_of(document)
         if kind is None:
-            told = f"{shown(document.get('apiVersion'))} {shown(document.get('kind'))}"
+            kind_text = f"{shown(document.get('apiVersion'))} {shown(document.get('kind'))}"
             raise AutoModeError.of(
                 where,
                 field="kind",
-                message=f"{told} is not a kind of Auto Mode",
+                message=f"{kind_text} is not a kind of Auto Mode",
                 cure=did_you_mean("", [kind.kind for kind in KINDS]),
             )
         spec, problems = _read(document, kind)
@@ -269,8 +271,8 @@ def _read(document: Mapping[str, Any], kind: Kind) -> tuple[KubeModel | None, li
         problems += [problem.under("metadata") for problem in kind.metadata_problems(metadata)]
     if kind.at and kind.at not in document:
         return None, [*problems, MISSING_FIELD.problem(kind.at, "is required")]
-    spec, found = kind.model.read(_body(document, kind))
-    return spec, [*problems, *(problem.under(kind.at) for problem in found)]
+    spec, spec_problems = kind.model.read(_body(document, kind))
+    return spec, [*problems, *(problem.under(kind.at) for problem in spec_problems)]
 
 
 def _body(document: Mapping[str, Any], kind: Kind) -> Any:
@@ -292,9 +294,9 @@ def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Prob
     elif name in _RESERVED.get(kind.kind, ()):
         yield RESERVED_NAME.problem("metadata.name", f"'{name}' belongs to EKS", "choose another name")
     if kind.at:
-        for unknown in sorted(str(key) for key in document.keys() - {*_ENVELOPE, kind.at}):
-            cure = did_you_mean(unknown, [kind.at, "metadata"])
-            yield UNKNOWN_FIELD.problem(unknown, "is not a known field", cure)
+        for name in sorted(str(key) for key in document.keys() - {*_ENVELOPE, kind.at}):
+            cure = did_you_mean(name, [kind.at, "metadata"])
+            yield UNKNOWN_FIELD.problem(name, "is not a known field", cure)
 
 
 def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:

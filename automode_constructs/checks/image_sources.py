@@ -55,19 +55,19 @@ def image_source_problems(manifest: Mapping[str, Any]) -> Iterator[Problem]:
         if registry is None or _PRIVATE_ECR.fullmatch(registry):
             continue
         public = registry in _PUBLIC or registry.endswith(_PUBLIC_SUFFIXES)
-        told = f"{name}: the image {shown(image)} comes from '{registry}', "
+        origin = f"{name}: the image {shown(image)} comes from '{registry}', "
         if public:
             yield IMAGE_SOURCE.problem(
                 field,
-                f"{told}which a network without internet never reaches",
-                "copy it into a private ECR repository; the first pull through a PullThroughCache needs a way to the "
+                f"{origin}which a network without internet access never reaches",
+                "copy it into a private ECR repository; the first pull through a PullThroughCache needs a route to the "
                 "internet too",
             )
         else:
             yield IMAGE_SOURCE.problem(
                 field,
-                f"{told}and the network has no way to the internet",
-                "see to it that this registry is reached from the VPC, or copy the image into a private ECR repository",
+                f"{origin}and the network has no route to the internet",
+                "make sure that the VPC can reach this registry, or copy the image into a private ECR repository",
                 severity="warning",
             )
 
@@ -94,9 +94,9 @@ def _images(value: object, path: str = "") -> Iterator[tuple[str, str, str]]:
         for key, inner in value.items():
             at = f"{path}.{key}" if path else str(key)
             if key in _LISTS and isinstance(inner, Sequence) and not isinstance(inner, str):
-                yield from _named(inner, at, "image", "container")
+                yield from _images_of(inner, at, "image", "container")
             elif key == "volumes" and isinstance(inner, Sequence) and not isinstance(inner, str):
-                yield from _named(inner, at, "image.reference", "volume")
+                yield from _images_of(inner, at, "image.reference", "volume")
             else:
                 yield from _images(inner, at)
     elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
@@ -104,7 +104,7 @@ def _images(value: object, path: str = "") -> Iterator[tuple[str, str, str]]:
             yield from _images(inner, f"{path}[{index}]")
 
 
-def _named(items: Sequence[object], path: str, field: str, what: str) -> Iterator[tuple[str, str, str]]:
+def _images_of(items: Sequence[object], path: str, field: str, what: str) -> Iterator[tuple[str, str, str]]:
     *outer, last = field.split(".")
     for index, item in enumerate(items):
         if isinstance(item, Mapping):

@@ -19,7 +19,7 @@ OPEN_SOURCE_LOAD_BALANCER = rule(
     "Service",
     "TargetGroupBinding",
     severity="warning",
-    sentence="Auto Mode has its own load balancer controllers and does not bring the open-source one.",
+    sentence="Auto Mode runs its own load balancer controllers, not the open-source one.",
     source="EKS User Guide, 'Migration reference'; it may run beside Auto Mode",
 )
 ADD_ON_STORAGE = rule(
@@ -28,7 +28,7 @@ ADD_ON_STORAGE = rule(
     "VolumeAttributesClass",
     "VolumeSnapshotClass",
     severity="warning",
-    sentence="Auto Mode's nodes have the driver ebs.csi.eks.amazonaws.com, not the EBS CSI add-on's.",
+    sentence="Auto Mode's nodes run the driver ebs.csi.eks.amazonaws.com, not that of the EBS CSI add-on.",
     source="EKS User Guide, 'Create a storage class'; the add-on may run on other nodes",
 )
 POD_NETWORKING = rule(
@@ -66,14 +66,14 @@ def other_controller_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     kind = _kind(document)
     if kind[0] == "elbv2.k8s.aws" and kind[1] in {"IngressClassParams", "TargetGroupBinding"}:
         yield OPEN_SOURCE_LOAD_BALANCER.problem(
-            "apiVersion", f"this {kind[1]} is not read by Auto Mode", f"write {_EKS}/v1"
+            "apiVersion", f"Auto Mode does not read this {kind[1]}", f"write {_EKS}/v1"
         )
     if kind in _CONTROLLERS:
         path, others, ours = _CONTROLLERS[kind]
-        given = mapping_at(document, *path[:-1]).get(path[-1])
-        if isinstance(given, str) and given.startswith(others):
+        controller = mapping_at(document, *path[:-1]).get(path[-1])
+        if isinstance(controller, str) and controller.startswith(others):
             yield OPEN_SOURCE_LOAD_BALANCER.problem(
-                ".".join(path), f"{shown(given)} is not Auto Mode's controller", f"write {ours}"
+                ".".join(path), f"{shown(controller)} is not Auto Mode's controller", f"write {ours}"
             )
     if kind in _DRIVERS and document.get(_DRIVERS[kind]) in ("ebs.csi.aws.com", "kubernetes.io/aws-ebs"):
         yield ADD_ON_STORAGE.problem(
@@ -83,21 +83,21 @@ def other_controller_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
         )
     if kind in _POD_NETWORKING:
         yield POD_NETWORKING.problem(
-            "kind", f"{kind[1]} has no effect on Auto Mode's nodes", f"write {_POD_NETWORKING[kind]} of a NodeClass"
+            "kind", f"{kind[1]} has no effect on Auto Mode's nodes", f"set {_POD_NETWORKING[kind]} in a NodeClass"
         )
 
 
 def is_auto_mode_controller(document: Mapping[str, Any]) -> bool:
     """Whether a class names one of Auto Mode's controllers, or no readable one."""
     path, _, _ = _CONTROLLERS[_kind(document)]
-    given = mapping_at(document, *path[:-1]).get(path[-1])
-    return not isinstance(given, str) or given.startswith(f"{_EKS}/")
+    controller = mapping_at(document, *path[:-1]).get(path[-1])
+    return not isinstance(controller, str) or controller.startswith(f"{_EKS}/")
 
 
 def is_auto_mode_driver(document: Mapping[str, Any]) -> bool:
     """Whether a class names Auto Mode's driver, one spelt like it, or no readable one."""
-    given = document.get(_DRIVERS[_kind(document)])
-    return not isinstance(given, str) or _EKS in given
+    driver = document.get(_DRIVERS[_kind(document)])
+    return not isinstance(driver, str) or _EKS in driver
 
 
 def _kind(document: Mapping[str, Any]) -> tuple[str, str]:

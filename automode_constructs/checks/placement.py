@@ -27,9 +27,9 @@ from automode_constructs.specs.pools.admission import LONGEST_NUMBER, Demand, ad
 from automode_constructs.specs.pools.requirement import Operator
 from automode_constructs.tokens import is_token
 
-__all__ = ["BUILT_IN_POOLS", "Asked", "Pods", "Pool", "is_near", "pods_of", "pool_of", "tolerates"]
+__all__ = ["BUILT_IN_POOLS", "LabelDemand", "Pods", "Pool", "is_near", "pods_of", "pool_of", "tolerates"]
 
-Asked = tuple[str, Demand]
+LabelDemand = tuple[str, Demand]
 """A label's key, and the condition on its value."""
 
 _OPERATORS = frozenset(get_args(Operator))
@@ -66,14 +66,14 @@ class Pool:
     static: bool = False
     node_class: str | None = None
 
-    def admits(self, asked: Iterable[Asked]) -> bool:
+    def admits(self, labels: Iterable[LabelDemand]) -> bool:
         """Whether a node of the pool can have all the labels asked for."""
         by_key: dict[str, list[Demand]] = {}
-        for key, demand in _with_implied(asked):
+        for key, demand in _with_implied(labels):
             by_key.setdefault(stable_key(key), []).append(demand)
         return all(self._admits(key, demands) for key, demands in by_key.items())
 
-    def _admits(self, key: str, asked: Sequence[Demand]) -> bool:
+    def _admits(self, key: str, labels: Sequence[Demand]) -> bool:
         demands = self.demands.get(key)
         domain = key.partition("/")[0]
         if demands is None and (not domain.endswith(_AWS_OR_KUBERNETES) or domain == "karpenter.k8s.aws"):
@@ -81,9 +81,9 @@ class Pool:
             # pods, so something may have labelled them.
             return self.static or all(
                 operator in {"NotIn", "DoesNotExist"} or any(is_token(value) for value in values)
-                for operator, values in asked
+                for operator, values in labels
             )
-        return not admits_nothing(key, [*(demands or ()), *asked])
+        return not admits_nothing(key, [*(demands or ()), *labels])
 
     def listed(self, key: str) -> frozenset[str] | None:
         """The values that a requirement lists for a label; ``None`` if no requirement does, or not all are known."""
@@ -104,9 +104,9 @@ class Pods:
 
     field: str
     """The path to the pods in the manifest."""
-    selector: tuple[Asked, ...] = ()
+    selector: tuple[LabelDemand, ...] = ()
     """The conditions of ``nodeSelector`` on the node's labels."""
-    terms: tuple[tuple[Asked, ...], ...] = ((),)
+    terms: tuple[tuple[LabelDemand, ...], ...] = ((),)
     """The terms of the required node affinity: a node must meet every condition of at least one."""
     tolerations: tuple[Mapping[str, Any], ...] = ()
 
@@ -174,14 +174,14 @@ def pods_of(group: str, manifest: Mapping[str, Any]) -> Pods | None:
         return None
     if not isinstance(selector, Mapping) or not _are_mappings(tolerations) or not _are_texts([*selector.values()]):
         return None
-    asked = tuple((str(key), ("In", (value,))) for key, value in selector.items())
+    conditions = tuple((str(key), ("In", (value,))) for key, value in selector.items())
     terms = _terms_of(spec)
-    if terms is None or any(_is_no_pools(key, demand) for term in (asked, *terms) for key, demand in term):
+    if terms is None or any(_is_no_pools(key, demand) for term in (conditions, *terms) for key, demand in term):
         return None
-    return Pods(field=".".join(path), selector=asked, terms=terms, tolerations=tuple(tolerations))
+    return Pods(field=".".join(path), selector=conditions, terms=terms, tolerations=tuple(tolerations))
 
 
-def _terms_of(spec: Mapping[str, Any]) -> tuple[tuple[Asked, ...], ...] | None:
+def _terms_of(spec: Mapping[str, Any]) -> tuple[tuple[LabelDemand, ...], ...] | None:
     """The terms of a pod's required node affinity; ``None`` if they cannot be read, or name a node."""
     required = _at(spec, "affinity", "nodeAffinity").get("requiredDuringSchedulingIgnoredDuringExecution")
     if required is None:
@@ -189,12 +189,12 @@ def _terms_of(spec: Mapping[str, Any]) -> tuple[tuple[Asked, ...], ...] | None:
     terms = required.get("nodeSelectorTerms") if isinstance(required, Mapping) else None
     if not _are_mappings(terms) or not terms:
         return None
-    read: list[tuple[Asked, ...]] = []
+    conditions_of_terms: list[tuple[LabelDemand, ...]] = []
     for term in terms:
         expressions = term.get("matchExpressions")
         if not _are_mappings(expressions) or not expressions or term.get("matchFields"):
             return None
-        asked: list[Asked] = []
+        conditions: list[LabelDemand] = []
         for item in expressions:
             key, operator, values = item.get("key"), item.get("operator"), item.get("values") or []
             demand = _demand(operator, values)
@@ -205,9 +205,9 @@ def _terms_of(spec: Mapping[str, Any]) -> tuple[tuple[Asked, ...], ...] | None:
                 or (operator in {"In", "NotIn"} and not values)
             ):
                 return None
-            asked.append((key, demand))
-        read.append(tuple(asked))
-    return tuple(read)
+            conditions.append((key, demand))
+        conditions_of_terms.append(tuple(conditions))
+    return tuple(conditions_of_terms)
 
 
 def _is_no_pools(key: str, demand: Demand) -> bool:
@@ -249,8 +249,8 @@ BUILT_IN_POOLS = {
 """EKS's own pools. Source: EKS User Guide, "Enable or Disable Built-in NodePools"."""
 
 
-def _with_implied(asked: Iterable[Asked]) -> Iterator[Asked]:
-    for key, (operator, values) in asked:
+def _with_implied(conditions: Iterable[LabelDemand]) -> Iterator[LabelDemand]:
+    for key, (operator, values) in conditions:
         yield key, (operator, values)
         if operator != "In" or any(is_token(value) for value in values):
             continue
@@ -279,12 +279,12 @@ def tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
 
 def is_near(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
     """Whether a toleration that does not match a taint seems meant to: the same key, or a typo of it."""
-    given, meant = str(toleration.get("key") or ""), str(taint.get("key"))
-    domain, _, name = given.rpartition("/")
-    meant_domain, _, meant_name = meant.rpartition("/")
-    if domain == meant_domain:
-        return _are_alike(name, meant_name)
-    return name == meant_name and _are_alike(domain, meant_domain)
+    toleration_key, taint_key = str(toleration.get("key") or ""), str(taint.get("key"))
+    domain, _, name = toleration_key.rpartition("/")
+    taint_domain, _, taint_name = taint_key.rpartition("/")
+    if domain == taint_domain:
+        return _are_alike(name, taint_name)
+    return name == taint_name and _are_alike(domain, taint_domain)
 
 
 def _are_alike(one: str, other: str) -> bool:

@@ -20,8 +20,8 @@ ACCELERATED_POOL_FIRST = rule(
     "NodePool",
     severity="warning",
     sentence=(
-        "A pool of accelerated instances has a taint, or is tried after the pools of ordinary ones: by weight, the "
-        "higher first, and of equal weights by name, the last of the alphabet first."
+        "A pool of accelerated instances has a taint, or Karpenter tries it after the other pools. Karpenter tries the "
+        "highest weight first and, among equal weights, the last name of the alphabet."
     ),
     source="Karpenter core 1.13 (OrderByWeight), as seen; Karpenter, 'NodePools', spec.weight",
     judged="tree",
@@ -61,14 +61,14 @@ def accelerated_first_problems(
     accelerated = [only_accelerated(pool.demands) for pool in order]
     if not any(accelerated):
         return
-    taken = [_asks_taken_by(pool) for pool in order]
+    pool_asks = [_asks_of(pool) for pool in order]
     served: set[_Ask] = set()
     for place, pool in enumerate(order):
         if not accelerated[place]:
-            served |= taken[place]
+            served |= pool_asks[place]
             continue
-        met_here = frozenset() if pool.reluctant else taken[place] - served
-        later = zip(order, taken, accelerated, strict=True)
+        met_here = frozenset() if pool.reluctant else pool_asks[place] - served
+        later = zip(order, pool_asks, accelerated, strict=True)
         robbed = next(
             (other for other, asks, gpu in islice(later, place + 1, None) if not gpu and asks & met_here), None
         )
@@ -78,13 +78,13 @@ def accelerated_first_problems(
                 ACCELERATED_POOL_FIRST.problem(
                     "spec.template.spec.taints",
                     f"NodePool '{pool.name}' has accelerated instances and no taint, and Karpenter tries it before "
-                    f"{_named(robbed)} ({_why(pool, robbed)}), so that pods which want no accelerator start its nodes",
+                    f"{_pool_text(robbed)} ({_why(pool, robbed)}), so pods that need no accelerator start its nodes",
                     _cure(pool, robbed),
                 ),
             )
 
 
-def _asks_taken_by(pool: Pool) -> frozenset[_Ask]:
+def _asks_of(pool: Pool) -> frozenset[_Ask]:
     architectures = {None, *_architectures(_as_requirements(pool))}
     capacities = {None, *(each for each in _CAPACITIES if pool.admits([(CAPACITY_TYPE, ("In", [each]))]))}
     return frozenset(product(architectures, capacities))
@@ -101,14 +101,14 @@ def _architectures(requirements: tuple[tuple[str, str, tuple[str, ...]], ...]) -
     # Imported late: the list takes time to load, and is seldom needed.
     from automode_constructs.specs.pools.instance_types import admitted
 
-    asked = [
+    requirements_of_pool = [
         Requirement.model_construct(key=key, operator=operator, values=values) for key, operator, values in requirements
     ]
-    known = frozenset(each.architecture for each in admitted(asked))
-    return known or frozenset(_ARCHITECTURES)
+    architectures = frozenset(each.architecture for each in admitted(requirements_of_pool))
+    return architectures or frozenset(_ARCHITECTURES)
 
 
-def _named(pool: Pool) -> str:
+def _pool_text(pool: Pool) -> str:
     return f"EKS's '{pool.name}'" if pool.name in BUILT_IN_POOLS else f"'{pool.name}'"
 
 
@@ -117,7 +117,7 @@ def _why(pool: Pool, other: Pool) -> str:
         return "which has a PreferNoSchedule taint"
     if (pool.weight or 0) != (other.weight or 0):
         return f"weight {pool.weight or 0} is above {other.weight or 0}"
-    return "of equal weights the last name of the alphabet comes first"
+    return "among equal weights, the last name of the alphabet comes first"
 
 
 def _cure(pool: Pool, other: Pool) -> str:

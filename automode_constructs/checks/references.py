@@ -18,7 +18,7 @@ CLAIM_ON_ADD_ON_STORAGE = rule(
     "PersistentVolumeClaim",
     "StatefulSet",
     severity="warning",
-    sentence="A claim's StorageClass has Auto Mode's driver: with the EBS CSI add-on's it stays pending.",
+    sentence="A claim's StorageClass has Auto Mode's driver: with that of the EBS CSI add-on, the claim stays pending.",
     source="EKS User Guide, 'Create a storage class'; the add-on may run on other nodes",
     judged="tree",
 )
@@ -36,45 +36,46 @@ _TARGET_TYPE = "alb.ingress.kubernetes.io/target-type"
 
 def reference_problems(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Problem]]:
     """What cannot work with an object that it names; each with the index of its manifest."""
-    named = {_key(manifest, str(mapping_at(manifest, "metadata").get("name"))): manifest for manifest in manifests}
+    by_key = {_key(manifest, str(mapping_at(manifest, "metadata").get("name"))): manifest for manifest in manifests}
     for index, manifest in enumerate(manifests):
         match _group_and_kind(manifest):
             case ("", "PersistentVolumeClaim"):
-                yield from ((index, problem) for problem in _claim(mapping_at(manifest, "spec"), "spec", named))
+                yield from ((index, problem) for problem in _claim(mapping_at(manifest, "spec"), "spec", by_key))
             case ("apps", "StatefulSet"):
                 for number, claim in enumerate(_mappings(mapping_at(manifest, "spec").get("volumeClaimTemplates"))):
                     field = f"spec.volumeClaimTemplates[{number}].spec"
-                    yield from ((index, problem) for problem in _claim(mapping_at(claim, "spec"), field, named))
+                    yield from ((index, problem) for problem in _claim(mapping_at(claim, "spec"), field, by_key))
             case ("networking.k8s.io", "Ingress") if is_load_balanced(manifest):
-                yield from ((index, problem) for problem in _ingress(manifest, named))
+                yield from ((index, problem) for problem in _ingress(manifest, by_key))
 
 
 _Key = tuple[str, str, str, str]
 
 
-def _claim(spec: Mapping[str, Any], field: str, named: Mapping[_Key, Mapping[str, Any]]) -> Iterator[Problem]:
+def _claim(spec: Mapping[str, Any], field: str, by_key: Mapping[_Key, Mapping[str, Any]]) -> Iterator[Problem]:
     name = spec.get("storageClassName")
-    storage_class = named.get(("storage.k8s.io", "StorageClass", "", str(name)))
+    storage_class = by_key.get(("storage.k8s.io", "StorageClass", "", str(name)))
     for problem in other_controller_problems(storage_class) if storage_class else ():
         yield CLAIM_ON_ADD_ON_STORAGE.problem(
             f"{field}.storageClassName",
-            f"StorageClass '{name}' has another driver ({problem.message}), so that the claim stays pending there",
+            f"StorageClass '{name}' has another driver ({problem.message}), so the claim stays pending on Auto Mode's "
+            "nodes",
             "name a StorageClass of ebs.csi.eks.amazonaws.com",
         )
 
 
-def _ingress(manifest: Mapping[str, Any], named: Mapping[_Key, Mapping[str, Any]]) -> Iterator[Problem]:
+def _ingress(manifest: Mapping[str, Any], by_key: Mapping[_Key, Mapping[str, Any]]) -> Iterator[Problem]:
     if mapping_at(manifest, "metadata", "annotations").get(_TARGET_TYPE) != "instance":
         return
     namespace = _namespace(manifest)
     for field, name in _backends(mapping_at(manifest, "spec")):
-        service = named.get(("", "Service", namespace, name), {})
+        service = by_key.get(("", "Service", namespace, name), {})
         own = mapping_at(service, "metadata", "annotations").get(_TARGET_TYPE, "instance")  # a Service's own wins
         spec = mapping_at(service, "spec")
         if spec and own == "instance" and spec.get("type", "ClusterIP") == "ClusterIP":
             yield INSTANCE_TARGETS.problem(
                 f"{field}.service.name",
-                f"Service '{name}' is of type ClusterIP, which no load balancer reaches through instances",
+                f"Service '{name}' is of type ClusterIP, which a load balancer with instance targets cannot reach",
                 f"write {_TARGET_TYPE}: ip, or give the Service type NodePort",
             )
 

@@ -26,9 +26,9 @@ SURGE_EXCEEDS_LIMIT = rule(
     "StatefulSet",
     severity="warning",
     sentence=(
-        "The limits of the only pool that takes a workload's pods hold its replicas and the pods that a rolling update "
-        "adds to them (maxSurge, 25 % unless it is written). Otherwise an update waits for old pods to end, and never "
-        "ends where none may go first (maxUnavailable 0)."
+        "Where one pool alone takes a workload's pods, the pool's limits hold its replicas and the pods that a rolling "
+        "update adds (maxSurge, by default 25 %). Otherwise an update waits for old pods to end, and never ends where "
+        "no pod may end first (maxUnavailable 0)."
     ),
     source="Kubernetes, 'Deployments', Rolling Update Deployment; Karpenter, 'NodePools', spec.limits",
     judged="tree",
@@ -41,7 +41,7 @@ SCALED_REPLICAS = rule(
     severity="warning",
     sentence=(
         "A workload that a HorizontalPodAutoscaler or KEDA scales has no spec.replicas: every update of the manifest "
-        "sets that number again."
+        "resets that number."
     ),
     source="Kubernetes, 'Horizontal Pod Autoscaling', Migrating Deployments and StatefulSets; KEDA, 'Scaling "
     "Deployments, StatefulSets & Custom Resources'",
@@ -86,8 +86,8 @@ def _scaled_replicas(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[i
             continue
         group = str(target["apiVersion"]).rpartition("/")[0] if target.get("apiVersion") else default[0]
         kind = str(target.get("kind") or default[1])
-        told = f"{manifest['kind']} '{mapping_at(manifest, 'metadata').get('name')}'"
-        scalers.setdefault((group, kind, _namespace(manifest), str(target["name"])), told)
+        scaler_text = f"{manifest['kind']} '{mapping_at(manifest, 'metadata').get('name')}'"
+        scalers.setdefault((group, kind, _namespace(manifest), str(target["name"])), scaler_text)
     for index, manifest in enumerate(manifests):
         kind, name = str(manifest.get("kind")), str(mapping_at(manifest, "metadata").get("name"))
         scaler = scalers.get((_group(manifest), kind, _namespace(manifest), name))
@@ -97,7 +97,8 @@ def _scaled_replicas(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[i
                 index,
                 SCALED_REPLICAS.problem(
                     "spec.replicas",
-                    f"{scaler} scales {kind} '{name}', and every update of this manifest sets {shown(replicas)} again",
+                    f"{scaler} scales {kind} '{name}', and every update of this manifest resets it to "
+                    f"{shown(replicas)}",
                     "leave spec.replicas out (of a ModelServer: replicas=None)",
                 ),
             )
@@ -204,7 +205,7 @@ def surge_problems(
         if need <= most:
             continue
         pods = f"its {replicas} replicas" + (f" and {surge} more during a rolling update" if surge else "")
-        pods += f", beside {_told(resource, others)} of other workloads," if others else ""
+        pods += f", with {_amount_text(resource, others)} of other workloads," if others else ""
         if others + replicas * each > most:
             outcome = "some of them never run"
         elif not unavailable and others + (replicas + 1) * each > most:
@@ -218,12 +219,13 @@ def surge_problems(
         )
         yield SURGE_EXCEEDS_LIMIT.problem(
             "spec.replicas",
-            f"{pods} need {_told(resource, need)} {resource}, NodePool '{pool}' is limited to {limit}: {outcome}",
-            f"raise its limits['{resource}'] to {_told(resource, need)} or more, or {mend}",
+            f"{pods} need {_amount_text(resource, need)} {resource}, but NodePool '{pool}' is limited to {limit}: "
+            f"{outcome}",
+            f"raise its limits['{resource}'] to {_amount_text(resource, need)} or more, or {mend}",
         )
 
 
-def _told(resource: str, amount: Decimal) -> str:
+def _amount_text(resource: str, amount: Decimal) -> str:
     if resource == "memory" and amount >= 2**20:
         return f"{math.ceil(amount / 2**20)}Mi"
     return f"{amount.normalize():f}"
@@ -253,39 +255,41 @@ def _share(value: object, replicas: int, *, up: bool) -> int:
 
 def _replicas(manifest: Mapping[str, Any]) -> int:
     field = "parallelism" if manifest.get("kind") == "Job" else "replicas"
-    told = mapping_at(manifest, "spec").get(field) if manifest.get("kind") != "Pod" else None
-    return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else 1
+    count = mapping_at(manifest, "spec").get(field) if manifest.get("kind") != "Pod" else None
+    return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else 1
 
 
 def pod_requests(spec: Mapping[str, Any]) -> dict[str, Decimal]:
     """What a pod requests in all, by resource."""
-    asked: dict[str, Decimal] = {}
+    totals: dict[str, Decimal] = {}
     for container in _mappings(spec.get("containers")):
         for key, value in _of_container(container).items():
-            asked[key] = asked.get(key, Decimal(0)) + value
+            totals[key] = totals.get(key, Decimal(0)) + value
     for container in _mappings(spec.get("initContainers")):
         for key, value in _of_container(container).items():
-            asked[key] = max(asked.get(key, Decimal(0)), value)
-    return asked
+            totals[key] = max(totals.get(key, Decimal(0)), value)
+    return totals
 
 
 def _of_container(container: Mapping[str, Any]) -> dict[str, Decimal]:
     # A limit without a request is a request, as Kubernetes decides.
-    told = {**mapping_at(container, "resources", "limits"), **mapping_at(container, "resources", "requests")}
-    numbers = {str(key): number(value) for key, value in told.items() if isinstance(value, int | str)}
+    quantities = {**mapping_at(container, "resources", "limits"), **mapping_at(container, "resources", "requests")}
+    numbers = {str(key): number(value) for key, value in quantities.items() if isinstance(value, int | str)}
     return {key: min(value, _MOST) for key, value in numbers.items() if value is not None and value.is_finite()}
 
 
 def _accelerators(pool: Pool) -> set[str]:
     """The accelerators that a node of a pool may have."""
-    asked: list[Requirement] = []
+    requirements: list[Requirement] = []
     for key, demands in pool.demands.items():
         for operator, values in demands:
             # What no pool may require (its own name) says nothing of the type.
             with suppress(AutoModeError):
-                asked.append(Requirement.from_manifest({"key": key, "operator": operator, "values": list(values)}))
-    types = admitted(asked)
-    if not types or names_unknown_types(asked):
+                requirements.append(
+                    Requirement.from_manifest({"key": key, "operator": operator, "values": list(values)})
+                )
+    types = admitted(requirements)
+    if not types or names_unknown_types(requirements):
         return _ACCELERATORS
     gpus = any(each.gpu is not None and each.gpu.manufacturer == "nvidia" for each in types)
     return {*([_GPU] if gpus else []), *([_NEURON] if any(each.neuron_devices for each in types) else [])}
@@ -296,8 +300,8 @@ def _group(manifest: Mapping[str, Any]) -> str:
 
 
 def _namespace(manifest: Mapping[str, Any]) -> str:
-    told = str(mapping_at(manifest, "metadata").get("namespace") or "")
-    return "" if told == "default" else told
+    namespace = str(mapping_at(manifest, "metadata").get("namespace") or "")
+    return "" if namespace == "default" else namespace
 
 
 def _mappings(value: object) -> Iterable[Mapping[str, Any]]:

@@ -42,10 +42,10 @@ class WrittenFlag:
 
     def named(self, version: str) -> tuple[str, ...]:
         """The spellings of a vLLM version that the name stands for: itself, or all that begin so."""
-        known = spellings_of(version)
-        if self.name in known:
+        spellings = spellings_of(version)
+        if self.name in spellings:
             return (self.name,)
-        return tuple(each for each in known if self.name != "--" and each.startswith(self.name))
+        return tuple(each for each in spellings if self.name != "--" and each.startswith(self.name))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,8 +70,8 @@ class VllmCommand:
 
     def number(self, flag: str, default: int) -> int:
         """The value of a flag that takes a whole number."""
-        told = self.value(flag) or ""
-        return int(told) if told.isascii() and told.isdecimal() and len(told) < 10 else default
+        text = self.value(flag) or ""
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default
 
     def has(self, flag: str) -> bool:
         """Whether a flag that takes no value is on."""
@@ -79,14 +79,14 @@ class VllmCommand:
 
     def mapping(self, flag: str) -> Mapping[str, Any] | None:
         """The value of a flag that takes JSON, empty where it is not given, ``None`` where it cannot be read."""
-        told = self.value(flag)
-        if told is None or told in ("", "None"):
+        text = self.value(flag)
+        if text is None or text in ("", "None"):
             return {}
         try:
-            read = json.loads(told)
+            document = json.loads(text)
         except (ValueError, RecursionError):
             return None
-        return read if isinstance(read, Mapping) else None
+        return document if isinstance(document, Mapping) else None
 
     @property
     def processes(self) -> int:

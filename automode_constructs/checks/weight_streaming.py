@@ -61,8 +61,8 @@ STREAMER_MEMORY = rule(
     *_KINDS,
     severity="warning",
     sentence=(
-        "Where vLLM streams its weights, the container's memory limit holds the streamer's buffer and about 6 GiB "
-        "besides. The buffer of each process that loads is memory_limit (40 GB where that is not set) or all of the "
+        "Where vLLM streams its weights, the container's memory limit holds the streamer's buffers and another 6 GiB "
+        "or so. The buffer of each loading process is memory_limit (40 GB if it is not set) or the size of all "
         "weights, whichever is less."
     ),
     source=_SOURCE,
@@ -76,7 +76,7 @@ STREAMER_LIMIT = rule(
         "(or 0 for just that, or -1 for all weights)."
     ),
     source=_SOURCE,
-    warning_where="nothing is known of that tensor",
+    warning_where="the size of that tensor is not known",
 )
 
 
@@ -155,9 +155,9 @@ def streaming_of(command: VllmCommand) -> Streaming | None:
         return None  # a token, or no JSON: vLLM will say so
     processes = command.processes
     shared = processes > 1 and (config.get("distributed") is True or load_format == "runai_streamer_sharded")
-    told = config.get(_KEY)
-    ignored = told if _KEY in config and not isinstance(told, int) else None
-    limit = told if isinstance(told, int) and not isinstance(told, bool) else None
+    configured = config.get(_KEY)
+    ignored = configured if _KEY in config and not isinstance(configured, int) else None
+    limit = configured if isinstance(configured, int) and not isinstance(configured, bool) else None
     if limit is None:
         text = command.environment.get(LIMIT_VARIABLE)
         limit = None if text is None else _whole_number(text)
@@ -186,17 +186,17 @@ def streaming_problems(document: Mapping[str, Any], *, weight_bytes: int | None 
         if host.total > bytes_allowed:
             yield STREAMER_MEMORY.problem(
                 f"{path}.resources.limits.memory",
-                f"the weight streamer buffers {_buffered(streaming)} in a pod of {limit}{_known(size)}: loading takes "
-                f"{host}, and the container is killed before it ends",
+                f"the weight streamer buffers {_buffered(streaming)} in a pod of {limit}{_size_text(size)}: loading "
+                f"takes {host}, and the container is killed before it ends",
                 _cure(streaming, size, int(bytes_allowed)),
             )
 
 
 def _size_of(command: VllmCommand, weight_bytes: int | None) -> ModelSize | None:
-    known = model_size(f"{command.model} {command.value('--served-model-name') or ''}")
-    if known is None and weight_bytes is not None:
+    size = model_size(f"{command.model} {command.value('--served-model-name') or ''}")
+    if size is None and weight_bytes is not None:
         return ModelSize(name=command.model, weight_bytes=weight_bytes, largest_tensor_bytes=0)
-    return known
+    return size
 
 
 def _buffered(streaming: Streaming) -> str:
@@ -209,7 +209,7 @@ def _buffered(streaming: Streaming) -> str:
     return f"up to {streaming.limit:,} bytes" if streaming.limit else "the largest tensor"
 
 
-def _known(size: ModelSize | None) -> str:
+def _size_text(size: ModelSize | None) -> str:
     return "" if size is None else f" (its model has {size.weight_bytes / 1e9:.1f} GB)"
 
 
@@ -231,9 +231,9 @@ def _limit_problems(command: VllmCommand, streaming: Streaming, size: ModelSize 
     text = None if isinstance(config.get(_KEY), int) else command.environment.get(LIMIT_VARIABLE)
     cure = "write bytes, such as 4294967296 for 4 GiB"
     if isinstance(config.get(_KEY), bool):
-        yield STREAMER_LIMIT.problem("args", f"memory_limit: {shown(config[_KEY])} is no number of bytes", cure)
+        yield STREAMER_LIMIT.problem("args", f"memory_limit: {shown(config[_KEY])} is not a number of bytes", cure)
     elif text is not None and not is_token(text) and _whole_number(text) is None:  # an empty text too
-        yield STREAMER_LIMIT.problem("env", f"{LIMIT_VARIABLE}: {shown(text)} is no number of bytes", cure)
+        yield STREAMER_LIMIT.problem("env", f"{LIMIT_VARIABLE}: {shown(text)} is not a number of bytes", cure)
     limit = streaming.limit
     if limit is None or limit in (0, -1):
         return
@@ -245,7 +245,7 @@ def _limit_problems(command: VllmCommand, streaming: Streaming, size: ModelSize 
         yield STREAMER_LIMIT.problem(
             field,
             f"the streamer's memory limit of {limit:,} bytes does not hold the largest tensor of {size.name}, "
-            f"{least:,} bytes, so that the server ends with an error",
+            f"{least:,} bytes, so the server ends with an error",
             f"set memory_limit to {max(DEFAULT_MEMORY_LIMIT, least)}, or to 0 for just the largest tensor",
         )
 

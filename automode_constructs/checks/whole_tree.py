@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from automode_constructs.checks.device_plugin import device_plugin_problems
-from automode_constructs.checks.placement import BUILT_IN_POOLS, Asked, Pool, is_near, pods_of, pool_of, tolerates
+from automode_constructs.checks.placement import BUILT_IN_POOLS, LabelDemand, Pool, is_near, pods_of, pool_of, tolerates
 from automode_constructs.checks.pool_order import accelerated_first_problems
 from automode_constructs.checks.references import reference_problems
 from automode_constructs.checks.rollout import rollout_problems
@@ -27,14 +27,14 @@ __all__ = ["ObjectKey", "TreeFinding", "TreeObject", "is_cluster_scoped", "judge
 
 
 _NOT_ALL_KNOWN = "not all charts of the cluster are known"
-_OF_FILES = "files are judged, which may be of several clusters"
+_OF_FILES = "the input is files, which may belong to several clusters"
 _POOLS_PAGE = "EKS User Guide, 'Create a Node Pool for EKS Auto Mode'"
 
 DUPLICATE_OBJECT = rule(
     "automode:DuplicateObject",
     "all",
     severity="error",
-    sentence="Each object of a cluster is made once.",
+    sentence="Each object of a cluster is created once.",
     source="Kubernetes, 'Object Names and IDs'",
     warning_where=_OF_FILES,
     judged="tree",
@@ -52,7 +52,7 @@ NAMESPACE_NOT_FOUND = rule(
     "automode:NamespaceNotFound",
     "all",
     severity="warning",
-    sentence="An object's namespace is made by one of the cluster's charts.",
+    sentence="One of the cluster's charts creates the namespace of each object.",
     source="Kubernetes, 'Namespaces'",
     judged="tree",
 )
@@ -70,8 +70,8 @@ TAINT_NOBODY_TOLERATES = rule(
     "NodePool",
     severity="warning",
     sentence=(
-        "Where no workload tolerates a pool's taints, none tolerates what is nearly one of them and no pool's taint. "
-        "A tainted pool that nobody uses yet is fine."
+        "If no workload tolerates a pool's taints, no workload has a toleration that is nearly one of them and matches "
+        "no pool. A tainted pool that nobody uses yet is fine."
     ),
     source="Kubernetes, 'Taints and Tolerations'",
     judged="tree",
@@ -80,7 +80,7 @@ NO_POOL_FOR_ORDINARY_PODS = rule(
     "automode:NoPoolForOrdinaryPods",
     "NodePool",
     severity="warning",
-    sentence="One pool at least has no taints, for pods that tolerate none, such as those of add-ons.",
+    sentence="At least one pool has no taints, for pods without tolerations, such as those of add-ons.",
     source="EKS User Guide, 'Enable or Disable Built-in NodePools'",
     judged="tree",
 )
@@ -88,7 +88,7 @@ EQUAL_WEIGHTS = rule(
     "automode:EqualWeights",
     "NodePool",
     severity="warning",
-    sentence="Pools that could launch the same node and have weights have different ones.",
+    sentence="Pools with weights that could launch the same node have different weights.",
     source="Karpenter, 'NodePools', spec.weight",
     judged="tree",
 )
@@ -96,7 +96,7 @@ NLB_IN_LOCAL_ZONE = rule(
     "automode:NlbInLocalZone",
     "Service",
     severity="warning",
-    sentence="Pods in a Local Zone are reached by an Application Load Balancer: Network Load Balancers are not there.",
+    sentence="An Application Load Balancer leads to pods in a Local Zone, which has no Network Load Balancers.",
     source="AWS Local Zones, 'Features'",
     judged="tree",
 )
@@ -114,7 +114,9 @@ POLICY_NAMES = rule(
     "automode:PolicyNames",
     "ApplicationNetworkPolicy",
     severity="error",
-    sentence="An ApplicationNetworkPolicy and a NetworkPolicy of one namespace have different names: else both break.",
+    sentence=(
+        "An ApplicationNetworkPolicy and a NetworkPolicy of one namespace have different names: otherwise both break."
+    ),
     source="EKS User Guide, 'Use Network Policies with EKS Auto Mode'",
     warning_where=_OF_FILES,
     judged="tree",
@@ -245,8 +247,8 @@ def judge_tree(
         other_nodes=other_nodes,
         files=files,
     )
-    found = [finding for check in _CHECKS for finding in check(tree)]
-    return [replace(finding, severity="warning") for finding in found] if files else found
+    findings = [finding for check in _CHECKS for finding in check(tree)]
+    return [replace(finding, severity="warning") for finding in findings] if files else findings
 
 
 class _Member:
@@ -327,34 +329,39 @@ def _duplicates(tree: _Tree) -> Iterator[TreeFinding]:
         yield member.finding(
             DUPLICATE_OBJECT.problem(
                 "metadata.name",
-                f"{member.key} is also made by {earlier.where}",
+                f"{member.key} is also created by {earlier.where}",
                 "give one of them another name, or deliver it once",
             )
         )
 
 
 def _pools_without_class(tree: _Tree) -> Iterator[TreeFinding]:
-    made = {member.key.name for member in tree.of_kind("eks.amazonaws.com", "NodeClass")}
-    if tree.files and (not made or any("{" in name for name in made)):
+    node_classes = {member.key.name for member in tree.of_kind("eks.amazonaws.com", "NodeClass")}
+    if tree.files and (not node_classes or any("{" in name for name in node_classes)):
         return  # The classes are defined elsewhere, or a name is filled in later.
     for member in tree.of_kind(*_NODE_POOL):
         name = node_class_of(member.manifest)
-        if name is None or name in made | tree.node_classes or name == member.external_node_class or is_token(name):
+        if (
+            name is None
+            or name in node_classes | tree.node_classes
+            or name == member.external_node_class
+            or is_token(name)
+        ):
             continue
-        near = get_close_matches(name, sorted(made), n=1, cutoff=0.75)
-        cure = "deliver it with one of the charts, or say NodeClass.from_name(..., made_elsewhere=True)"
+        near = get_close_matches(name, sorted(node_classes), n=1, cutoff=0.75)
+        cure = "deliver it with one of the charts, or write NodeClass.from_name(..., made_elsewhere=True)"
         if name == "default":
-            cure = "EKS makes it only beside a built-in pool: turn one on, or give the pool a NodeClass of its own"
+            cure = "EKS creates it only beside a built-in pool: turn one on, or give the pool its own NodeClass"
         elif near:
-            cure = f"did you mean '{near[0]}'? Else {cure}"
-        maker = "no chart of this cluster makes"
+            cure = f"did you mean '{near[0]}'? Otherwise {cure}"
+        maker = "no chart of this cluster creates"
         if tree.files:
-            maker = "no file that is judged makes"
+            maker = "none of these files defines"
             cure = f"did you mean '{near[0]}'?" if near else "add it, unless it is in the cluster already"
         yield member.finding(
             NODE_CLASS_NOT_FOUND.problem(
                 "spec.template.spec.nodeClassRef.name",
-                f"{maker} the NodeClass '{name}', so that {member.key} never launches a node",
+                f"{maker} the NodeClass '{name}', so {member.key} never launches a node",
                 cure,
                 severity="error" if tree.whole else "warning",
             )
@@ -372,7 +379,7 @@ def _equal_policy_names(tree: _Tree) -> Iterator[TreeFinding]:
             yield member.finding(
                 POLICY_NAMES.problem(
                     "metadata.name",
-                    f"a NetworkPolicy is called '{member.key.name}' too, so that neither holds",
+                    f"a NetworkPolicy is also called '{member.key.name}', so neither takes effect",
                     "give one of them another name",
                 )
             )
@@ -413,17 +420,17 @@ def _network_load_balancers_in_local_zones(tree: _Tree) -> Iterator[TreeFinding]
 
 
 def _unknown_namespaces(tree: _Tree) -> Iterator[TreeFinding]:
-    known = {member.key.name for member in tree.of_kind("", "Namespace")} | _ALWAYS_THERE
+    namespaces = {member.key.name for member in tree.of_kind("", "Namespace")} | _ALWAYS_THERE
     for member in tree.members if tree.whole else ():
         namespace = member.key.namespace
-        if not namespace or namespace in known or is_token(namespace):
+        if not namespace or namespace in namespaces or is_token(namespace):
             continue
-        known |= {namespace}  # Once for each namespace is enough.
+        namespaces |= {namespace}  # Once for each namespace is enough.
         yield member.finding(
             NAMESPACE_NOT_FOUND.problem(
                 "metadata.namespace",
-                f"no chart of this cluster makes the namespace '{namespace}'",
-                "add a Namespace object, or acknowledge this if something else makes it",
+                f"no chart of this cluster creates the namespace '{namespace}'",
+                "add a Namespace object, or acknowledge this if something else creates it",
             )
         )
 
@@ -444,7 +451,7 @@ def _reservations_without_pool(tree: _Tree) -> Iterator[TreeFinding]:
                 RESERVED_NOT_ADMITTED.problem(
                     "spec.template.spec.requirements",
                     f"NodeClass '{name}' selects capacity reservations, but NodePool '{pool.name}' does not admit the "
-                    f"capacity type reserved, so that they are never used",
+                    f"capacity type reserved, so they are never used",
                     f"add reserved to the values of {CAPACITY_TYPE}",
                     severity="error" if tree.whole else "warning",
                 )
@@ -464,7 +471,7 @@ def _equal_weights(tree: _Tree) -> Iterator[TreeFinding]:
             EQUAL_WEIGHTS.problem(
                 "spec.weight",
                 f"NodePools '{pool.name}' and '{other.name}' have weight {pool.weight} and could launch the same "
-                "node, so that their names decide which comes first",
+                "node, so their names decide which comes first",
                 "give them different weights, or none",
             )
         )
@@ -512,16 +519,16 @@ def _stranded(tree: _Tree) -> Iterator[TreeFinding]:
         if any(not pods.repelled_by(pool) for pool in fitting):
             continue
         if fitting:
-            told = "; ".join(f"'{pool.name}' has {', '.join(pods.repelled_by(pool))}" for pool in fitting[:3])
-            field, why = "tolerations", f"it does not tolerate the taints of the pools that fit otherwise ({told})"
+            taints = "; ".join(f"'{pool.name}' has {', '.join(pods.repelled_by(pool))}" for pool in fitting[:3])
+            field, why = "tolerations", f"it does not tolerate the taints of the pools that would fit ({taints})"
             cure = "add tolerations, or a pool without taints"
         else:
             by_selector = not any(pool.admits(pods.selector) for pool in tree.all_pools)
             field = "nodeSelector" if by_selector else _AFFINITY
-            why = "no pool makes nodes with " + (
-                _asked(pods.selector)
+            why = "no pool launches nodes with " + (
+                _condition_text(pods.selector)
                 if by_selector
-                else " or ".join(_asked([*pods.selector, *one]) for one in pods.terms)
+                else " or ".join(_condition_text([*pods.selector, *one]) for one in pods.terms)
             )
             cure = f"correct the {field.partition('.')[0]}, or set these labels or requirements in a pool"
         yield member.finding(
@@ -534,7 +541,7 @@ def _stranded(tree: _Tree) -> Iterator[TreeFinding]:
         )
 
 
-def _asked(labels: Iterable[Asked]) -> str:
+def _condition_text(labels: Iterable[LabelDemand]) -> str:
     return ", ".join(
         f"{key}={values[0]}"
         if operator == "In" and len(values) == 1
@@ -562,15 +569,15 @@ def _nearly_tolerated(tree: _Tree) -> Iterator[TreeFinding]:
                 yield member.finding(
                     TAINT_NOBODY_TOLERATES.problem(
                         "spec.template.spec.taints",
-                        f"no workload of this cluster's charts tolerates {_told(near[0])} of NodePool '{pool.name}', "
-                        f"but {maker} tolerates {_told(toleration)}, which no pool has",
+                        f"no workload of this cluster's charts tolerates {_taint_text(near[0])} of NodePool "
+                        f"'{pool.name}', but {maker} tolerates {_taint_text(toleration)}, which no pool has",
                         "correct the toleration or the taint",
                     )
                 )
                 break
 
 
-def _told(taint: Mapping[str, Any]) -> str:
+def _taint_text(taint: Mapping[str, Any]) -> str:
     """A taint or a toleration as ``kubectl taint`` writes it."""
     value, effect = taint.get("value"), taint.get("effect")
     return f"{taint.get('key')}{f'={value}' if value else ''}{f':{effect}' if effect else ''}"
@@ -584,7 +591,7 @@ def _nothing_for_ordinary_pods(tree: _Tree) -> Iterator[TreeFinding]:
         yield member.finding(
             NO_POOL_FOR_ORDINARY_PODS.problem(
                 "spec.template.spec.taints",
-                "every pool of the cluster has taints, so that pods without tolerations, such as those of add-ons, "
+                "every pool of the cluster has taints, so pods without tolerations, such as those of add-ons, "
                 "never run",
                 "turn general-purpose on, or add a pool without taints",
             )

@@ -104,7 +104,7 @@ def test_charts_arrive_at_the_cluster(public: dict[str, Any]) -> None:
 
 
 def test_what_no_chart_makes_is_a_warning(public: dict[str, Any]) -> None:
-    start = "spec.template.spec.nodeClassRef.name: no chart of this cluster makes the NodeClass"
+    start = "spec.template.spec.nodeClassRef.name: no chart of this cluster creates the NodeClass"
     assert [warning.partition(",")[0] for warning in public["warnings"]] == [
         f"chart/lost: {start} 'theirs'",
         f"chart/unbuilt: {start} 'default'",

@@ -207,13 +207,13 @@ class TestRefusals:
                 {"also": ["logs", "log"]},
                 "Stack/Endpoints: also[1]: 'log' is not known; did you mean 'logs'? Use one of 'ecr.api', 'ecr.dkr', "
                 "'eks-auth', 'sts', 'eks', 'lambda', 'bedrock-runtime', 'ec2', 'eks-proxy', 'elasticloadbalancing', "
-                "'elasticfilesystem', 'fsx', 'kms', 'logs', 'monitoring', 'secretsmanager', 'sqs', 'ssm'; make an "
+                "'elasticfilesystem', 'fsx', 'kms', 'logs', 'monitoring', 'secretsmanager', 'sqs', 'ssm'; create an "
                 "endpoint of another service with ec2.InterfaceVpcEndpoint and "
                 "security_groups=[endpoints.security_group]",
             ),
             (
                 {"also": ["sts"]},
-                "Stack/Endpoints: also: 'sts' is there already; name only those that are not",
+                "Stack/Endpoints: also: 'sts' already exists; name only services without an endpoint",
             ),
             (
                 {"region": "mx-central-1"},
@@ -237,8 +237,8 @@ class TestRefusals:
         )
         unknown = ExistingNetwork(vpc=vpc, node_subnets=vpc.isolated_subnets)
         assert refusal(lambda: VpcEndpoints(stack, "Endpoints", network=unknown)) == (
-            "Stack/Endpoints: network: says nothing of its addresses, so that no security group can admit them; give "
-            "ExistingNetwork the blocks of the VPC: cidrs=['10.0.0.0/16']"
+            "Stack/Endpoints: network: has no known addresses, so no security group can admit them; pass "
+            "the VPC's blocks to ExistingNetwork: cidrs=['10.0.0.0/16']"
         )
         known = ExistingNetwork(vpc=vpc, node_subnets=vpc.isolated_subnets, cidrs=["10.9.0.0/16"])
         VpcEndpoints(stack, "Endpoints", network=known)
@@ -296,8 +296,8 @@ class TestImages:
             synthesised_stack(Stack.of(delivery))
         assert (
             "[Stack/Cluster/Charts] chart/pod: Pod 'web': spec.containers[0].image: container 'c0': the image "
-            "'nginx:1.27' comes from 'docker.io', which a network without internet never reaches; copy it into a "
-            "private ECR repository; the first pull through a PullThroughCache needs a way to the internet too"
+            "'nginx:1.27' comes from 'docker.io', which a network without internet access never reaches; copy it into "
+            "a private ECR repository; the first pull through a PullThroughCache needs a route to the internet too"
         ) in str(caught.value)
         assert len(delivery.problems) == 1
 

@@ -57,7 +57,7 @@ CHANGES: list[tuple[dict[str, Any], str, Any, str]] = [
         POOL,
         "spec.replicas",
         3,
-        "automode:StaticOrDynamic spec.replicas: the pool is dynamic and would be static; "
+        "automode:StaticOrDynamic spec.replicas: the pool is dynamic and would become static; "
         "give the changed object another name",
     ),
     (

@@ -47,20 +47,20 @@ def expression(operator: str, *values: str, key: str = COMPUTE_TYPE) -> dict[str
         (
             daemon_set(),
             "spec.template.spec.containers[0].image: 'nvcr.io/nvidia/k8s-device-plugin:v0.20.1' is a device plugin "
-            "that Auto Mode's AMI has inside; a second one registers the same devices twice; remove it, or keep it off "
-            "these nodes with a required node affinity: eks.amazonaws.com/compute-type NotIn auto",
+            "that Auto Mode's AMI already includes; a second one registers the same devices twice; remove it, or keep "
+            "it off these nodes with a required node affinity: eks.amazonaws.com/compute-type NotIn auto",
         ),
         (
             daemon_set(NEURON),
             "spec.template.spec.containers[0].image: 'public.ecr.aws/neuron/neuron-device-plugin:2.28.27' is a device "
-            "plugin that Auto Mode's AMI has inside; a second one registers the same devices twice; remove it, or keep "
-            "it off these nodes with a required node affinity: eks.amazonaws.com/compute-type NotIn auto",
+            "plugin that Auto Mode's AMI already includes; a second one registers the same devices twice; remove it, "
+            "or keep it off these nodes with a required node affinity: eks.amazonaws.com/compute-type NotIn auto",
         ),
         (
             daemon_set("registry.example.com/gpus:1", container={"command": ["/usr/bin/nvidia-device-plugin"]}),
             "spec.template.spec.containers[0].command: '/usr/bin/nvidia-device-plugin' is a device plugin that Auto "
-            "Mode's AMI has inside; a second one registers the same devices twice; remove it, or keep it off these "
-            "nodes with a required node affinity: eks.amazonaws.com/compute-type NotIn auto",
+            "Mode's AMI already includes; a second one registers the same devices twice; remove it, or keep it off "
+            "these nodes with a required node affinity: eks.amazonaws.com/compute-type NotIn auto",
         ),
     ],
 )

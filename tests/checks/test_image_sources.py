@@ -50,8 +50,8 @@ def test_private_ecr_and_what_only_the_deployment_knows_are_fine(image: str) -> 
 def test_an_image_of_a_public_registry_is_an_error(image: str, registry: str) -> None:
     assert found(pod(image)) == [
         f"error spec.containers[0].image: container 'web': the image '{image}' comes from '{registry}', which a "
-        "network without internet never reaches; copy it into a private ECR repository; the first pull through a "
-        "PullThroughCache needs a way to the internet too"
+        "network without internet access never reaches; copy it into a private ECR repository; the first pull through "
+        "a PullThroughCache needs a route to the internet too"
     ]
 
 
@@ -59,7 +59,7 @@ def test_an_image_of_a_public_registry_is_an_error(image: str, registry: str) ->
 def test_another_host_may_stand_in_the_vpc_and_is_a_warning(registry: str) -> None:
     assert found(pod(f"{registry}/web:1")) == [
         f"warning spec.containers[0].image: container 'web': the image '{registry}/web:1' comes from '{registry}', and "
-        "the network has no way to the internet; see to it that this registry is reached from the VPC, or copy the "
+        "the network has no route to the internet; make sure that the VPC can reach this registry, or copy the "
         "image into a private ECR repository"
     ]
 

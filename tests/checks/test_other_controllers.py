@@ -17,12 +17,12 @@ def _object(api_version: str, kind: str, **body: Any) -> dict[str, Any]:
         (
             _object("elbv2.k8s.aws/v1beta1", "IngressClassParams"),
             "automode:OpenSourceLoadBalancer",
-            "apiVersion: this IngressClassParams is not read by Auto Mode; write eks.amazonaws.com/v1",
+            "apiVersion: Auto Mode does not read this IngressClassParams; write eks.amazonaws.com/v1",
         ),
         (
             _object("elbv2.k8s.aws/v1beta1", "TargetGroupBinding"),
             "automode:OpenSourceLoadBalancer",
-            "apiVersion: this TargetGroupBinding is not read by Auto Mode; write eks.amazonaws.com/v1",
+            "apiVersion: Auto Mode does not read this TargetGroupBinding; write eks.amazonaws.com/v1",
         ),
         (
             _object("networking.k8s.io/v1", "IngressClass", spec={"controller": "ingress.k8s.aws/alb"}),
@@ -59,13 +59,13 @@ def _object(api_version: str, kind: str, **body: Any) -> dict[str, Any]:
             _object("vpcresources.k8s.aws/v1beta1", "SecurityGroupPolicy"),
             "automode:PodNetworking",
             "kind: SecurityGroupPolicy has no effect on Auto Mode's nodes; "
-            "write podSecurityGroupSelectorTerms and podSubnetSelectorTerms of a NodeClass",
+            "set podSecurityGroupSelectorTerms and podSubnetSelectorTerms in a NodeClass",
         ),
         (
             _object("crd.k8s.amazonaws.com/v1alpha1", "ENIConfig"),
             "automode:PodNetworking",
             "kind: ENIConfig has no effect on Auto Mode's nodes; "
-            "write podSubnetSelectorTerms and podSecurityGroupSelectorTerms of a NodeClass",
+            "set podSubnetSelectorTerms and podSecurityGroupSelectorTerms in a NodeClass",
         ),
     ],
 )

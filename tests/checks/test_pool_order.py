@@ -71,9 +71,9 @@ def test_pools_are_tried_by_weight_then_from_the_end_of_the_alphabet() -> None:
 def test_an_accelerated_pool_without_taint_that_comes_first_is_a_warning(whole: bool) -> None:
     assert found(gpu(), built_in=("general-purpose", "system"), whole=whole) == [
         "warning automode:AcceleratedPoolFirst gpu: spec.template.spec.taints: NodePool 'gpu' has accelerated "
-        "instances and no taint, and Karpenter tries it before EKS's 'general-purpose' (of equal weights the last name "
-        "of the alphabet comes first), so that pods which want no accelerator start its nodes; taint it, for example "
-        "nvidia.com/gpu with effect NoSchedule"
+        "instances and no taint, and Karpenter tries it before EKS's 'general-purpose' (among equal weights, the last "
+        "name of the alphabet comes first), so pods that need no accelerator start its nodes; taint it, for "
+        "example nvidia.com/gpu with effect NoSchedule"
     ]
 
 

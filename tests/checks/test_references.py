@@ -29,7 +29,7 @@ CLAIM_SPEC: dict[str, Any] = {"storageClassName": "gp", "accessModes": ["ReadWri
 def test_a_claim_on_a_class_of_the_add_on_stays_pending(provisioner: str) -> None:
     message = (
         f"storageClassName: StorageClass 'gp' has another driver ('{provisioner}' does not run on Auto Mode's nodes), "
-        "so that the claim stays pending there; name a StorageClass of ebs.csi.eks.amazonaws.com"
+        "so the claim stays pending on Auto Mode's nodes; name a StorageClass of ebs.csi.eks.amazonaws.com"
     )
     sts = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}}
     sts["spec"] = {"volumeClaimTemplates": [{"metadata": {"name": "own"}, "spec": {}}, {"spec": CLAIM_SPEC}]}
@@ -69,8 +69,8 @@ def service(type: str | None = None, *, annotations: dict[str, str] | None = Non
 def test_instances_do_not_lead_to_a_cluster_ip(type: str | None) -> None:
     assert found(ingress(), service(type)) == [
         "0 warning automode:InstanceTargets spec.rules[0].http.paths[0].backend.service.name: Service 'api' is of type "
-        "ClusterIP, which no load balancer reaches through instances; write alb.ingress.kubernetes.io/target-type: ip, "
-        "or give the Service type NodePort"
+        "ClusterIP, which a load balancer with instance targets cannot reach; write "
+        "alb.ingress.kubernetes.io/target-type: ip, or give the Service type NodePort"
     ]
 
 

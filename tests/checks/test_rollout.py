@@ -75,8 +75,8 @@ class TestSurge:
     def test_an_update_that_can_never_end(self) -> None:
         assert told(pool(gpu=4), workload(strategy=rolling(1, 0))) == [
             "SurgeExceedsLimit server: spec.replicas: its 4 replicas and 1 more during a rolling update need 5 "
-            "nvidia.com/gpu, NodePool 'gpu' is limited to 4: no update ever ends; raise its limits['nvidia.com/gpu'] "
-            f"to 5 or more, {MEND}"
+            "nvidia.com/gpu, but NodePool 'gpu' is limited to 4: no update ever ends; raise its "
+            f"limits['nvidia.com/gpu'] to 5 or more, {MEND}"
         ]
         assert told(pool(gpu=5), workload(strategy=rolling(1, 0))) == []
 
@@ -109,16 +109,18 @@ class TestSurge:
         chosen = {"nodeSelector": {"karpenter.sh/nodepool": "general"}}
         general = pool("general", category="m", taint=None, cpu=8, memory="16Gi")
         (said,) = told(general, workload(requests={"cpu": "2"}, strategy=rolling(1, 0), pod=chosen))
-        assert "need 10 cpu, NodePool 'general' is limited to 8: no update ever ends; raise its limits['cpu']" in said
+        assert (
+            "need 10 cpu, but NodePool 'general' is limited to 8: no update ever ends; raise its limits['cpu']" in said
+        )
         (said,) = told(general, workload(requests={"memory": "4Gi"}, strategy=rolling(1, 0), pod=chosen))
-        assert "need 20480Mi memory, NodePool 'general' is limited to 16Gi" in said
+        assert "need 20480Mi memory, but NodePool 'general' is limited to 16Gi" in said
         assert told(general, workload(requests={"cpu": "1500m"}, pod=chosen)) == []
 
     def test_workloads_of_one_pool_add_up(self) -> None:
         said = told(pool(gpu=4), workload("a", replicas=2), workload("b", replicas=2), workload("c", replicas=0))
         assert said[0].startswith(
-            "SurgeExceedsLimit a: spec.replicas: its 2 replicas and 1 more during a rolling update, beside 2 of other "
-            "workloads, need 5 nvidia.com/gpu, NodePool 'gpu' is limited to 4: no update ever ends"
+            "SurgeExceedsLimit a: spec.replicas: its 2 replicas and 1 more during a rolling update, with 2 of other "
+            "workloads, need 5 nvidia.com/gpu, but NodePool 'gpu' is limited to 4: no update ever ends"
         )
         assert len(said) == 2
 
@@ -173,7 +175,7 @@ class TestScaled:
     def test_replicas_beside_an_autoscaler(self) -> None:
         assert told(workload(), HPA) == [
             "ScaledReplicas server: spec.replicas: HorizontalPodAutoscaler 'scaler' scales Deployment 'server', and "
-            "every update of this manifest sets 4 again; leave spec.replicas out (of a ModelServer: replicas=None)"
+            "every update of this manifest resets it to 4; leave spec.replicas out (of a ModelServer: replicas=None)"
         ]
         assert told(workload(replicas=None), HPA) == []
 

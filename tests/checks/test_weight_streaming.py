@@ -108,18 +108,19 @@ def test_a_limit_that_vllm_ignores_is_none() -> None:
             ['--model-loader-extra-config={"memory_limit":1000000000}'],
             {},
             "args: the streamer's memory limit of 1,000,000,000 bytes does not hold the largest tensor of "
-            "openai/gpt-oss-20b, 1,158,266,880 bytes, so that the server ends with an error; set memory_limit to "
+            "openai/gpt-oss-20b, 1,158,266,880 bytes, so the server ends with an error; set memory_limit to "
             "4294967296, or to 0 for just the largest tensor",
         ),
         (
             [],
             {"RUNAI_STREAMER_MEMORY_LIMIT": "4Gi"},
-            "env: RUNAI_STREAMER_MEMORY_LIMIT: '4Gi' is no number of bytes; write bytes, such as 4294967296 for 4 GiB",
+            "env: RUNAI_STREAMER_MEMORY_LIMIT: '4Gi' is not a number of bytes; write bytes, such as 4294967296 for 4 "
+            "GiB",
         ),
         (
             ['--model-loader-extra-config={"memory_limit":true}'],
             {},
-            "args: memory_limit: True is no number of bytes; write bytes, such as 4294967296 for 4 GiB",
+            "args: memory_limit: True is not a number of bytes; write bytes, such as 4294967296 for 4 GiB",
         ),
         (
             ["--model-loader-extra-config.memory_limit=-2"],

@@ -69,8 +69,8 @@ def test_a_key_reads_as_a_person_would_say_it() -> None:
 def test_an_object_made_twice_is_an_error_that_names_both_places() -> None:
     again = thing("ConfigMap", "a", namespace="default")
     assert judged(thing("ConfigMap", "a"), TreeObject(where="other", manifest=again.manifest)) == [
-        "error automode:DuplicateObject other: metadata.name: ConfigMap 'a' is also made by chart/a; give one of them "
-        "another name, or deliver it once"
+        "error automode:DuplicateObject other: metadata.name: ConfigMap 'a' is also created by chart/a; give one of "
+        "them another name, or deliver it once"
     ]
 
 
@@ -87,8 +87,8 @@ def test_equal_names_of_different_things_are_fine() -> None:
 
 
 MISSING = (
-    "automode:NodeClassNotFound chart/p: spec.template.spec.nodeClassRef.name: no chart of this cluster makes the "
-    "NodeClass 'gpu', so that NodePool 'p' never launches a node; deliver it with one of the charts, or say "
+    "automode:NodeClassNotFound chart/p: spec.template.spec.nodeClassRef.name: no chart of this cluster creates the "
+    "NodeClass 'gpu', so NodePool 'p' never launches a node; deliver it with one of the charts, or write "
     "NodeClass.from_name(..., made_elsewhere=True)"
 )
 
@@ -127,15 +127,15 @@ def test_default_exists_only_beside_a_built_in_pool() -> None:
     assert judged(wanted, built_in=True) == []
     (finding,) = judged(wanted)
     assert finding.endswith(
-        "; EKS makes it only beside a built-in pool: turn one on, or give the pool a NodeClass of its own"
+        "; EKS creates it only beside a built-in pool: turn one on, or give the pool its own NodeClass"
     )
 
 
 def test_a_namespace_that_nobody_makes_is_a_warning_once() -> None:
     inside = [thing("ConfigMap", name, namespace="apps") for name in "ab"]
     assert judged(*inside) == [
-        "warning automode:NamespaceNotFound chart/a: metadata.namespace: no chart of this cluster makes the namespace "
-        "'apps'; add a Namespace object, or acknowledge this if something else makes it"
+        "warning automode:NamespaceNotFound chart/a: metadata.namespace: no chart of this cluster creates the "
+        "namespace 'apps'; add a Namespace object, or acknowledge this if something else creates it"
     ]
     assert judged(*inside, thing("Namespace", "apps")) == []
     assert judged(*inside, whole=False) == []
@@ -200,8 +200,8 @@ def test_a_workload_whose_node_selector_fits_no_pool_is_an_error(kind: str) -> N
     lost = work("w", kind, nodeSelector={"example.com/team": "ml"})
     place = {"CronJob": "spec.jobTemplate.spec.template.spec", "Pod": "spec"}.get(kind, "spec.template.spec")
     message = (
-        f"automode:WorkloadFitsNoPool chart/w: {place}.nodeSelector: {kind} 'w' fits no pool: no pool makes nodes with "
-        "example.com/team=ml; correct the nodeSelector, or set these labels or requirements in a pool"
+        f"automode:WorkloadFitsNoPool chart/w: {place}.nodeSelector: {kind} 'w' fits no pool: no pool launches nodes "
+        "with example.com/team=ml; correct the nodeSelector, or set these labels or requirements in a pool"
     )
     assert found(PLAIN, lost) == [f"error {message}"]
     assert found(PLAIN, lost, other_nodes=True) == [f"warning {message}"]
@@ -293,7 +293,7 @@ def test_an_affinity_that_fits_no_pool_is_told_as_one() -> None:
     lost = work("w", nodeSelector={GENERAL: "m"}, affinity=affinity([(TEAM, "In", ["a", "b"])], [(TEAM, "Exists", [])]))
     place = "spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
     assert found(PLAIN, lost) == [
-        f"error automode:WorkloadFitsNoPool chart/w: {place}: Deployment 'w' fits no pool: no pool makes nodes with "
+        f"error automode:WorkloadFitsNoPool chart/w: {place}: Deployment 'w' fits no pool: no pool launches nodes with "
         "eks.amazonaws.com/instance-category=m, example.com/team In a, b or eks.amazonaws.com/instance-category=m, "
         "example.com/team Exists; correct the affinity, or set these labels or requirements in a pool"
     ]
@@ -326,7 +326,7 @@ def test_a_workload_must_tolerate_the_taints_of_a_pool_that_fits(tolerations: li
     if not fits:
         assert told[0] == (
             "error automode:WorkloadFitsNoPool chart/w: spec.template.spec.tolerations: Deployment 'w' fits no pool: "
-            "it does not tolerate the taints of the pools that fit otherwise ('gpu' has nvidia.com/gpu); "
+            "it does not tolerate the taints of the pools that would fit ('gpu' has nvidia.com/gpu); "
             "add tolerations, or a pool without taints"
         )
 
@@ -336,7 +336,7 @@ def test_eks_own_pools_count() -> None:
     assert found(TAINTED, work("w"), work("g", tolerations=[GPU_TOLERATION]), built_in_pools=["general-purpose"]) == []
     assert "'system' has CriticalAddonsOnly" in found(arm, built_in_pools=["system", "general-purpose"])[0]
     assert found(arm, work("p", nodeSelector={GENERAL: "m"}), built_in_pools=["general-purpose"])[0].endswith(
-        "no pool makes nodes with kubernetes.io/arch=arm64; "
+        "no pool launches nodes with kubernetes.io/arch=arm64; "
         "correct the nodeSelector, or set these labels or requirements in a pool"
     )
     # Where it is not known which are on, both may be.
@@ -428,7 +428,7 @@ def test_a_toleration_that_is_nearly_a_taint_is_a_warning(toleration: dict[str, 
 def test_one_pool_at_least_takes_ordinary_pods() -> None:
     assert found(TAINTED) == [
         "warning automode:NoPoolForOrdinaryPods chart/gpu: spec.template.spec.taints: every pool of the cluster has "
-        "taints, so that pods without tolerations, such as those of add-ons, never run; "
+        "taints, so pods without tolerations, such as those of add-ons, never run; "
         "turn general-purpose on, or add a pool without taints"
     ]
     assert len(found(TAINTED, built_in_pools=["system"])) == 1
@@ -440,7 +440,7 @@ def test_pools_that_could_launch_the_same_node_have_different_weights() -> None:
     first = nodes("first", (GENERAL, "In", ["c", "m"]), weight=10)
     assert found(first, nodes("second", (GENERAL, "In", ["m", "r"]), weight=10)) == [
         "warning automode:EqualWeights chart/second: spec.weight: NodePools 'second' and 'first' have weight 10 and "
-        "could launch the same node, so that their names decide which comes first; give them different weights, or none"
+        "could launch the same node, so their names decide which comes first; give them different weights, or none"
     ]
     for other in (
         nodes("other", (GENERAL, "In", ["r"]), weight=10),
@@ -508,7 +508,7 @@ def test_a_reservation_needs_a_pool_that_admits_reserved() -> None:
     without = nodes("od", (capacity, "In", ["on-demand"]), node_class="odcr")
     message = (
         "automode:ReservedNotAdmitted chart/od: spec.template.spec.requirements: NodeClass 'odcr' selects capacity "
-        "reservations, but NodePool 'od' does not admit the capacity type reserved, so that they are never used; "
+        "reservations, but NodePool 'od' does not admit the capacity type reserved, so they are never used; "
         "add reserved to the values of karpenter.sh/capacity-type"
     )
     assert found(reserving("odcr"), without) == [f"error {message}"]
@@ -585,8 +585,8 @@ def test_two_kinds_of_policy_do_not_share_a_name() -> None:
     ours = thing("ApplicationNetworkPolicy", "web", api_version="networking.k8s.aws/v1alpha1", namespace="kube-system")
     other = thing("ApplicationNetworkPolicy", "web", api_version="networking.k8s.aws/v1alpha1")
     assert judged(ordinary, ours, other) == [
-        "error automode:PolicyNames chart/web: metadata.name: a NetworkPolicy is called 'web' too, so that neither "
-        "holds; give one of them another name"
+        "error automode:PolicyNames chart/web: metadata.name: a NetworkPolicy is also called 'web', so neither takes "
+        "effect; give one of them another name"
     ]
 
 
@@ -621,6 +621,6 @@ def test_a_network_load_balancer_does_not_reach_a_local_zone(
 def test_a_slip_in_the_name_of_a_node_class_is_told() -> None:
     (said,) = judged(node_class("gpu"), pool("p", {"name": "gpuu"}))
     assert said.endswith(
-        "never launches a node; did you mean 'gpu'? Else deliver it with one of the charts, or say "
+        "never launches a node; did you mean 'gpu'? Otherwise deliver it with one of the charts, or write "
         "NodeClass.from_name(..., made_elsewhere=True)"
     )

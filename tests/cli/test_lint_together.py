@@ -73,7 +73,7 @@ def test_a_reservation_that_no_pool_admits_is_a_warning(tmp_path: Path) -> None:
     reserved = node_class("gpu", capacityReservationSelectorTerms=[{"id": "cr-56fac701cc1951b03"}])
     assert found(tmp_path, [reserved, pool("gpu", "gpu", "g")]) == [
         "0:4 warning automode:ReservedNotAdmitted spec.template.spec.requirements: NodeClass 'gpu' selects capacity "
-        "reservations, but NodePool 'gpu' does not admit the capacity type reserved, so that they are never used; "
+        "reservations, but NodePool 'gpu' does not admit the capacity type reserved, so they are never used; "
         "add reserved to the values of karpenter.sh/capacity-type"
     ]
 
@@ -82,10 +82,10 @@ def test_a_slip_in_the_name_of_a_class_is_a_warning(tmp_path: Path) -> None:
     assert found(
         tmp_path, [node_class("gpu")], [pool("a", "gpuu"), pool("b", "other"), pool("c", "gpu"), pool("d")]
     ) == [
-        "1:2 warning automode:NodeClassNotFound spec.template.spec.nodeClassRef.name: no file that is judged makes the "
-        "NodeClass 'gpuu', so that NodePool 'a' never launches a node; did you mean 'gpu'?",
-        "1:4 warning automode:NodeClassNotFound spec.template.spec.nodeClassRef.name: no file that is judged makes the "
-        "NodeClass 'other', so that NodePool 'b' never launches a node; add it, unless it is in the cluster already",
+        "1:2 warning automode:NodeClassNotFound spec.template.spec.nodeClassRef.name: none of these files defines the "
+        "NodeClass 'gpuu', so NodePool 'a' never launches a node; did you mean 'gpu'?",
+        "1:4 warning automode:NodeClassNotFound spec.template.spec.nodeClassRef.name: none of these files defines the "
+        "NodeClass 'other', so NodePool 'b' never launches a node; add it, unless it is in the cluster already",
     ]
 
 
@@ -108,8 +108,8 @@ def test_a_workload_that_fits_none_of_the_pools_in_the_files_is_a_warning(tmp_pa
     lost = deployment(**{"example.com/team": "a"})
     assert found(tmp_path, [lost, pool("p")]) == [
         "0:2 warning automode:WorkloadFitsNoPool spec.template.spec.nodeSelector: Deployment 'app' in namespace 'apps' "
-        "fits no pool: no pool makes nodes with example.com/team=a; correct the nodeSelector, or set these labels or "
-        "requirements in a pool"
+        "fits no pool: no pool launches nodes with example.com/team=a; correct the nodeSelector, or set these labels "
+        "or requirements in a pool"
     ]
 
 

@@ -162,7 +162,7 @@ def test_warnings_fail_only_when_strict_and_a_name_used_twice_is_one(capsys: pyt
     code, out, _ = lint(capsys, "a.yaml")
     assert (code, out) == (
         0,
-        "a.yaml:17:3 automode:DuplicateObject warning: metadata.name: NodePool 'batch' is also made by a.yaml:4; "
+        "a.yaml:17:3 automode:DuplicateObject warning: metadata.name: NodePool 'batch' is also created by a.yaml:4; "
         "give one of them another name, or deliver it once\n",
     )
     assert lint(capsys, "a.yaml", "--strict")[0] == 1
@@ -314,11 +314,11 @@ def test_what_shows_in_two_objects_is_found_at_the_one_to_change(capsys: pytest.
     assert code == 1
     assert out.splitlines() == [
         "server.yaml:5:3 automode:ScaledReplicas warning: spec.replicas: HorizontalPodAutoscaler 'server' scales "
-        "Deployment 'server', and every update of this manifest sets 2 again; leave spec.replicas out (of a "
+        "Deployment 'server', and every update of this manifest resets it to 2; leave spec.replicas out (of a "
         "ModelServer: replicas=None)",
         "server.yaml:5:3 automode:SurgeExceedsLimit warning: spec.replicas: its 2 replicas and 1 more during a rolling "
-        "update need 12 cpu, NodePool 'batch' is limited to 8: no update ever ends; raise its limits['cpu'] to 12 or "
-        "more, or set maxSurge 0 and maxUnavailable 1 (of a ModelServer: strategy='Recreate')",
+        "update need 12 cpu, but NodePool 'batch' is limited to 8: no update ever ends; raise its limits['cpu'] to 12 "
+        "or more, or set maxSurge 0 and maxUnavailable 1 (of a ModelServer: strategy='Recreate')",
     ]
     Path("server.yaml").write_text(SERVER.replace("  replicas: 2\n", ""), "utf-8")
     assert lint(capsys, "--strict", ".")[:2] == (0, "")
@@ -355,7 +355,7 @@ def test_explain_alone_lists_every_rule(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_an_error_that_may_be_a_warning_says_where(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "DuplicateObject"]) == 0
-    assert "\nSeverity: error; a warning where files are judged, which may be of several clusters\n" in (
+    assert "\nSeverity: error; a warning where the input is files, which may belong to several clusters\n" in (
         capsys.readouterr().out
     )
 

@@ -739,17 +739,17 @@ READABLE = "readable in the handler's log"
         "many/ConfigMap-nameless: metadata.name: a ConfigMap without a name cannot be delivered; name it",
         "many/ConfigMap-kindless: kind: is required on every Kubernetes object",
         "many/ConfigMapList-list: kind: 'ConfigMapList' holds many objects; make each of its items an object",
-        "many/NodePool-misspelt: spec.template.spec.nodeClassRef.name: no chart of this cluster makes the NodeClass "
-        "'gup', so that NodePool 'misspelt' never launches a node; deliver it with one of the charts, or say "
+        "many/NodePool-misspelt: spec.template.spec.nodeClassRef.name: no chart of this cluster creates the NodeClass "
+        "'gup', so NodePool 'misspelt' never launches a node; deliver it with one of the charts, or write "
         "NodeClass.from_name(..., made_elsewhere=True)",
-        "many/NodePool-unbuilt: spec.template.spec.nodeClassRef.name: no chart of this cluster makes the NodeClass "
-        "'default', so that NodePool 'unbuilt' never launches a node; EKS makes it only beside a built-in pool: turn "
-        "one on, or give the pool a NodeClass of its own",
+        "many/NodePool-unbuilt: spec.template.spec.nodeClassRef.name: no chart of this cluster creates the NodeClass "
+        "'default', so NodePool 'unbuilt' never launches a node; EKS creates it only beside a built-in pool: turn "
+        "one on, or give the pool its own NodeClass",
         "many/ConfigMap-annotated: an error of yours",
         "many/ConfigMap-validated: a validation of yours fails",
         "many/ConfigMap-waiting: waits for 'forgotten', which no delivery brings to this cluster; deliver it, or "
         "remove the add_dependency",
-        "other/ConfigMap-twice: metadata.name: ConfigMap 'twice' is also made by many/ConfigMap-twice; give one of "
+        "other/ConfigMap-twice: metadata.name: ConfigMap 'twice' is also created by many/ConfigMap-twice; give one of "
         "them another name, or deliver it once",
         "chart 'empty' is empty; add an object to it, or do not deliver it",
     ],
@@ -845,8 +845,8 @@ def test_warnings_travel_and_can_be_acknowledged_by_id() -> None:
         ("info", "chart: good to know"),
         (
             "warning",
-            "chart/ConfigMap-b: metadata.namespace: no chart of this cluster makes the namespace 'apps'; add a "
-            "Namespace object, or acknowledge this if something else makes it [ack: automode:NamespaceNotFound]",
+            "chart/ConfigMap-b: metadata.namespace: no chart of this cluster creates the namespace 'apps'; add a "
+            "Namespace object, or acknowledge this if something else creates it [ack: automode:NamespaceNotFound]",
         ),
     ]
 
@@ -861,9 +861,9 @@ def test_what_is_missing_is_a_warning_where_others_may_have_made_it() -> None:
     assert annotations_of(delivery) == [
         (
             "warning",
-            "chart/NodePool-gpu-spot: spec.template.spec.nodeClassRef.name: no chart of this cluster makes the "
-            "NodeClass 'gpu', so that NodePool 'gpu-spot' never launches a node; deliver it with one of the charts, or "
-            "say NodeClass.from_name(..., made_elsewhere=True) [ack: automode:NodeClassNotFound]",
+            "chart/NodePool-gpu-spot: spec.template.spec.nodeClassRef.name: no chart of this cluster creates the "
+            "NodeClass 'gpu', so NodePool 'gpu-spot' never launches a node; deliver it with one of the charts, or "
+            "write NodeClass.from_name(..., made_elsewhere=True) [ack: automode:NodeClassNotFound]",
         ),
         (
             "warning",

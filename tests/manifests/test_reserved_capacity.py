@@ -89,7 +89,7 @@ def test_a_reservation_without_reserved_is_an_error() -> None:
     assert (finding.rule, finding.severity) == ("automode:ReservedNotAdmitted", "error")
     assert str(finding) == (
         "spec.template.spec.requirements: NodeClass 'training' selects capacity reservations, but NodePool 'training' "
-        "does not admit the capacity type reserved, so that they are never used; add reserved to the values of "
+        "does not admit the capacity type reserved, so they are never used; add reserved to the values of "
         "karpenter.sh/capacity-type"
     )
 

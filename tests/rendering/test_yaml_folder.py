@@ -290,9 +290,9 @@ def test_all_findings_come_together(tmp_path: Path) -> None:
     for part in (
         "broken: this is wrong",
         "empty: the chart is empty; leave it out",
-        "b/standard: metadata.name: NodeClass 'standard' is also made by a/standard",
-        "b/spot: metadata.name: NodePool 'spot' is also made by a/spot",
-        "no chart of this cluster makes the NodeClass 'gone'",
+        "b/standard: metadata.name: NodeClass 'standard' is also created by a/standard",
+        "b/spot: metadata.name: NodePool 'spot' is also created by a/spot",
+        "no chart of this cluster creates the NodeClass 'gone'",
     ):
         assert part in text
     assert not (tmp_path / "out").exists()
@@ -352,7 +352,7 @@ def test_a_workload_may_fit_eks_own_pools_that_are_on(tmp_path: Path, built_in: 
         assert len(write()) == 1
     else:
         assert refusal(write).endswith(
-            "spec.template.spec.nodeSelector: Deployment 'work' fits no pool: no pool makes nodes with "
+            "spec.template.spec.nodeSelector: Deployment 'work' fits no pool: no pool launches nodes with "
             "karpenter.sh/nodepool=system; correct the nodeSelector, or set these labels or requirements in a pool"
         )
 
