@@ -164,7 +164,10 @@ def estimate_cold_start(
             raise AutoModeError.of("", field=name, message=f"needs a number above 0, got {shown(value)}")
     if weights not in ("s3", "image", "hub", None):
         raise AutoModeError.of(
-            "", field="weights", message=f"{shown(weights)} is no way of weights", cure="use 's3', 'image' or 'hub'"
+            "",
+            field="weights",
+            message=f"{shown(weights)} is not a source of weights",
+            cure="use 's3', 'image' or 'hub'",
         )
     network = None if instance_type.network_baseline_mbps is None else instance_type.network_baseline_mbps / 8
     nvme = _has_images_on_nvme(instance_type, ephemeral_storage)
@@ -212,13 +215,13 @@ def _weights(
         return None if network is None else _moved(weight_bytes, network, network)
     if disk is None:
         return None
-    read = _moved(weight_bytes, *disk)
+    disk_read = _moved(weight_bytes, *disk)
     if way == "image":
-        return read
+        return disk_read
     if network is None:
         return None
     most = min(network, disk[1])
-    return _moved(weight_bytes, min(most, _HUB_MB_LEAST), most) + read
+    return _moved(weight_bytes, min(most, _HUB_MB_LEAST), most) + disk_read
 
 
 def _moved(size: float, least: float, most: float) -> Seconds:

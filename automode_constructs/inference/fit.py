@@ -25,7 +25,7 @@ UNKNOWN_INSTANCE_TYPES = rule(
     "Deployment",
     severity="warning",
     sentence=(
-        "The instance types that a model server's pool admits are in the catalogue, so that the server can be held "
+        "The instance types that a model server's pool admits are in the catalogue, so the server can be checked "
         "against their GPUs and memory."
     ),
     source="EKS User Guide, 'Instance types supported by EKS Auto Mode'; EC2, 'Specifications for accelerated "
@@ -64,10 +64,10 @@ def hosts(needs: ServerNeeds, spec: NodePoolSpec) -> tuple[InstanceType, ...]:
     return _hosts(needs, spec.instance_types())
 
 
-def _hosts(needs: ServerNeeds, known: Iterable[InstanceType]) -> tuple[InstanceType, ...]:
+def _hosts(needs: ServerNeeds, types: Iterable[InstanceType]) -> tuple[InstanceType, ...]:
     return tuple(
         instance_type
-        for instance_type in known
+        for instance_type in types
         if instance_type.architecture == needs.architecture
         and _gpus(instance_type) >= needs.gpus
         and _has_room(instance_type, needs)
@@ -89,31 +89,31 @@ def misfits(needs: ServerNeeds, name: str, spec: NodePoolSpec, node_class: NodeC
     yield from memory_problems(needs)
     yield from _taints(needs, name, spec)
     yield from _limits(needs, name, spec)
-    known = spec.instance_types()
-    if not known:
+    types = spec.instance_types()
+    if not types:
         return
-    landing = _hosts(needs, known)
+    landing = _hosts(needs, types)
     if not landing:
         if not names_unknown_types(spec.template.spec.requirements):
-            yield _no_host(needs, name, known)
+            yield _no_host(needs, name, types)
         return
     yield from _gpu_problems(needs, name, landing)
     yield from _nodes_too_small(needs, name, landing)
     if node_class is not None:
-        yield from _lost_nvme(node_class, landing)
+        yield from _unused_nvme(node_class, landing)
 
 
 def memory_problems(needs: ServerNeeds) -> Iterator[Problem]:
     """The host memory that loading the weights takes, if the container may not use that much."""
     host, limit = needs.host_memory, needs.memory_limit
-    allowed = None if limit is None else number(limit)
-    if host is None or allowed is None or host.total <= allowed:
+    limit_bytes = None if limit is None else number(limit)
+    if host is None or limit_bytes is None or host.total <= limit_bytes:
         return
-    room = (int(allowed) - host.overhead) // host.processes
+    room = (int(limit_bytes) - host.overhead) // host.processes
     smaller = room >= (needs.model.largest_tensor_bytes or GIB)
     yield Problem(
         field="memory",
-        message=f"loading {needs.model.name} takes {host}, and the container may use {limit}",
+        message=f"loading {needs.model.name} takes {host}, but the container may use {limit}",
         cure=f"set memory to {host.least}" + (f", or the weights' memory_limit to {room}" if smaller else ""),
     )
 
@@ -127,20 +127,22 @@ def doubts(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Proble
         spec: the pool.
     """
     requirements = spec.template.spec.requirements
-    unknown = names_unknown_types(requirements)
-    if not unknown:
+    unknown_types = names_unknown_types(requirements)
+    if not unknown_types:
         return
     fractions = sorted(
-        family for family in FRACTIONAL_GPU_FAMILIES if family in {one.partition(".")[0] for one in unknown}
+        family for family in FRACTIONAL_GPU_FAMILIES if family in {one.partition(".")[0] for one in unknown_types}
     )
     need = needs.model.gpu_memory(tokens=needs.max_model_len, gpus=needs.gpus, fp8_kv_cache=needs.fp8_kv_cache)
     if fractions:
-        told = "; ".join(f"{family} has {FRACTIONAL_GPU_FAMILIES[family]}" for family in fractions)
-        message = f"pool '{name}' asks for {', '.join(unknown)}: {told}, and {needs.model.name} {need}"
+        shares = "; ".join(f"{family} has {FRACTIONAL_GPU_FAMILIES[family]}" for family in fractions)
+        message = f"pool '{name}' asks for {', '.join(unknown_types)}: {shares}, and {needs.model.name} {need}"
         cure = "require a family with whole GPUs, such as labels.INSTANCE_FAMILY.is_in('g6')"
     else:
-        message = f"pool '{name}' asks for {', '.join(unknown)}, which is not known here: {needs.model.name} {need}"
-        cure = "see to it that its GPUs have that much, or require types that automode estimate lists"
+        message = (
+            f"pool '{name}' asks for {', '.join(unknown_types)}, which the catalogue lacks: {needs.model.name} {need}"
+        )
+        cure = "make sure that its GPUs have that much, or require types that automode estimate lists"
     yield UNKNOWN_INSTANCE_TYPES.problem("node_pool", message, cure)
 
 
@@ -164,12 +166,12 @@ def _nodes_too_small(needs: ServerNeeds, name: str, landing: Sequence[InstanceTy
 
 def _taints(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Problem]:
     for taint in spec.template.spec.taints or ():
-        written = taint.to_manifest()
-        if taint.effect != "PreferNoSchedule" and not any(tolerates(each, written) for each in needs.tolerations):
-            told = f"{taint.key}={taint.value}" if taint.value else taint.key
+        manifest = taint.to_manifest()
+        if taint.effect != "PreferNoSchedule" and not any(tolerates(each, manifest) for each in needs.tolerations):
+            taint_text = f"{taint.key}={taint.value}" if taint.value else taint.key
             yield Problem(
                 field="tolerations",
-                message=f"pool '{name}' has the taint {told}:{taint.effect}, which no toleration matches",
+                message=f"pool '{name}' has the taint {taint_text}:{taint.effect}, which no toleration matches",
                 cure=f"add {{'key': '{taint.key}', 'operator': 'Exists', 'effect': '{taint.effect}'}}",
             )
 
@@ -177,30 +179,37 @@ def _taints(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Probl
 def _limits(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Problem]:
     limit = (spec.limits or {}).get(_GPU)
     most = None if limit is None else number(limit)
-    asked = needs.replicas * needs.gpus
-    if most is not None and asked > most:
+    gpus_needed = needs.replicas * needs.gpus
+    if most is not None and gpus_needed > most:
         yield Problem(
             field="replicas",
-            message=f"{needs.replicas} replicas of {needs.gpus} GPU need {asked}, pool '{name}' is limited to {limit}",
+            message=(
+                f"{needs.replicas} replicas of {needs.gpus} GPU need {gpus_needed}, but pool '{name}' is limited to "
+                f"{limit}"
+            ),
             cure=f"raise the pool's limits['{_GPU}'], or ask for fewer replicas",
         )
 
 
-def _no_host(needs: ServerNeeds, name: str, known: Sequence[InstanceType]) -> Problem:
-    right = [one for one in known if one.architecture == needs.architecture]
+def _no_host(needs: ServerNeeds, name: str, types: Sequence[InstanceType]) -> Problem:
+    right = [one for one in types if one.architecture == needs.architecture]
     if not right:
-        other = known[0].architecture
+        other = types[0].architecture
         return Problem(
             field="node_pool",
-            message=f"pool '{name}' admits {other} nodes only ({_names(known)}), the image is for {needs.architecture}",
-            cure=f"require labels.ARCH.is_in('{needs.architecture}') of the pool, or pass architecture='{other}'",
+            message=(
+                f"pool '{name}' admits {other} nodes only ({_names(types)}), but the image is for {needs.architecture}"
+            ),
+            cure=f"require labels.ARCH.is_in('{needs.architecture}') in the pool, or pass architecture='{other}'",
         )
     with_gpus = [one for one in right if _gpus(one) >= needs.gpus]
     if not with_gpus:
         most = max(_gpus(one) for one in right)
         return Problem(
             field="gpus",
-            message=f"a replica needs {needs.gpus} NVIDIA GPU, no type that pool '{name}' admits has more than {most}",
+            message=(
+                f"a replica needs {needs.gpus} NVIDIA GPU, but no type that pool '{name}' admits has more than {most}"
+            ),
             cure="admit larger types, or ask for fewer GPUs",
         )
     largest = max(with_gpus, key=lambda one: (allocatable(one).memory_mib, allocatable(one).cpu_millis))
@@ -208,7 +217,7 @@ def _no_host(needs: ServerNeeds, name: str, known: Sequence[InstanceType]) -> Pr
     return Problem(
         field="cpu and memory",
         message=(
-            f"a replica requests {needs.cpu} CPU and {needs.memory}, but of {_names(with_gpus)} in pool '{name}' none "
+            f"a replica requests {needs.cpu} CPU and {needs.memory}, but none of {_names(with_gpus)} in pool '{name}' "
             f"has that much: {largest.name} leaves pods {room.cpu_millis:,}m and {room.memory_mib:,}Mi"
         ),
         cure="request less, or admit larger types",
@@ -239,7 +248,7 @@ def _gpu_problems(needs: ServerNeeds, name: str, landing: Sequence[InstanceType]
             yield Problem(
                 field="node_pool",
                 message=f"pool '{name}' admits {whose}: {model.name} {need}; {whose} {' and '.join(reasons)}",
-                cure=f"require {without} of the pool{shorter}",
+                cure=f"require {without} in the pool{shorter}",
             )
         elif needs.fp8_kv_cache and capability is not None and capability < _FP8_KV_CACHE:
             yield Problem(
@@ -248,7 +257,7 @@ def _gpu_problems(needs: ServerNeeds, name: str, landing: Sequence[InstanceType]
                     f"pool '{name}' admits {whose} with compute capability {_dotted(capability)}: an fp8 KV cache "
                     f"needs {_dotted(_FP8_KV_CACHE)}"
                 ),
-                cure=f"leave it at 'auto', or require {without} of the pool",
+                cure=f"leave it at 'auto', or require {without} in the pool",
             )
 
 
@@ -259,14 +268,14 @@ def _longest(needs: ServerNeeds, usable: float) -> int:
     return tokens // 1024 * 1024
 
 
-def _lost_nvme(node_class: NodeClassSpec, landing: Iterable[InstanceType]) -> Iterator[Problem]:
+def _unused_nvme(node_class: NodeClassSpec, landing: Iterable[InstanceType]) -> Iterator[Problem]:
     storage = node_class.ephemeral_storage
     size = None if storage is None or storage.size is None else number(storage.size)
     if size is None or storage is None:
         return
-    lost = [one for one in landing if one.local_nvme_gb and one.local_nvme_gb * 10**9 <= size]
-    if lost:
-        smallest = min(lost, key=lambda one: one.local_nvme_gb or 0)
+    types = [one for one in landing if one.local_nvme_gb and one.local_nvme_gb * 10**9 <= size]
+    if types:
+        smallest = min(types, key=lambda one: one.local_nvme_gb or 0)
         disk = smallest.local_nvme_gb or 0
         yield Problem(
             field="node_pool",

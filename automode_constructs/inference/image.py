@@ -61,7 +61,7 @@ class ImageReference:
             raise AutoModeError.of(
                 where,
                 field=field,
-                message=f"{shown(text)} is no image reference",
+                message=f"{shown(text)} is not an image reference",
                 cure="write <registry>/<repository>:<tag>",
             )
         tag, digest = match["tag"], match["digest"]
@@ -70,14 +70,14 @@ class ImageReference:
             raise AutoModeError.of(
                 where,
                 field=field,
-                message=f"{shown(text)} has neither tag nor digest, so that every node may run another image",
+                message=f"{shown(text)} has neither tag nor digest, so each node may run a different image",
                 cure="add ':<tag>', or better '@sha256:<digest>'",
             )
         if tag == "latest" and digest is None:
             raise AutoModeError.of(
                 where,
                 field=field,
-                message=f"{shown(text)} moves: a new node may run another image than the old one",
+                message=f"{shown(text)} moves: a new node may run a different image from the old one",
                 cure="name a version, or better '@sha256:<digest>'",
             )
         return cls(text=text, repository=match["repository"], tag=None if whole else tag, digest=digest)

@@ -14,7 +14,7 @@ from automode_constructs.inference.model_server_checks import (
     argument_problems,
     drain_problems,
     environment_problems,
-    given_flags,
+    flags_in,
     host_path_problems,
     model_problems,
     number_problems,
@@ -173,20 +173,20 @@ class ServerArguments:
             f"--tensor-parallel-size={self.gpus}",
             f"--shutdown-timeout={self.shutdown_timeout}",
             *self.weights.arguments(self.model),
-            *_unless_given(self.arguments, self.model, self.max_num_seqs),
+            *_overridable_flags(self.arguments, self.model, self.max_num_seqs),
             *self.arguments,
         ]
 
 
-def _unless_given(arguments: Sequence[str], model: ModelPreset, max_num_seqs: int) -> list[str]:
+def _overridable_flags(arguments: Sequence[str], model: ModelPreset, max_num_seqs: int) -> list[str]:
     """Flags that we set and a user may override."""
-    given = given_flags(arguments)
+    user_flags = flags_in(arguments)
     flags = []
-    if "--disable-access-log-for-endpoints" not in given:
+    if "--disable-access-log-for-endpoints" not in user_flags:
         flags.append("--disable-access-log-for-endpoints=/health")
-    if model.tool_call_parser is not None and "--tool-call-parser" not in given:
+    if model.tool_call_parser is not None and "--tool-call-parser" not in user_flags:
         flags += [f"--tool-call-parser={model.tool_call_parser}", "--enable-auto-tool-choice"]
-    if "--max-cudagraph-capture-size" not in given:
+    if "--max-cudagraph-capture-size" not in user_flags:
         # vLLM would capture graphs up to 1,024 for this model: time and memory that max_num_seqs never needs.
         flags.append(f"--max-cudagraph-capture-size={2 * max_num_seqs}")
     return flags

@@ -22,7 +22,7 @@ __all__ = [
     "argument_problems",
     "drain_problems",
     "environment_problems",
-    "given_flags",
+    "flags_in",
     "host_path_problems",
     "model_problems",
     "number_problems",
@@ -67,8 +67,8 @@ def staging_problems(staging: WeightStaging | None, weights: Weights) -> Iterato
     if staging is not None and staging.weights != weights:
         yield Problem(
             field="staging",
-            message=f"'{staging.node.path}' fills another place than the server's weights are in",
-            cure="give both the same S3Weights",
+            message=f"'{staging.node.path}' fills a different place from the one that holds the server's weights",
+            cure="pass the same S3Weights to both",
         )
 
 
@@ -91,8 +91,8 @@ def streamer_doubts(model: ModelPreset, weights: Weights) -> Iterator[Problem]:
     if limit < model.weight_bytes:
         yield STREAMER_LIMIT.problem(
             "model.largest_tensor_bytes",
-            f"is not known, so that nobody can tell whether the streamer's {limit:,} bytes hold that tensor",
-            "say it in the ModelPreset",
+            f"is not known, so the streamer's {limit:,} bytes may be too few for that tensor",
+            "set it in the ModelPreset",
         )
 
 
@@ -107,8 +107,8 @@ def model_problems(model: ModelPreset, length: int, image: str, version: str | N
     if version is not None and _parts(version) < _parts(model.min_vllm_version):
         yield Problem(
             field="image",
-            message=f"{shown(image)} has vLLM {version}, {model.name} needs {model.min_vllm_version} or newer",
-            cure="take a newer image",
+            message=f"{shown(image)} has vLLM {version}, but {model.name} needs {model.min_vllm_version} or newer",
+            cure="use a newer image",
         )
 
 
@@ -131,7 +131,10 @@ def host_path_problems(path: str | None, *, restricted: bool) -> Iterator[Proble
     if path is not None and restricted:
         yield Problem(
             field="compile_cache_host_path",
-            message=f"{shown(path)} is a folder of the node: no restricted pod may mount it, nor its user write there",
+            message=(
+                f"{shown(path)} is a folder on the node: a restricted pod may not mount it, and its user may not write "
+                "to it"
+            ),
             cure="pass restricted=False with it",
         )
 
@@ -140,11 +143,13 @@ def argument_problems(arguments: Sequence[str]) -> Iterator[Problem]:
     """Flags that another argument sets, in any spelling."""
     for index, argument in enumerate(arguments):
         for flag in sorted(_flags_of(argument) & _OURS.keys()):
-            told = _OURS[flag]
+            argument_name = _OURS[flag]
             yield Problem(
                 field=f"arguments[{index}]",
-                message=f"{_spelling(argument, flag)} is written by this construct",
-                cure=f"use {told}" if told else "leave it out: the Service and the probes rest on it",
+                message=f"{_spelling(argument, flag)} is set by this construct",
+                cure=f"use {argument_name}"
+                if argument_name
+                else "leave it out: the Service and the probes depend on it",
             )
 
 
@@ -157,16 +162,16 @@ def _flags_of(argument: str) -> set[str]:
     """The flags that some version of vLLM reads an argument as, aliases and abbreviations included."""
     if not is_flag(argument):
         return set()
-    written = written_flag(argument)
-    found = {written.name}
+    flag = written_flag(argument)
+    names = {flag.name}
     for version in vllm_versions():
-        names = written.named(version)
-        if len(names) == 1:
-            found.add(spellings_of(version)[names[0]].flag.name)
-    return found
+        spellings = flag.named(version)
+        if len(spellings) == 1:
+            names.add(spellings_of(version)[spellings[0]].flag.name)
+    return names
 
 
-def given_flags(arguments: Sequence[str]) -> set[str]:
+def flags_in(arguments: Sequence[str]) -> set[str]:
     """The flags among the arguments, by vLLM's full names."""
     return {flag for argument in arguments for flag in _flags_of(argument)}
 
@@ -176,7 +181,7 @@ def environment_problems(environment: Mapping[str, str], weights: Weights) -> It
     if LIMIT_VARIABLE in environment and isinstance(weights, S3Weights):
         yield Problem(
             field=f"environment['{LIMIT_VARIABLE}']",
-            message="is what the weights' memory_limit sets",
+            message="is set by the weights' memory_limit",
             cure=f"use S3Weights(..., memory_limit={shown(environment[LIMIT_VARIABLE])})",
         )
 
@@ -219,8 +224,8 @@ def share_problems(**shares: float) -> list[Problem]:
 
 
 def _is_amount(value: object) -> bool:
-    known = number(value) if isinstance(value, int | str) else None
-    return known is not None and known.is_finite() and known > 0
+    amount = number(value) if isinstance(value, int | str) else None
+    return amount is not None and amount.is_finite() and amount > 0
 
 
 def _parts(version: str) -> tuple[int, ...]:

@@ -1,17 +1,17 @@
 """Copies one commit of a model from the Hugging Face hub into S3: the program of the Job that ``WeightStaging`` makes.
 
-It travels to the cluster as a text and stands alone: Python 3.11 and boto3, which the AWS base image of Lambda for
-Python holds; nothing is installed at start, and no disk is written. The image of a model server would do too, at 9 GB
-on an ordinary node; the one of the AWS CLI has no Python that a program can use, and a shell that resumes and checks
-digests is more to get wrong than this.
+The ConfigMap of the Job holds this file as text, so it needs only Python 3.11 and boto3, both in AWS's Lambda base
+image for Python. It installs nothing and writes no disk. A model server's image would work too, but is a 9 GB pull on
+an ordinary node. The AWS CLI's image has no Python for other programs, and a shell script that resumes and checks
+digests is easier to get wrong.
 
-``copy`` streams one file after another through memory into a multipart upload and hashes it on the way. What does not
-have the hub's size and digest never becomes an object, so an object that carries the digest in its metadata is right
-and is not copied again: a copy that is cut off goes on with the file that it was at. The marker ``.ready.json`` comes
-last. ``check`` tells whether marker and objects are there. The last line says why it failed.
+``copy`` streams one file after another through memory into a multipart upload and hashes it on the way. Only a file
+with the hub's size and digest becomes an object. So an object whose metadata holds the digest is complete and is not
+copied again, and an interrupted copy resumes at the file where it stopped. The marker ``.ready.json`` is written last.
+``check`` reports whether the marker and all objects exist. The last line of the log gives the reason for a failure.
 
-Exit codes: 0 all is there; 1 it may work another time (network, permissions that are not yet in force); 2 it never
-will with these settings; 143 it was told to end.
+Exit codes: 0 everything exists; 1 a retry may succeed (network, permissions not yet in force); 2 no retry can succeed
+with these settings; 143 terminated by SIGTERM.
 
 Environment: ``HF_ENDPOINT`` (a mirror of the hub), ``HF_TOKEN``, ``HTTPS_PROXY``, ``NO_PROXY``, and boto3's own.
 
@@ -48,7 +48,7 @@ __all__ = ["ATTEMPTS", "MARKER", "PART_BYTES", "SettingsError", "SourceFile", "T
 HUB = "https://huggingface.co"
 
 MARKER = ".ready.json"
-"""Name of the object that says the others are all there."""
+"""Name of the object that marks the copy as complete."""
 
 DIGEST = "source-digest"
 """The metadata in which an object keeps the hub's digest."""
@@ -67,9 +67,9 @@ LONGEST_PAUSE_SECONDS = 60
 _BLOCK_BYTES = 1024 * 1024
 _LOGGED_BYTES = 1_000_000_000
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""HTTP answers that may be another one later."""
+"""HTTP status codes that are worth a retry."""
 _NOT_SHOWN = frozenset({401, 403, 404})
-"""What the hub answers where something is missing, private or gated; it does not tell which."""
+"""The hub's status codes for a repository that is missing, private or gated; it does not say which."""
 
 log = logging.getLogger("stage-weights")
 
@@ -79,7 +79,7 @@ class SettingsError(Exception):
 
 
 class TransferError(Exception):
-    """It did not work this time."""
+    """This attempt failed; another may succeed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +100,7 @@ class Hub:
         self._repository = repository
         self._revision = revision
         if not self._endpoint.startswith(("https://", "http://")):
-            raise SettingsError(f"HF_ENDPOINT is no address: {self._endpoint!r}")
+            raise SettingsError(f"HF_ENDPOINT is not a URL: {self._endpoint!r}")
 
     def __str__(self) -> str:
         return f"{self._repository} at {self._revision}"
@@ -123,13 +123,13 @@ class Hub:
             url = following[1] if following else ""
 
     def fetch_file(self, path: str, offset: int) -> Any:
-        """A file's bytes from an offset on."""
+        """A file's bytes, starting at an offset."""
         return self.fetch(
             f"{self._endpoint}/{quote(self._repository)}/resolve/{self._revision}/{quote(path)}", offset=offset
         )
 
     def fetch(self, url: str, *, offset: int = 0) -> Any:
-        """Opens an address, and tries again where that may help."""
+        """Opens a URL, and retries where that may help."""
         fault, pause = "", 0
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -140,23 +140,23 @@ class Hub:
                 response = urlopen(self._request(url, offset), timeout=TIMEOUT_SECONDS)  # noqa: S310 - see __init__
             except HTTPError as error:
                 fault = f"HTTP {error.code}"
-                asked = error.headers.get("Retry-After") or ""
+                retry_after = error.headers.get("Retry-After") or ""
                 error.close()
                 if error.code in _NOT_SHOWN:
                     raise SettingsError(
-                        f"{self}: the hub answers HTTP {error.code} to {url}; check repository and revision, and give "
-                        "HF_TOKEN if the repository is private or asks to accept its terms"
+                        f"{self}: the hub answers HTTP {error.code} to {url}; check repository and revision, and set "
+                        "HF_TOKEN if the repository is private or requires you to accept its terms"
                     ) from None
                 if error.code not in _PASSING:
                     raise TransferError(f"{url}: {fault}") from None
-                if asked.isdecimal():
-                    pause = min(int(asked), LONGEST_PAUSE_SECONDS)
+                if retry_after.isdecimal():
+                    pause = min(int(retry_after), LONGEST_PAUSE_SECONDS)
             except (OSError, HTTPException) as error:
                 fault = str(error) or type(error).__name__
             else:
                 if offset and not (response.headers.get("Content-Range") or "").startswith(f"bytes {offset}-"):
                     response.close()
-                    raise TransferError(f"{url} cannot be read from byte {offset} on")
+                    raise TransferError(f"{url} cannot be read from byte {offset}")
                 return response
         raise TransferError(f"{url}: {fault}, {ATTEMPTS} times")
 
@@ -171,9 +171,9 @@ class Hub:
 
 
 class CheckedStream:
-    """A file of the hub to be read once: goes on where a connection broke, and raises where size or digest is wrong.
+    """A file of the hub, read once: resumes after a broken connection, and raises if the size or digest is wrong.
 
-    boto3 takes it for a stream that cannot seek, and aborts the upload when it raises.
+    boto3 treats it as a stream that cannot seek, and aborts the upload when it raises.
     """
 
     def __init__(self, hub: Hub, file: SourceFile) -> None:
@@ -190,23 +190,23 @@ class CheckedStream:
 
     def read(self, amount: int = -1) -> bytes:
         """As many bytes as asked for, fewer only at the end: S3 takes no small part but the last."""
-        left = self._file.size - self._received
-        wanted = left if amount < 0 else min(amount, left)
+        unread = self._file.size - self._received
+        remaining = unread if amount < 0 else min(amount, unread)
         blocks: list[bytes] = []
-        while wanted:
-            block = self._some(min(wanted, _BLOCK_BYTES))
+        while remaining:
+            block = self._some(min(remaining, _BLOCK_BYTES))
             self._hash.update(block)
             if (self._received + len(block)) // _LOGGED_BYTES > self._received // _LOGGED_BYTES:
                 log.info("%s: %.0f of %.1f GB", self._file.path, self._received / 1e9, self._file.size / 1e9)
             self._received += len(block)
-            wanted -= len(block)
+            remaining -= len(block)
             blocks.append(block)
         if self._received == self._file.size:
             self._judge()
         return b"".join(blocks)
 
     def close(self) -> None:
-        """Gives the connection back."""
+        """Closes the connection."""
         if self._response is not None:
             self._response.close()
             self._response = None
@@ -228,7 +228,7 @@ class CheckedStream:
             where = f"{self._file.path}: {fault} at byte {self._received} of {self._file.size}"
             if self._losses == ATTEMPTS:
                 raise TransferError(f"{where}, {ATTEMPTS} times")
-            log.info("%s; going on from there", where)
+            log.info("%s; resuming from there", where)
             time.sleep(2 ** (self._losses - 1))
 
     def _judge(self) -> None:
@@ -237,14 +237,14 @@ class CheckedStream:
         except (OSError, HTTPException):
             more = b""
         if more:
-            raise TransferError(f"{self._file.path}: has more than the {self._file.size} bytes that the hub tells")
+            raise TransferError(f"{self._file.path}: has more than the {self._file.size} bytes that the hub reports")
         got = self._hash.hexdigest()
         if got != self._expected:
-            raise TransferError(f"{self._file.path}: its digest is {got}, the hub tells {self._expected}")
+            raise TransferError(f"{self._file.path}: its digest is {got}, but the hub reports {self._expected}")
 
 
 class Bucket:
-    """The part of an S3 bucket that one commit of a model lies in."""
+    """The prefix of an S3 bucket that holds one commit of a model."""
 
     def __init__(self, name: str, prefix: str) -> None:
         self._client = boto3.client(
@@ -257,40 +257,40 @@ class Bucket:
         return f"s3://{self._name}/{self._prefix}"
 
     def sizes(self) -> dict[str, int]:
-        """The objects with their bytes."""
+        """The size of each object, in bytes."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=self._prefix)
         listed = (item for page in pages for item in page.get("Contents", ()))
         return {item["Key"].removeprefix(self._prefix): item["Size"] for item in listed}
 
     def marker(self) -> dict[str, Any]:
-        """What the marker says; only to be asked where it is listed."""
+        """The content of the marker, which must exist."""
         body = self._client.get_object(Bucket=self._name, Key=f"{self._prefix}{MARKER}")["Body"].read()
         try:
-            said: dict[str, Any] = json.loads(body)
-            for file in said["files"]:
+            marker: dict[str, Any] = json.loads(body)
+            for file in marker["files"]:
                 SourceFile(**file)
         except (ValueError, KeyError, TypeError):
             raise SettingsError(f"{self}{MARKER} is not a marker of this program; use another prefix") from None
-        return said
+        return marker
 
     def holds(self, file: SourceFile) -> bool:
-        """Whether the object was made of this very file."""
+        """Whether the object is a copy of this file."""
         metadata = self._client.head_object(Bucket=self._name, Key=f"{self._prefix}{file.path}")["Metadata"]
         return bool(metadata.get(DIGEST) == file.digest)
 
     def abort_uploads(self, paths: set[str]) -> None:
-        """Ends uploads that an interrupted run left: their parts cost money and nobody sees them."""
+        """Aborts uploads that an interrupted run left behind: their parts cost money and no listing shows them."""
         pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._name, Prefix=self._prefix)
         for page in pages:
             for upload in page.get("Uploads", ()):
                 if upload["Key"].removeprefix(self._prefix) in paths:
-                    log.info("ending the interrupted upload of %s", upload["Key"])
+                    log.info("aborting the interrupted upload of %s", upload["Key"])
                     self._client.abort_multipart_upload(
                         Bucket=self._name, Key=upload["Key"], UploadId=upload["UploadId"]
                     )
 
     def take(self, file: SourceFile, stream: CheckedStream) -> None:
-        """Makes the object of a file."""
+        """Uploads a file."""
         part = max(PART_BYTES, file.size // 9_000)
         self._client.upload_fileobj(
             stream,
@@ -300,12 +300,12 @@ class Bucket:
             Config=TransferConfig(multipart_threshold=part, multipart_chunksize=part, max_concurrency=4),
         )
 
-    def mark(self, said: dict[str, Any]) -> None:
+    def mark(self, marker: dict[str, Any]) -> None:
         """Writes the marker."""
         self._client.put_object(
             Bucket=self._name,
             Key=f"{self._prefix}{MARKER}",
-            Body=json.dumps(said, indent=1).encode(),
+            Body=json.dumps(marker, indent=1).encode(),
             ContentType="application/json",
         )
 
@@ -319,13 +319,13 @@ def _copy(options: argparse.Namespace) -> None:
         "exclude": options.exclude,
     }
     sizes = bucket.sizes()
-    said = bucket.marker() if MARKER in sizes else None
-    if said is not None:
-        _refuse_other_model(bucket, said, options)
-        if wish.items() <= said.items() and not _lacking(said, sizes):
-            log.info("%s holds %s already: nothing to copy", bucket, hub)
+    marker = bucket.marker() if MARKER in sizes else None
+    if marker is not None:
+        _refuse_other_model(bucket, marker, options)
+        if wish.items() <= marker.items() and not _lacking(marker, sizes):
+            log.info("%s already holds %s: nothing to copy", bucket, hub)
             return
-    files = [file for file in hub.files() if _is_wanted(file.path, options)]
+    files = [file for file in hub.files() if _is_selected(file.path, options)]
     _refuse_mixture(hub, bucket, files, sizes, options)
     missing = [file for file in files if sizes.get(file.path) != file.size or not bucket.holds(file)]
     log.info(
@@ -349,25 +349,25 @@ def _check(options: argparse.Namespace) -> None:
     hint = f"; see 'kubectl logs job/{options.job}'" if options.job else ""
     sizes = bucket.sizes()
     if MARKER not in sizes:
-        raise TransferError(f"{bucket} is not ready: it has no {MARKER}, which comes last{hint}")
-    said = bucket.marker()
-    _refuse_other_model(bucket, said, options)
-    lacking = _lacking(said, sizes)
+        raise TransferError(f"{bucket} is not ready: it has no {MARKER}, which is written last{hint}")
+    marker = bucket.marker()
+    _refuse_other_model(bucket, marker, options)
+    lacking = _lacking(marker, sizes)
     if lacking:
-        raise TransferError(f"{bucket} is not whole: {_some_of(lacking)} missing or of another size{hint}")
+        raise TransferError(f"{bucket} is incomplete: {_some_of(lacking)} missing or of a different size{hint}")
     log.info("%s holds %s at %s", bucket, options.repository, options.revision)
 
 
-def _is_wanted(path: str, options: argparse.Namespace) -> bool:
+def _is_selected(path: str, options: argparse.Namespace) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in options.include) and not any(
         fnmatchcase(path, pattern) for pattern in options.exclude
     )
 
 
-def _refuse_other_model(bucket: Bucket, said: dict[str, Any], options: argparse.Namespace) -> None:
-    if (said.get("repository"), said.get("revision")) != (options.repository, options.revision):
+def _refuse_other_model(bucket: Bucket, marker: dict[str, Any], options: argparse.Namespace) -> None:
+    if (marker.get("repository"), marker.get("revision")) != (options.repository, options.revision):
         raise SettingsError(
-            f"{bucket} holds {said.get('repository')} at {said.get('revision')}, not {options.repository} at "
+            f"{bucket} holds {marker.get('repository')} at {marker.get('revision')}, not {options.repository} at "
             f"{options.revision}; use another prefix"
         )
 
@@ -376,19 +376,19 @@ def _refuse_mixture(
     hub: Hub, bucket: Bucket, files: Sequence[SourceFile], sizes: dict[str, int], options: argparse.Namespace
 ) -> None:
     if not files:
-        raise SettingsError(f"{hub} has no file that is asked for ({', '.join(options.include)})")
+        raise SettingsError(f"{hub} has no file that matches ({', '.join(options.include)})")
     if "*.safetensors" in options.include and not any(file.path.endswith(".safetensors") for file in files):
         raise SettingsError(f"{hub} has no *.safetensors, so a server would find no weights")
-    strangers = {path for path in sizes if _is_wanted(path, options)} - {file.path for file in files} - {MARKER}
+    strangers = {path for path in sizes if _is_selected(path, options)} - {file.path for file in files} - {MARKER}
     if strangers:
         raise SettingsError(
-            f"{bucket} has {_some_of(strangers)}, no part of {hub}, which a server would load too; "
-            "use another prefix, or delete that"
+            f"{bucket} has {_some_of(strangers)}, which {hub} does not have and a server would load too; "
+            "use another prefix, or delete it"
         )
 
 
-def _lacking(said: dict[str, Any], sizes: dict[str, int]) -> set[str]:
-    return {file["path"] for file in said["files"] if sizes.get(file["path"]) != file["size"]}
+def _lacking(marker: dict[str, Any], sizes: dict[str, int]) -> set[str]:
+    return {file["path"] for file in marker["files"] if sizes.get(file["path"]) != file["size"]}
 
 
 def _some_of(paths: set[str]) -> str:
@@ -397,35 +397,35 @@ def _some_of(paths: set[str]) -> str:
 
 
 def _copy_all(hub: Hub, bucket: Bucket, files: Sequence[SourceFile]) -> None:
-    """Copies one file after another, so that a run that is cut off leaves all but one of those it began whole."""
+    """Copies one file after another, so that an interrupted run leaves at most one file incomplete."""
     failures: list[TransferError] = []
-    # The smallest first: what is wrong with the settings shows at once.
+    # The smallest first: a mistake in the settings shows at once.
     for number, file in enumerate(sorted(files, key=lambda file: (file.size, file.path)), 1):
         _under_way[:] = [f"copying file {number} of {len(files)}, {file.path}"]
         try:
             _copy_one(hub, bucket, file)
         except (SettingsError, TransferError, BotoCoreError, ClientError) as error:
-            told = _in_words(error, bucket)
-            log.error("%s", told)
-            if isinstance(told, SettingsError):
-                raise told from None
-            failures.append(told)
+            failure = _in_words(error, bucket)
+            log.error("%s", failure)
+            if isinstance(failure, SettingsError):
+                raise failure from None
+            failures.append(failure)
     if failures:
         raise TransferError(
             f"{len(failures)} of {len(files)} files failed, the last of them: {failures[-1]}; the next run copies "
-            "what is not there"
+            "the missing files"
         )
 
 
 _under_way: list[str] = []
-"""What a run that is told to end was at."""
+"""What the run is doing, for the message on SIGTERM."""
 
 
 def _end(*_: object) -> None:
-    """Says in the last line what was under way, and that nothing is lost."""
-    told = f"error: told to end while {_under_way[0] if _under_way else 'beginning'}; files copied whole stay, and the "
+    """Writes what was under way as the last line, and that nothing is lost."""
+    notice = f"error: terminated while {_under_way[0] if _under_way else 'starting'}; complete files stay, and the "
     # Past the log, whose lock may be held.
-    os.write(1, f"{told}next run goes on there\n".encode())
+    os.write(1, f"{notice}next run resumes there\n".encode())
     os._exit(143)
 
 
@@ -446,18 +446,18 @@ def _in_words(error: Exception, bucket: Bucket | str) -> SettingsError | Transfe
         return error
     if isinstance(error, NoCredentialsError):
         return TransferError(
-            "there are no AWS credentials; give the pod's service account an EKS Pod Identity association, and start "
-            "the pod after it"
+            "there are no AWS credentials; create an EKS Pod Identity association for the pod's service account, and "
+            "start the pod after it"
         )
     if isinstance(error, ClientError):
         code, operation = error.response.get("Error", {}).get("Code", ""), error.operation_name
         if code == "NoSuchBucket":
-            return SettingsError(f"{bucket}: there is no such bucket")
+            return SettingsError(f"{bucket}: the bucket does not exist")
         if code in {"AccessDenied", "403"}:
             return TransferError(
-                f"{bucket}: the pod's role may not {operation}; it needs s3:ListBucket and s3:GetObject, to copy "
-                "s3:ListBucketMultipartUploads, s3:PutObject and s3:AbortMultipartUpload, and the use of the bucket's "
-                "KMS key"
+                f"{bucket}: the pod's role may not {operation}; it needs s3:ListBucket and s3:GetObject, for copying "
+                "also s3:ListBucketMultipartUploads, s3:PutObject and s3:AbortMultipartUpload, and the use of the "
+                "bucket's KMS key"
             )
     return TransferError(f"{bucket}: {error}")
 
@@ -465,15 +465,15 @@ def _in_words(error: Exception, bucket: Bucket | str) -> SettingsError | Transfe
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="stage-weights", description=(__doc__ or "").partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    copy = commands.add_parser("copy", help="copy what is not there yet")
-    check = commands.add_parser("check", help="tell whether all is there")
+    copy = commands.add_parser("copy", help="copy the missing files")
+    check = commands.add_parser("check", help="check that everything exists")
     for command in (copy, check):
         command.add_argument("--repository", required=True, help="owner/name on the hub")
         command.add_argument("--revision", required=True, help="the commit, 40 hexadecimal digits")
         command.add_argument("--bucket", required=True)
         command.add_argument("--prefix", required=True, help="where in the bucket, without a slash at either end")
     copy.add_argument("--include", action="append", required=True, help="a pattern of paths; may be repeated")
-    copy.add_argument("--exclude", action="append", default=[], help="as include, and stronger")
+    copy.add_argument("--exclude", action="append", default=[], help="like --include, and overrides it")
     check.add_argument("--job", default="", help="name of the Job that copies, for the message")
     return parser
 
@@ -486,20 +486,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if re.fullmatch(r"[0-9a-f]{40}", options.revision) is None:
             raise SettingsError(
-                f"{options.revision!r} is no commit but a branch or tag, whose files change; give 40 hexadecimal digits"
+                f"{options.revision!r} is not a commit but a branch or tag, whose files change; pass 40 hexadecimal "
+                "digits"
             )
         if options.command == "copy":
             _copy(options)
         else:
             _check(options)
     except (SettingsError, TransferError, BotoCoreError, ClientError) as error:
-        told = _in_words(error, f"s3://{options.bucket}/{options.prefix}/")
-        log.error("error: %s", told)
-        return 2 if isinstance(told, SettingsError) else 1
+        failure = _in_words(error, f"s3://{options.bucket}/{options.prefix}/")
+        log.error("error: %s", failure)
+        return 2 if isinstance(failure, SettingsError) else 1
     return 0
 
 
 if __name__ == "__main__":
-    # As a container's first process Python would ignore SIGTERM, and threads would keep it from ending.
+    # Python as a container's first process ignores SIGTERM, and threads would keep it alive.
     signal.signal(signal.SIGTERM, _end)
     sys.exit(main())

@@ -67,21 +67,23 @@ def check_arguments(arguments: Sequence[str], *, version: str | None = None) -> 
     Source: the vllm packages of PyPI, read by ``tools/vllm.py``.
     """
     if isinstance(arguments, str):
-        return [VLLM_ARGUMENT.problem("arguments", "must be a list of texts, got one text", "split it up")]
+        return [VLLM_ARGUMENT.problem("arguments", "must be a list of strings, got one string", "split it up")]
     if wrong := [(at, each) for at, each in enumerate(arguments) if not isinstance(each, str)]:
         return [VLLM_ARGUMENT.problem(f"arguments[{at}]", f"must be text, got {shown(each)}") for at, each in wrong]
-    known = vllm_versions()
-    wanted = None if version is None else _minor(version)
-    upper = next((each for each in known if wanted and _minor(each) >= wanted), known[-1])
-    lower = next((each for each in reversed(known) if wanted and _minor(each) <= wanted), known[0])
-    outside = wanted is not None and not _minor(known[0]) <= wanted <= _minor(known[-1])
-    found = _judged(arguments, upper)
-    others = {each: _judged(arguments, each) for each in (known[:-1] if wanted is None else (lower,)) if each != upper}
-    doubt = f"nothing is known of {version}" if wanted else "give the image's version to know"
+    versions = vllm_versions()
+    minor = None if version is None else _minor(version)
+    upper = next((each for each in versions if minor and _minor(each) >= minor), versions[-1])
+    lower = next((each for each in reversed(versions) if minor and _minor(each) <= minor), versions[0])
+    outside = minor is not None and not _minor(versions[0]) <= minor <= _minor(versions[-1])
+    findings = _judged(arguments, upper)
+    others = {
+        each: _judged(arguments, each) for each in (versions[:-1] if minor is None else (lower,)) if each != upper
+    }
+    doubt = f"vLLM {version} is not known here" if minor else "pass the image's version for a definite answer"
 
     errors: list[Problem] = []
     warnings: list[Problem] = []
-    for each in found:
+    for each in findings:
         takers = [other for other, theirs in others.items() if each.key not in {one.key for one in theirs}]
         if each.problem.severity == "warning":
             warnings.append(each.problem)
@@ -91,8 +93,8 @@ def check_arguments(arguments: Sequence[str], *, version: str | None = None) -> 
             warnings.append(_doubted(each.problem, f"vLLM {takers[-1]} takes it; {doubt}"))
         else:
             errors.append(each.problem)
-    if wanted is not None:
-        keys = {each.key for each in found}
+    if minor is not None:
+        keys = {each.key for each in findings}
         late = [
             each
             for theirs in others.values()
@@ -111,7 +113,7 @@ def _minor(version: str) -> tuple[int, int]:
     match = _VERSION.fullmatch(version)
     if match is None:
         raise AutoModeError.of(
-            "", field="version", message=f"{shown(version)} is no version of vLLM", cure="write it as '0.27.1'"
+            "", field="version", message=f"{shown(version)} is not a version of vLLM", cure="write it as '0.27.1'"
         )
     return int(match[1]), int(match[2])
 
@@ -136,7 +138,7 @@ class _Reading:
     version: str
     arguments: list[str]
     at: int = 0
-    given: dict[str, list[str]] = field(default_factory=dict)
+    values: dict[str, list[str]] = field(default_factory=dict)
     on: dict[str, bool] = field(default_factory=dict)
 
     def findings(self) -> Iterator[_Finding]:
@@ -149,8 +151,8 @@ class _Reading:
                 yield from self.flag(text)
             elif not is_token(text):
                 cure = "values follow their flag, and flags that turn something on take none"
-                yield _found("stray", text, f"{shown(text)} belongs to no flag", cure)
-        for name, values in self.given.items():
+                yield _finding("stray", text, f"{shown(text)} does not belong to a flag", cure)
+        for name, values in self.values.items():
             yield from self.names(flags_of(self.version)[name], values)
         yield from self.together()
 
@@ -159,12 +161,12 @@ class _Reading:
         name, value = written.name, written.value
         names = written.named(self.version)
         if len(names) != 1:
-            yield self.unknown(name)
+            yield self.unknown_flag(name)
             self.take("+" if value is None else 0)
             return
         if names[0] != name:
-            cure = "write it in full: a newer version may have two that begin so"
-            yield _found("short", name, f"'{name}' is short for '{names[0]}'", cure, warning=True)
+            cure = "write it in full: a newer version may have two flags that begin like this"
+            yield _finding("short", name, f"'{name}' is short for '{names[0]}'", cure, warning=True)
         spelling = spellings_of(self.version)[names[0]]
         flag = spelling.flag
         if written.keys:
@@ -173,17 +175,17 @@ class _Reading:
         yield from self.judged_before(flag, name)
         self.on[flag.name] = spelling.on
         if flag.kind in ("switch", "bool"):
-            self.given.setdefault(flag.name, [])
+            self.values.setdefault(flag.name, [])
             if value is not None:
                 off = f"'--no-{flag.name[2:]}'" if flag.kind == "bool" else "leave it out"
                 cure = f"write '{flag.name}' or {off}"
-                yield _found("valued", flag.name, f"'{name}' takes no value, got {shown(value)}", cure)
+                yield _finding("valued", flag.name, f"'{name}' takes no value, got {shown(value)}", cure)
             return
         values = [value] if value is not None else self.take(flag.values)
-        self.given[flag.name] = values
-        wanted = flag.values if isinstance(flag.values, int) else 1 if flag.values == "+" else 0
-        if len(values) < wanted:
-            yield _found("bare", flag.name, f"'{name}' needs {'a value' if wanted == 1 else f'{wanted} values'}")
+        self.values[flag.name] = values
+        least = flag.values if isinstance(flag.values, int) else 1 if flag.values == "+" else 0
+        if len(values) < least:
+            yield _finding("bare", flag.name, f"'{name}' needs {'a value' if least == 1 else f'{least} values'}")
         for each in values:
             yield from _value_findings(flag, name, each)
 
@@ -197,76 +199,76 @@ class _Reading:
 
     def dotted(self, flag: VllmFlag, name: str, written: WrittenFlag) -> Iterator[_Finding]:
         """``--flag.key value``: vLLM takes the next argument as the value, whatever it looks like."""
-        self.given.setdefault(flag.name, [])
-        told = ".".join((name, *written.keys))
+        self.values.setdefault(flag.name, [])
+        spelling = ".".join((name, *written.keys))
         if flag.kind not in ("json", "json-or-text", "object"):
-            yield _found("dotted", flag.name, f"'{told}': '{flag.name}' takes no keys", f"write '{flag.name}'")
+            yield _finding("dotted", flag.name, f"'{spelling}': '{flag.name}' takes no keys", f"write '{flag.name}'")
         yield from _key_findings(flag, name, [written.keys[0].removesuffix("+")])
         if written.value is not None:
             return
         if self.at == len(self.arguments):
-            yield _found("bare", told, f"'{told}' needs a value")
+            yield _finding("bare", spelling, f"'{spelling}' needs a value")
         self.at += 1
 
-    def unknown(self, name: str) -> _Finding:
+    def unknown_flag(self, name: str) -> _Finding:
         versions = [each for each in vllm_versions() if name in spellings_of(each)]
         position = vllm_versions().index(self.version)
         later = [each for each in versions if vllm_versions().index(each) > position]
         if later:
-            message = f"'{name}' is not in vLLM {self.version}; the first known to take it is {later[0]}"
+            message = f"'{name}' is not in vLLM {self.version}; the first known version with it is {later[0]}"
             cure = f"leave it out, or use an image with vLLM {later[0]} or newer"
-            return _found("unknown", name, message, cure, dated=True)
+            return _finding("unknown", name, message, cure, dated=True)
         if versions:
-            message = f"'{name}' is no longer in vLLM {self.version}; the last known to take it is {versions[-1]}"
-            return _found("unknown", name, message, "leave it out", dated=True)
-        message = f"{shown(name)} is no flag of vLLM {self.version}"
-        return _found("unknown", name, message, _near(name, spellings_of(self.version)), dated=True)
+            message = f"'{name}' is no longer in vLLM {self.version}; the last known version with it is {versions[-1]}"
+            return _finding("unknown", name, message, "leave it out", dated=True)
+        message = f"{shown(name)} is not a flag of vLLM {self.version}"
+        return _finding("unknown", name, message, _near(name, spellings_of(self.version)), dated=True)
 
     def judged_before(self, flag: VllmFlag, name: str) -> Iterator[_Finding]:
         """Problems that a valid value does not fix."""
         if flag.name in self.on and not flag.repeats:
-            yield _found("twice", flag.name, f"'{flag.name}' is given twice", "vLLM takes the last", warning=True)
+            yield _finding("twice", flag.name, f"'{flag.name}' is given twice", "vLLM takes the last", warning=True)
         if flag.name == "--model":
             message = f"'{name}' is deprecated for 'vllm serve'"
-            yield _found("old", flag.name, message, "give the model first", warning=True)
+            yield _finding("old", flag.name, message, "give the model first", warning=True)
         if flag.removal is not None:
-            end = f", which names {flag.removal} for its end" if flag.removal else ""
+            end = f", which announces its removal in {flag.removal}" if flag.removal else ""
             message = f"'{name}' is deprecated in vLLM {self.version}{end}"
-            yield _found("old", flag.name, message, "leave it out", warning=True)
+            yield _finding("old", flag.name, message, "leave it out", warning=True)
 
     def names(self, flag: VllmFlag, values: Iterable[str]) -> Iterator[_Finding]:
         """Names that vLLM looks up after parsing."""
-        if not flag.names or _PLUGINS.get(flag.name, "") in self.given:
+        if not flag.names or _PLUGINS.get(flag.name, "") in self.values:
             return
         names = {_folded(flag, each) for each in flag.names}
         for value in values:
             unset = is_token(value) or not value or (value.lower() == "none" and (flag.nullable or "none" in names))
             if not unset and _folded(flag, value) not in names:
-                message = f"'{flag.name}' knows no {shown(value)} in vLLM {self.version}"
-                yield _found("name", f"{flag.name} {value}", message, _near(value, flag.names), dated=True)
+                message = f"'{flag.name}' does not take {shown(value)} in vLLM {self.version}"
+                yield _finding("name", f"{flag.name} {value}", message, _near(value, flag.names), dated=True)
 
     def together(self) -> Iterator[_Finding]:
         """Combinations that vLLM rejects although each flag is valid; a ``--config`` file may hold the missing one."""
-        if "--config" in self.given:
+        if "--config" in self.values:
             return
         for name, (other, cure) in _NEEDS.items():
             if self.on.get(name) and not self.on.get(other):
-                yield _found("alone", name, f"'{name}' needs '{other}'", cure)
+                yield _finding("alone", name, f"'{name}' needs '{other}'", cure)
         if self.on.get("--enable-per-request-metrics") and self.on.get("--disable-log-stats"):
-            message = "'--enable-per-request-metrics' does not go with '--disable-log-stats'"
-            yield _found("together", "--disable-log-stats", message, "leave one out")
+            message = "'--enable-per-request-metrics' cannot be combined with '--disable-log-stats'"
+            yield _finding("together", "--disable-log-stats", message, "leave one out")
 
 
-def _found(
+def _finding(
     what: str, name: str, message: str, cure: str = "", *, dated: bool = False, warning: bool = False
 ) -> _Finding:
     problem = VLLM_ARGUMENT.problem("arguments", message, cure, severity="warning" if warning else "error")
     return _Finding(key=(what, name), problem=problem, dated=dated)
 
 
-def _near(name: str, known: Iterable[str]) -> str:
+def _near(name: str, choices: Iterable[str]) -> str:
     """The nearest known name, or all if there are few; a number has no near name."""
-    names = {each.casefold(): each for each in known}
+    names = {each.casefold(): each for each in choices}
     near = [] if name.isdecimal() else difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.6)
     if near:
         return f"did you mean '{names[near[0]]}'?"
@@ -285,21 +287,21 @@ def _value_findings(flag: VllmFlag, name: str, value: str) -> Iterator[_Finding]
         return
     if not _is_of_kind(flag, value):
         message = f"'{name}' takes {_KINDS[flag.kind]}, got {shown(value)}"
-        yield _found("kind", f"{flag.name} {value}", message, _size_cure(flag, value))
+        yield _finding("kind", f"{flag.name} {value}", message, _size_cure(flag, value))
     elif flag.kind == "object":
         yield from _key_findings(flag, name, _document(value))
     elif flag.choices:
-        given = _folded(flag, int(value) if flag.kind == "int" else value)
-        if given not in {_folded(flag, each) for each in flag.choices}:
+        folded = _folded(flag, int(value) if flag.kind == "int" else value)
+        if folded not in {_folded(flag, each) for each in flag.choices}:
             cure = _near(value, [str(each) for each in flag.choices])
-            yield _found("name", f"{flag.name} {value}", f"'{name}' does not take {shown(value)}", cure, dated=True)
+            yield _finding("name", f"{flag.name} {value}", f"'{name}' does not take {shown(value)}", cure, dated=True)
 
 
 def _key_findings(flag: VllmFlag, name: str, keys: Iterable[str]) -> Iterator[_Finding]:
     for key in keys:
         if flag.keys and key not in flag.keys and not is_token(key):
             message = f"'{name}' has no key {shown(key)}"
-            yield _found("key", f"{flag.name} {key}", message, _near(key, flag.keys), dated=True)
+            yield _finding("key", f"{flag.name} {key}", message, _near(key, flag.keys), dated=True)
 
 
 def _document(value: str) -> Any:
@@ -310,7 +312,7 @@ def _document(value: str) -> Any:
 def _size_cure(flag: VllmFlag, value: str) -> str:
     """Decimals are allowed with lower-case suffixes only."""
     if flag.kind.startswith("size") and _SIZE.fullmatch(value.lower()):
-        return f"a fraction goes with small letters only: '{value.lower()}'"
+        return f"a fraction needs a lower-case suffix: '{value.lower()}'"
     return ""
 
 

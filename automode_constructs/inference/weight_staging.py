@@ -188,8 +188,8 @@ class WeightStaging(Construct):
         if deadline > LONGEST_AWAITED_SECONDS:
             problem = STAGING_DEADLINE.problem(
                 "deadline",
-                f"the Job may take {deadline} s, a deployment by CloudFormation fails after 840 s and never tells why",
-                f"set it to {LONGEST_AWAITED_SECONDS} or less, and deploy again where a copy takes longer: it goes on",
+                f"the Job may take {deadline} s, but a CloudFormation deployment fails after 840 s without the reason",
+                f"set it to {LONGEST_AWAITED_SECONDS} or less, and deploy again if a copy takes longer: it resumes",
             )
             note_warning(self.job, problem.rule, str(problem))
 
@@ -208,11 +208,11 @@ class WeightStaging(Construct):
         Raises:
             AutoModeError: for a value that is not an image with tag or digest.
         """
-        made = self._container("weights-ready", "check", f"--job={self.name}")
+        container = self._container("weights-ready", "check", f"--job={self.name}")
         if image is not None:
-            made["image"] = ImageReference.of(self.node.path, image).text
-        made["resources"] = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}
-        return made
+            container["image"] = ImageReference.of(self.node.path, image).text
+        container["resources"] = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}
+        return container
 
     def volume(self) -> dict[str, Any]:
         """The volume with the program that ``init_container()`` runs."""
@@ -296,13 +296,13 @@ def _model_problems(model: ModelPreset) -> Iterator[Problem]:
     if _REPOSITORY.fullmatch(model.repository) is None:
         yield Problem(
             field="model.repository",
-            message=f"{shown(model.repository)} is no repository of the hub",
+            message=f"{shown(model.repository)} is not a repository of the hub",
             cure="write 'owner/name'",
         )
     if _COMMIT.fullmatch(model.revision) is None:
         yield Problem(
             field="model.revision",
-            message=f"{shown(model.revision)} is no commit, and a branch's files change",
+            message=f"{shown(model.revision)} is not a commit, and a branch's files change",
             cure="write the commit's 40 hexadecimal digits",
         )
     if not model.files:
@@ -311,24 +311,24 @@ def _model_problems(model: ModelPreset) -> Iterator[Problem]:
 
 def _endpoint_problems(endpoint: str | None) -> Iterator[Problem]:
     if endpoint is not None and not is_token(endpoint) and not endpoint.startswith(("https://", "http://")):
-        yield Problem(field="hub_endpoint", message=f"{shown(endpoint)} is no address", cure="begin it with 'https://'")
+        yield Problem(field="hub_endpoint", message=f"{shown(endpoint)} is not a URL", cure="begin it with 'https://'")
 
 
 def _environment_problems(environment: Mapping[str, str]) -> Iterator[Problem]:
     for name in environment:
         field = f"environment[{shown(name)}]"
         if name in _OURS:
-            yield Problem(field=field, message=f"is what '{_OURS[name]}' sets", cure=f"use '{_OURS[name]}'")
+            yield Problem(field=field, message=f"is set by '{_OURS[name]}'", cure=f"use '{_OURS[name]}'")
         elif _VARIABLE.fullmatch(name) is None:
             yield Problem(
-                field=field, message="is no name of a variable", cure="use letters, digits and '_', no digit first"
+                field=field, message="is not the name of a variable", cure="use letters, digits and '_', no digit first"
             )
 
 
 def _quantity_problems(**quantities: int | str) -> Iterator[Problem]:
     for field, value in quantities.items():
-        known = number(value) if isinstance(value, int | str) else None
-        if known is None or known <= 0:
+        amount = number(value) if isinstance(value, int | str) else None
+        if amount is None or amount <= 0:
             yield Problem(
                 field=field, message=f"{shown(value)} is not a quantity above 0", cure="write it as 1, '500m' or '1Gi'"
             )

@@ -92,14 +92,14 @@ class S3Weights:
             raise AutoModeError.of(
                 where,
                 field="weights.bucket",
-                message=f"{shown(self.bucket)} is no name of an S3 bucket",
+                message=f"{shown(self.bucket)} is not the name of an S3 bucket",
                 cure="name the bucket that the weights are in, without 's3://'",
             )
         if not is_token(self.prefix) and _PREFIX.fullmatch(self.prefix) is None:
             raise AutoModeError.of(
                 where,
                 field="weights.prefix",
-                message=f"{shown(self.prefix)} is no prefix of S3 objects",
+                message=f"{shown(self.prefix)} is not a prefix of S3 objects",
                 cure="write it without a slash at either end, such as 'gpt-oss-20b/<revision>'",
             )
         limit = self.memory_limit
@@ -107,7 +107,7 @@ class S3Weights:
             raise AutoModeError.of(
                 where,
                 field="weights.memory_limit",
-                message=f"{shown(limit)} is no number of bytes",
+                message=f"{shown(limit)} is not a number of bytes",
                 cure="write 4294967296, or '4Gi'",
             )
 
@@ -161,8 +161,8 @@ class ImageWeights:
             raise AutoModeError.of(
                 where,
                 field="weights.path",
-                message=f"{shown(self.path)} is no folder in the image",
-                cure="write it from the root: '/models/gpt-oss-20b'",
+                message=f"{shown(self.path)} is not an absolute path in the image",
+                cure="begin it with '/': '/models/gpt-oss-20b'",
             )
 
     def model(self, preset: ModelPreset) -> str:  # noqa: ARG002
@@ -204,13 +204,13 @@ class HubWeights:
                 where,
                 field="weights",
                 message="repository and revision belong together",
-                cure="give both, or neither for the model's own",
+                cure="pass both, or neither to use the model's own",
             )
         if self.revision is not None and _COMMIT.fullmatch(self.revision) is None:
             raise AutoModeError.of(
                 where,
                 field="weights.revision",
-                message=f"{shown(self.revision)} is no commit, so that every pod may load another model",
+                message=f"{shown(self.revision)} is not a commit, so each pod may load a different model",
                 cure="write the commit's 40 hexadecimal digits",
             )
 
@@ -236,8 +236,8 @@ def _bytes(quantity: object) -> int | None:
     """A quantity in whole bytes; ``None`` if it is invalid, or more than a server can have."""
     if not isinstance(quantity, int | str):
         return None
-    known = number(quantity)
-    return int(known) if known is not None and known.is_finite() and 1 <= known < 2**63 else None
+    amount = number(quantity)
+    return int(amount) if amount is not None and amount.is_finite() and 1 <= amount < 2**63 else None
 
 
 Weights = S3Weights | ImageWeights | HubWeights

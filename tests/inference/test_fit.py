@@ -73,7 +73,7 @@ def test_a_replica_needs_room_beside_the_system() -> None:
 def test_a_gpu_too_old_and_too_small_is_refused_with_the_arithmetic() -> None:
     assert told(pool(labels.INSTANCE_CATEGORY.is_in("g"), labels.ARCH.is_in("amd64"))) == [
         f"node_pool: pool 'gpu' admits g4dn's T4: {NEED}; g4dn's T4 has 15.0 GiB, of which vLLM takes 0.92 = 13.8 GiB "
-        "and has compute capability 7.5 < 8.0; require labels.INSTANCE_FAMILY.is_not_in('g4dn') of the pool"
+        "and has compute capability 7.5 < 8.0; require labels.INSTANCE_FAMILY.is_not_in('g4dn') in the pool"
     ]
 
 
@@ -82,7 +82,7 @@ def test_a_gpu_too_small_for_the_longest_request_is_refused_with_the_longest_tha
     assert said == (
         "node_pool: pool 'gpu' admits g6's L4: openai/gpt-oss-20b needs 18.7 GiB (weights 13.7, overhead 2.0, KV cache "
         "of one request of 131,072 tokens 3.0); g6's L4 has 22.0 GiB, of which vLLM takes 0.8 = 17.6 GiB; require "
-        "labels.INSTANCE_FAMILY.is_not_in('g6') of the pool, or lower max_model_len to 81,920 or less"
+        "labels.INSTANCE_FAMILY.is_not_in('g6') in the pool, or lower max_model_len to 81,920 or less"
     )
     assert told(pool(labels.INSTANCE_FAMILY.is_in("g6")), max_model_len=81_920, gpu_memory_utilization=0.8) == []
     assert told(pool(labels.INSTANCE_FAMILY.is_in("g6")), max_model_len=83_968, gpu_memory_utilization=0.8) != []
@@ -97,7 +97,7 @@ def test_gpus_that_share_the_model_need_less_each() -> None:
 def test_an_8_bit_kv_cache_is_refused_where_the_kernels_lack_it() -> None:
     assert told(pool(*TALK), fp8_kv_cache=True) == [
         "kv_cache_dtype: pool 'gpu' admits g5's A10G with compute capability 8.6: an fp8 KV cache needs 8.9; "
-        "leave it at 'auto', or require labels.INSTANCE_FAMILY.is_not_in('g5') of the pool"
+        "leave it at 'auto', or require labels.INSTANCE_FAMILY.is_not_in('g5') in the pool"
     ]
     assert told(pool(labels.INSTANCE_FAMILY.is_in("g6", "g6e")), fp8_kv_cache=True) == []
 
@@ -105,7 +105,7 @@ def test_an_8_bit_kv_cache_is_refused_where_the_kernels_lack_it() -> None:
 def test_requests_that_no_type_has_are_refused() -> None:
     small = pool(labels.INSTANCE_TYPE.is_in("g6.xlarge", "g6e.xlarge"))
     assert told(small, cpu=6, memory="29Gi") == [
-        "cpu and memory: a replica requests 6 CPU and 29Gi, but of g6.xlarge, g6e.xlarge in pool 'gpu' none has that "
+        "cpu and memory: a replica requests 6 CPU and 29Gi, but none of g6.xlarge, g6e.xlarge in pool 'gpu' has that "
         "much: g6e.xlarge leaves pods 3,920m and 29,317Mi; request less, or admit larger types"
     ]
     assert told(small, memory="28Gi") == []
@@ -114,8 +114,8 @@ def test_requests_that_no_type_has_are_refused() -> None:
 def test_the_wrong_architecture_is_refused() -> None:
     arm = pool(labels.INSTANCE_FAMILY.is_in("g5g"), labels.INSTANCE_SIZE.is_in("xlarge", "2xlarge"))
     assert told(arm) == [
-        "node_pool: pool 'gpu' admits arm64 nodes only (g5g.xlarge, g5g.2xlarge), the image is for amd64; "
-        "require labels.ARCH.is_in('amd64') of the pool, or pass architecture='arm64'"
+        "node_pool: pool 'gpu' admits arm64 nodes only (g5g.xlarge, g5g.2xlarge), but the image is for amd64; "
+        "require labels.ARCH.is_in('amd64') in the pool, or pass architecture='arm64'"
     ]
 
 
@@ -124,7 +124,7 @@ def test_the_wrong_architecture_is_refused() -> None:
 )
 def test_more_gpus_than_any_type_has_are_refused(category: str, gpus: int, most: int) -> None:
     assert told(pool(labels.INSTANCE_CATEGORY.is_in(category), labels.ARCH.is_in("amd64")), gpus=gpus) == [
-        f"gpus: a replica needs {gpus} NVIDIA GPU, no type that pool 'gpu' admits has more than {most}; "
+        f"gpus: a replica needs {gpus} NVIDIA GPU, but no type that pool 'gpu' admits has more than {most}; "
         "admit larger types, or ask for fewer GPUs"
     ]
 
@@ -147,7 +147,7 @@ def test_a_missing_toleration_is_refused() -> None:
 def test_more_replicas_than_the_pools_gpu_limit_are_refused() -> None:
     limited = pool(*TALK, limits={"nvidia.com/gpu": "4"})
     assert told(limited, replicas=5) == [
-        "replicas: 5 replicas of 1 GPU need 5, pool 'gpu' is limited to 4; "
+        "replicas: 5 replicas of 1 GPU need 5, but pool 'gpu' is limited to 4; "
         "raise the pool's limits['nvidia.com/gpu'], or ask for fewer replicas"
     ]
     assert told(limited, replicas=4) == []
@@ -178,7 +178,7 @@ def test_a_buffer_that_does_not_fit_the_container_is_refused() -> None:
     host = GPT_OSS_20B.host_memory()
     assert str(host) == "18.8 GiB (the streamer's buffer 12.8, vLLM about 6)"
     assert told(pool(*TALK), host_memory=host, memory_limit="12Gi") == [
-        "memory: loading openai/gpt-oss-20b takes 18.8 GiB (the streamer's buffer 12.8, vLLM about 6), and the "
+        "memory: loading openai/gpt-oss-20b takes 18.8 GiB (the streamer's buffer 12.8, vLLM about 6), but the "
         "container may use 12Gi; set memory to 19Gi, or the weights' memory_limit to 6442450944"
     ]
     limited = GPT_OSS_20B.host_memory(memory_limit=4 * 1024**3)

@@ -40,19 +40,19 @@ def test_a_registry_may_be_known_only_after_deployment() -> None:
     [
         (
             REPOSITORY,
-            f"image: '{REPOSITORY}' has neither tag nor digest, so that every node may run another image; "
+            f"image: '{REPOSITORY}' has neither tag nor digest, so each node may run a different image; "
             "add ':<tag>', or better '@sha256:<digest>'",
         ),
         (
             f"{REPOSITORY}:latest",
-            f"image: '{REPOSITORY}:latest' moves: a new node may run another image than the old one; "
+            f"image: '{REPOSITORY}:latest' moves: a new node may run a different image from the old one; "
             "name a version, or better '@sha256:<digest>'",
         ),
-        ("https://x/y:1", "image: 'https://x/y:1' is no image reference; write <registry>/<repository>:<tag>"),
-        ("Nginx:1", "image: 'Nginx:1' is no image reference; write <registry>/<repository>:<tag>"),
+        ("https://x/y:1", "image: 'https://x/y:1' is not an image reference; write <registry>/<repository>:<tag>"),
+        ("Nginx:1", "image: 'Nginx:1' is not an image reference; write <registry>/<repository>:<tag>"),
         (
             f"nginx@{DIGEST[:-1]}",
-            f"image: 'nginx@{DIGEST[:-1]}' is no image reference; write <registry>/<repository>:<tag>",
+            f"image: 'nginx@{DIGEST[:-1]}' is not an image reference; write <registry>/<repository>:<tag>",
         ),
         ("", "image: needs the name of a container image, got ''"),
     ],

@@ -133,7 +133,7 @@ class TestCommand:
 
     def test_a_flag_that_vllm_does_not_have_is_refused(self) -> None:
         assert refusal(lambda: server(arguments=["--max-modle-len=5"])) == (
-            "models/gpt-oss-20b: arguments: '--max-modle-len' is no flag of vLLM 0.33.0; "
+            "models/gpt-oss-20b: arguments: '--max-modle-len' is not a flag of vLLM 0.33.0; "
             "did you mean '--max-model-len'?"
         )
 
@@ -145,30 +145,30 @@ class TestCommand:
     def test_what_has_an_argument_is_not_taken_as_a_flag(self) -> None:
         assert refusal(lambda: server(arguments=["--max_model_len=5", "--port=1"])) == (
             "models/gpt-oss-20b: 2 problems\n"
-            "  arguments[0]: '--max-model-len' is written by this construct; use max_model_len\n"
-            "  arguments[1]: '--port' is written by this construct; leave it out: the Service and the probes rest on it"
+            "  arguments[0]: '--max-model-len' is set by this construct; use max_model_len\n"
+            "  arguments[1]: '--port' is set by this construct; leave it out: the Service and the probes depend on it"
         )
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["-tp", "2"], "'-tp', which is '--tensor-parallel-size', is written by this construct; use gpus"),
-            (["-tp=2"], "'-tp', which is '--tensor-parallel-size', is written by this construct; use gpus"),
-            (["-t", "2"], "'-t', which is '--tensor-parallel-size', is written by this construct; use gpus"),
-            (["--tensor_parallel_size=2"], "'--tensor-parallel-size' is written by this construct; use gpus"),
-            (["--tensor-par=2"], "'--tensor-par', which is '--tensor-parallel-size', is written by this"),
-            (["-pp", "2"], "'-pp', which is '--pipeline-parallel-size', is written by this construct; use gpus"),
-            (["-pcp=2"], "'-pcp', which is '--prefill-context-parallel-size', is written by this construct; use gpus"),
-            (["--data-parallel-size", "2"], "'--data-parallel-size' is written by this construct; use replicas"),
+            (["-tp", "2"], "'-tp', which is '--tensor-parallel-size', is set by this construct; use gpus"),
+            (["-tp=2"], "'-tp', which is '--tensor-parallel-size', is set by this construct; use gpus"),
+            (["-t", "2"], "'-t', which is '--tensor-parallel-size', is set by this construct; use gpus"),
+            (["--tensor_parallel_size=2"], "'--tensor-parallel-size' is set by this construct; use gpus"),
+            (["--tensor-par=2"], "'--tensor-par', which is '--tensor-parallel-size', is set by this"),
+            (["-pp", "2"], "'-pp', which is '--pipeline-parallel-size', is set by this construct; use gpus"),
+            (["-pcp=2"], "'-pcp', which is '--prefill-context-parallel-size', is set by this construct; use gpus"),
+            (["--data-parallel-size", "2"], "'--data-parallel-size' is set by this construct; use replicas"),
             (
                 ["-dpl", "2"],
-                "'-dpl', which is '--data-parallel-size-local', is written by this construct; use replicas",
+                "'-dpl', which is '--data-parallel-size-local', is set by this construct; use replicas",
             ),
             (
                 ["--model-loader-extra-config.concurrency=8"],
-                "'--model-loader-extra-config' is written by this construct; use weights",
+                "'--model-loader-extra-config' is set by this construct; use weights",
             ),
-            (["--load-f=auto"], "'--load-f', which is '--load-format', is written by this construct; use weights"),
+            (["--load-f=auto"], "'--load-f', which is '--load-format', is set by this construct; use weights"),
         ],
     )
     def test_by_no_spelling_either(self, arguments: list[str], message: str) -> None:
@@ -218,18 +218,18 @@ class TestWeights:
         [
             (
                 {"weights": replace(S3, memory_limit="8Gi")},
-                "memory: loading openai/gpt-oss-20b takes 14.0 GiB (the streamer's buffer 8.0, vLLM about 6), and the "
+                "memory: loading openai/gpt-oss-20b takes 14.0 GiB (the streamer's buffer 8.0, vLLM about 6), but the "
                 "container may use 12Gi; set memory to 14Gi, or the weights' memory_limit to 6442450944",
             ),
             (
                 {"memory": "7Gi"},
-                "memory: loading openai/gpt-oss-20b takes 10.0 GiB (the streamer's buffer 4.0, vLLM about 6), and the "
+                "memory: loading openai/gpt-oss-20b takes 10.0 GiB (the streamer's buffer 4.0, vLLM about 6), but the "
                 "container may use 7Gi; set memory to 10Gi",
             ),
             (
                 {"gpus": 2, "memory": "12Gi"},
                 "memory: loading openai/gpt-oss-20b takes 14.0 GiB (the streamer's buffer of 2 processes 8.0, vLLM "
-                "about 6), and the container may use 12Gi; set memory to 14Gi, or the weights' memory_limit to "
+                "about 6), but the container may use 12Gi; set memory to 14Gi, or the weights' memory_limit to "
                 "3221225472",
             ),
             (
@@ -239,7 +239,7 @@ class TestWeights:
             ),
             (
                 {"environment": {"RUNAI_STREAMER_MEMORY_LIMIT": "-1"}},
-                "environment['RUNAI_STREAMER_MEMORY_LIMIT']: is what the weights' memory_limit sets; "
+                "environment['RUNAI_STREAMER_MEMORY_LIMIT']: is set by the weights' memory_limit; "
                 "use S3Weights(..., memory_limit='-1')",
             ),
         ],
@@ -259,38 +259,38 @@ class TestWeights:
         [
             (
                 S3Weights(bucket="", prefix="a"),
-                "weights.bucket: '' is no name of an S3 bucket; "
+                "weights.bucket: '' is not the name of an S3 bucket; "
                 "name the bucket that the weights are in, without 's3://'",
             ),
             (
                 S3Weights(bucket="s3://models", prefix="a"),
-                "weights.bucket: 's3://models' is no name of an S3 bucket; "
+                "weights.bucket: 's3://models' is not the name of an S3 bucket; "
                 "name the bucket that the weights are in, without 's3://'",
             ),
             (
                 S3Weights(bucket="models", prefix="/a/"),
-                "weights.prefix: '/a/' is no prefix of S3 objects; "
+                "weights.prefix: '/a/' is not a prefix of S3 objects; "
                 "write it without a slash at either end, such as 'gpt-oss-20b/<revision>'",
             ),
             *(
                 (
                     S3Weights(bucket="models", prefix="a", memory_limit=limit),
-                    f"weights.memory_limit: {limit!r} is no number of bytes; write 4294967296, or '4Gi'",
+                    f"weights.memory_limit: {limit!r} is not a number of bytes; write 4294967296, or '4Gi'",
                 )
                 for limit in ("much", 0, -1, "NaN", "1e99")
             ),
             (
                 ImageWeights(path="models"),
-                "weights.path: 'models' is no folder in the image; write it from the root: '/models/gpt-oss-20b'",
+                "weights.path: 'models' is not an absolute path in the image; begin it with '/': '/models/gpt-oss-20b'",
             ),
             (
                 HubWeights(repository="openai/gpt-oss-20b", revision="main"),
-                "weights.revision: 'main' is no commit, so that every pod may load another model; "
+                "weights.revision: 'main' is not a commit, so each pod may load a different model; "
                 "write the commit's 40 hexadecimal digits",
             ),
             (
                 HubWeights(repository="openai/gpt-oss-20b"),
-                "weights: repository and revision belong together; give both, or neither for the model's own",
+                "weights: repository and revision belong together; pass both, or neither to use the model's own",
             ),
             (
                 "s3://models/a",
@@ -442,13 +442,13 @@ class TestRefusals:
             ),
             (
                 {"image": "vllm/vllm-openai"},
-                "image: 'vllm/vllm-openai' has neither tag nor digest, so that every node may run another image; "
+                "image: 'vllm/vllm-openai' has neither tag nor digest, so each node may run a different image; "
                 "add ':<tag>', or better '@sha256:<digest>'",
             ),
             (
                 {"image": "vllm/vllm-openai:v0.11.0"},
-                "image: 'vllm/vllm-openai:v0.11.0' has vLLM 0.11.0, openai/gpt-oss-20b needs 0.22 or newer; "
-                "take a newer image",
+                "image: 'vllm/vllm-openai:v0.11.0' has vLLM 0.11.0, but openai/gpt-oss-20b needs 0.22 or newer; "
+                "use a newer image",
             ),
             ({"replicas": -1}, "replicas: needs a whole number of at least 0, got -1"),
             ({"replicas": True}, "replicas: needs a whole number, got True"),
@@ -467,8 +467,8 @@ class TestRefusals:
             ),
             (
                 {"compile_cache_host_path": "/mnt/x"},
-                "compile_cache_host_path: '/mnt/x' is a folder of the node: no restricted pod may mount it, nor its "
-                "user write there; pass restricted=False with it",
+                "compile_cache_host_path: '/mnt/x' is a folder on the node: a restricted pod may not mount it, and "
+                "its user may not write to it; pass restricted=False with it",
             ),
             (
                 {"name": "Server"},
@@ -489,7 +489,9 @@ class TestRefusals:
         chart = new_chart()
         pool = gpu_pool(chart, labels.INSTANCE_FAMILY.is_in("g4dn"))
         said = refusal(lambda: server(chart, node_pool=pool, replicas=9))
-        assert said.startswith("models/gpt-oss-20b: 2 problems\n  replicas: 9 replicas of 1 GPU need 9, pool 'gpu' is ")
+        assert said.startswith(
+            "models/gpt-oss-20b: 2 problems\n  replicas: 9 replicas of 1 GPU need 9, but pool 'gpu' is "
+        )
         assert "compute capability 7.5 < 8.0" in said
 
 
@@ -516,8 +518,9 @@ class TestWarnings:
         assert self.warnings(replicas=3) == self.warnings(replicas=4, strategy="Recreate") == []
         assert self.warnings(replicas=4) == [
             "automode:SurgeExceedsLimit: spec.replicas: its 4 replicas and 1 more during a rolling update need 5 "
-            "nvidia.com/gpu, NodePool 'gpu' is limited to 4: no update ever ends; raise its limits['nvidia.com/gpu'] "
-            "to 5 or more, or set maxSurge 0 and maxUnavailable 1 (of a ModelServer: strategy='Recreate')"
+            "nvidia.com/gpu, but NodePool 'gpu' is limited to 4: no update ever ends; raise its "
+            "limits['nvidia.com/gpu'] to 5 or more, or set maxSurge 0 and maxUnavailable 1 (of a ModelServer: "
+            "strategy='Recreate')"
         ]
 
     def test_a_fraction_of_a_gpu(self) -> None:
@@ -531,22 +534,22 @@ class TestWarnings:
     def test_types_that_are_not_known(self) -> None:
         _, said = self.warnings(requirements=[labels.INSTANCE_TYPE.is_in("g9.xlarge", "g6.xlarge")])
         assert said.startswith(
-            "automode:UnknownInstanceTypes: node_pool: pool 'gpu' asks for g9.xlarge, which is not known here: "
+            "automode:UnknownInstanceTypes: node_pool: pool 'gpu' asks for g9.xlarge, which the catalogue lacks: "
             "openai/gpt-oss-20b needs 16.5 GiB"
         )
 
     def test_a_largest_tensor_that_nobody_knows(self) -> None:
         model = replace(GPT_OSS_20B, largest_tensor_bytes=None)
         assert self.warnings(model=model) == [
-            "automode:StreamerLimit: model.largest_tensor_bytes: is not known, so that nobody can tell whether the "
-            "streamer's 4,294,967,296 bytes hold that tensor; say it in the ModelPreset"
+            "automode:StreamerLimit: model.largest_tensor_bytes: is not known, so the streamer's 4,294,967,296 bytes "
+            "may be too few for that tensor; set it in the ModelPreset"
         ]
         assert self.warnings(model=replace(model, weight_bytes=4 * 10**9)) == []
 
     def test_a_flag_that_only_a_newer_vllm_may_know(self) -> None:
         (said,) = self.warnings(vllm_version="9.9.0", arguments=["--brand-new=1"])
         assert said.startswith(
-            "automode:VllmArgument: arguments: '--brand-new' is no flag of vLLM 0.33.0; nothing is known of"
+            "automode:VllmArgument: arguments: '--brand-new' is not a flag of vLLM 0.33.0; vLLM 9.9.0 is not known here"
         )
 
 

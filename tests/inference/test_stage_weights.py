@@ -256,7 +256,7 @@ class TestCopy:
         assert hub.seen == []
         assert [name for name, _ in store.calls] == ["ListObjectsV2", "GetObject"]
         assert last_line(capsys) == (
-            f"s3://weights/{PREFIX}/ holds {REPOSITORY} at {REVISION} already: nothing to copy"
+            f"s3://weights/{PREFIX}/ already holds {REPOSITORY} at {REVISION}: nothing to copy"
         )
 
     def test_an_object_that_went_or_shrank_is_copied_again_and_no_other(self, hub: Hub, store: Store) -> None:
@@ -314,7 +314,7 @@ class TestFaults:
         assert f"{self.SHARD}: the connection ended at byte {6 * MIB} of {12 * MIB}, 6 times" in out
         assert out.endswith(
             f"error: 1 of 5 files failed, the last of them: {self.SHARD}: the connection ended at byte {6 * MIB} of "
-            f"{12 * MIB}, 6 times; the next run copies what is not there\n"
+            f"{12 * MIB}, 6 times; the next run copies the missing files\n"
         )
         assert f"{PREFIX}/.ready.json" not in store.objects()
 
@@ -344,7 +344,7 @@ class TestFaults:
         told = hub.entry(path).get("lfs", hub.entry(path))["oid"]
         altered = hub.altered[path]
         got = hashlib.sha256(altered).hexdigest() if path == self.SHARD else _blob(altered)
-        assert f"{path}: its digest is {got}, the hub tells {told}" in out
+        assert f"{path}: its digest is {got}, but the hub reports {told}" in out
         assert f"{PREFIX}/{path}" not in store.objects()
         assert f"{PREFIX}/.ready.json" not in store.objects()
         assert store.uploads() == []
@@ -352,7 +352,7 @@ class TestFaults:
     def test_more_bytes_than_the_hub_tells(self, hub: Hub, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
         hub.altered["config.json"] = SMALL["config.json"] + b" "
         assert copy() == 1
-        assert "config.json: has more than the 25 bytes that the hub tells" in capsys.readouterr().out
+        assert "config.json: has more than the 25 bytes that the hub reports" in capsys.readouterr().out
 
     def test_fewer_bytes_than_the_hub_tells(
         self, hub: Hub, store: Store, pauses: list[float], capsys: pytest.CaptureFixture[str]
@@ -367,7 +367,7 @@ class TestFaults:
         hub.ranges = False
         hub.cuts[self.SHARD] = [7 * MIB]
         assert copy() == 1
-        assert f"{self.SHARD} cannot be read from byte {7 * MIB} on" in capsys.readouterr().out
+        assert f"{self.SHARD} cannot be read from byte {7 * MIB}" in capsys.readouterr().out
 
     def test_a_busy_hub_is_asked_again_when_it_says(self, hub: Hub, store: Store, pauses: list[float]) -> None:
         hub.statuses[self.SHARD], hub.retry_after = [429, 503], "7"
@@ -409,7 +409,7 @@ class TestSettings:
     def test_a_branch_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert copy(revision="main") == 2
         assert last_line(capsys) == (
-            "error: 'main' is no commit but a branch or tag, whose files change; give 40 hexadecimal digits"
+            "error: 'main' is not a commit but a branch or tag, whose files change; pass 40 hexadecimal digits"
         )
 
     def test_a_commit_that_the_hub_does_not_have(
@@ -418,14 +418,14 @@ class TestSettings:
         assert copy(revision=OTHER_REVISION) == 2
         assert last_line(capsys) == (
             f"error: {REPOSITORY} at {OTHER_REVISION}: the hub answers HTTP 404 to {hub.address}/api/models/"
-            f"{REPOSITORY}/tree/{OTHER_REVISION}?recursive=true; check repository and revision, and give HF_TOKEN if "
-            "the repository is private or asks to accept its terms"
+            f"{REPOSITORY}/tree/{OTHER_REVISION}?recursive=true; check repository and revision, and set HF_TOKEN if "
+            "the repository is private or requires you to accept its terms"
         )
         assert store.objects() == {}
 
     def test_a_bucket_that_is_not_there(self, hub: Hub, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
         assert copy(bucket="elsewhere") == 2
-        assert last_line(capsys) == f"error: s3://elsewhere/{PREFIX}/: there is no such bucket"
+        assert last_line(capsys) == f"error: s3://elsewhere/{PREFIX}/: the bucket does not exist"
 
     def test_a_prefix_that_holds_another_revision(
         self, hub: Hub, store: Store, capsys: pytest.CaptureFixture[str]
@@ -444,8 +444,8 @@ class TestSettings:
             store.client.put_object(Bucket="weights", Key=f"{PREFIX}/{name}", Body=b"old")
         assert copy() == 2
         assert last_line(capsys) == (
-            f"error: s3://weights/{PREFIX}/ has other.safetensors, no part of {REPOSITORY} at {REVISION}, which a "
-            "server would load too; use another prefix, or delete that"
+            f"error: s3://weights/{PREFIX}/ has other.safetensors, which {REPOSITORY} at {REVISION} does not "
+            "have and a server would load too; use another prefix, or delete it"
         )
 
     def test_a_marker_of_someone_else(self, hub: Hub, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -468,7 +468,7 @@ class TestSettings:
         hub.files = {"README.md": b"#"}
         assert copy() == 2
         assert last_line(capsys) == (
-            f"error: {REPOSITORY} at {REVISION} has no file that is asked for (*.safetensors, *.json, *.jinja)"
+            f"error: {REPOSITORY} at {REVISION} has no file that matches (*.safetensors, *.json, *.jinja)"
         )
 
     def test_an_endpoint_that_is_none(
@@ -476,7 +476,7 @@ class TestSettings:
     ) -> None:
         monkeypatch.setenv("HF_ENDPOINT", "hub.example.com")
         assert copy() == 2
-        assert last_line(capsys) == "error: HF_ENDPOINT is no address: 'hub.example.com'"
+        assert last_line(capsys) == "error: HF_ENDPOINT is not a URL: 'hub.example.com'"
 
     def test_a_role_that_may_not(self, hub: Hub, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
         def refuse(**_: Any) -> tuple[Any, Any]:
@@ -488,8 +488,8 @@ class TestSettings:
         assert copy() == 1
         assert last_line(capsys) == (
             f"error: s3://weights/{PREFIX}/: the pod's role may not ListObjectsV2; it needs s3:ListBucket and "
-            "s3:GetObject, to copy s3:ListBucketMultipartUploads, s3:PutObject and s3:AbortMultipartUpload, and the "
-            "use of the bucket's KMS key"
+            "s3:GetObject, for copying also s3:ListBucketMultipartUploads, s3:PutObject and s3:AbortMultipartUpload, "
+            "and the use of the bucket's KMS key"
         )
 
 
@@ -504,7 +504,7 @@ class TestCheck:
     def test_tells_that_the_marker_is_not_there(self, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
         assert check("--job", "stage-x") == 1
         assert last_line(capsys) == (
-            f"error: s3://weights/{PREFIX}/ is not ready: it has no .ready.json, which comes last; "
+            f"error: s3://weights/{PREFIX}/ is not ready: it has no .ready.json, which is written last; "
             "see 'kubectl logs job/stage-x'"
         )
 
@@ -514,8 +514,8 @@ class TestCheck:
             store.client.delete_object(Bucket="weights", Key=f"{PREFIX}/{path}")
         assert check() == 1
         assert last_line(capsys) == (
-            f"error: s3://weights/{PREFIX}/ is not whole: chat_template.jinja, config.json, empty.json and 1 more "
-            "missing or of another size"
+            f"error: s3://weights/{PREFIX}/ is incomplete: chat_template.jinja, config.json, empty.json and 1 more "
+            "missing or of a different size"
         )
 
     def test_is_not_content_with_another_revision(
@@ -591,8 +591,8 @@ class TestCutOff:
         assert first.returncode == code
         if ending == signal.SIGTERM:
             assert out.splitlines()[-1] == (
-                f"error: told to end while copying file 5 of 5, {self.LAST}; files copied whole stay, and the next run "
-                "goes on there"
+                f"error: terminated while copying file 5 of 5, {self.LAST}; complete files stay, and the next run "
+                "resumes there"
             )
         others = [path for path in (*LARGE, *SMALL) if path != self.LAST]
         assert set(store.objects()) == keys(others)
@@ -651,8 +651,8 @@ class TestAlone:
         assert ran.wait(60) == 1
         assert ran.stdout is not None
         assert ran.stdout.read().split(" ", 2)[2] == (
-            "error: there are no AWS credentials; give the pod's service account an EKS Pod Identity association, and "
-            "start the pod after it\n"
+            "error: there are no AWS credentials; create an EKS Pod Identity association for the pod's service "
+            "account, and start the pod after it\n"
         )
         ran.stdout.close()
 

@@ -92,12 +92,13 @@ def test_what_vllm_takes_passes(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--max-modle-len=1"], "'--max-modle-len' is no flag of vLLM 0.33.0; did you mean '--max-model-len'?"),
-        (["--zzz", "1"], "'--zzz' is no flag of vLLM 0.33.0"),
-        (["--no-port"], "'--no-port' is no flag of vLLM 0.33.0; did you mean '--port'?"),
+        (["--max-modle-len=1"], "'--max-modle-len' is not a flag of vLLM 0.33.0; did you mean '--max-model-len'?"),
+        (["--zzz", "1"], "'--zzz' is not a flag of vLLM 0.33.0"),
+        (["--no-port"], "'--no-port' is not a flag of vLLM 0.33.0; did you mean '--port'?"),
         (
             ["--calculate-kv-scales"],
-            "'--calculate-kv-scales' is no longer in vLLM 0.33.0; the last known to take it is 0.27.1; leave it out",
+            "'--calculate-kv-scales' is no longer in vLLM 0.33.0; the last known version with it is 0.27.1; leave it "
+            "out",
         ),
         (
             ["--enable-log-requests=true"],
@@ -110,7 +111,7 @@ def test_what_vllm_takes_passes(arguments: list[str]) -> None:
         ),
         (
             ["model", "--enable-log-requests", "true"],
-            "'true' belongs to no flag; values follow their flag, and flags that turn something on take none",
+            "'true' does not belong to a flag; values follow their flag, and flags that turn something on take none",
         ),
         (["--max-num-seqs"], "'--max-num-seqs' needs a value"),
         (["--served-model-name", "--port=1"], "'--served-model-name' needs a value"),
@@ -120,7 +121,7 @@ def test_what_vllm_takes_passes(arguments: list[str]) -> None:
         (["--gpu-memory-utilization=90%"], "'--gpu-memory-utilization' takes a number, got '90%'"),
         (
             ["--max-num-batched-tokens=2.5K"],
-            f"'--max-num-batched-tokens' takes {SIZE}, got '2.5K'; a fraction goes with small letters only: '2.5k'",
+            f"'--max-num-batched-tokens' takes {SIZE}, got '2.5K'; a fraction needs a lower-case suffix: '2.5k'",
         ),
         (["--max-num-batched-tokens=auto"], f"'--max-num-batched-tokens' takes {SIZE}, got 'auto'"),
         (["--max-model-len=all"], f"'--max-model-len' takes 'auto' or {SIZE}, got 'all'"),
@@ -150,22 +151,22 @@ def test_what_vllm_takes_passes(arguments: list[str]) -> None:
         (["--moe-backend=marline"], "'--moe-backend' does not take 'marline'; did you mean 'marlin'?"),
         (
             ["--tool-call-parser=openia"],
-            "'--tool-call-parser' knows no 'openia' in vLLM 0.33.0; did you mean 'openai'?",
+            "'--tool-call-parser' does not take 'openia' in vLLM 0.33.0; did you mean 'openai'?",
         ),
         (
             ["--reasoning-parser", "openai-gptoss"],
-            "'--reasoning-parser' knows no 'openai-gptoss' in vLLM 0.33.0; did you mean 'openai_gptoss'?",
+            "'--reasoning-parser' does not take 'openai-gptoss' in vLLM 0.33.0; did you mean 'openai_gptoss'?",
         ),
-        (["--kv-cache-dtype=fp7"], "'--kv-cache-dtype' knows no 'fp7' in vLLM 0.33.0; did you mean 'fp8'?"),
+        (["--kv-cache-dtype=fp7"], "'--kv-cache-dtype' does not take 'fp7' in vLLM 0.33.0; did you mean 'fp8'?"),
         (
             ["--attention-backend=FLASH_ATTENTION"],
-            "'--attention-backend' knows no 'FLASH_ATTENTION' in vLLM 0.33.0; did you mean 'FLEX_ATTENTION'?",
+            "'--attention-backend' does not take 'FLASH_ATTENTION' in vLLM 0.33.0; did you mean 'FLEX_ATTENTION'?",
         ),
         (
             ["--load-format=runai_stream"],
-            "'--load-format' knows no 'runai_stream' in vLLM 0.33.0; did you mean 'runai_streamer'?",
+            "'--load-format' does not take 'runai_stream' in vLLM 0.33.0; did you mean 'runai_streamer'?",
         ),
-        (["--quantization=mxfp5"], "'--quantization' knows no 'mxfp5' in vLLM 0.33.0; did you mean 'mxfp8'?"),
+        (["--quantization=mxfp5"], "'--quantization' does not take 'mxfp5' in vLLM 0.33.0; did you mean 'mxfp8'?"),
         (
             ["--enable-auto-tool-choice"],
             "'--enable-auto-tool-choice' needs '--tool-call-parser'; name the parser that fits the model",
@@ -176,7 +177,7 @@ def test_what_vllm_takes_passes(arguments: list[str]) -> None:
         ),
         (
             ["--enable-per-request-metrics", "--disable-log-stats"],
-            "'--enable-per-request-metrics' does not go with '--disable-log-stats'; leave one out",
+            "'--enable-per-request-metrics' cannot be combined with '--disable-log-stats'; leave one out",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -191,13 +192,13 @@ def test_what_vllm_refuses_is_refused(arguments: list[str], message: str) -> Non
         (
             ["--max-model=1"],
             "'--max-model' is short for '--max-model-len'; "
-            "write it in full: a newer version may have two that begin so",
+            "write it in full: a newer version may have two flags that begin like this",
         ),
         (["--port=1", "--port=2"], "'--port' is given twice; vLLM takes the last"),
         (["--model=one"], "'--model' is deprecated for 'vllm serve'; give the model first"),
         (
             ["--ir-op-priority", "{}"],
-            "'--ir-op-priority' is deprecated in vLLM 0.33.0, which names 0.34.0 for its end; leave it out",
+            "'--ir-op-priority' is deprecated in vLLM 0.33.0, which announces its removal in 0.34.0; leave it out",
         ),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
@@ -207,7 +208,7 @@ def test_what_vllm_takes_with_a_grudge_is_a_warning(arguments: list[str], messag
 
 
 def test_flag_that_is_newer_than_the_image_is_refused() -> None:
-    message = "'--sse-keep-alive-interval' is not in vLLM 0.27.1; the first known to take it is 0.33.0; "
+    message = "'--sse-keep-alive-interval' is not in vLLM 0.27.1; the first known version with it is 0.33.0; "
     refused = message + "leave it out, or use an image with vLLM 0.33.0 or newer"
     assert errors("--sse-keep-alive-interval=5", version="0.27.0") == [refused]
     assert warnings("--sse-keep-alive-interval=5", version="0.33.0") == []
@@ -215,48 +216,48 @@ def test_flag_that_is_newer_than_the_image_is_refused() -> None:
 
 def test_what_one_neighbour_of_a_version_refuses_is_a_warning() -> None:
     assert warnings("--sse-keep-alive-interval=5", version="0.30.2") == [
-        "'--sse-keep-alive-interval' is not in vLLM 0.27.1; the first known to take it is 0.33.0; "
-        "vLLM 0.33.0 takes it; nothing is known of 0.30.2; "
+        "'--sse-keep-alive-interval' is not in vLLM 0.27.1; the first known version with it is 0.33.0; "
+        "vLLM 0.33.0 takes it; vLLM 0.30.2 is not known here; "
         "leave it out, or use an image with vLLM 0.33.0 or newer"
     ]
     assert warnings("--calculate-kv-scales", version="0.30.2") == [
-        "'--calculate-kv-scales' is no longer in vLLM 0.33.0; the last known to take it is 0.27.1; "
-        "vLLM 0.27.1 takes it; nothing is known of 0.30.2; leave it out"
+        "'--calculate-kv-scales' is no longer in vLLM 0.33.0; the last known version with it is 0.27.1; "
+        "vLLM 0.27.1 takes it; vLLM 0.30.2 is not known here; leave it out"
     ]
 
 
 def test_what_both_neighbours_of_a_version_refuse_is_refused() -> None:
-    assert errors("--zzz", version="0.30.2") == ["'--zzz' is no flag of vLLM 0.33.0"]
+    assert errors("--zzz", version="0.30.2") == ["'--zzz' is not a flag of vLLM 0.33.0"]
     assert errors("--sse-keep-alive-interval=5", version="0.25.0") == [
-        "'--sse-keep-alive-interval' is not in vLLM 0.27.1; the first known to take it is 0.33.0; "
+        "'--sse-keep-alive-interval' is not in vLLM 0.27.1; the first known version with it is 0.33.0; "
         "leave it out, or use an image with vLLM 0.33.0 or newer"
     ]
 
 
 def test_newer_image_may_know_names_that_we_do_not_but_reads_values_the_same() -> None:
-    doubt = "nothing is known of 0.41.0"
+    doubt = "vLLM 0.41.0 is not known here"
     assert warnings("--zzz=1", "--tool-call-parser=openai2", "--dtype=int8", version="0.41.0") == [
-        f"'--zzz' is no flag of vLLM 0.33.0; {doubt}",
+        f"'--zzz' is not a flag of vLLM 0.33.0; {doubt}",
         f"'--dtype' does not take 'int8'; {doubt}; "
         "use one of 'auto', 'bfloat16', 'float', 'float16', 'float32', 'half'",
-        f"'--tool-call-parser' knows no 'openai2' in vLLM 0.33.0; {doubt}; did you mean 'openai'?",
+        f"'--tool-call-parser' does not take 'openai2' in vLLM 0.33.0; {doubt}; did you mean 'openai'?",
     ]
     assert errors("--max-num-seqs=x", version="0.41.0") == ["'--max-num-seqs' takes a whole number, got 'x'"]
 
 
 def test_older_image_is_judged_by_the_oldest_that_was_read() -> None:
     assert warnings("--device-ids=0", version="0.20.0") == [
-        "'--device-ids' is not in vLLM 0.22.0; the first known to take it is 0.27.1; "
-        "nothing is known of 0.20.0; leave it out, or use an image with vLLM 0.27.1 or newer"
+        "'--device-ids' is not in vLLM 0.22.0; the first known version with it is 0.27.1; "
+        "vLLM 0.20.0 is not known here; leave it out, or use an image with vLLM 0.27.1 or newer"
     ]
 
 
 def test_image_without_a_version_is_judged_by_the_newest() -> None:
     assert warnings("--sse-keep-alive-interval=5", version=None) == []
-    assert errors("--zzz", version=None) == ["'--zzz' is no flag of vLLM 0.33.0"]
+    assert errors("--zzz", version=None) == ["'--zzz' is not a flag of vLLM 0.33.0"]
     assert warnings("--calculate-kv-scales", version=None) == [
-        "'--calculate-kv-scales' is no longer in vLLM 0.33.0; the last known to take it is 0.27.1; "
-        "vLLM 0.27.1 takes it; give the image's version to know; leave it out"
+        "'--calculate-kv-scales' is no longer in vLLM 0.33.0; the last known version with it is 0.27.1; "
+        "vLLM 0.27.1 takes it; pass the image's version for a definite answer; leave it out"
     ]
 
 
@@ -269,7 +270,7 @@ def test_old_parser_refuses_a_kv_cache_type_itself() -> None:
 def test_disable_is_the_opposite_of_enable_only_where_vllm_pairs_them() -> None:
     assert [each for each in vllm_versions() if pairs_enable_with_disable(each)] == ["0.33.0"]
     assert errors("--disable-prefix-caching", version="0.27.1") == [
-        "'--disable-prefix-caching' is not in vLLM 0.27.1; the first known to take it is 0.33.0; "
+        "'--disable-prefix-caching' is not in vLLM 0.27.1; the first known version with it is 0.33.0; "
         "leave it out, or use an image with vLLM 0.33.0 or newer"
     ]
 
@@ -282,14 +283,14 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 def test_version_that_is_none_is_refused(version: str) -> None:
     with pytest.raises(AutoModeError) as caught:
         check_arguments([], version=version)
-    assert str(caught.value) == f"version: '{version}' is no version of vLLM; write it as '0.27.1'"
+    assert str(caught.value) == f"version: '{version}' is not a version of vLLM; write it as '0.27.1'"
 
 
 def test_what_is_no_list_of_texts_is_refused() -> None:
     wrong: Any = ["--port", 8000]
     assert [str(each) for each in check_arguments(wrong)] == ["arguments[1]: must be text, got 8000"]
     (problem,) = check_arguments("--port 8000")
-    assert str(problem) == "arguments: must be a list of texts, got one text; split it up"
+    assert str(problem) == "arguments: must be a list of strings, got one string; split it up"
 
 
 def test_every_flag_of_every_version_is_whole() -> None:

@@ -184,7 +184,7 @@ class TestInitContainer:
         assert made.init_container()["image"] == STAGING_IMAGE
         assert made.init_container(image="server:1")["image"] == "server:1"
         assert refusal(lambda: made.init_container(image="server")) == (
-            "chart/weights: image: 'server' has neither tag nor digest, so that every node may run another image; "
+            "chart/weights: image: 'server' has neither tag nor digest, so each node may run a different image; "
             "add ':<tag>', or better '@sha256:<digest>'"
         )
 
@@ -238,8 +238,8 @@ class TestDeadline:
     def test_a_longer_one_is_for_copies_that_nothing_waits_for(self) -> None:
         made = staging(deadline=3600)
         assert [f"{note.rule}: {note.message}" for note in render(cdk8s.Chart.of(made)).notes] == [
-            "automode:StagingDeadline: deadline: the Job may take 3600 s, a deployment by CloudFormation fails after "
-            "840 s and never tells why; set it to 780 or less, and deploy again where a copy takes longer: it goes on"
+            "automode:StagingDeadline: deadline: the Job may take 3600 s, but a CloudFormation deployment fails after "
+            "840 s without the reason; set it to 780 or less, and deploy again if a copy takes longer: it resumes"
         ]
         assert render(cdk8s.Chart.of(staging())).notes == []
 
@@ -261,13 +261,13 @@ class TestRefusals:
         ) == "\n".join(
             [
                 "chart/weights: 11 problems",
-                "  model.repository: 'https://hub/x/y' is no repository of the hub; write 'owner/name'",
-                "  model.revision: 'main' is no commit, and a branch's files change; write the commit's 40 hexadecimal "
-                "digits",
+                "  model.repository: 'https://hub/x/y' is not a repository of the hub; write 'owner/name'",
+                "  model.revision: 'main' is not a commit, and a branch's files change; write the commit's 40 "
+                "hexadecimal digits",
                 "  model.files: is empty; name patterns such as '*.safetensors'",
-                "  hub_endpoint: 'hub.example.com' is no address; begin it with 'https://'",
-                "  environment['HF_TOKEN']: is what 'token' sets; use 'token'",
-                "  environment['1A']: is no name of a variable; use letters, digits and '_', no digit first",
+                "  hub_endpoint: 'hub.example.com' is not a URL; begin it with 'https://'",
+                "  environment['HF_TOKEN']: is set by 'token'; use 'token'",
+                "  environment['1A']: is not the name of a variable; use letters, digits and '_', no digit first",
                 "  cpu: 0 is not a quantity above 0; write it as 1, '500m' or '1Gi'",
                 "  memory: 'much' is not a quantity above 0; write it as 1, '500m' or '1Gi'",
                 "  retries: must be a whole number of 0 to 20, got 21",
@@ -283,13 +283,13 @@ class TestRefusals:
 
     def test_a_bucket_that_cannot_be(self) -> None:
         assert refusal(lambda: staging(weights=S3Weights(bucket="s3://x", prefix="p"))) == (
-            "chart/weights: weights.bucket: 's3://x' is no name of an S3 bucket; name the bucket that the weights are "
-            "in, without 's3://'"
+            "chart/weights: weights.bucket: 's3://x' is not the name of an S3 bucket; name the bucket that the weights "
+            "are in, without 's3://'"
         )
 
     def test_an_image_that_moves(self) -> None:
         assert refusal(lambda: staging(image="python:latest")) == (
-            "chart/weights: image: 'python:latest' moves: a new node may run another image than the old one; "
+            "chart/weights: image: 'python:latest' moves: a new node may run a different image from the old one; "
             "name a version, or better '@sha256:<digest>'"
         )
 
