@@ -76,7 +76,7 @@ def complete_no_proxy(
     Raises:
         AutoModeError: for more entries than a NodeClass allows, or a list that is too long for the kubectl handler.
     """
-    given = defaults.no_proxy or ()
+    user_entries = defaults.no_proxy or ()
     suffix = "amazonaws.com" if is_token(region) else partition_of(region).dns_suffix
     ours = [*_ALWAYS, *(_ALWAYS_IPV6 if ipv6 else ()), f".eks.{suffix}"]
     if ipv6:
@@ -84,23 +84,23 @@ def complete_no_proxy(
     for service in sorted(services):
         ours += _domains(service, region, suffix)
     ours += cidrs
-    entries = list(dict.fromkeys([*ours, *given]))
+    entries = list(dict.fromkeys([*ours, *user_entries]))
     if len(entries) > MAX_ENTRIES:
         raise AutoModeError.of(
             where,
             field="node_defaults.no_proxy",
-            message=f"comes to {len(entries)} entries with the {len(set(ours))} that the cluster adds, a NodeClass "
+            message=f"comes to {len(entries)} entries with the {len(set(ours))} that the cluster adds, but a NodeClass "
             f"takes {MAX_ENTRIES}",
-            cure="name domains ('.corp.example') in place of hosts",
+            cure="name domains ('.corp.example') instead of hosts",
         )
     length = len(",".join(entry for entry in entries if not is_token(entry)))
     if in_lambda and length > MAX_ENVIRONMENT:
         raise AutoModeError.of(
             where,
             field="node_defaults.no_proxy",
-            message=f"comes to {length:,} characters, the kubectl handler's environment has room for "
+            message=f"comes to {length:,} characters, but the kubectl handler's environment has room for "
             f"{MAX_ENVIRONMENT:,}",
-            cure="name domains ('.corp.example') in place of hosts",
+            cure="name domains ('.corp.example') instead of hosts",
         )
     return defaults.replace(no_proxy=entries)
 
@@ -126,10 +126,10 @@ def configure_handler(
     """
     handler = cast(lambda_.Function, provider.node.find_child("Handler"))
     framework = cast(lambda_.Function, provider.node.find_child("Provider").node.find_child("framework-onEvent"))
-    for function, wanted in ((handler, fips[0]), (framework, fips[1])):
+    for function, use_fips in ((handler, fips[0]), (framework, fips[1])):
         for name, value in defaults.proxy_environment().items():
             function.add_environment(name, value)
-        if wanted:
+        if use_fips:
             function.add_environment("AWS_USE_FIPS_ENDPOINT", "true")
     if defaults.https_proxy is not None:
         framework.add_environment("NODE_USE_ENV_PROXY", "1")
@@ -143,18 +143,21 @@ def configure_handler(
             )
         )
     bundles = defaults.certificate_bundles or ()
-    known = [bundle for bundle in bundles if not is_token(bundle.data)]
-    if len(known) < len(bundles):
+    plain_bundles = [bundle for bundle in bundles if not is_token(bundle.data)]
+    if len(plain_bundles) < len(bundles):
         Annotations.of(scope).add_warning_v2(
             "automode:HandlerCertificates",
-            "node_defaults.certificate_bundles: what is known only after deployment reaches the nodes, but not the "
+            "node_defaults.certificate_bundles: a bundle known only after deployment reaches the nodes, but not the "
             "kubectl handler; give it endpoints of eks, lambda and S3, or the certificates as text",
         )
-    if known:
+    if plain_bundles:
         layer = _layer(
             scope,
             "CertificateLayer",
-            {"certificates.pem": ("".join(pem_text(bundle) for bundle in known), 0o644), "trust": (_TRUST, 0o755)},
+            {
+                "certificates.pem": ("".join(pem_text(bundle) for bundle in plain_bundles), 0o644),
+                "trust": (_TRUST, 0o755),
+            },
             description="Certificate authorities for the AWS CLI and the CDK's provider framework",
         )
         handler.add_layers(layer)

@@ -156,14 +156,14 @@ def _allow(
         for statement in statements(cluster_role.role_arn):
             key.add_to_resource_policy(statement)
         return
-    wanted = [
+    statements_json = [
         statement.to_statement_json()
         for statement in statements(_readable(cluster_role.role_arn, "<ARN of the cluster role>"))
     ]
     Annotations.of(scope).add_warning_v2(
         "automode:KeyPolicyNotOurs",
-        f"the key {_readable(key.key_arn, key.node.path)} is imported, an alias or of another stack, so its policy is "
-        f"not ours to change; for {what} it must hold {json.dumps(wanted, separators=(',', ':'))}",
+        f"the key {_readable(key.key_arn, key.node.path)} is imported, an alias or of another stack, so this stack "
+        f"cannot change its policy; for {what} it must contain {json.dumps(statements_json, separators=(',', ':'))}",
     )
 
 

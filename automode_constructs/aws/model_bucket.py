@@ -76,7 +76,7 @@ class ModelBucket(Construct):
             raise AutoModeError.of(
                 where,
                 field="encryption_key",
-                message="is an alias, which IAM policies do not take for the key behind it",
+                message="is an alias, which IAM policies do not accept in place of its key",
                 cure="pass the key, or kms.Key.from_key_arn(...) with its ARN",
             )
         if removal_policy not in _REMOVAL_POLICIES:
@@ -166,7 +166,7 @@ class ModelBucket(Construct):
             raise AutoModeError.of(
                 self.node.path,
                 field="prefix",
-                message=f"{shown(prefix)} is no prefix of S3 objects that a permission can name",
+                message=f"{shown(prefix)} is not a prefix of S3 objects that a permission can name",
                 cure='write letters, digits and characters of "!_.\'()-", with single slashes between and none at '
                 "the ends, such as 'gpt-oss-20b/<revision>'",
             )
@@ -180,7 +180,7 @@ class ModelBucket(Construct):
             raise AutoModeError.of(
                 self.node.path,
                 field="grantee",
-                message="has no policy of its own that could be added to",
+                message="has no policy of its own to add to",
                 cure="give an IAM role, such as 'role' of a PodIdentityRole",
             )
 
@@ -196,8 +196,8 @@ class ModelBucket(Construct):
         )
         Annotations.of(self).add_warning_v2(
             "automode:LogBucketPolicyNotOurs",
-            f"the log bucket {_readable(logs.bucket_name, logs.node.path)} is imported or of another stack, so its "
-            "policy is not ours to change; it must let logging.s3.amazonaws.com do s3:PutObject on its objects",
+            f"the log bucket {_readable(logs.bucket_name, logs.node.path)} is imported or of another stack, so this "
+            "stack cannot change its policy; it must allow logging.s3.amazonaws.com s3:PutObject on its objects",
         )
 
 
@@ -206,7 +206,7 @@ def _same_stack(scope: Construct, other: Construct) -> bool:
 
 
 def _warn_of_key(scope: Construct, key: kms.IKey) -> None:
-    wanted = {
+    statement = {
         "Effect": "Allow",
         "Principal": {"AWS": "arn:<partition>:iam::<account>:root"},
         "Action": list(_WRITE_KEY),
@@ -214,9 +214,9 @@ def _warn_of_key(scope: Construct, key: kms.IKey) -> None:
     }
     Annotations.of(scope).add_warning_v2(
         "automode:KeyPolicyNotOurs",
-        f"the key {_readable(key.key_arn, key.node.path)} is imported, so its policy is not ours to change; for the "
-        "permissions of roles to count it must leave them to the account, by "
-        f"{json.dumps(wanted, separators=(',', ':'))}",
+        f"the key {_readable(key.key_arn, key.node.path)} is imported, so this stack cannot change its policy; to let "
+        "the account's IAM policies decide, it must contain "
+        f"{json.dumps(statement, separators=(',', ':'))}",
     )
 
 

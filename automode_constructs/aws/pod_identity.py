@@ -76,7 +76,7 @@ class PodIdentityRole(Construct):
         role_name: str | None = None,
     ) -> None:
         where = f"{scope.node.path}/{id}"
-        cluster.check_environment(where, scope, "a cluster's associations are made in its own account and region")
+        cluster.check_environment(where, scope, "a cluster's associations are created in its own account and region")
         problems = [
             *_name_problems("namespace", namespace, _NAMESPACE, "1 to 63 lower-case letters, digits and '-'"),
             *_name_problems(
@@ -144,7 +144,7 @@ def _name_problems(field: str, name: str, form: re.Pattern[str], allowed: str) -
         return [
             Problem(
                 field=field,
-                message=f"{shown(name)} is no name of a {field.replace('_', ' ')}",
+                message=f"{shown(name)} is not the name of a {field.replace('_', ' ')}",
                 cure=f"use {allowed}, beginning and ending with a letter or digit",
             )
         ]
@@ -165,7 +165,7 @@ def _role_problems(description: str | None, role_name: str | None) -> list[Probl
         problems.append(
             Problem(
                 field="role_name",
-                message=f"{shown(role_name)} is no name of an IAM role",
+                message=f"{shown(role_name)} is not the name of an IAM role",
                 cure="use 1 to 64 letters, digits and characters of '_+=,.@-'",
             )
         )
@@ -182,6 +182,6 @@ def _check_single(where: str, scope: Construct, cluster: ChartTarget, namespace:
             raise AutoModeError.of(
                 where,
                 field="service_account",
-                message=f"'{service_account}' of namespace '{namespace}' has the role of '{other.node.path}' already",
-                cure="give that role the permissions; EKS takes one association for a service account",
+                message=f"'{service_account}' of namespace '{namespace}' already has the role of '{other.node.path}'",
+                cure="grant the permissions to that role; EKS allows one association for each service account",
             )

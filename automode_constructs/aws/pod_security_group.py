@@ -63,7 +63,10 @@ class PodSecurityGroup(Construct):
             raise AutoModeError.of(
                 f"{scope.node.path}/{id}",
                 field="cluster",
-                message=f"'{cluster.node.path}' has no pod subnets, and EKS takes a group for pods beside them only",
+                message=(
+                    f"'{cluster.node.path}' has no pod subnets, and EKS accepts a security group for pods only with "
+                    "pod subnets"
+                ),
                 cure="give its network pod subnets: AutoModeNetwork(..., pod_cidr=DEFAULT_POD_CIDR)",
             )
         super().__init__(scope, id)

@@ -183,21 +183,21 @@ class PullThroughCache(Construct):
             raise AutoModeError.of(
                 where,
                 field="image",
-                message=f"'{text}' is an image of '{registry}', the cache's upstream is '{self.upstream}'",
-                cure="give an image of that registry, or make another PullThroughCache",
+                message=f"'{text}' is an image of '{registry}', but the cache's upstream is '{self.upstream}'",
+                cure="pass an image of that registry, or create another PullThroughCache",
             )
         if path not in self.repositories:
             raise AutoModeError.of(
                 where,
                 field="image",
-                message=f"'{text}' is of the repository '{path}', which the cache does not name",
+                message=f"'{text}' is in the repository '{path}', which the cache does not list",
                 cure=f"add it to repositories; they are {_listed(self.repositories)}",
             )
         if reference.digest is not None:
             Annotations.of(self).add_warning_v2(
                 "automode:DigestNotCached",
-                f"'{text}' names a digest: ECR may not fetch it before it was pulled by its tag once; pull it so, or "
-                "name the tag alone, which keeps its image where tags are immutable",
+                f"'{text}' names a digest: ECR may not fetch it until it has been pulled by its tag once; pull it by "
+                "tag first, or name the tag alone, which keeps its image where tags are immutable",
             )
         return pull_through_image(
             # Not the stack's region: the text is the same with and without a region, so names that derive from it do
@@ -215,7 +215,7 @@ class PullThroughCache(Construct):
         if not is_token(region) and partition_of(region).name in _WITHOUT_RULES:
             Annotations.of(self).add_warning_v2(
                 "automode:PullThroughCacheRegion",
-                f"ECR has no pull-through cache rules in region '{region}'; copy the images into a repository of yours",
+                f"ECR has no pull-through cache rules in region '{region}'; copy the images into your own repository",
             )
 
 
@@ -237,9 +237,9 @@ def _listed(names: Iterable[str]) -> str:
 def _upstream_problems(upstream: str) -> list[Problem]:
     if upstream in _NEEDS_CREDENTIAL or _AZURE.fullmatch(upstream):
         return []
-    known = [*_NEEDS_CREDENTIAL, "<name>.azurecr.io"]
-    cure = f"use '{_DOCKER_HUB}'" if upstream in _DOCKER_HUB_NAMES else f"use one of {_listed(known)}"
-    return [Problem(field="upstream", message=f"{shown(upstream)} is no registry that ECR caches", cure=cure)]
+    upstreams = [*_NEEDS_CREDENTIAL, "<name>.azurecr.io"]
+    cure = f"use '{_DOCKER_HUB}'" if upstream in _DOCKER_HUB_NAMES else f"use one of {_listed(upstreams)}"
+    return [Problem(field="upstream", message=f"{shown(upstream)} is not a registry that ECR caches", cure=cure)]
 
 
 def _prefix_problems(prefix: str) -> list[Problem]:
@@ -248,7 +248,7 @@ def _prefix_problems(prefix: str) -> list[Problem]:
     return [
         Problem(
             field="prefix",
-            message=f"{shown(prefix)} is no prefix of ECR repositories",
+            message=f"{shown(prefix)} is not a prefix of ECR repositories",
             cure="use 2 to 30 lower-case letters and digits, with single '.', '_', '-' or '/' between",
         )
     ]
@@ -269,21 +269,21 @@ def _repository_problems(repositories: Sequence[str], upstream: str, prefix: str
         if fault:
             problems.append(Problem(field=f"repositories[{position}]", message=fault[0], cure=fault[1]))
     if len(set(repositories)) != len(repositories):
-        problems.append(Problem(field="repositories", message="names one twice", cure="name each once"))
+        problems.append(Problem(field="repositories", message="contains a duplicate", cure="name each once"))
     return problems
 
 
 def _repository_fault(path: str, upstream: str, prefix: str) -> tuple[str, str] | None:
     if _PATH.fullmatch(path) is None:
         return (
-            f"{shown(path)} is no repository's name",
+            f"{shown(path)} is not the name of a repository",
             "write it in lower case, without registry, tag and digest, such as 'deep-learning-containers/vllm'",
         )
     first, _, rest = path.partition("/")
     if rest and (first == upstream or first in _NEEDS_CREDENTIAL or first in _DOCKER_HUB_NAMES):
         return f"'{path}' begins with a registry", f"write '{rest}'"
     if upstream == _DOCKER_HUB and not rest:
-        return f"'{path}' has no owner, as repositories of Docker Hub have", f"write 'library/{path}'"
+        return f"'{path}' has no owner, but repositories of Docker Hub have one", f"write 'library/{path}'"
     if len(f"{prefix}/{path}") > _LONGEST_NAME:
         return (
             f"{shown(path)} is too long: with the prefix it has {len(f'{prefix}/{path}')} characters",
@@ -299,8 +299,8 @@ def _credential_problems(credential_arn: str | None, upstream: str, stack: Stack
     if credential_arn is None:
         if _NEEDS_CREDENTIAL.get(upstream) or _AZURE.fullmatch(upstream):
             return problem(
-                f"is needed: ECR caches '{upstream}' with credentials only",
-                f"keep them in a Secrets Manager secret whose name begins with '{_SECRET_PREFIX}', and give its ARN",
+                f"is required: ECR caches '{upstream}' only with credentials",
+                f"keep them in a Secrets Manager secret whose name begins with '{_SECRET_PREFIX}', and pass its ARN",
             )
         return []
     if is_token(credential_arn):
@@ -319,7 +319,7 @@ def _credential_problems(credential_arn: str | None, upstream: str, stack: Stack
     for what, here in (("region", stack.region), ("account", stack.account)):
         if not is_token(here) and secret[what] != here:
             return problem(
-                f"the secret is in {what} '{secret[what]}', the cache in '{here}'",
+                f"the secret is in {what} '{secret[what]}', but the cache in '{here}'",
                 f"keep a copy of the secret in the cache's {what}",
             )
     return []

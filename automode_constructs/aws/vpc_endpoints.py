@@ -133,24 +133,24 @@ def endpoint_services_of(network: Network) -> frozenset[str]:
 def _services(
     where: str, region: str, also: Sequence[str], *, kubectl: bool, there: frozenset[str]
 ) -> list[EndpointService]:
-    known = endpoint_services()
+    catalogue = endpoint_services()
     for position, name in enumerate(also):
-        if name not in known:
+        if name not in catalogue:
             raise AutoModeError.of(
                 where,
                 field=f"also[{position}]",
                 message=f"'{name}' is not known",
-                cure=f"{did_you_mean(name, known)}; make an endpoint of another service with ec2.InterfaceVpcEndpoint "
-                "and security_groups=[endpoints.security_group]",
+                cure=f"{did_you_mean(name, catalogue)}; create an endpoint of another service with "
+                "ec2.InterfaceVpcEndpoint and security_groups=[endpoints.security_group]",
             )
     needed = {"nodes", "pods", "kubectl"} if kubectl else {"nodes", "pods"}
-    names = [*(name for name, service in known.items() if service.need in needed and name not in there), *also]
+    names = [*(name for name, service in catalogue.items() if service.need in needed and name not in there), *also]
     twice = next((name for name in names if names.count(name) > 1 or name in there), None)
     if twice is not None:
         raise AutoModeError.of(
-            where, field="also", message=f"'{twice}' is there already", cure="name only those that are not"
+            where, field="also", message=f"'{twice}' already exists", cure="name only services without an endpoint"
         )
-    services = [known[name] for name in names]
+    services = [catalogue[name] for name in names]
     for service in services:
         if region in service.missing_regions:
             raise AutoModeError.of(
@@ -178,8 +178,8 @@ def _cidrs(where: str, network: Network) -> list[str]:
         raise AutoModeError.of(
             where,
             field="network",
-            message="says nothing of its addresses, so that no security group can admit them",
-            cure="give ExistingNetwork the blocks of the VPC: cidrs=['10.0.0.0/16']",
+            message="has no known addresses, so no security group can admit them",
+            cure="pass the VPC's blocks to ExistingNetwork: cidrs=['10.0.0.0/16']",
         )
     return list(dict.fromkeys(blocks))
 

@@ -388,7 +388,7 @@ class TestWarnings:
             "/Dev/Cluster",
             Match.string_like_regexp(
                 "version: '1.34' left standard support on 2026-12-02: extended support costs extra, and "
-                "support_type='STANDARD' lets EKS upgrade the cluster by itself; choose one of 1.37, 1.36, 1.35 "
+                "support_type='STANDARD' lets EKS upgrade the cluster automatically; choose one of 1.37, 1.36, 1.35 "
                 r"\[ack: automode:ExtendedSupport\]"
             ),
         )

@@ -192,7 +192,7 @@ class TestKubectl:
         _cluster(stack, node_defaults=late)
         Annotations.from_stack(stack).has_warning(
             "/Dev/Cluster",
-            "node_defaults.certificate_bundles: what is known only after deployment reaches the nodes, but not the "
+            "node_defaults.certificate_bundles: a bundle known only after deployment reaches the nodes, but not the "
             "kubectl handler; give it endpoints of eks, lambda and S3, or the certificates as text "
             "[ack: automode:HandlerCertificates]",
         )
@@ -254,7 +254,7 @@ class TestRefusals:
             lambda: complete_no_proxy("Dev/Cluster", many, region="eu-west-1", cidrs=[], services=[], ipv6=False)
         ) == (
             "Dev/Cluster: node_defaults.no_proxy: comes to 51 entries with the 8 that the cluster adds, a NodeClass "
-            "takes 50; name domains ('.corp.example') in place of hosts"
+            "takes 50; name domains ('.corp.example') instead of hosts"
         )
 
     def test_more_text_than_a_lambda_takes(self) -> None:
@@ -262,8 +262,8 @@ class TestRefusals:
         assert refusal(
             lambda: complete_no_proxy("Dev/Cluster", long, region="eu-west-1", cidrs=[], services=[], ipv6=False)
         ) == (
-            "Dev/Cluster: node_defaults.no_proxy: comes to 5,159 characters, the kubectl handler's environment has "
-            "room for 3,500; name domains ('.corp.example') in place of hosts"
+            "Dev/Cluster: node_defaults.no_proxy: comes to 5,159 characters, but the kubectl handler's environment "
+            "has room for 3,500; name domains ('.corp.example') instead of hosts"
         )
 
     def test_a_vpc_of_unknown_blocks_is_told_of(self) -> None:

@@ -82,8 +82,8 @@ class TestNodes:
         _cluster(stack, built_in_pools=["system"], kubectl=False)
         Annotations.from_stack(stack).has_warning(
             "/Dev/Cluster",
-            "node_defaults.fips: is on by default in 'us-gov-west-1', but the nodes of EKS's own pools ['system'] "
-            "cannot have it; set built_in_pools=[] and deliver pools of your own (ClusterStack does so unless "
+            "node_defaults.fips: is on by default in 'us-gov-west-1', but the nodes of EKS's built-in pools ['system'] "
+            "cannot use it; set built_in_pools=[] and deliver your own pools (ClusterStack does so unless "
             "hardened_pools=False), or NodeDefaults(fips=False) [ack: automode:FipsBuiltInPools]",
         )
 

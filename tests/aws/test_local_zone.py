@@ -118,10 +118,10 @@ def test_endpoints_of_the_vpc_admit_them() -> None:
             "cidrs['us-east-1-bos-1a']: is a zone of 'us-east-1', the stack is in 'us-west-2'; "
             "use Local Zones of 'us-west-2'",
         ),
-        ({LAX: "edge"}, "cidrs['us-west-2-lax-1a']: 'edge' is no IPv4 block; write it like '10.0.192.0/20'"),
+        ({LAX: "edge"}, "cidrs['us-west-2-lax-1a']: 'edge' is not an IPv4 block; write it like '10.0.192.0/20'"),
         (
             {LAX: "10.1.0.0/20"},
-            "cidrs['us-west-2-lax-1a']: '10.1.0.0/20' is no block of /16 to /28 in the VPC's 10.0.0.0/16; "
+            "cidrs['us-west-2-lax-1a']: '10.1.0.0/20' is not a block of /16 to /28 in the VPC's 10.0.0.0/16; "
             "choose a free part of it",
         ),
         (
@@ -147,7 +147,7 @@ def test_a_way_out_needs_a_gateway() -> None:
     stack = _stack(None)
     network = _network(stack, nat_gateways=0)
     assert refusal(lambda: LocalZoneSubnets(stack, "Edge", network=network, cidrs=CIDRS)) == (
-        "Dev/Edge: default_route: leads to a NAT gateway, and the network has none; pass default_route=False"
+        "Dev/Edge: default_route: needs a NAT gateway, and the network has none; pass default_route=False"
     )
 
 

@@ -189,8 +189,8 @@ def test_keys_and_log_buckets_of_other_stacks_are_left_as_they_are(scene: dict[s
 def test_what_their_policies_must_hold_is_told(scene: dict[str, Any]) -> None:
     assert scene["warnings"]["plain"] == scene["warnings"]["keyed"] == []
     logs = (
-        "the log bucket {name} is imported or of another stack, so its policy is not ours to change; it must let "
-        "logging.s3.amazonaws.com do s3:PutObject on its objects [ack: automode:LogBucketPolicyNotOurs]"
+        "the log bucket {name} is imported or of another stack, so this stack cannot change its policy; it must allow "
+        "logging.s3.amazonaws.com s3:PutObject on its objects [ack: automode:LogBucketPolicyNotOurs]"
     )
     assert scene["warnings"]["foreign"] == [logs.format(name="Shared/Logs")]
     assert scene["warnings"]["imported"] == [
@@ -247,7 +247,8 @@ def test_what_is_no_prefix_is_refused(
 ) -> None:
     nobody = iam.AccountRootPrincipal()
     assert refusal(lambda: grant(bucket, nobody, prefix)) == (
-        f"Dev/Models: prefix: {prefix!r} is no prefix of S3 objects that a permission can name; write letters, digits "
+        f"Dev/Models: prefix: {prefix!r} is not a prefix of S3 objects that a permission can name; write letters, "
+        "digits "
         'and characters of "!_.\'()-", with single slashes between and none at the ends, such as '
         "'gpt-oss-20b/<revision>'"
     )
@@ -256,8 +257,7 @@ def test_what_is_no_prefix_is_refused(
 def test_a_grantee_without_a_policy_is_refused(bucket: ModelBucket) -> None:
     service = iam.ServicePrincipal("pods.eks.amazonaws.com")
     assert refusal(lambda: bucket.grant_read(service, f"{cdk.Aws.REGION}/gpt")) == (
-        "Dev/Models: grantee: has no policy of its own that could be added to; "
-        "give an IAM role, such as 'role' of a PodIdentityRole"
+        "Dev/Models: grantee: has no policy of its own to add to; give an IAM role, such as 'role' of a PodIdentityRole"
     )
 
 
@@ -265,7 +265,7 @@ def test_an_alias_is_no_key() -> None:
     stack = cdk.Stack(cdk.App(), "Dev")
     alias = kms.Alias.from_alias_name(stack, "Alias", "alias/models")
     assert refusal(lambda: ModelBucket(stack, "Models", encryption_key=alias)) == (
-        "Dev/Models: encryption_key: is an alias, which IAM policies do not take for the key behind it; "
+        "Dev/Models: encryption_key: is an alias, which IAM policies do not accept in place of its key; "
         "pass the key, or kms.Key.from_key_arn(...) with its ARN"
     )
 

@@ -174,14 +174,14 @@ def test_what_iam_would_refuse_is_refused_all_at_once(make: MakeRole) -> None:
     assert refusal(lambda: make(role_name="a role", description="\u2013")) == (
         "Dev/Server: 2 problems\n"
         "  description: '\u2013' cannot be the description of an IAM role; use at most 1000 characters of Latin-1\n"
-        "  role_name: 'a role' is no name of an IAM role; use 1 to 64 letters, digits and characters of '_+=,.@-'"
+        "  role_name: 'a role' is not the name of an IAM role; use 1 to 64 letters, digits and characters of '_+=,.@-'"
     )
 
 
 def test_a_second_role_of_a_service_account_is_refused(make: MakeRole) -> None:
     assert refusal(lambda: make(service_account="taken")) == (
         "Dev/Server: service_account: 'taken' of namespace 'models' has the role of 'Dev/First' already; "
-        "give that role the permissions; EKS takes one association for a service account"
+        "grant the permissions to that role; EKS allows one association for each service account"
     )
 
 
@@ -196,7 +196,7 @@ def test_a_stack_of_another_environment_is_refused(make: MakeRole) -> None:
     other = cdk.Stack(cdk.App(), "Other", env=cdk.Environment(account="111122223333", region="eu-west-1"))
     assert refusal(lambda: make(scope=other)) == (
         "Other/Server: cluster: 'Dev/Cluster' is in aws://unknown-account/unknown-region, this stack in "
-        "aws://111122223333/eu-west-1; give both stacks the same env: a cluster's associations are made in its own "
+        "aws://111122223333/eu-west-1; give both stacks the same env: a cluster's associations are created in its own "
         "account and region"
     )
 

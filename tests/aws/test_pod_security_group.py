@@ -89,6 +89,6 @@ def test_a_node_class_selects_pod_subnets_and_the_group_together(group: PodSecur
 def test_without_pod_subnets_there_is_no_such_group() -> None:
     made = cluster("Stack")
     assert refusal(lambda: PodSecurityGroup(Stack.of(made), "Pods", cluster=made)) == (
-        "Stack/Pods: cluster: 'Stack/Cluster' has no pod subnets, and EKS takes a group for pods beside them only; "
-        "give its network pod subnets: AutoModeNetwork(..., pod_cidr=DEFAULT_POD_CIDR)"
+        "Stack/Pods: cluster: 'Stack/Cluster' has no pod subnets, and EKS accepts a security group for pods only with "
+        "pod subnets; give its network pod subnets: AutoModeNetwork(..., pod_cidr=DEFAULT_POD_CIDR)"
     )

@@ -135,13 +135,13 @@ def test_an_image_of_docker_hub_has_many_spellings_and_one_place(scene: dict[str
 def test_what_may_not_work_is_told(scene: dict[str, Any]) -> None:
     assert scene["warnings"] == {
         "plain": [
-            f"'public.ecr.aws/{VLLM}:{TAG}@{DIGEST}' names a digest: ECR may not fetch it before it was pulled by its "
-            "tag once; pull it so, or name the tag alone, which keeps its image where tags are immutable "
+            f"'public.ecr.aws/{VLLM}:{TAG}@{DIGEST}' names a digest: ECR may not fetch it until it has been pulled by "
+            "its tag once; pull it by tag first, or name the tag alone, which keeps its image where tags are immutable "
             "[ack: automode:DigestNotCached]"
         ],
         "turned": [],
         "gov": [
-            "ECR has no pull-through cache rules in region 'us-gov-west-1'; copy the images into a repository of yours "
+            "ECR has no pull-through cache rules in region 'us-gov-west-1'; copy the images into your own repository "
             "[ack: automode:PullThroughCacheRegion]"
         ],
     }
@@ -184,21 +184,21 @@ def make() -> MakeCache:
 @pytest.mark.parametrize("upstream", ["nvcr.io", "111122223333.dkr.ecr.eu-west-1.amazonaws.com", ""])
 def test_a_registry_that_ecr_does_not_cache_is_refused(make: MakeCache, upstream: Any) -> None:
     assert refusal(lambda: make(upstream=upstream)) == (
-        f"Dev/Cache: upstream: {upstream!r} is no registry that ECR caches; use one of 'public.ecr.aws', "
+        f"Dev/Cache: upstream: {upstream!r} is not a registry that ECR caches; use one of 'public.ecr.aws', "
         "'registry.k8s.io', 'quay.io', 'registry-1.docker.io', 'ghcr.io', 'registry.gitlab.com', '<name>.azurecr.io'"
     )
 
 
 def test_the_everyday_name_of_docker_hub_is_answered_with_that_of_ecr(make: MakeCache) -> None:
     assert refusal(lambda: make(upstream="docker.io")) == (
-        "Dev/Cache: upstream: 'docker.io' is no registry that ECR caches; use 'registry-1.docker.io'"
+        "Dev/Cache: upstream: 'docker.io' is not a registry that ECR caches; use 'registry-1.docker.io'"
     )
 
 
 @pytest.mark.parametrize("prefix", ["", "a", "a" * 31, "ROOT", "Ecr", "a/", "/a", "a b", "${Token[X.1]}"])
 def test_what_is_no_prefix_is_refused(make: MakeCache, prefix: Any) -> None:
     assert refusal(lambda: make(prefix=prefix)) == (
-        f"Dev/Cache: prefix: {prefix!r} is no prefix of ECR repositories; "
+        f"Dev/Cache: prefix: {prefix!r} is not a prefix of ECR repositories; "
         "use 2 to 30 lower-case letters and digits, with single '.', '_', '-' or '/' between"
     )
 
@@ -217,26 +217,27 @@ def test_all_that_is_wrong_with_repositories_is_told_at_once(make: MakeCache) ->
     long = "a" * 250
     assert refusal(lambda: make(repositories=[f"{VLLM}:{TAG}", f"public.ecr.aws/{VLLM}", long, VLLM, VLLM])) == (
         "Dev/Cache: 4 problems\n"
-        f"  repositories[0]: '{VLLM}:{TAG}' is no repository's name; "
+        f"  repositories[0]: '{VLLM}:{TAG}' is not the name of a repository; "
         "write it in lower case, without registry, tag and digest, such as 'deep-learning-containers/vllm'\n"
         f"  repositories[1]: 'public.ecr.aws/{VLLM}' begins with a registry; write '{VLLM}'\n"
         f"  repositories[2]: '{'a' * 77}'... is too long: with the prefix it has 261 characters; "
         "use a shorter prefix; ECR takes 256\n"
-        "  repositories: names one twice; name each once"
+        "  repositories: contains a duplicate; name each once"
     )
 
 
 def test_a_repository_of_docker_hub_needs_its_owner(make: MakeCache) -> None:
     assert refusal(lambda: make(upstream="registry-1.docker.io", credential_arn=SECRET, repositories=["nginx"])) == (
-        "Dev/Cache: repositories[0]: 'nginx' has no owner, as repositories of Docker Hub have; write 'library/nginx'"
+        "Dev/Cache: repositories[0]: 'nginx' has no owner, but repositories of Docker Hub have one; write "
+        "'library/nginx'"
     )
 
 
 @pytest.mark.parametrize("upstream", ["registry-1.docker.io", "ghcr.io", "registry.gitlab.com", "models.azurecr.io"])
 def test_a_registry_that_asks_for_credentials_gets_a_secret(make: MakeCache, upstream: str) -> None:
     assert refusal(lambda: make(upstream=upstream)) == (
-        f"Dev/Cache: credential_arn: is needed: ECR caches '{upstream}' with credentials only; keep them in a Secrets "
-        "Manager secret whose name begins with 'ecr-pullthroughcache/', and give its ARN"
+        f"Dev/Cache: credential_arn: is required: ECR caches '{upstream}' only with credentials; keep them in a "
+        "Secrets Manager secret whose name begins with 'ecr-pullthroughcache/', and pass its ARN"
     )
 
 
@@ -279,8 +280,8 @@ def cache() -> PullThroughCache:
 )
 def test_an_image_of_another_registry_is_refused(cache: PullThroughCache, image: str, registry: str) -> None:
     assert refusal(lambda: cache.image(image)) == (
-        f"Dev/Cache: image: '{image}' is an image of '{registry}', the cache's upstream is 'public.ecr.aws'; "
-        "give an image of that registry, or make another PullThroughCache"
+        f"Dev/Cache: image: '{image}' is an image of '{registry}', but the cache's upstream is 'public.ecr.aws'; "
+        "pass an image of that registry, or create another PullThroughCache"
     )
 
 

@@ -297,7 +297,7 @@ class TestVpcEndpoints:
         stack = _stack()
         network = _imported(stack, services=["logs"])
         assert refusal(lambda: VpcEndpoints(stack, "Endpoints", network=network, also=["logs"])) == (
-            "Dev/Endpoints: also: 'logs' is there already; name only those that are not"
+            "Dev/Endpoints: also: 'logs' already exists; name only services without an endpoint"
         )
 
 
