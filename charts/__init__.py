@@ -1,4 +1,4 @@
-"""Which charts this app runs in its cluster: those of ``automode_constructs.patterns``, and yours beside them."""
+"""The charts that this app runs in its cluster: those of ``automode_constructs.patterns``, and your own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["DEMOS", "platform_charts"]
 def platform_charts(app: cdk8s.App, values: ClusterValues) -> list[cdk8s.Chart]:
     """The charts of the platform, in the order in which they are applied; equal for CloudFormation and GitOps.
 
-    Without built-in pools of EKS, ``critical`` and ``general`` take their place.
+    Without EKS's built-in pools, ``critical`` and ``general`` take their place.
     """
     in_their_place = () if values.built_in_pools else ("critical", "general")
     return patterns.platform_charts(app, values, pools=[*in_their_place, "spot", "graviton"])
@@ -28,7 +28,7 @@ def _retail_store(app: cdk8s.App, id: str, _values: ClusterValues, _weights_buck
 
 
 def _gpt_oss(app: cdk8s.App, id: str, values: ClusterValues, weights_bucket: str | None) -> cdk8s.Chart:
-    # Loaded here, for it takes time and is not always wanted.
+    # Imported here: it takes time and is not always needed.
     from automode_constructs.inference.weights import S3Weights
     from automode_constructs.patterns.charts.gpt_oss import WEIGHTS_PREFIX
 
@@ -36,7 +36,7 @@ def _gpt_oss(app: cdk8s.App, id: str, values: ClusterValues, weights_bucket: str
         raise AutoModeError.of(
             "--demos",
             field="gpt-oss",
-            message="needs to know where its weights lie",
+            message="needs the location of its weights",
             cure="add --weights-bucket with the bucket's name",
         )
     weights = S3Weights(bucket=weights_bucket, prefix=WEIGHTS_PREFIX)
@@ -46,5 +46,5 @@ def _gpt_oss(app: cdk8s.App, id: str, values: ClusterValues, weights_bucket: str
 DEMOS: Mapping[str, Callable[[cdk8s.App, str, ClusterValues, str | None], cdk8s.Chart]] = MappingProxyType(
     {"retail-store": _retail_store, "gpt-oss": _gpt_oss}
 )
-"""The demos, a shop and a model on a GPU: each makes its chart of a cdk8s app, an id, what the cluster knows, and the
-bucket of the model's weights. Their names are what the app's context key ``demos`` takes."""
+"""The demos, a shop and a model on a GPU. Each function creates its chart from a cdk8s app, an id, the cluster's values
+and the bucket of the model's weights. The keys are the values that the app's context key ``demos`` accepts."""

@@ -18,21 +18,25 @@ from charts import DEMOS, platform_charts
 __all__ = ["main"]
 
 EXAMPLE_OUTPUTS = Path(__file__).parent.parent / "examples" / "outputs.json"
-"""Fictional outputs, so that the command shows what it does without a deployment."""
+"""Fictional outputs, to try the command without a deployment."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Writes the folder; 0, or 1 with one line on standard error for each problem."""
     parser = argparse.ArgumentParser(prog="python -m charts", description=__doc__)
-    parser.add_argument("--outputs", type=Path, default=EXAMPLE_OUTPUTS, help="what 'cdk deploy --outputs-file' wrote")
-    parser.add_argument("--demos", nargs="*", choices=[*DEMOS], help=f"demos to write too: {', '.join(DEMOS)}")
-    parser.add_argument("--weights-bucket", help="bucket of the demo gpt-oss, whose pods need a role that may use it")
+    parser.add_argument(
+        "--outputs", type=Path, default=EXAMPLE_OUTPUTS, help="the file that 'cdk deploy --outputs-file' wrote"
+    )
+    parser.add_argument("--demos", nargs="*", choices=[*DEMOS], help=f"demos to include: {', '.join(DEMOS)}")
+    parser.add_argument(
+        "--weights-bucket", help="weights bucket of the gpt-oss demo, whose pods need a role with access to it"
+    )
     parser.add_argument("--out", type=Path, default=Path("manifests"), help="the folder to write")
     options = parser.parse_args(arguments)
     if options.demos == []:
         parser.error(f"argument --demos: name at least one of {', '.join(DEMOS)}")
     try:
-        values = ClusterValues.from_outputs(_read(options.outputs), where=str(options.outputs))
+        values = ClusterValues.from_outputs(_outputs_of(options.outputs), where=str(options.outputs))
         app = cdk8s.App()
         charts = platform_charts(app, values)
         charts += [DEMOS[demo](app, demo, values, options.weights_bucket) for demo in options.demos or ()]
@@ -49,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _read(path: Path) -> dict[str, object]:
+def _outputs_of(path: Path) -> dict[str, object]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

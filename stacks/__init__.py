@@ -1,1 +1,1 @@
-"""The stacks of this app alone: they compose ``automode_constructs.patterns`` with its charts, and decide nothing."""
+"""This app's stacks: they combine ``automode_constructs.patterns`` with the app's charts, and decide nothing."""

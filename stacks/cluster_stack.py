@@ -1,4 +1,4 @@
-"""The cluster's stack of this app: the pattern as it is, and the place to put one of your own."""
+"""This app's cluster stack: the pattern unchanged. Replace it with your own here."""
 
 from __future__ import annotations
 

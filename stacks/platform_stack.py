@@ -1,4 +1,4 @@
-"""What every cluster of this app gets besides AWS resources."""
+"""The Kubernetes objects that every cluster of this app gets."""
 
 from __future__ import annotations
 

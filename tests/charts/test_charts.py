@@ -116,7 +116,6 @@ class TestYamlFolder:
     def test_the_model_needs_a_bucket(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["--demos", "gpt-oss", "--out", str(tmp_path / "manifests")]) == 1
         assert capsys.readouterr().err == (
-            "error: --demos: gpt-oss: needs to know where its weights lie; "
-            "add --weights-bucket with the bucket's name\n"
+            "error: --demos: gpt-oss: needs the location of its weights; add --weights-bucket with the bucket's name\n"
         )
         assert not (tmp_path / "manifests").exists()

@@ -11,7 +11,7 @@ __all__ = ["accelerator_taint"]
 _NVIDIA = Taint(key="nvidia.com/gpu", effect="NoSchedule")
 _NEURON = Taint(key="aws.amazon.com/neuron", effect="NoSchedule")
 _BY_CATEGORY = {"g": _NVIDIA, "gr": _NVIDIA, "p": _NVIDIA, "inf": _NEURON, "trn": _NEURON}
-"""For types that are newer than our list."""
+"""For types newer than the catalogue."""
 
 
 def accelerator_taint(instance_type: str) -> Taint | None:
@@ -19,9 +19,9 @@ def accelerator_taint(instance_type: str) -> Taint | None:
 
     Auto Mode itself does not taint accelerated nodes: any pod could land there.
     """
-    known = instance_types().get(instance_type)
-    if known is None:
+    details = instance_types().get(instance_type)
+    if details is None:
         return _BY_CATEGORY.get(category_of(family_of(instance_type)))
-    if known.neuron_devices:
+    if details.neuron_devices:
         return _NEURON
-    return _NVIDIA if known.gpu is not None and known.gpu.manufacturer == "nvidia" else None
+    return _NVIDIA if details.gpu is not None and details.gpu.manufacturer == "nvidia" else None

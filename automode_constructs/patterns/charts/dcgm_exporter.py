@@ -65,7 +65,7 @@ _COUNTERS: tuple[tuple[str, str, str], ...] = (
     ("DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS", "counter", "Memory rows remapped after uncorrectable errors"),
     ("DCGM_FI_DEV_ROW_REMAP_FAILURE", "gauge", "Whether remapping rows has failed"),
 )
-"""What is read from the driver. Source: NVIDIA/dcgm-exporter, etc/default-counters.csv."""
+"""Counters read from the driver. Source: NVIDIA/dcgm-exporter, etc/default-counters.csv."""
 
 _PROFILING: tuple[tuple[str, str, str], ...] = (
     ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "gauge", "Share of time in which an engine is active"),
@@ -76,7 +76,7 @@ _PROFILING: tuple[tuple[str, str, str], ...] = (
     ("DCGM_FI_PROF_PCIE_TX_BYTES", "gauge", "PCIe bytes sent per second"),
     ("DCGM_FI_PROF_PCIE_RX_BYTES", "gauge", "PCIe bytes received per second"),
 )
-"""What DCGM's profiling module reads. Source: NVIDIA/dcgm-exporter, deployment/values.yaml."""
+"""Counters of DCGM's profiling module. Source: NVIDIA/dcgm-exporter, deployment/values.yaml."""
 
 
 class DcgmExporterChart(cdk8s.Chart):
@@ -84,7 +84,7 @@ class DcgmExporterChart(cdk8s.Chart):
 
     Creates a Namespace that admits privileged pods, and in it a DaemonSet, a headless Service with the port
     ``metrics`` (9400), a ConfigMap and a ServiceAccount, all named ``dcgm-exporter``. A ServiceMonitor finds the
-    Service by the label ``app.kubernetes.io/name: dcgm-exporter``. No device plugin: Auto Mode's AMI has one inside.
+    Service by the label ``app.kubernetes.io/name: dcgm-exporter``. No device plugin: Auto Mode's AMI includes it.
 
     The pods do not request ``nvidia.com/gpu``, which would take GPUs from the workloads, yet they see all GPUs: they
     set ``NVIDIA_VISIBLE_DEVICES``, which Bottlerocket honours only in containers with the capability SYS_ADMIN.
@@ -139,7 +139,7 @@ class DcgmExporterChart(cdk8s.Chart):
             raise AutoModeError.of(
                 where,
                 field="namespace",
-                message=f"{shown(namespace)} cannot be a namespace of the chart's own",
+                message=f"{shown(namespace)} cannot be the chart's own namespace",
                 cure="use at most 63 lower-case letters, digits and '-', but not 'default' or a name that begins "
                 "with kube-",
             )
@@ -187,8 +187,8 @@ class DcgmExporterChart(cdk8s.Chart):
         note_warning(
             self.daemon_set,
             "automode:DcgmBesideNodeMonitoring",
-            "the node monitoring agent of Auto Mode has a DCGM engine too; beside a second one it has reported "
-            "AcceleratedHardwareReady=False, upon which nodes were replaced (aws/containers-roadmap#2763); "
+            "the node monitoring agent of Auto Mode runs a DCGM engine too; with a second engine on the node "
+            "it has reported AcceleratedHardwareReady=False, and nodes were replaced (aws/containers-roadmap#2763); "
             "watch that condition on a pool that nobody needs before you acknowledge this",
         )
         # Headless: each pod reports its own node only, so no single address may stand for all of them.
@@ -196,9 +196,9 @@ class DcgmExporterChart(cdk8s.Chart):
         self._make("v1", "Service", {"spec": {"clusterIP": "None", "selector": _LABELS, "ports": ports}})
 
     def _make_namespace(self, name: str) -> None:
-        made = KubernetesObject(self, "namespace", api_version="v1", kind="Namespace", name=name, body={})
+        namespace = KubernetesObject(self, "namespace", api_version="v1", kind="Namespace", name=name, body={})
         # The profile baseline admits neither hostPath nor SYS_ADMIN.
-        made.metadata.add_label("pod-security.kubernetes.io/enforce", "privileged")
+        namespace.metadata.add_label("pod-security.kubernetes.io/enforce", "privileged")
 
     def _make(self, api_version: str, kind: str, body: Mapping[str, Any]) -> KubernetesObject:
         return KubernetesObject(

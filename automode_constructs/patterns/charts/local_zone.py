@@ -21,7 +21,7 @@ from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTe
 __all__ = ["TAINT", "LocalZoneChart"]
 
 TAINT = Taint(key="aws.amazon.com/local-zone", value="true", effect="NoSchedule")
-"""Keeps pods away that did not ask for a Local Zone."""
+"""Keeps away pods that did not ask for a Local Zone."""
 
 _CATEGORIES = ("c", "m", "r")
 
@@ -104,7 +104,7 @@ class LocalZoneChart(cdk8s.Chart):
                 note_warning(
                     self.pools[zone],
                     "automode:LocalZoneOffer",
-                    f"instance_families: what '{zone}' offers is not known here, nor whether it has gp3 volumes; look "
-                    "it up and pass it: aws ec2 describe-instance-type-offerings --location-type availability-zone "
-                    f"--filters Name=location,Values={zone}",
+                    f"instance_families: the offer of '{zone}' is not known here, nor whether it has gp3 volumes; "
+                    "look it up and pass it: aws ec2 describe-instance-type-offerings --location-type "
+                    f"availability-zone --filters Name=location,Values={zone}",
                 )

@@ -42,7 +42,7 @@ NODE_POOLS: dict[str, NodePoolSpec] = {
     "spot": _pool("spot", ["amd64"], Taint(key=labels.CAPACITY_TYPE, value="spot", effect="NoSchedule")),
     "graviton": _pool("on-demand", ["arm64"], Taint(key=labels.ARCH, value="arm64", effect="NoSchedule")),
 }
-"""``general`` and ``critical`` are what EKS's ``general-purpose`` and ``system`` are; ``spot`` and ``graviton`` take
+"""``general`` and ``critical`` match EKS's ``general-purpose`` and ``system``; ``spot`` and ``graviton`` take
 only pods that tolerate ``karpenter.sh/capacity-type=spot`` and ``kubernetes.io/arch=arm64``."""
 
 
@@ -53,7 +53,7 @@ class NodePoolsChart(cdk8s.Chart):
         scope: the cdk8s app.
         id: the chart's id.
         values: the cluster's values.
-        pools: which of ``NODE_POOLS`` to make, each once.
+        pools: names in ``NODE_POOLS`` of the pools to create.
 
     Raises:
         AutoModeError: for a pool that is not in ``NODE_POOLS``.

@@ -39,9 +39,9 @@ class TrainingChart(cdk8s.Chart):
     taint of the latter (``aws.amazon.com/efa`` on types without accelerators). Auto Mode's AMI does not include the EFA
     device plugin: until you set ``efa_device_plugin``, there is a warning ``automode:EfaDevicePlugin``.
 
-    Nodes live as long as Auto Mode lets them, 20 days and one to drain: a longer job must write checkpoints; see
-    docs/node-lifetime.md. A dynamic pool launches nodes for waiting pods; AWS's notes say that EFA works so, and one
-    public report got nodes from static pools only (?).
+    Nodes live as long as Auto Mode allows, 20 days plus one to drain: a longer job must write checkpoints; see
+    docs/node-lifetime.md. A dynamic pool launches nodes for waiting pods; AWS's notes say that EFA works this way, but
+    one public report got nodes from static pools only (?).
 
     Args:
         scope: the cdk8s app.
@@ -50,25 +50,25 @@ class TrainingChart(cdk8s.Chart):
         instance_type: the instance type, such as ``p5.48xlarge``; it must have EFA.
         zone: the availability zone of all nodes. A cluster placement group stays in the zone of its first instance.
         nodes: the maximum number of nodes, or with ``static`` the fixed number.
-        static: whether nodes exist without pods too; an extra one may appear while one is replaced. Cannot be changed
+        static: whether nodes exist without pods too; an extra node may appear during a replacement. Cannot be changed
             later. Default: False; we decide, because idle accelerators cost money.
         placement_group: the placement group of all nodes. Leave it out with a Capacity Block, whose instances EC2
             puts side by side itself. Default: none.
         security_groups: security groups besides the cluster's, such as that of an ``EfaSecurityGroup``. Default: none;
-            the cluster's own admits EFA as EKS makes it.
+            the cluster's own admits EFA by default.
         reservation: a reservation to launch into; instance type and zone must be its own. Default: none, on-demand.
         pod_prefixes: prefixes of 16 addresses for the pods of a node, including DaemonSet pods. Default: 1; we decide.
         advanced_compute: settings of the nodes' operating system. Static hugepages exclude EFA. Default: the cluster's
             node defaults.
-        cards: the network cards of an instance type that is newer than our list. Default: those of our list.
+        cards: the network cards of an instance type newer than our list. Default: those in our list.
         efa_device_plugin: whether the EFA device plugin is installed, with a toleration of the pool's taint.
             Default: False, with a warning; we decide.
         name: the name of the NodeClass and of the NodePool. Default: ``training``; we decide.
         as_of: the day against which the reservation's end is checked. Default: the day the calendar was last checked.
 
     Raises:
-        AutoModeError: for an instance type without EFA; for what excludes EFA; for a reservation of another instance
-            type or zone, or one that has ended.
+        AutoModeError: for an instance type without EFA; for settings that exclude EFA; for a reservation of another
+            instance type or zone, or one that has ended.
 
     Source: EKS User Guide, "Manage EFA devices on Amazon EKS" and "Create a Node Class for Amazon EKS"; Amazon EC2 User
     Guide, "Placement groups".
@@ -141,9 +141,9 @@ class TrainingChart(cdk8s.Chart):
             note_warning(
                 self.node_class,
                 "automode:EfaDevicePlugin",
-                f"pods get {EFA_RESOURCE} only where the EFA device plugin runs, which is not inside Auto Mode's AMI; "
-                f"install the Helm chart aws-efa-k8s-device-plugin of aws/eks-charts with a toleration of {taint.key}, "
-                "and say efa_device_plugin=True",
+                f"pods get {EFA_RESOURCE} only where the EFA device plugin runs, which Auto Mode's AMI does not "
+                "include; install the Helm chart aws-efa-k8s-device-plugin of aws/eks-charts with a toleration of "
+                f"{taint.key}, and pass efa_device_plugin=True",
             )
 
 
@@ -151,11 +151,11 @@ def _check(where: str, instance_type: str, zone: str, nodes: int, reservation: C
     problems: list[Problem] = []
     if nodes < 1:
         problems.append(Problem(field="nodes", message=f"needs a whole number of at least 1, got {shown(nodes)}"))
-    for field, given in (("instance_type", instance_type), ("zone", zone)):
-        reserved = given if reservation is None else getattr(reservation, field)
-        if reserved != given:
+    for field, value in (("instance_type", instance_type), ("zone", zone)):
+        reserved = value if reservation is None else getattr(reservation, field)
+        if reserved != value:
             problems.append(
-                Problem(field=field, message=f"is {shown(given)}, but the reservation's is {shown(reserved)}")
+                Problem(field=field, message=f"is {shown(value)}, but the reservation's is {shown(reserved)}")
             )
     if problems:
         raise AutoModeError(where, problems)

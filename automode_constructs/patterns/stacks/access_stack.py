@@ -1,4 +1,4 @@
-"""Who may use the cluster, in a stack of its own, so that a typo rolls back nothing else."""
+"""The cluster's access entries, in a stack of their own, so that a typo rolls back nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["AccessStack"]
 
 
 class AccessStack(cdk.Stack):
-    """The access entries of people, with the command that makes kubectl use them as an output.
+    """Access entries for people, with the ``aws eks update-kubeconfig`` command as an output.
 
     Creates an access entry for each role, and a wait condition handle, which does nothing: it keeps the stack valid for
     CloudFormation and the CDK CLI, and importable by other stacks, when there are no roles.
@@ -53,5 +53,5 @@ class AccessStack(cdk.Stack):
             self,
             "KubeconfigCommand",
             value=f"aws eks update-kubeconfig --name {cluster.cluster.cluster_name} --region {self.region}{role}",
-            description="Makes kubectl talk to the cluster",
+            description="Points kubectl at the cluster",
         )

@@ -1,4 +1,4 @@
-"""The model of the demo, separate from the cluster's own stacks, so that it can come and go."""
+"""The demo's model, separate from the cluster's stacks, so that it can be deployed and deleted by itself."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class GptOssStack(cdk.Stack):
         cluster: an ``AutoModeCluster`` or ``ImportedCluster`` of another stack in the same environment.
         bucket: the bucket of the weights, best in a stack of its own (``WeightsStack``), which a failed deployment of
             this stack does not touch.
-        cache_prefix: what the names of the cached ECR repositories begin with, unique in account and region. ``None``
+        cache_prefix: prefix of the cached ECR repositories' names, unique in account and region. ``None``
             for nodes that pull from ``public.ecr.aws`` themselves, as they must in AWS GovCloud (US), where ECR has no
             pull-through cache. Default: ``gpt-oss``; we decide.
         stage_weights: whether a Job copies the weights into the bucket; see ``GptOssChart``. Default: True; we decide.
@@ -133,7 +133,7 @@ class GptOssStack(cdk.Stack):
             ),
             "QuotaCommand": (
                 " && ".join(f"{quota} {code}" for code in _GPU_QUOTAS.values()),
-                "Shows how many vCPUs of GPU instances the account may run; ask for 8 or more where one says 0",
+                "Shows how many vCPUs of GPU instances the account may run; request 8 or more if one is 0",
             ),
             "WatchNodesCommand": (
                 f"kubectl get nodes --watch --selector karpenter.sh/nodepool={POOL} --label-columns {shown}",
@@ -141,14 +141,14 @@ class GptOssStack(cdk.Stack):
             ),
             "PortForwardCommand": (
                 f"kubectl port-forward service/{NAME} --namespace {NAMESPACE} 8000:8000",
-                "Brings the server to this machine while it runs",
+                "Forwards local port 8000 to the server while it runs",
             ),
             "CurlCommand": (
                 _CURL,
-                "Asks through the port-forward, and shows how the model reasons and what it answers",
+                "Sends a question through the port-forward, and shows the model's reasoning and answer",
             ),
-            "ScaleToZeroCommand": (f"{scale} 0", "Leaves no server; its nodes go ten minutes later"),
-            "ScaleToOneCommand": (f"{scale} 1", "Starts a server, and with it a GPU node that is paid for"),
+            "ScaleToZeroCommand": (f"{scale} 0", "Removes the server; its nodes go ten minutes later"),
+            "ScaleToOneCommand": (f"{scale} 1", "Starts a server, and with it a GPU node that costs money"),
         }
         for name, (value, description) in outputs.items():
             cdk.CfnOutput(self, name, value=value, description=description)

@@ -1,4 +1,4 @@
-"""What stands between a production cluster and a careless ``cdk destroy``."""
+"""Protects a production cluster from a careless ``cdk destroy``."""
 
 from __future__ import annotations
 
@@ -53,5 +53,5 @@ class GuardStack(cdk.Stack):
             self,
             "Guarded",
             value=cdk.Fn.join(" ", names),
-            description=f"Go only after: cdk deploy {self.node.path} -c ephemeral=true",
+            description=f"To delete them, first run: cdk deploy {self.node.path} -c ephemeral=true",
         )

@@ -1,4 +1,4 @@
-"""The shop of the demo, separate from the cluster's own stacks, so that it can come and go."""
+"""The demo's shop, separate from the cluster's stacks, so that it can be deployed and deleted by itself."""
 
 from __future__ import annotations
 
@@ -59,18 +59,18 @@ class RetailStoreStack(cdk.Stack):
         scale = f"kubectl scale deployment/{NAME} --namespace {NAMESPACE} --replicas"
         outputs = {
             "WatchNodesCommand": (f"kubectl get nodes --watch --label-columns {shown}", "Shows nodes come and go"),
-            "ScaleToTenCommand": (f"{scale} 10", "Asks for more pods than the nodes there are may hold"),
-            "ScaleToZeroCommand": (f"{scale} 0", "Leaves nothing that needs a node; the last ones go soon after"),
+            "ScaleToTenCommand": (f"{scale} 10", "Asks for more pods than the existing nodes can hold"),
+            "ScaleToZeroCommand": (f"{scale} 0", "Removes all pods; the last nodes go soon after"),
             "PortForwardCommand": (
                 f"kubectl port-forward service/{NAME} --namespace {NAMESPACE} {_LOCAL.partition(':')[2]}:80",
-                "Brings the shop to this machine while it runs",
+                "Forwards a local port to the shop while it runs",
             ),
-            "CurlCommand": (f"curl --fail http://{_LOCAL}/", "Gets the shop's first page through the port-forward"),
+            "CurlCommand": (f"curl --fail http://{_LOCAL}/", "Fetches the shop's first page through the port-forward"),
         }
         if ingress:
             outputs["AddressCommand"] = (
                 f"kubectl get ingress {NAME} --namespace {NAMESPACE}",
-                "Shows the load balancer's address, which an internal one answers inside the VPC only",
+                "Shows the load balancer's address; that of an internal one is reachable only inside the VPC",
             )
         for name, (value, description) in outputs.items():
             cdk.CfnOutput(self, name, value=value, description=description)

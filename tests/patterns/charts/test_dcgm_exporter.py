@@ -231,8 +231,8 @@ class TestPod:
                 field="",
                 severity="warning",
                 where="gpu-metrics/DaemonSet",
-                message="the node monitoring agent of Auto Mode has a DCGM engine too; beside a second one it has "
-                "reported AcceleratedHardwareReady=False, upon which nodes were replaced "
+                message="the node monitoring agent of Auto Mode runs a DCGM engine too; with a second engine on the "
+                "node it has reported AcceleratedHardwareReady=False, and nodes were replaced "
                 "(aws/containers-roadmap#2763); watch that condition on a pool that nobody needs before you "
                 "acknowledge this",
                 rule="automode:DcgmBesideNodeMonitoring",
@@ -292,20 +292,20 @@ _NAMESPACE_CURE = (
         *(
             (
                 {"namespace": given},
-                f"gpu-metrics: namespace: {given!r} cannot be a namespace of the chart's own; {_NAMESPACE_CURE}",
+                f"gpu-metrics: namespace: {given!r} cannot be the chart's own namespace; {_NAMESPACE_CURE}",
             )
             for given in ("kube-system", "default", "gpu.metrics", "GPU", "", "a" * 64)
         ),
         ({"namespace": 5}, "gpu-metrics: namespace: needs a text, got 5; write '5'"),
         (
             {"image": "nvcr.io/nvidia/k8s/dcgm-exporter:latest"},
-            "gpu-metrics: image: 'nvcr.io/nvidia/k8s/dcgm-exporter:latest' moves: a new node may run another image "
-            "than the old one; name a version, or better '@sha256:<digest>'",
+            "gpu-metrics: image: 'nvcr.io/nvidia/k8s/dcgm-exporter:latest' moves: a new node may run a different "
+            "image from the old one; name a version, or better '@sha256:<digest>'",
         ),
         (
             {"image": "nvcr.io/nvidia/k8s/dcgm-exporter"},
-            "gpu-metrics: image: 'nvcr.io/nvidia/k8s/dcgm-exporter' has neither tag nor digest, so that every node may "
-            "run another image; add ':<tag>', or better '@sha256:<digest>'",
+            "gpu-metrics: image: 'nvcr.io/nvidia/k8s/dcgm-exporter' has neither tag nor digest, so each node may run "
+            "a different image; add ':<tag>', or better '@sha256:<digest>'",
         ),
         ({"image": None}, "gpu-metrics: image: needs a text, got None"),
     ],

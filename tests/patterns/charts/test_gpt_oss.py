@@ -185,7 +185,7 @@ class TestServer:
 
         assert told() == told(replicas=3) == told(replicas=4, gpu_limit=5) == told(replicas=4, bare_pool=True) == []
         (said,) = told(replicas=4)
-        assert "need 5 nvidia.com/gpu, NodePool 'gpu' is limited to 4: no update ever ends" in said
+        assert "need 5 nvidia.com/gpu, but NodePool 'gpu' is limited to 4: no update ever ends" in said
 
 
 @pytest.mark.parametrize(
@@ -193,12 +193,12 @@ class TestServer:
     [
         (
             {"replicas": 5},
-            "gpt-oss/gpt-oss-20b: replicas: 5 replicas of 1 GPU need 5, pool 'gpu' is limited to 4; "
+            "gpt-oss/gpt-oss-20b: replicas: 5 replicas of 1 GPU need 5, but pool 'gpu' is limited to 4; "
             "raise the pool's limits['nvidia.com/gpu'], or ask for fewer replicas",
         ),
         (
             {"weights": S3Weights(bucket="", prefix="x")},
-            "gpt-oss/stage-weights: weights.bucket: '' is no name of an S3 bucket; "
+            "gpt-oss/stage-weights: weights.bucket: '' is not the name of an S3 bucket; "
             "name the bucket that the weights are in, without 's3://'",
         ),
     ],

@@ -193,17 +193,17 @@ def _chart(**arguments: Any) -> Callable[[], object]:
         ({"replicas": "10"}, "retail-store: replicas: needs a whole number, got the text '10'; write 10"),
         (
             {"image": "registry.example.com/shop/ui"},
-            "retail-store: image: 'registry.example.com/shop/ui' has neither tag nor digest, so that every node may "
-            "run another image; add ':<tag>', or better '@sha256:<digest>'",
+            "retail-store: image: 'registry.example.com/shop/ui' has neither tag nor digest, so each node may run "
+            "a different image; add ':<tag>', or better '@sha256:<digest>'",
         ),
         (
             {"image": "registry.example.com/shop/ui:latest"},
-            "retail-store: image: 'registry.example.com/shop/ui:latest' moves: a new node may run another image than "
-            "the old one; name a version, or better '@sha256:<digest>'",
+            "retail-store: image: 'registry.example.com/shop/ui:latest' moves: a new node may run a different image "
+            "from the old one; name a version, or better '@sha256:<digest>'",
         ),
         (
             {"image": "the shop"},
-            "retail-store: image: 'the shop' is no image reference; write <registry>/<repository>:<tag>",
+            "retail-store: image: 'the shop' is not an image reference; write <registry>/<repository>:<tag>",
         ),
         ({"image": ""}, "retail-store: image: needs the name of a container image, got ''"),
     ],

@@ -107,9 +107,9 @@ def test_the_missing_device_plugin_is_told_with_the_taint_that_it_must_tolerate(
     _, pool = specs(instance_type=instance_type)
     assert pool["template"]["spec"]["taints"] == [{"key": taint, "effect": "NoSchedule"}]
     assert notes(instance_type=instance_type) == [
-        "automode:EfaDevicePlugin pods get vpc.amazonaws.com/efa only where the EFA device plugin runs, which is not "
-        "inside Auto Mode's AMI; install the Helm chart aws-efa-k8s-device-plugin of aws/eks-charts with a toleration "
-        f"of {taint}, and say efa_device_plugin=True"
+        "automode:EfaDevicePlugin pods get vpc.amazonaws.com/efa only where the EFA device plugin runs, which Auto "
+        "Mode's AMI does not include; install the Helm chart aws-efa-k8s-device-plugin of aws/eks-charts with a "
+        f"toleration of {taint}, and pass efa_device_plugin=True"
     ]
 
 
