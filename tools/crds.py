@@ -115,14 +115,14 @@ def _schemas(schema: Mapping[str, Any], path: str = "spec") -> Iterator[tuple[st
 
 
 def _fields(raw: RawCrd) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    fields: dict[str, dict[str, Any]] = {}
     for path, schema in raw.schemas.items():
-        if unknown := schema.keys() - _TEXTS - _NESTED - _KEPT:
-            raise SystemExit(f"{path}: has {sorted(unknown)}, of which tools/crds.py knows no use")
-        found[path] = {key: schema[key] for key in sorted(schema.keys() & _KEPT)}
+        if unknown_keys := schema.keys() - _TEXTS - _NESTED - _KEPT:
+            raise SystemExit(f"{path}: has {sorted(unknown_keys)}, of which tools/crds.py knows no use")
+        fields[path] = {key: schema[key] for key in sorted(schema.keys() & _KEPT)}
         if schema.get("additionalProperties") is True:
-            found[path]["additionalProperties"] = True
-    return found
+            fields[path]["additionalProperties"] = True
+    return fields
 
 
 # What the CEL rules say, by an evaluator of CEL.
@@ -164,8 +164,8 @@ def _cel(rule: str) -> celpy.Runner:
 
 def _find(text: StringType, pattern: StringType) -> StringType:
     """Kubernetes' own addition to CEL: the first match, or nothing."""
-    found = re.search(pattern, text)
-    return StringType(found[0] if found else "")
+    match = re.search(pattern, text)
+    return StringType(match[0] if match else "")
 
 
 # Examples: a document that holds every field shrinks to the least with the rule's field, whose value is then varied.
@@ -186,7 +186,7 @@ class Trials:
     def __init__(self, raw: RawCrd, whole: Mapping[str, Any]) -> None:
         self._raw = raw
         self._validators = {path: Draft202012Validator(closed(schema)) for path, schema in raw.schemas.items()}
-        self._whole = _known_part(raw.schemas["spec"], whole)
+        self._whole = _schema_part(raw.schemas["spec"], whole)
         self._named = [(key, at[key]) for at, key in places_of(self._whole) if isinstance(key, str)]
         self._choices = {choice for schema in raw.schemas.values() for choice in schema.get("enum", ())}
         self.least = {path: self._least(path) for path in dict.fromkeys(name.partition("#")[0] for name in raw.rules)}
@@ -217,64 +217,64 @@ class Trials:
             accepted = [values for values, broken in tried if not broken]
             refused = [values for values, broken in tried if name in broken]
             alone = [values for values, broken in tried if broken == {name}]
-            for verdict, found in (("accepts", accepted), ("refuses", alone or refused)):
-                yield from ([name, verdict, *values] for values in _telling(found))
+            for verdict, examples in (("accepts", accepted), ("refuses", alone or refused)):
+                yield from ([name, verdict, *values] for values in _telling(examples))
 
     def _try(self, name: str, rule: str) -> list[tuple[tuple[Any, ...], set[str]]]:
         path = name.partition("#")[0]
         least = self.least[path]
-        known = next(places_in({"spec": least}, path))
-        values = self._values(self._raw.schemas[path], rule, known)
-        found = [
+        example = next(places_in({"spec": least}, path))
+        values = self._values(self._raw.schemas[path], rule, example)
+        trials = [
             ((value,), broken_rules(self._raw, with_value(least, path, value)))
             for value in values
             if self._validators[path].is_valid(value)
         ]
         if not _is_of_change(rule):
-            return found
-        sound = [value for (value,) in _telling([values for values, broken in found if not broken])]
+            return trials
+        sound = [value for (value,) in _telling([values for values, broken in trials if not broken])]
         return [
             (pair, broken_rules(self._raw, *(with_value(least, path, value) for value in pair)))
             for pair in itertools.product(sound, repeat=2)
         ]
 
-    def _values(self, schema: Mapping[str, Any], rule: str, known: Any) -> list[Any]:
-        """Values that differ in what a rule speaks of; ``known`` is one that fits."""
+    def _values(self, schema: Mapping[str, Any], rule: str, example: Any) -> list[Any]:
+        """Values that differ in what a rule speaks of; ``example`` is one that fits."""
         if "enum" in schema:
             return list(schema["enum"])
         if schema.get("x-kubernetes-int-or-string"):
             return [1]
         match schema.get("type"):
             case "string":
-                return self._texts(schema, rule, known)
+                return self._texts(schema, rule, example)
             case "integer" | "number":
                 least = schema.get("minimum", 0)
                 return [least, least + 1, schema.get("maximum", least + 2)]
             case "boolean":
                 return [False, True]
             case "array":
-                items = self._values(schema["items"], rule, known[0] if known else None)
-                first = known[0] if known else items[0]
+                items = self._values(schema["items"], rule, example[0] if example else None)
+                first = example[0] if example else items[0]
                 return [*([item] for item in items), *([first, item] for item in items), []]
             case _ if "properties" in schema:
-                return list(self._objects(schema, rule, known or {}))
+                return list(self._objects(schema, rule, example or {}))
             case _ if isinstance(schema.get("additionalProperties"), Mapping):
-                keys = self._texts({"type": "string"}, rule, next(iter(known or {}), None))
+                keys = self._texts({"type": "string"}, rule, next(iter(example or {}), None))
                 values = self._values(schema["additionalProperties"], "", None)
                 if "self[" not in rule:
                     values = values[:1]
                 return [*({key: value} for key in keys for value in values), {}]
             case _:
-                return [known or {}]
+                return [example or {}]
 
-    def _objects(self, schema: Mapping[str, Any], rule: str, known: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _objects(self, schema: Mapping[str, Any], rule: str, example: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         options: list[list[tuple[str, Any] | None]] = []
         for name, inner in schema["properties"].items():
-            value = known.get(name, self._fitting(name, inner))
+            value = example.get(name, self._fitting(name, inner))
             left_out = [] if name in schema.get("required", ()) else [None]
             if re.search(rf"\b{name}\b", rule):
                 options.append([*left_out, *((name, varied) for varied in self._values(inner, rule, value))])
-            elif name in known or not left_out:
+            elif name in example or not left_out:
                 options.append([(name, value), *left_out])
         for parts in itertools.product(*options):
             yield dict(part for part in parts if part is not None)
@@ -283,33 +283,33 @@ class Trials:
         validator = Draft202012Validator(closed(schema))
         return next((value for key, value in self._named if key == name and validator.is_valid(value)), None)
 
-    def _texts(self, schema: Mapping[str, Any], rule: str, known: Any) -> list[str]:
+    def _texts(self, schema: Mapping[str, Any], rule: str, example: Any) -> list[str]:
         spoken = [part for part in re.findall(r"""['"]([-\w./]+)['"]""", rule) if part not in self._choices]
         near = [form.format(part) for part in spoken for form in ("{}", "{}a", "a{}", "{}/a", "a.{}/a")]
         numbers = ["1", "-1"] if "int(" in rule else []
-        texts = [*([known] if isinstance(known, str) else []), *near, *numbers, "a", ""]
+        texts = [*([example] if isinstance(example, str) else []), *near, *numbers, "a", ""]
         return [text for text in dict.fromkeys(texts) if Draft202012Validator(schema).is_valid(text)]
 
 
-def _known_part(schema: Mapping[str, Any], value: Any) -> Any:
+def _schema_part(schema: Mapping[str, Any], value: Any) -> Any:
     """A value without the fields that a schema does not know."""
     if isinstance(value, list):
-        return [_known_part(schema["items"], item) for item in value]
+        return [_schema_part(schema["items"], item) for item in value]
     if not isinstance(value, dict) or "properties" not in schema:
         return value
-    named = schema["properties"]
-    return {name: _known_part(named[name], inner) for name, inner in value.items() if name in named}
+    properties = schema["properties"]
+    return {name: _schema_part(properties[name], inner) for name, inner in value.items() if name in properties}
 
 
 def _telling(examples: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """The first examples that together show what all show, and two at least where there are two."""
     chosen: list[tuple[Any, ...]] = []
-    seen: set[Any] = set()
+    features_shown: set[Any] = set()
     for values in examples:
         shown = {(number, feature) for number, value in enumerate(values) for feature in _features(value)}
-        if not shown <= seen:
+        if not shown <= features_shown:
             chosen.append(values)
-            seen |= shown
+            features_shown |= shown
     others = [values for values in examples if values not in chosen]
     return [*chosen, *others[: max(0, 2 - len(chosen))]]
 
@@ -384,9 +384,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise SystemExit(
                 f"{folder / name}: no such CRD in {STORED.name}; name the file as one of {', '.join(WHOLE)}"
             )
-        known = entries.get(name, {})
-        if known.get("sha256") == raw.sha256:
-            source, day = known["source"], date.fromisoformat(known["date"])
+        stored = entries.get(name, {})
+        if stored.get("sha256") == raw.sha256:
+            source, day = stored["source"], date.fromisoformat(stored["date"])
         elif options.source and options.date:
             source, day = options.source, options.date
         else:

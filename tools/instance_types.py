@@ -139,9 +139,9 @@ def document(infos: Iterable[Mapping[str, Any]], *, source: str, date: str, pric
 
 def recorded_prices() -> Prices:
     """The price list beside this file."""
-    told = json.loads((_HERE / "instance_types_prices.json").read_text("utf-8"))
-    by_type = {f"{family}.{size}": price for family, sizes in told["prices"].items() for size, price in sizes.items()}
-    return Prices(source=told["source"], date=told["date"], region=told["region"], by_type=by_type)
+    record = json.loads((_HERE / "instance_types_prices.json").read_text("utf-8"))
+    by_type = {f"{family}.{size}": price for family, sizes in record["prices"].items() for size, price in sizes.items()}
+    return Prices(source=record["source"], date=record["date"], region=record["region"], by_type=by_type)
 
 
 def recording() -> tuple[str, str]:
@@ -205,7 +205,7 @@ def from_account(region: str, *, ec2: Any, pricing: Any, today: str) -> str:
 def _prices(region: str, *, pricing: Any, today: str) -> Prices:
     from botocore.exceptions import ClientError
 
-    wanted = {
+    attributes = {
         "regionCode": region,
         "operatingSystem": "Linux",
         "preInstalledSw": "NA",
@@ -213,7 +213,7 @@ def _prices(region: str, *, pricing: Any, today: str) -> Prices:
         "capacitystatus": "Used",
         "marketoption": "OnDemand",
     }
-    filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()]
+    filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in attributes.items()]
     by_type: dict[str, float] = {}
     try:
         for page in pricing.get_paginator("get_products").paginate(ServiceCode="AmazonEC2", Filters=filters):
@@ -242,20 +242,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--from-account", action="store_true", help="ask EC2 instead of the recordings")
     parser.add_argument("--region", default="us-east-1", help="the region to ask (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=_WRITTEN, help="the file to write (default: the library's own)")
-    given = parser.parse_args(arguments)
-    if given.from_account:
+    options = parser.parse_args(arguments)
+    if options.from_account:
         import boto3
 
         text = from_account(
-            given.region,
-            ec2=boto3.client("ec2", region_name=given.region),
+            options.region,
+            ec2=boto3.client("ec2", region_name=options.region),
             # The Pricing API is in a few regions only, and has the prices of all.
             pricing=boto3.client("pricing", region_name="us-east-1"),
             today=datetime.now(UTC).date().isoformat(),
         )
     else:
         text = from_recordings()
-    given.out.write_text(text, "utf-8")
+    options.out.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

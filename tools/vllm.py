@@ -85,7 +85,7 @@ class Wheel:
                         return place
         return None
 
-    def found(self, module: str, name: str) -> tuple[str, ast.AST]:
+    def definition(self, module: str, name: str) -> tuple[str, ast.AST]:
         """The same, for a name that must be there."""
         place = self.find(module, name)
         if place is None:
@@ -101,7 +101,7 @@ class Wheel:
     @cached_property
     def compute(self) -> ast.FunctionDef:
         """The function that makes ``add_argument`` calls of config classes."""
-        _, node = self.found("vllm.engine.arg_utils", "_compute_kwargs")
+        _, node = self.definition("vllm.engine.arg_utils", "_compute_kwargs")
         assert isinstance(node, ast.FunctionDef)
         return node
 
@@ -173,8 +173,8 @@ def _subscript(wheel: Wheel, module: str, base: str, inner: ast.expr) -> list[tu
     if base in ("Annotated", "SkipValidation"):
         return _hints(wheel, module, items[0])
     if base in ("Optional", "Union"):
-        found = [hint for item in items for hint in _hints(wheel, module, item)]
-        return found + ([("none", None)] if base == "Optional" else [])
+        hints = [hint for item in items for hint in _hints(wheel, module, item)]
+        return hints + ([("none", None)] if base == "Optional" else [])
     if base in ("list", "set", "tuple"):
         return [(base, (items, module))]
     return [(base if base == "dict" else "other", None)]
@@ -182,57 +182,57 @@ def _subscript(wheel: Wheel, module: str, base: str, inner: ast.expr) -> list[tu
 
 def _literals(wheel: Wheel, module: str, node: ast.expr) -> list[Any]:
     if isinstance(node, ast.Name | ast.Subscript):
-        return [value for word, held in _hints(wheel, module, node) if word == "literal" for value in held]
+        return [value for word, values in _hints(wheel, module, node) if word == "literal" for value in values]
     return [ast.literal_eval(node)]
 
 
-def _of_literal(held: list[Any], free: bool) -> Kwargs:
-    made: Kwargs = {"type": type(held[0]).__name__}
-    return made if free else made | {"choices": sorted(held)}
+def _of_literal(values: list[Any], free: bool) -> Kwargs:
+    record: Kwargs = {"type": type(values[0]).__name__}
+    return record if free else record | {"choices": sorted(values)}
 
 
 def _of_collection(wheel: Wheel, word: str, items: list[ast.expr], module: str) -> Kwargs:
     inner = _hints(wheel, module, items[0])
     words = [each for each, _ in inner]
-    made: Kwargs = {"type": "str" if len(words) > 1 else words[0]}
-    if made["type"] == "literal":
-        made = _of_literal(inner[0][1], free=False)
-    elif made["type"] not in BUILTINS:
-        made["type"] = "str"
+    record: Kwargs = {"type": "str" if len(words) > 1 else words[0]}
+    if record["type"] == "literal":
+        record = _of_literal(inner[0][1], free=False)
+    elif record["type"] not in BUILTINS:
+        record["type"] = "str"
     endless = word != "tuple" or any(isinstance(item, ast.Constant) and item.value is ... for item in items)
-    return made | {"nargs": "+" if endless else len(items)}
+    return record | {"nargs": "+" if endless else len(items)}
 
 
 def _of_field(wheel: Wheel, module: str, name: str, annotation: ast.expr) -> Kwargs:
     """The same decisions, in the same order, as ``_compute_kwargs`` takes them."""
     hints = _hints(wheel, module, annotation)
-    held = dict(reversed(hints))
-    words = set(held)
-    made: Kwargs
+    by_word = dict(reversed(hints))
+    words = set(by_word)
+    record: Kwargs
     if "dataclass" in words:
-        made = {"type": "object", "keys": held["dataclass"]}
+        record = {"type": "object", "keys": by_word["dataclass"]}
     elif words == {"bool", "str", "none"}:
-        made = {"type": "str", "nargs": "?"}
+        record = {"type": "str", "nargs": "?"}
     elif "bool" in words:
         return {"action": "bool"}
     elif "literal" in words:
-        made = _of_literal(held["literal"], free="str" in words)
+        record = _of_literal(by_word["literal"], free="str" in words)
     elif collections := [word for word in ("tuple", "list", "set") if word in words]:
-        made = _of_collection(wheel, collections[0], *held[collections[0]])
+        record = _of_collection(wheel, collections[0], *by_word[collections[0]])
     elif "int" in words:
         size = "size-or-auto" if name == "max_model_len" else "size" if name in wheel.human_readable else "int"
-        made = {"type": size}
+        record = {"type": size}
     elif "float" in words:
-        made = {"type": "float"}
+        record = {"type": "float"}
     elif "dict" in words:
-        made = {"type": "json-or-text" if words & {"str", "other"} else "json"}
+        record = {"type": "json-or-text" if words & {"str", "other"} else "json"}
     elif words & {"str", "other"}:
-        made = {"type": "str"}
+        record = {"type": "str"}
     else:
         raise ValueError(f"vLLM {wheel.version}: {module} {name} has the types {words}")
     # Up to 0.27 the word None was added to the choices and compared with the value None: it was refused.
-    refused = "choices" in made and "append(None)" not in ast.unparse(wheel.compute)
-    return made | ({"nullable": True} if "none" in words and "bool" not in words and not refused else {})
+    refused = "choices" in record and "append(None)" not in ast.unparse(wheel.compute)
+    return record | ({"nullable": True} if "none" in words and "bool" not in words and not refused else {})
 
 
 def _lines(wheel: Wheel, module: str, name: str) -> Iterator[tuple[str, ast.AnnAssign]]:
@@ -275,7 +275,7 @@ class Reader:
 
     def function(self, module: str, owner: str, name: str) -> None:
         """Reads a function, or a method of a class."""
-        home, node = self.wheel.found(module, owner or name)
+        home, node = self.wheel.definition(module, owner or name)
         if owner:
             assert isinstance(node, ast.ClassDef)
             node = next(line for line in node.body if isinstance(line, ast.FunctionDef) and line.name == name)
@@ -288,10 +288,10 @@ class Reader:
 
     def frontend(self, module: str, owner: str) -> None:
         """A front end's flags: its fields, after each class of its line has had its say."""
-        home, node = self.wheel.found(module, owner)
+        home, node = self.wheel.definition(module, owner)
         if not isinstance(node, ast.ClassDef):
-            raise self.unknown(node)
-        bases = [self.wheel.found(home, ast.unparse(base))[1] for base in node.bases]
+            raise self.unreadable(node)
+        bases = [self.wheel.definition(home, ast.unparse(base))[1] for base in node.bases]
         self.values = {"frontend_kwargs": _fields(self.wheel, home, owner)}
         parts = [part for part in (*bases, node) if isinstance(part, ast.ClassDef)]
         for part in parts:
@@ -299,8 +299,8 @@ class Reader:
                 if isinstance(each, ast.FunctionDef) and each.name == "_customize_cli_kwargs":
                     for inner in each.body:
                         self.statement(inner)
-        for name, given in self.values["frontend_kwargs"].items():
-            self.flags[f"--{name.replace('_', '-')}"] = ([], given)
+        for name, record in self.values["frontend_kwargs"].items():
+            self.flags[f"--{name.replace('_', '-')}"] = ([], record)
 
     def statement(self, node: ast.stmt) -> None:
         """One statement; what has no bearing on flags is passed over by name."""
@@ -317,9 +317,9 @@ class Reader:
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             self.call(node.value)
         elif not isinstance(node, ast.Return | ast.Expr | ast.ImportFrom):
-            raise self.unknown(node)
+            raise self.unreadable(node)
 
-    def unknown(self, node: ast.AST) -> ValueError:
+    def unreadable(self, node: ast.AST) -> ValueError:
         """What to say of a form that is not known."""
         return ValueError(f"vLLM {self.wheel.version}: cannot read '{ast.unparse(node)}' in {self.module}")
 
@@ -336,20 +336,20 @@ class Reader:
             elif "get_kwargs(" in text or (isinstance(value, ast.Subscript) and not text.startswith("sys.")):
                 self.values[target.id] = self.value(value)
             elif "add_argument_group" not in text and target.id not in IGNORED_NAMES:
-                raise self.unknown(value)
+                raise self.unreadable(value)
             return
         assert isinstance(target, ast.Subscript)
         key = ast.literal_eval(target.slice)
-        given = self.value(target.value)
+        changes = self.value(target.value)
         if key == "type":
-            given |= self.type_of(value)
+            changes |= self.type_of(value)
         elif key == "choices" and "permutations(" in text:
             # Pairs joined by a comma, beside the single choices.
-            given[key] = given[key] + [",".join(pair) for pair in itertools.permutations(given[key], 2)]
+            changes[key] = changes[key] + [",".join(pair) for pair in itertools.permutations(changes[key], 2)]
         elif key == "action" and text == "'append'":
-            given["repeats"] = True
+            changes["repeats"] = True
         elif key not in ("help", "metavar", "default") and text != "LoRAParserAction":
-            raise self.unknown(value)
+            raise self.unreadable(value)
 
     def value(self, node: ast.expr) -> Any:
         """What an expression over ``get_kwargs`` stands for."""
@@ -365,9 +365,9 @@ class Reader:
                 if key is None:
                     merged |= copy.deepcopy(self.value(item))
                 elif ast.literal_eval(key) not in ("default", "help"):
-                    raise self.unknown(node)
+                    raise self.unreadable(node)
             return merged
-        raise self.unknown(node)
+        raise self.unreadable(node)
 
     def type_of(self, node: ast.expr) -> Kwargs:
         """What the ``type`` of an argument makes of its text."""
@@ -385,7 +385,7 @@ class Reader:
         if text.startswith("lambda s: [int(device_id)"):
             return {"type": "str"}
         if text not in known:
-            raise self.unknown(node)
+            raise self.unreadable(node)
         return known[text]
 
     def call(self, node: ast.Call) -> None:
@@ -396,33 +396,33 @@ class Reader:
         elif text.endswith(".add_argument"):
             self.add(node)
         elif text not in ("load_general_plugins", "current_platform.pre_register_and_update"):
-            raise self.unknown(node)
+            raise self.unreadable(node)
 
     def add(self, node: ast.Call) -> None:
         """One ``add_argument``."""
         names = [ast.literal_eval(name) for name in node.args]
         if not names[0].startswith("-"):
             return
-        given: Kwargs = {}
+        record: Kwargs = {}
         for keyword in node.keywords:
             text = ast.unparse(keyword.value)
             if keyword.arg is None:
-                given |= copy.deepcopy(self.value(keyword.value))
+                record |= copy.deepcopy(self.value(keyword.value))
             elif keyword.arg == "type":
-                given |= self.type_of(keyword.value)
+                record |= self.type_of(keyword.value)
             elif keyword.arg == "choices":
-                given["choices"] = self.choices(keyword.value)
+                record["choices"] = self.choices(keyword.value)
             elif keyword.arg == "deprecated":
-                given["deprecated"] = ""
+                record["deprecated"] = ""
             elif keyword.arg == "action":
                 actions = {"'store_true'": {"action": "switch"}, "argparse.BooleanOptionalAction": {"action": "bool"}}
                 if text not in actions and not text.startswith("Deprecated"):
-                    raise self.unknown(node)
-                given |= actions.get(text, {})
+                    raise self.unreadable(node)
+                record |= actions.get(text, {})
             elif keyword.arg not in ("default", "help", "dest", "metavar"):
-                raise self.unknown(node)
+                raise self.unreadable(node)
         long = next(name for name in names if name.startswith("--"))
-        self.flags[long] = ([name for name in names if name != long], given)
+        self.flags[long] = ([name for name in names if name != long], record)
 
     def choices(self, node: ast.expr) -> list[Any]:
         """Choices that are written out, or the members of a ``Literal``."""
@@ -435,7 +435,7 @@ class Reader:
 
     def constant(self, node: ast.expr) -> Any:
         """A constant by its name."""
-        _, value = self.wheel.found(self.module, ast.unparse(node))
+        _, value = self.wheel.definition(self.module, ast.unparse(node))
         assert isinstance(value, ast.expr)
         return ast.literal_eval(value)
 
@@ -446,43 +446,45 @@ IGNORED_NAMES = {"valid_tool_parsers", "parsers_str", "metavar", "frontend_kwarg
 
 def _registered(wheel: Wheel, module: str, name: str) -> list[str]:
     """The names of a registry: keys of a mapping, members of an enum or of a ``Literal``."""
-    home, node = wheel.found(module, name)
+    home, node = wheel.definition(module, name)
     if isinstance(node, ast.Dict):
         return [ast.literal_eval(key) for key in node.keys if key is not None]
     if isinstance(node, ast.ClassDef):
         return [ast.unparse(line.targets[0]) for line in node.body if isinstance(line, ast.Assign)]
-    return [str(each) for word, held in _hints(wheel, home, node) if word == "literal" for each in held]
+    return [str(each) for word, values in _hints(wheel, home, node) if word == "literal" for each in values]
 
 
 def _deprecated(wheel: Wheel) -> dict[str, str]:
     """Flags with a deprecation message, and the version it names for their end."""
-    found: dict[str, str] = {}
+    removals: dict[str, str] = {}
     for line in wheel.tree("vllm.engine.arg_utils").body:
         name = ast.unparse(line.targets[0]) if isinstance(line, ast.Assign) else ""
         if isinstance(line, ast.Assign) and name.endswith("_DEPRECATION_MESSAGE"):
             flag = "--" + name.removesuffix("_DEPRECATION_MESSAGE").strip("_").lower().replace("_", "-")
             _, _, end = str(ast.literal_eval(line.value)).partition("removed in v")
-            found[flag] = ".".join(end.split(".")[:3]).split(" ")[0]
-    return found
+            removals[flag] = ".".join(end.split(".")[:3]).split(" ")[0]
+    return removals
 
 
-def _record(flag: str, aliases: list[str], given: Kwargs, names: list[str], deprecated: str | None) -> dict[str, Any]:
+def _record(flag: str, aliases: list[str], details: Kwargs, names: list[str], deprecated: str | None) -> dict[str, Any]:
     """What the data file says of a flag in one version; only what is not the rule."""
-    kind = given.get("action") or {"str": "text"}.get(given.get("type", "str"), given.get("type", "text"))
+    kind = details.get("action") or {"str": "text"}.get(details.get("type", "str"), details.get("type", "text"))
     record: dict[str, Any] = {"kind": kind}
     if aliases:
         record["aliases"] = sorted(aliases)
-    if "nargs" in given:
-        record["values"] = given["nargs"]
-    if given.get("choices"):
-        record["choices"] = sorted(given["choices"])
+    if "nargs" in details:
+        record["values"] = details["nargs"]
+    if details.get("choices"):
+        record["choices"] = sorted(details["choices"])
     elif names:
-        record["names"] = sorted({*names, *given.get("also", []), *(["AUTO"] if flag == "--attention-backend" else [])})
-    if flag in FOLDED or given.get("fold"):
-        record["fold"] = given.get("fold", "case")
+        record["names"] = sorted(
+            {*names, *details.get("also", []), *(["AUTO"] if flag == "--attention-backend" else [])}
+        )
+    if flag in FOLDED or details.get("fold"):
+        record["fold"] = details.get("fold", "case")
     for word in ("keys", "nullable", "repeats"):
-        if given.get(word):
-            record[word] = given[word]
+        if details.get(word):
+            record[word] = details[word]
     if deprecated is not None:
         record["removal"] = deprecated
     return record
@@ -501,11 +503,11 @@ def read_wheel(path: Path) -> tuple[str, bool, dict[str, dict[str, Any]]]:
         flag: _record(
             flag,
             aliases,
-            given,
+            record,
             _registered(wheel, *REGISTRIES[flag]) if flag in REGISTRIES else [],
             deprecated.get(flag),
         )
-        for flag, (aliases, given) in reader.flags.items()
+        for flag, (aliases, record) in reader.flags.items()
     }
     pairs = wheel.find("vllm.utils.argparse_utils", "EnableDisableAction") is not None
     return wheel.version, pairs, flags
@@ -513,13 +515,13 @@ def read_wheel(path: Path) -> tuple[str, bool, dict[str, dict[str, Any]]]:
 
 def document(wheels: list[Path], date: str) -> str:
     """The data file: a flag a line, with what changed between the versions; ``null`` where a flag was gone."""
-    read = sorted((read_wheel(path) for path in wheels), key=lambda one: tuple(map(int, one[0].split("."))))
-    versions = [version for version, _, _ in read]
+    releases = sorted((read_wheel(path) for path in wheels), key=lambda one: tuple(map(int, one[0].split("."))))
+    versions = [version for version, _, _ in releases]
     history: dict[str, dict[str, Any]] = {}
-    for flag in {flag for _, _, flags in read for flag in flags}:
+    for flag in {flag for _, _, flags in releases for flag in flags}:
         changes: dict[str, Any] = {}
         before: Mapping[str, Any] | None = None
-        for version, _, flags in read:
+        for version, _, flags in releases:
             now = flags.get(flag)
             if now != before:
                 changes[version] = now
@@ -529,7 +531,7 @@ def document(wheels: list[Path], date: str) -> str:
         "source": "the vllm wheels of PyPI, read by tools/vllm.py",
         "date": date,
         "versions": versions,
-        "enable_disable_pairs": [version for version, pairs, _ in read if pairs],
+        "enable_disable_pairs": [version for version, pairs, _ in releases if pairs],
     }
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     rows = [f"    {json.dumps(flag)}: {json.dumps(history[flag])}" for flag in sorted(history)]
@@ -542,8 +544,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL", help="vllm-*.whl, a version each")
     parser.add_argument("--date", required=True, metavar="DAY", help="the day the newest was the newest: 2026-11-23")
     parser.add_argument("--out", type=Path, default=TARGET, help="the file to write")
-    given = parser.parse_args(arguments)
-    given.out.write_text(document(given.wheels, given.date), encoding="utf-8", newline="\n")
+    options = parser.parse_args(arguments)
+    options.out.write_text(document(options.wheels, options.date), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

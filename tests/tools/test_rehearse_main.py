@@ -81,13 +81,13 @@ def test_app_is_synthesised_once_for_each_context(stage: Stage, tmp_path: Path) 
         "cdk destroy --all -c a=1 --force": f"cdk destroy --all --force --app {one}",
         "aws sts get-caller-identity": "aws sts get-caller-identity",
     }.items():
-        assert stage.act(words)().ran.said == ran
+        assert stage.act(words)().ran.output == ran
     assert stage.assembly == Path(one)
 
 
 def test_step_stops_at_the_first_command_that_fails_and_always_tidies_up(stage: Stage, tmp_path: Path) -> None:
     faults = {"AWS::EC2::EIP": "none left"}
     outcome = stage.act(stage.refuse(faults), "echo fails", "echo never", stage.refuse({}))()
-    assert (outcome.ran.code, outcome.ran.said) == (1, "echo fails")
+    assert (outcome.ran.code, outcome.ran.output) == (1, "echo fails")
     assert (tmp_path / "logs" / "01.log").read_text("utf-8") == "echo fails\n"
     assert (tmp_path / "faults.json").read_text("utf-8") == "{}"

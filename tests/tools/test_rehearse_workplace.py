@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tools.rehearse import parts as parts_of_it
-from tools.rehearse.parts import NODE_PARTS, PYTHON_PARTS, Parts, install, wanted
+from tools.rehearse.parts import NODE_PARTS, PYTHON_PARTS, Parts, install, stamp_text
 from tools.rehearse.servers import loopback_server, settings
 from tools.rehearse.workplace import Workplace, ended_with_its_children, free_port
 
@@ -98,7 +98,7 @@ def test_commands_of_the_folder_can_be_run(place: Workplace) -> None:
 def test_command_has_a_code_words_and_a_log(place: Workplace) -> None:
     log = place.folder / "logs" / "x.log"
     ran = place.run("""python3 -c 'import sys; print("one"); print("two", file=sys.stderr); sys.exit(3)'""", log)
-    assert (ran.code, sorted(ran.said.split())) == (3, ["one", "two"])
+    assert (ran.code, sorted(ran.output.split())) == (3, ["one", "two"])
     assert log.read_text("utf-8").startswith("$ python3 -c")
 
 
@@ -106,14 +106,14 @@ def test_nobody_answers_unless_an_answer_is_given(place: Workplace) -> None:
     ask = """python3 -c 'import sys; print(sys.stdin.isatty()); print("got", input("Go on (y/n)? "))'"""
     log = place.folder / "logs" / "x.log"
     alone = place.run(ask, log)
-    assert alone.code == 1 and "False" in alone.said and "EOFError" in alone.said
+    assert alone.code == 1 and "False" in alone.output and "EOFError" in alone.output
     answered = place.run(ask, log, answer="n")
-    assert answered.code == 0 and "True" in answered.said and "got n" in answered.said
+    assert answered.code == 0 and "True" in answered.output and "got n" in answered.output
 
 
 def test_colours_are_no_words(place: Workplace) -> None:
     ran = place.run(r"""printf '\033[31mrefused\033[39m'""", place.folder / "logs" / "x.log", answer="y")
-    assert ran.said == "refused"
+    assert ran.output == "refused"
 
 
 def test_children_end_with_the_one_that_started_them() -> None:
@@ -196,6 +196,6 @@ def test_parts_are_installed_once_for_a_place(tmp_path: Path, monkeypatch: pytes
     ran.clear()
     install(tmp_path, said.append)
     assert ran == []
-    (tmp_path / "ready").write_text(wanted(tmp_path / "elsewhere"), "utf-8")
+    (tmp_path / "ready").write_text(stamp_text(tmp_path / "elsewhere"), "utf-8")
     install(tmp_path, said.append)
     assert ran != []

@@ -52,8 +52,8 @@ def holdings(region: str, assembly: Path) -> Holdings:
 
 def events(region: str, stack: str) -> str:
     """The states and reasons of a stack's events, newest first."""
-    found = _client("cloudformation", region).describe_stack_events(StackName=stack)["StackEvents"]
-    return "\n".join(f"{each['ResourceStatus']} {each.get('ResourceStatusReason', '')}" for each in found)
+    stack_events = _client("cloudformation", region).describe_stack_events(StackName=stack)["StackEvents"]
+    return "\n".join(f"{each['ResourceStatus']} {each.get('ResourceStatusReason', '')}" for each in stack_events)
 
 
 def left_over(region: str, assembly: Path) -> list[str]:
@@ -67,8 +67,8 @@ def _left_in(region: str) -> Iterator[str]:
     yield from (f"VPC {vpc['VpcId']}" for vpc in ec2.describe_vpcs()["Vpcs"] if not vpc.get("IsDefault"))
     yield from (f"Elastic IP {address['PublicIp']}" for address in ec2.describe_addresses()["Addresses"])
     for key in kms.list_keys()["Keys"]:
-        known = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
-        if known.get("KeyManager") == "CUSTOMER" and known["KeyState"] == "Enabled":
+        metadata = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+        if metadata.get("KeyManager") == "CUSTOMER" and metadata["KeyState"] == "Enabled":
             yield f"key {key['KeyId']}"
     groups = _client("logs", region).describe_log_groups()["logGroups"]
     yield from (f"log group {group['logGroupName']}" for group in groups)
@@ -85,7 +85,7 @@ def _left_in(region: str) -> Iterator[str]:
 
 def objects_of(assembly: Path) -> list[dict[str, Any]]:
     """The Kubernetes objects that the stacks of an assembly deliver: kind, name and namespace."""
-    found = []
+    objects = []
     for stack in stacks_of(assembly).values():
         template = json.loads((assembly / stack["properties"]["templateFile"]).read_text("utf-8"))
         for resource in template["Resources"].values():
@@ -95,17 +95,17 @@ def objects_of(assembly: Path) -> list[dict[str, Any]]:
                 metadata = {
                     key: manifest["metadata"][key] for key in ("name", "namespace") if key in manifest["metadata"]
                 }
-                found.append({"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": metadata})
-    return found
+                objects.append({"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": metadata})
+    return objects
 
 
-def cluster_objects(wanted: list[dict[str, Any]]) -> frozenset[str]:
+def cluster_objects(objects: list[dict[str, Any]]) -> frozenset[str]:
     """Those of some objects that are in the cluster, each as ``kind namespace/name``."""
-    if not wanted:
+    if not objects:
         return frozenset()
     ran = subprocess.run(
         ["kubectl", "get", "-f", "-", "--ignore-not-found", "--output", "json"],
-        input=json.dumps({"apiVersion": "v1", "kind": "List", "items": wanted}),
+        input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
         capture_output=True,
         text=True,
         check=False,
@@ -113,8 +113,8 @@ def cluster_objects(wanted: list[dict[str, Any]]) -> frozenset[str]:
     if ran.returncode or not ran.stdout.strip():
         # A real server that has no such kind has no such object.
         return frozenset()
-    found = json.loads(ran.stdout)
-    return frozenset(map(_named, found["items"] if found["kind"] == "List" else [found]))
+    output = json.loads(ran.stdout)
+    return frozenset(map(_object_text, output["items"] if output["kind"] == "List" else [output]))
 
 
 def clear_objects(assembly: Path) -> None:
@@ -128,7 +128,7 @@ def clear_objects(assembly: Path) -> None:
     )
 
 
-def _named(manifest: Mapping[str, Any]) -> str:
+def _object_text(manifest: Mapping[str, Any]) -> str:
     metadata = manifest["metadata"]
     namespace = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
     return f"{manifest['kind']} {namespace}{metadata['name']}"

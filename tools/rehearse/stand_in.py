@@ -72,14 +72,14 @@ def _element(xml: str, *path: str) -> str:
 
 
 def _tags(properties: Properties, kind: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    tags: dict[str, str] = {}
     for number, tag in enumerate(properties.get("Tags") or [], 1):
-        found |= {
+        tags |= {
             "TagSpecification.1.ResourceType": kind,
             f"TagSpecification.1.Tag.{number}.Key": tag["Key"],
             f"TagSpecification.1.Tag.{number}.Value": tag["Value"],
         }
-    return found
+    return tags
 
 
 # What EC2 makes of a network.
@@ -92,23 +92,23 @@ def _new_address(logical_id: str, properties: Properties, _stack: str) -> Made:
 
 
 def _delete_address(address: str, _properties: Properties) -> None:
-    for allocation, known in list(ec2._addresses.items()):
-        if known["PublicIp"] == address:
+    for allocation, address_record in list(ec2._addresses.items()):
+        if address_record["PublicIp"] == address:
             ec2._release_address({"AllocationId": allocation})
 
 
 def _new_nat_gateway(logical_id: str, properties: Properties, _stack: str) -> Made:
-    asked = {key: properties.get(key, "") for key in ("SubnetId", "AllocationId")}
+    parameters = {key: properties.get(key, "") for key in ("SubnetId", "AllocationId")}
     gateway = _element(
-        _text(ec2._create_nat_gateway(asked | _tags(properties, "natgateway")), logical_id), "natGatewayId"
+        _text(ec2._create_nat_gateway(parameters | _tags(properties, "natgateway")), logical_id), "natGatewayId"
     )
     return gateway, {"NatGatewayId": gateway}
 
 
 def _new_flow_log(logical_id: str, properties: Properties, _stack: str) -> Made:
-    asked = {key: value for key, value in properties.items() if isinstance(value, str)}
-    asked |= {"ResourceId.1": properties["ResourceId"], **_tags(properties, "vpc-flow-log")}
-    log = _element(_text(ec2._create_flow_logs(asked), logical_id), "flowLogIdSet", "item")
+    parameters = {key: value for key, value in properties.items() if isinstance(value, str)}
+    parameters |= {"ResourceId.1": properties["ResourceId"], **_tags(properties, "vpc-flow-log")}
+    log = _element(_text(ec2._create_flow_logs(parameters), logical_id), "flowLogIdSet", "item")
     return log, {"Id": log}
 
 
@@ -116,7 +116,7 @@ def _new_flow_log(logical_id: str, properties: Properties, _stack: str) -> Made:
 
 
 def _rule(properties: Properties) -> dict[str, str]:
-    asked = {"GroupId": properties["GroupId"]}
+    parameters = {"GroupId": properties["GroupId"]}
     for field, name in {
         "IpProtocol": "IpProtocol",
         "FromPort": "FromPort",
@@ -129,18 +129,18 @@ def _rule(properties: Properties) -> dict[str, str]:
         "SourceSecurityGroupId": "Groups.1.GroupId",
     }.items():
         if field in properties:
-            asked[f"IpPermissions.1.{name}"] = str(properties[field])
-    return asked
+            parameters[f"IpPermissions.1.{name}"] = str(properties[field])
+    return parameters
 
 
 def _new_ingress(logical_id: str, properties: Properties, _stack: str) -> Made:
-    made = _element(_text(ec2._authorize_sg_ingress(_rule(properties)), logical_id), "securityGroupRuleId")
-    return made, {"Id": made}
+    rule_id = _element(_text(ec2._authorize_sg_ingress(_rule(properties)), logical_id), "securityGroupRuleId")
+    return rule_id, {"Id": rule_id}
 
 
 def _new_egress(logical_id: str, properties: Properties, _stack: str) -> Made:
-    made = _element(_text(ec2._authorize_sg_egress(_rule(properties)), logical_id), "securityGroupRuleId")
-    return made, {"Id": made}
+    rule_id = _element(_text(ec2._authorize_sg_egress(_rule(properties)), logical_id), "securityGroupRuleId")
+    return rule_id, {"Id": rule_id}
 
 
 # Buckets: their tags, by which the CDK's emptying Lambda knows that it may.
@@ -148,9 +148,9 @@ def _new_egress(logical_id: str, properties: Properties, _stack: str) -> Made:
 _make_bucket, _change_bucket = (_HANDLERS["AWS::S3::Bucket"][verb] for verb in ("create", "update"))
 
 
-def _tag_bucket(made: Made, properties: Properties) -> Made:
-    s3._bucket_tags[made[0]] = {tag["Key"]: tag["Value"] for tag in properties.get("Tags") or []}
-    return made
+def _tag_bucket(bucket: Made, properties: Properties) -> Made:
+    s3._bucket_tags[bucket[0]] = {tag["Key"]: tag["Value"] for tag in properties.get("Tags") or []}
+    return bucket
 
 
 def _new_bucket(logical_id: str, properties: Properties, stack: str) -> Made:
@@ -199,14 +199,14 @@ def _new_access_entry(logical_id: str, properties: Properties, _stack: str) -> M
     cluster, principal = properties["ClusterName"], properties["PrincipalArn"]
     if ":role/" in principal and principal.rpartition("/")[2] not in iam._roles:
         raise ValueError("The specified principalArn is invalid: invalid principal. (Service: Eks, Status Code: 400)")
-    asked = {
+    parameters = {
         "principalArn": principal,
         "type": properties.get("Type", "STANDARD"),
         "kubernetesGroups": properties.get("KubernetesGroups", []),
     }
-    made = _json(eks._create_access_entry(cluster, asked), logical_id)["accessEntry"]
+    entry = _json(eks._create_access_entry(cluster, parameters), logical_id)["accessEntry"]
     _associate_policies(cluster, principal, properties)
-    return f"{principal}|{cluster}", {"AccessEntryArn": made["accessEntryArn"]}
+    return f"{principal}|{cluster}", {"AccessEntryArn": entry["accessEntryArn"]}
 
 
 def _changed_access_entry(entry: str, old: Properties, new: Properties, _stack: str) -> Made:
@@ -223,9 +223,9 @@ def _delete_access_entry(entry: str, _properties: Properties) -> None:
 
 
 def _new_pod_identity(logical_id: str, properties: Properties, _stack: str) -> Made:
-    asked = _camel({key: value for key, value in properties.items() if key not in ("ClusterName", "Tags")})
-    made = _json(eks._create_pod_identity_association(properties["ClusterName"], asked), logical_id)
-    association = made["association"]
+    parameters = _camel({key: value for key, value in properties.items() if key not in ("ClusterName", "Tags")})
+    answer = _json(eks._create_pod_identity_association(properties["ClusterName"], parameters), logical_id)
+    association = answer["association"]
     arn, identity = association["associationArn"], association["associationId"]
     return arn, {"AssociationArn": arn, "AssociationId": identity}
 
@@ -260,8 +260,8 @@ def _new_cluster(logical_id: str, properties: Properties, stack: str) -> Made:
     # ministack invents the cluster's security group and VPC, but our rules need a group that is there.
     network = eks._clusters[name]["resourcesVpcConfig"]
     network["vpcId"] = ec2._subnets[properties["ResourcesVpcConfig"]["SubnetIds"][0]]["VpcId"]
-    asked = {"GroupName": f"eks-cluster-sg-{name}", "GroupDescription": "EKS", "VpcId": network["vpcId"]}
-    network["clusterSecurityGroupId"] = _element(_text(ec2._create_security_group(asked), logical_id), "groupId")
+    parameters = {"GroupName": f"eks-cluster-sg-{name}", "GroupDescription": "EKS", "VpcId": network["vpcId"]}
+    network["clusterSecurityGroupId"] = _element(_text(ec2._create_security_group(parameters), logical_id), "groupId")
     return _completed(name, properties)
 
 
@@ -351,11 +351,11 @@ def lambda_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _popen(*given: Any, **options: Any) -> Any:
+def _popen(*arguments: Any, **options: Any) -> Any:
     environment = options.get("env") or {}
     if "_LAMBDA_LAYERS_DIRS" in environment:
         options["env"] = lambda_environment(environment)
-    return subprocess.Popen(*given, **options)
+    return subprocess.Popen(*arguments, **options)
 
 
 def main() -> None:

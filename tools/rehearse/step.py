@@ -67,15 +67,15 @@ def chosen(steps: Sequence[Step[S]], only: Sequence[str]) -> list[Step[S]]:
     Raises:
         SystemExit: for a word that is in no name.
     """
-    unknown = [word for word in only if not any(word in step.name for step in steps)]
-    if unknown:
+    missing_words = [word for word in only if not any(word in step.name for step in steps)]
+    if missing_words:
         names = ", ".join(step.name for step in steps)
-        raise SystemExit(f"make rehearse: no step is called {', '.join(unknown)}; the steps are {names}")
-    wanted = {step.name for step in steps if not only or any(word in step.name for word in only)}
+        raise SystemExit(f"make rehearse: no step is called {', '.join(missing_words)}; the steps are {names}")
+    names = {step.name for step in steps if not only or any(word in step.name for word in only)}
     for step in reversed(steps):
-        if step.name in wanted:
-            wanted.update(step.needs)
-    return [step for step in steps if step.name in wanted]
+        if step.name in names:
+            names.update(step.needs)
+    return [step for step in steps if step.name in names]
 
 
 def play(steps: Iterable[Step[S]], results: list[Result], say: Callable[[str], None]) -> None:
@@ -96,9 +96,9 @@ def play(steps: Iterable[Step[S]], results: list[Result], say: Callable[[str], N
                 seen = [Seen(ok=False, what=f"{type(error).__name__}: {error}")]
             # Only what is not as expected is told at length when something is not.
             wrong = [each.what for each in seen if not each.ok]
-            told = "; ".join(dict.fromkeys(wrong or [each.what for each in seen]))
-            results.append(Result(step.name, step.does, expected, told, time.monotonic() - begun, not wrong))
-            say(f"  {'as expected' if not wrong else 'NOT AS EXPECTED'}: {told}")
+            summary = "; ".join(dict.fromkeys(wrong or [each.what for each in seen]))
+            results.append(Result(step.name, step.does, expected, summary, time.monotonic() - begun, not wrong))
+            say(f"  {'as expected' if not wrong else 'NOT AS EXPECTED'}: {summary}")
         ended[step.name] = results[-1].ok
 
 

@@ -44,7 +44,7 @@ class Ran:
     """A command that has ended: its exit code and all that it printed."""
 
     code: int
-    said: str
+    output: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,9 @@ class Workplace:
             late = threading.Timer(_LONGEST, _end, (process, signal.SIGKILL))
             late.start()
             try:
-                said = []
-                for text in _read(process, controller, answer):
-                    said.append(text)
+                output = []
+                for text in _output_of(process, controller, answer):
+                    output.append(text)
                     file.write(text)
                     if aloud:
                         sys.stderr.write(text)
@@ -143,7 +143,7 @@ class Workplace:
                 late.cancel()
                 if controller is not None:
                     os.close(controller)
-        return Ran(process.returncode, _COLOUR.sub("", "".join(said)))
+        return Ran(process.returncode, _COLOUR.sub("", "".join(output)))
 
     def _command(self, name: str, text: str) -> None:
         file = self.bin / name
@@ -153,9 +153,9 @@ class Workplace:
 
 def free_port() -> int:
     """A port of loopback that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 @contextmanager
@@ -194,14 +194,14 @@ def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
         os.killpg(process.pid, how)
 
 
-def _read(process: subprocess.Popen[bytes], controller: int | None, answer: str | None) -> Iterator[str]:
+def _output_of(process: subprocess.Popen[bytes], controller: int | None, answer: str | None) -> Iterator[str]:
     if controller is None or answer is None:
         stream: IO[bytes] | None = process.stdout
         assert stream is not None
         for line in stream:
             yield line.decode("utf-8", "replace")
         return
-    asked = ""
+    prompt = ""
     while True:
         try:
             part = os.read(controller, 65536)
@@ -210,9 +210,9 @@ def _read(process: subprocess.Popen[bytes], controller: int | None, answer: str 
         if not part:
             return
         text = part.decode("utf-8", "replace")
-        asked += text
-        if "(y/n)" in asked:
-            asked = ""
+        prompt += text
+        if "(y/n)" in prompt:
+            prompt = ""
             time.sleep(0.2)
             os.write(controller, f"{answer}\n".encode())
         yield text
