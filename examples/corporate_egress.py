@@ -1,8 +1,8 @@
-"""A company's forward proxy, and the authority by which it opens TLS.
+"""A corporate forward proxy, and the certificate authority with which it inspects TLS.
 
-Both are said once: nodes pull images through the proxy, and so do the Lambdas that run kubectl. What must go past it is
-added by the cluster (metadata service, cluster endpoint, VPC endpoints, networks). Pods take the proxy only when their
-charts say so; "trust" shows how: variables, and the authority as a file. The proxy itself is yours.
+You state both once: nodes pull images through the proxy, and so do the Lambdas that run kubectl. The cluster adds the
+destinations that must bypass it (metadata service, cluster endpoint, VPC endpoints, networks). Pods use the proxy only
+if their charts say so; "trust" shows how: variables, and the authority as a file. You run the proxy itself.
 """
 
 from pathlib import Path
@@ -34,7 +34,7 @@ platform = PlatformStack(app, "CorporatePlatform", cluster=cluster, env=env)
 
 chart = cdk8s.Chart(cdk8s.App(), "trust", namespace="default")
 trust = CertificateConfigMap(chart, "corporate-trust", values=cluster.values)
-# The proxy opens all TLS, so that its authority alone will do.
+# The proxy inspects all TLS, so its authority is enough.
 environment = {**cluster.values.proxy_environment(), "SSL_CERT_FILE": "/etc/corporate/certificates.pem"}
 container = {
     "name": "fetch",

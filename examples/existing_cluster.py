@@ -1,4 +1,4 @@
-"""Charts for a cluster that was made elsewhere, with a node role of their own."""
+"""Charts for an existing cluster that this app does not create, with a node role of their own."""
 
 import aws_cdk as cdk
 import cdk8s

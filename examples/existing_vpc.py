@@ -1,7 +1,7 @@
-"""A cluster in a VPC that exists, in its subnets, with a security group of the company's on every node.
+"""A cluster in an existing VPC and its subnets, with one of the company's security groups on every node.
 
-Nothing of the VPC is changed. Tags of imported subnets cannot be seen at synthesis: without tagged=True there is a
-warning with the exact command that writes them. NodeClasses select the subnets by their ids.
+The VPC is not changed. Synthesis cannot see the tags of imported subnets: without tagged=True, a warning has the exact
+command that writes them. NodeClasses select the subnets by id.
 """
 
 import aws_cdk as cdk

@@ -1,7 +1,7 @@
 """FIPS 140 validated modules on every node, in a commercial region of the United States or Canada.
 
-EKS's built-in pools cannot have them, so pools of ours take their place. kubectl's Lambdas use the FIPS endpoints of
-EKS and Lambda where the region has them. A region without FIPS images is a warning.
+EKS's built-in pools cannot use them, so this library's pools take their place. kubectl's Lambdas use the FIPS endpoints
+of EKS and Lambda where the region has them. A region without FIPS images is a warning.
 """
 
 import aws_cdk as cdk

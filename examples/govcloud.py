@@ -1,6 +1,6 @@
-"""A cluster in AWS GovCloud (US): FIPS nodes and endpoints without being asked, every ARN in the partition.
+"""A cluster in AWS GovCloud (US): FIPS nodes and endpoints by default, every ARN in the partition.
 
-Pools of ours stand in the place of EKS's, which cannot run FIPS images.
+This library's pools replace EKS's built-in pools, which cannot run FIPS images.
 The same file works in a commercial region: cdk synth -c region=us-east-2.
 """
 

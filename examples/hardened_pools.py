@@ -1,8 +1,8 @@
-"""Node settings that EKS's built-in pools cannot carry, on pools of ours in their place.
+"""Node settings that EKS's built-in pools cannot have, on this library's pools in their place.
 
-The NodeClass of the built-in pools is EKS's own. A ClusterStack turns them off unless it is told hardened_pools=False,
-and PlatformStack delivers "critical" and "general" with the settings that the cluster was given once. With
-network_policy="DefaultDeny" a pod reaches nothing until a policy of its namespace lets it.
+The NodeClass of the built-in pools belongs to EKS. A ClusterStack turns these pools off unless hardened_pools=False,
+and PlatformStack delivers "critical" and "general" with the cluster's node settings. With network_policy="DefaultDeny"
+a pod reaches nothing until a policy in its namespace allows it.
 """
 
 import aws_cdk as cdk

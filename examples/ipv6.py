@@ -1,7 +1,7 @@
 """A cluster whose pods and services have IPv6 addresses, so that the VPC's IPv4 blocks cannot run out.
 
-The family is for the cluster's life, and EKS chooses the block of the services. Pods could still leave over IPv4, which
-network policies do not cover: enable_v4_egress=False takes that way, and needs pools of ours.
+The IP family cannot change later, and EKS chooses the block of the services. By default pods can still leave over IPv4,
+which network policies do not cover; enable_v4_egress=False prevents that, and needs pools other than the built-in ones.
 """
 
 import aws_cdk as cdk

@@ -1,7 +1,7 @@
-"""A cluster that nothing leads out of: AWS is reached through VPC endpoints, images come from ECR alone.
+"""A cluster without a route to the internet: VPC endpoints lead to AWS, and all images come from ECR.
 
-In place of three NAT gateways there are endpoints for seven services in three zones, each at an hourly fee: about 150
-US dollars a month in us-east-1, where the gateways are about 100. An image of a public registry in a chart is an error.
+Endpoints for seven services in three zones replace three NAT gateways. Each endpoint has an hourly fee: about 150 US
+dollars a month in us-east-1, where the gateways cost about 100. An image of a public registry in a chart is an error.
 """
 
 import aws_cdk as cdk

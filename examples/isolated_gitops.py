@@ -1,7 +1,7 @@
-"""An isolated cluster without the kubectl Lambda: charts become YAML, which a GitOps tool brings to the cluster.
+"""An isolated cluster without the kubectl Lambda: charts become YAML, which a GitOps tool applies.
 
-Deploy with ``cdk deploy --outputs-file outputs.json`` and run it again: the charts are then in the folder manifests.
-Endpoints for EKS and Lambda are not needed; there are regions that lack that of EKS.
+Deploy with ``cdk deploy --outputs-file outputs.json`` and run this file again: the charts are then in the folder
+manifests. Endpoints for EKS and Lambda are not needed; some regions have no endpoint for EKS.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""Roles are made by one team, in one stack, inside a boundary; whoever deploys pools makes none.
+"""One team creates all roles, in one stack and inside a boundary; the team that deploys pools creates none.
 
-The cluster stack makes every role and the nodes' instance profile, so that nothing is made in IAM at run time either.
-The pools stack holds Kubernetes objects only: docs/least-privilege.md has the policy of the team that deploys it, and
-the boundary, which keeps iam:PassRole to the node roles.
+The cluster stack creates every role and the nodes' instance profile, so EKS creates nothing in IAM at run time either.
+The pools stack holds only Kubernetes objects: docs/least-privilege.md has the policy of the team that deploys it, and
+the boundary, which limits iam:PassRole to the node roles.
 """
 
 import aws_cdk as cdk
@@ -24,7 +24,7 @@ cluster = ClusterStack(
     env=env,
 )
 AccessStack(app, "LeastAccess", cluster=cluster.cluster, admin_role_arns=[ADMIN], env=env)
-# The pools team bootstraps with a qualifier of its own, whose execution role has no IAM permission.
+# The pools team bootstraps with its own qualifier, whose execution role has no IAM permissions.
 pools = cdk.DefaultStackSynthesizer(qualifier="pools")
 PlatformStack(app, "LeastPools", cluster=cluster.cluster, synthesizer=pools, env=env)
 app.synth()

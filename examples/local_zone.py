@@ -1,7 +1,7 @@
 """Nodes in two Local Zones of a cluster whose control plane is in the parent region.
 
-Nodes there cost more than in the region, and traffic between them and the region is charged like that between zones.
-The account must have opted in to the zones; which instance families they have was looked up beforehand.
+Nodes there cost more than in the region, and traffic between them and the region is charged like traffic between zones.
+The account must have opted in to the zones. Look up their instance families beforehand.
 """
 
 import aws_cdk as cdk

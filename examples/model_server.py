@@ -1,7 +1,7 @@
-"""A model server in an app of one's own, with what is not an option of it: scaling by KEDA, metrics, an internal ALB.
+"""A model server in an app of your own, with what it has no argument for: KEDA scaling, metrics, an internal ALB.
 
-KEDA and the Prometheus operator must be in the cluster already: their kinds are theirs, and we judge only their order.
-The server never goes below one replica: the metrics that could wake it come from itself.
+KEDA and the Prometheus operator must already be in the cluster: of their kinds, this library checks only the order.
+The server never scales below one replica: the metrics that could wake it come from the server itself.
 """
 
 import aws_cdk as cdk
@@ -49,7 +49,7 @@ server = ModelServer(
     clients=[{"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/16"}}],  # the ALB's addresses: the VPC's
 )
 
-# Requests that wait say more than a GPU's load, which is 100 % with one request as with thirty.
+# The queue length says more than GPU load, which is 100 % with one request or thirty.
 waiting = 'sum(vllm:num_requests_waiting{namespace="models"}) or vector(0)'
 address = "http://prometheus-operated.monitoring.svc:9090"
 trigger = {"type": "prometheus", "metadata": {"serverAddress": address, "query": waiting, "threshold": "8"}}
@@ -66,7 +66,7 @@ scaled = {
 }
 monitored = {"selector": {"matchLabels": server.labels}, "endpoints": [{"port": "http", "interval": "15s"}]}
 backend = {"service": {"name": server.name, "port": {"name": "http"}}}
-paths = [{"path": "/v1", "pathType": "Prefix", "backend": backend}]  # not /metrics, which asks for no key
+paths = [{"path": "/v1", "pathType": "Prefix", "backend": backend}]  # not /metrics, which needs no key
 routed = {"ingressClassName": "alb", "rules": [{"http": {"paths": paths}}]}
 alb = "alb.ingress.kubernetes.io"
 annotations = {

@@ -1,8 +1,8 @@
-"""Keys that you bring: for Kubernetes secrets, and for the root and data volumes of nodes and the volumes of pods.
+"""Your own keys: for Kubernetes secrets, and for the root and data volumes of nodes and the volumes of pods.
 
-The secrets key is imported by its ARN, the volume key by an alias that stands for a multi-Region key. We change no
-policy of an imported key: the warnings automode:KeyPolicyNotOurs say what it must hold. A cluster's secrets key cannot
-change. EKS's built-in pools use the account's EBS key, so pools of ours take their place.
+The secrets key is imported by its ARN, the volume key by an alias of a multi-Region key. The stack changes no policy of
+an imported key: the warnings automode:KeyPolicyNotOurs say what the policy must contain. A cluster's secrets key cannot
+change. EKS's built-in pools use the account's EBS key, so this library's pools take their place.
 """
 
 import aws_cdk as cdk

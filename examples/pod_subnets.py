@@ -1,8 +1,8 @@
-"""Pods in subnets of their own, on 100.64.0.0/16, with a security group of their own.
+"""Pods in their own subnets, on 100.64.0.0/16, with their own security group.
 
-Nodes keep scarce company addresses, pods take none of them. What pods send out of the VPC leaves under the nodes'
-addresses; ``NodeDefaults(snat_policy="Disabled")`` would show the pods' own, to which company networks have no route.
-The second block and its subnets cost nothing; a node holds fewer pods, as its first interface carries none.
+Nodes keep scarce company addresses, and pods use none of them. Traffic from pods leaves the VPC under the nodes'
+addresses; with ``NodeDefaults(snat_policy="Disabled")`` it would show the pods' own, to which company networks have no
+route. The second block and its subnets cost nothing; a node holds fewer pods, because its first interface carries none.
 """
 
 import aws_cdk as cdk

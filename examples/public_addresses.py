@@ -1,8 +1,8 @@
-"""A cluster under an organization's policy that launches nothing without the words "no public address".
+"""A cluster under an organization's policy that refuses instances unless they say "no public address".
 
 Nodes in private subnets have no public address anyway, but such a policy (a service control policy on ec2:RunInstances)
-wants it written, and EKS's built-in pools do not write it. associate_public_ip=True would give every node an address,
-with a warning; leave it out, and nothing is written.
+requires the setting, and EKS's built-in pools do not have it. associate_public_ip=True would give every node a public
+address, with a warning; without the argument the field is not written.
 """
 
 import aws_cdk as cdk

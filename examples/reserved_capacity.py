@@ -1,7 +1,7 @@
-"""Pools on capacity that is paid for already: a reservation, one that its owner may take back, and a Capacity Block.
+"""Pools on capacity that you already pay for: a reservation, one that its owner may reclaim, and a Capacity Block.
 
-The pools cost nothing besides the reservations, because they launch nothing else. One NodeClass that selects
-reservations ends their open matching in the whole cluster: select every one that is to be used.
+The pools cost nothing beyond the reservations, because they launch nothing else. One NodeClass that selects
+reservations ends open matching in the whole cluster: select every reservation that you want to use.
 """
 
 from datetime import date
@@ -12,7 +12,7 @@ import cdk8s
 from automode_constructs import CapacityReservation, ChartDelivery
 from automode_constructs.patterns import ClusterStack, ReservedCapacityChart
 
-TODAY = date(2026, 12, 1)  # in an app of yours: date.today()
+TODAY = date(2026, 12, 1)  # in your own app: date.today()
 
 app = cdk.App()
 environment = cdk.Environment(region="us-east-1")

@@ -1,7 +1,7 @@
-"""Nodes that are there before the pods are: twelve, four in each of three zones, replaced but never removed.
+"""Nodes that exist before their pods do: twelve, four in each of three zones, replaced but never removed.
 
-They cost money whether something runs on them or not. Pods use them by the label and the toleration
-``automode-constructs/static-pool=warm``. Each zone's pool may have one node more while it replaces another.
+They cost money even when nothing runs on them. Pods use them through the label and the toleration
+``automode-constructs/static-pool=warm``. Each zone's pool may have one extra node while it replaces another.
 """
 
 import aws_cdk as cdk

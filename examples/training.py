@@ -1,7 +1,7 @@
-"""Nodes for training side by side: four p5.48xlarge with 32 EFA interfaces each, in one zone and one placement group.
+"""Nodes for distributed training: four p5.48xlarge with 32 EFA interfaces each, in one zone and one placement group.
 
-Nodes come when pods wait for them and go ten minutes after the last pod: each costs some tens of dollars an hour.
-The EFA device plugin is yours to install, with a toleration of nvidia.com/gpu; then say efa_device_plugin=True.
+Nodes start when pods wait for them and go ten minutes after the last pod: each costs some tens of dollars an hour.
+You install the EFA device plugin, with a toleration of nvidia.com/gpu; then pass efa_device_plugin=True.
 """
 
 import aws_cdk as cdk
@@ -15,7 +15,7 @@ app = cdk.App()
 environment = cdk.Environment(region="us-east-1")
 cluster = ClusterStack(app, "Cluster", cluster_name="training", hardened_pools=False, env=environment).cluster
 stack = cdk.Stack(app, "Training", env=environment)
-# A group that exists already: PlacementGroupSelector(id="pg-...") or PlacementGroupSelector(name="...").
+# An existing group: PlacementGroupSelector(id="pg-...") or PlacementGroupSelector(name="...").
 group = ec2.PlacementGroup(stack, "PlacementGroup", strategy=ec2.PlacementGroupStrategy.CLUSTER)
 efa = EfaSecurityGroup(stack, "Efa", vpc=cluster.network.vpc)
 chart = TrainingChart(

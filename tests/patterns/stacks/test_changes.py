@@ -186,7 +186,7 @@ def in_docs(heading: str) -> set[str]:
 
 
 FOR_LIFE = "For the cluster's life"
-WITH_CARE = "What follows, or comes first"
+WITH_CARE = "Changes that need an order"
 EVERY = [pytest.param(name, case, id=f"{name}-{at}") for name, cases in CASES.items() for at, case in enumerate(cases)]
 
 
