@@ -372,7 +372,7 @@ class Reader:
     def type_of(self, node: ast.expr) -> Kwargs:
         """What the ``type`` of an argument makes of its text."""
         text = ast.unparse(node)
-        known: dict[str, Kwargs] = {
+        kwargs_by_type: dict[str, Kwargs] = {
             "int": {"type": "int"},
             "float": {"type": "float"},
             "str": {"type": "str"},
@@ -384,9 +384,9 @@ class Reader:
         }
         if text.startswith("lambda s: [int(device_id)"):
             return {"type": "str"}
-        if text not in known:
+        if text not in kwargs_by_type:
             raise self.unreadable(node)
-        return known[text]
+        return kwargs_by_type[text]
 
     def call(self, node: ast.Call) -> None:
         """A call: ``add_argument``, or a removal from choices."""

@@ -40,7 +40,7 @@ class WrittenFlag:
     keys: tuple[str, ...] = ()
     value: str | None = None
 
-    def named(self, version: str) -> tuple[str, ...]:
+    def spellings(self, version: str) -> tuple[str, ...]:
         """The spellings of a vLLM version that the name stands for: itself, or all that begin so."""
         spellings = spellings_of(version)
         if self.name in spellings:
@@ -137,7 +137,7 @@ def read_command(arguments: Sequence[str], *, environment: Mapping[str, str] | N
         if not is_flag(text):
             continue
         written = written_flag(text)
-        names = written.named(version)
+        names = written.spellings(version)
         if len(names) != 1:
             continue
         spelling = spellings_of(version)[names[0]]
@@ -161,14 +161,14 @@ def read_command(arguments: Sequence[str], *, environment: Mapping[str, str] | N
 
 def _keys_as_json(arguments: Sequence[str]) -> list[str]:
     """``--flag.key value`` written as ``--flag {"key": value}``, at the end, where vLLM puts it: it replaces others."""
-    kept: list[str] = []
+    others: list[str] = []
     documents: dict[str, dict[str, Any]] = {}
     waiting = deque(arguments)
     while waiting:
         text = waiting.popleft()
         written = written_flag(text) if is_flag(text) else None
         if written is None or not written.keys:
-            kept.append(text)
+            others.append(text)
             continue
         # The next argument is the value, whatever it looks like.
         value = written.value if written.value is not None else waiting.popleft() if waiting else ""
@@ -178,7 +178,7 @@ def _keys_as_json(arguments: Sequence[str]) -> list[str]:
             inner = at.setdefault(key, {})
             at = at.setdefault(key, inner) if isinstance(inner, dict) else {}
         at[last.removesuffix("+")] = value.split(",") if last.endswith("+") else _as_json(value)
-    return [*kept, *(part for name, document in documents.items() for part in (name, json.dumps(document)))]
+    return [*others, *(part for name, document in documents.items() for part in (name, json.dumps(document)))]
 
 
 def _as_json(value: str) -> Any:

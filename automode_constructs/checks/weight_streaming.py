@@ -179,16 +179,16 @@ def streaming_problems(document: Mapping[str, Any], *, weight_bytes: int | None 
         size = _size_of(command, weight_bytes)
         yield from (problem.under(path) for problem in _limit_problems(command, streaming, size))
         limit = memory_limit_of(document, container)
-        bytes_allowed = None if limit is None else number(limit)
-        if bytes_allowed is None or not bytes_allowed.is_finite():
+        limit_bytes = None if limit is None else number(limit)
+        if limit_bytes is None or not limit_bytes.is_finite():
             continue
         host = streaming.host_memory(size)
-        if host.total > bytes_allowed:
+        if host.total > limit_bytes:
             yield STREAMER_MEMORY.problem(
                 f"{path}.resources.limits.memory",
                 f"the weight streamer buffers {_buffered(streaming)} in a pod of {limit}{_size_text(size)}: loading "
                 f"takes {host}, and the container is killed before it ends",
-                _cure(streaming, size, int(bytes_allowed)),
+                _cure(streaming, size, int(limit_bytes)),
             )
 
 
@@ -213,9 +213,9 @@ def _size_text(size: ModelSize | None) -> str:
     return "" if size is None else f" (its model has {size.weight_bytes / 1e9:.1f} GB)"
 
 
-def _cure(streaming: Streaming, size: ModelSize | None, allowed: int) -> str:
+def _cure(streaming: Streaming, size: ModelSize | None, limit_bytes: int) -> str:
     least = GIB if size is None else max(size.largest_tensor_bytes, 1)
-    room = (allowed - _HOST_OVERHEAD) // (1 if streaming.shared else streaming.processes)
+    room = (limit_bytes - _HOST_OVERHEAD) // (1 if streaming.shared else streaming.processes)
     # Whole MiB, but never less than the largest tensor.
     limit = max(min(DEFAULT_MEMORY_LIMIT, room) // 2**20 * 2**20, least) if room >= least else 0
     if limit:

@@ -554,16 +554,16 @@ def _nearly_tolerated(tree: _Tree) -> Iterator[TreeFinding]:
     if not tree.whole or not tree.launches_are_known:
         return
     taints = [taint for pool in tree.all_pools for taint in pool.taints]
-    lost = {
+    unmatched = {
         str(toleration): (member.key, toleration)
         for member, pods in reversed(tree.work)  # so that the first workload is named
         for toleration in pods.tolerations
         if not any(tolerates(toleration, taint) for taint in taints)
     }
-    for member, pool in tree.pools if lost else ():
+    for member, pool in tree.pools if unmatched else ():
         if not pool.taints or any(not pods.repelled_by(pool) for _, pods in tree.work):
             continue
-        for maker, toleration in lost.values():
+        for maker, toleration in unmatched.values():
             near = [taint for taint in pool.taints if is_near(toleration, taint)]
             if near:
                 yield member.finding(

@@ -165,7 +165,7 @@ def _flags_of(argument: str) -> set[str]:
     flag = written_flag(argument)
     names = {flag.name}
     for version in vllm_versions():
-        spellings = flag.named(version)
+        spellings = flag.spellings(version)
         if len(spellings) == 1:
             names.add(spellings_of(version)[spellings[0]].flag.name)
     return names

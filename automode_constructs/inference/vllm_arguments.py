@@ -159,7 +159,7 @@ class _Reading:
     def flag(self, text: str) -> Iterator[_Finding]:
         written = written_flag(text)
         name, value = written.name, written.value
-        names = written.named(self.version)
+        names = written.spellings(self.version)
         if len(names) != 1:
             yield self.unknown_flag(name)
             self.take("+" if value is None else 0)

@@ -71,11 +71,11 @@ def chosen(steps: Sequence[Step[S]], only: Sequence[str]) -> list[Step[S]]:
     if missing_words:
         names = ", ".join(step.name for step in steps)
         raise SystemExit(f"make rehearse: no step is called {', '.join(missing_words)}; the steps are {names}")
-    names = {step.name for step in steps if not only or any(word in step.name for word in only)}
+    selection = {step.name for step in steps if not only or any(word in step.name for word in only)}
     for step in reversed(steps):
-        if step.name in names:
-            names.update(step.needs)
-    return [step for step in steps if step.name in names]
+        if step.name in selection:
+            selection.update(step.needs)
+    return [step for step in steps if step.name in selection]
 
 
 def play(steps: Iterable[Step[S]], results: list[Result], say: Callable[[str], None]) -> None:
