@@ -35,7 +35,7 @@ _TARGET_TYPE = "alb.ingress.kubernetes.io/target-type"
 
 
 def reference_problems(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Problem]]:
-    """What cannot work with an object that it names; each with the index of its manifest."""
+    """Objects that cannot work with one that they name; each problem with the index of its manifest."""
     by_key = {_key(manifest, str(mapping_at(manifest, "metadata").get("name"))): manifest for manifest in manifests}
     for index, manifest in enumerate(manifests):
         match _group_and_kind(manifest):

@@ -53,7 +53,7 @@ _SCALERS = {
     ("keda.sh", "ScaledObject"): ("apps", "Deployment"),
     ("http.keda.sh", "HTTPScaledObject"): ("apps", "Deployment"),
 }
-"""What scales workloads, with the group and kind of its target where it names none."""
+"""Kinds that scale workloads, with the default group and kind of their target."""
 
 _GPU = "nvidia.com/gpu"
 _NEURON = "aws.amazon.com/neuron"
@@ -65,7 +65,7 @@ _MOST = Decimal(2**63 - 1)
 def rollout_problems(
     manifests: Sequence[Mapping[str, Any]], *, built_in_pools: Collection[str], whole: bool
 ) -> Iterator[tuple[int, Problem]]:
-    """What goes wrong when the workloads of a cluster are updated; each with the index of its manifest.
+    """Problems with updates of a cluster's workloads; each with the index of its manifest.
 
     Args:
         manifests: the objects.
@@ -244,7 +244,7 @@ def _rolling(manifest: Mapping[str, Any], replicas: int) -> tuple[int, int]:
 
 
 def _share(value: object, replicas: int, *, up: bool) -> int:
-    """A number of pods, or a share of them; what is neither counts as none, and Kubernetes refuses it."""
+    """A number of pods, or a percentage of them; any other value counts as 0, and Kubernetes refuses it."""
     if isinstance(value, int) and not isinstance(value, bool):
         return max(value, 0)
     text = value.removesuffix("%") if isinstance(value, str) and value.endswith("%") else ""

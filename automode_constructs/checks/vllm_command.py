@@ -1,7 +1,7 @@
 """The command line of a vLLM server, read as vLLM's own parser reads it.
 
 A flag has many spellings: aliases, underscores, abbreviations, ``--flag=value`` and ``--flag value``, JSON and its keys
-one by one. What counts is what the server makes of them.
+one by one. What counts is how the server reads them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class WrittenFlag:
     value: str | None = None
 
     def spellings(self, version: str) -> tuple[str, ...]:
-        """The spellings of a vLLM version that the name stands for: itself, or all that begin so."""
+        """The spellings of a vLLM version that the name stands for: itself, or all that begin with it."""
         spellings = spellings_of(version)
         if self.name in spellings:
             return (self.name,)
@@ -53,10 +53,10 @@ class VllmCommand:
     """The settings of a vLLM server.
 
     Args:
-        model: what it loads, or ``""`` where its arguments do not say it.
-        values: the values of each flag that is given, by the flag's full name; the last one counts.
+        model: the model that it loads, or ``""`` if its arguments name none.
+        values: the values of each flag on the command line, by the flag's full name; the last one counts.
         off: the flags that a ``--no-x`` turns off.
-        environment: the variables whose values the manifest tells.
+        environment: the variables whose values are in the manifest.
     """
 
     model: str = ""

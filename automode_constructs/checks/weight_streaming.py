@@ -37,10 +37,10 @@ GIB = 1024**3
 """Bytes in a GiB."""
 
 LIMIT_VARIABLE = "RUNAI_STREAMER_MEMORY_LIMIT"
-"""The variable by which the streamer takes its limit; vLLM's ``memory_limit`` sets it, whatever it was before."""
+"""The environment variable with the streamer's limit; vLLM's ``memory_limit`` overrides it."""
 
 DEFAULT_MEMORY_LIMIT = 4 * GIB
-"""The limit that we write, and propose: what others run. Source: vLLM, "Loading models with Run:ai Model Streamer"."""
+"""The limit that we write and propose, as others do. Source: vLLM, "Loading models with Run:ai Model Streamer"."""
 
 _STREAMERS_OWN_LIMIT = 40_000_000_000
 _HOST_OVERHEAD = 6 * GIB
@@ -94,12 +94,12 @@ class HostMemory:
 
     @property
     def overhead(self) -> int:
-        """What the server takes besides."""
+        """The memory that the server needs besides the buffers."""
         return _HOST_OVERHEAD
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """Buffers and overhead together."""
         return self.buffer + self.overhead
 
     @property
@@ -124,7 +124,7 @@ class Streaming:
             is set, or none that the streamer takes.
         processes: how many processes load.
         shared: whether each of them reads a part of the weights only.
-        ignored: the limit that is written, where vLLM ignores it.
+        ignored: the configured limit, if vLLM ignores it.
     """
 
     limit: int | None
@@ -169,7 +169,7 @@ def streaming_problems(document: Mapping[str, Any], *, weight_bytes: int | None 
 
     Args:
         document: a Kubernetes object.
-        weight_bytes: bytes of the weights of models that are not known here. Default: taken for more than any limit.
+        weight_bytes: bytes of the weights of models that are not known here. Default: assumed to exceed any limit.
     """
     for path, container in containers_of(document):
         command = command_of(container)
@@ -251,7 +251,7 @@ def _limit_problems(command: VllmCommand, streaming: Streaming, size: ModelSize 
 
 
 def _whole_number(text: str) -> int | None:
-    """What Python's ``int`` makes of a text."""
+    """A text as Python's ``int`` reads it."""
     try:
         return int(text) if len(text) < 40 else None
     except ValueError:

@@ -227,15 +227,15 @@ def judge_tree(
     Args:
         objects: every manifest that goes to the cluster.
         default_node_class: whether EKS makes the NodeClass ``default`` (it does beside a built-in pool).
-        whole: whether these are all objects of the cluster; if not, what is missing is a warning.
-        node_classes: NodeClasses known to exist already.
+        whole: whether these are all objects of the cluster; if not, a missing object is only a warning.
+        node_classes: names of NodeClasses that already exist.
         built_in_pools: EKS's own pools that are on. Default: not known; both may be where ``default_node_class`` says
             that one is.
         other_nodes: whether the cluster has nodes that are not Auto Mode's, which may take what no pool does.
             Default: False.
-        files: whether the objects are what somebody's files hold, perhaps of several clusters: everything is a
-            warning then, each object was judged by itself before, and a NodeClass or a pool is missed only where
-            the files hold others of its kind. Default: False.
+        files: whether the objects come from files, perhaps of several clusters. Then everything is a warning, each
+            object has already been checked by itself, and a NodeClass or a pool is missing only if the files hold
+            others of its kind. Default: False.
     """
     if built_in_pools is None:
         built_in_pools = list(BUILT_IN_POOLS) if default_node_class else []
@@ -302,7 +302,7 @@ class _Tree:
             *(pool for _, pool in self.pools),
             *(pool for name, pool in BUILT_IN_POOLS.items() if name in built_in_pools),
         ]
-        """Those, and EKS's own."""
+        """The NodePools that can be read, and EKS's built-in pools that are on."""
         self.launches_are_known = len(self.pools) == len(self.of_kind(*_NODE_POOL))
         """Whether every NodePool can be read."""
         self.work = [(member, member.pods) for member in self.members if member.pods is not None]
@@ -320,7 +320,7 @@ class _Tree:
 
     @property
     def may_be_several(self) -> bool:
-        """Whether these may be the objects of several clusters, so that two of them need not meet."""
+        """Whether these may be the objects of several clusters, so two of them may never be together."""
         return self.files and bool(self.duplicates)
 
 
@@ -386,7 +386,7 @@ def _equal_policy_names(tree: _Tree) -> Iterator[TreeFinding]:
 
 
 def _objects_by_themselves(tree: _Tree) -> Iterator[TreeFinding]:
-    """Problems of objects of kinds that we do not know, which nothing has checked before."""
+    """Problems in objects of other kinds, which no construct has checked."""
     if tree.files:
         return
     for judge in (device_plugin_problems, streaming_problems):
@@ -478,7 +478,7 @@ def _equal_weights(tree: _Tree) -> Iterator[TreeFinding]:
 
 
 def _rivals(pools: Sequence[tuple[_Member, Pool]]) -> Iterator[tuple[_Member, Pool, Pool]]:
-    """Each pool that could launch a node of one before it, with the first such."""
+    """Each pool that could launch a node of an earlier pool, with the first such pool."""
     # Most pairs list other values of one label, which is quick to see: 0.1 s for 1,000 pools, 2 s without.
     listed = [{key: values for key in pool.demands if (values := pool.listed(key)) is not None} for _, pool in pools]
     for place, (member, pool) in enumerate(pools):

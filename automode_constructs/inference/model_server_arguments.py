@@ -37,13 +37,13 @@ PORT = 8000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckedArguments:
-    """What the checks found.
+    """The result of the checks.
 
     Args:
         reference: the parsed image reference.
         needs: what one replica needs from a node.
         flags: the flags of ``vllm serve``.
-        doubts: what is risky about the flags.
+        doubts: warnings about the flags.
     """
 
     reference: ImageReference
