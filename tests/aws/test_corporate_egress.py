@@ -253,8 +253,8 @@ class TestRefusals:
         assert refusal(
             lambda: complete_no_proxy("Dev/Cluster", many, region="eu-west-1", cidrs=[], services=[], ipv6=False)
         ) == (
-            "Dev/Cluster: node_defaults.no_proxy: comes to 51 entries with the 8 that the cluster adds, a NodeClass "
-            "takes 50; name domains ('.corp.example') instead of hosts"
+            "Dev/Cluster: node_defaults.no_proxy: comes to 51 entries with the 8 that the cluster adds, but a "
+            "NodeClass takes 50; name domains ('.corp.example') instead of hosts"
         )
 
     def test_more_text_than_a_lambda_takes(self) -> None:

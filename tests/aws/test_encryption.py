@@ -188,8 +188,8 @@ def test_a_key_that_is_not_ours_gives_a_warning_with_the_statements(
 ) -> None:
     (warning,) = scene.warnings(f"/Cluster/{user}")
     assert warning.startswith(
-        f"the key {key} is imported, an alias or of another stack, so its policy is not ours to change; "
-        f"for {purpose} it must hold [{{"
+        f"the key {key} is imported, an alias or of another stack, so this stack cannot change its policy; "
+        f"for {purpose} it must contain [{{"
     )
     assert "Token" not in warning
     assert warning.endswith("[ack: automode:KeyPolicyNotOurs]")

@@ -64,7 +64,7 @@ class TestNodes:
         _cluster(stack, node_defaults=FIPS, kubectl=False)
         Annotations.from_stack(stack).has_warning(
             "/Dev/Cluster",
-            "node_defaults.fips: AWS names no FIPS images for 'eu-central-1', so that nodes may not start; choose one "
+            "node_defaults.fips: AWS lists no FIPS images for 'eu-central-1', so nodes may not start; choose one "
             f"of {REGIONS}, or leave fips out [ack: automode:FipsRegion]",
         )
 

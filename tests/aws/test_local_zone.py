@@ -115,7 +115,7 @@ def test_endpoints_of_the_vpc_admit_them() -> None:
         ),
         (
             {"us-east-1-bos-1a": "10.0.192.0/20"},
-            "cidrs['us-east-1-bos-1a']: is a zone of 'us-east-1', the stack is in 'us-west-2'; "
+            "cidrs['us-east-1-bos-1a']: is a zone of 'us-east-1', but the stack is in 'us-west-2'; "
             "use Local Zones of 'us-west-2'",
         ),
         ({LAX: "edge"}, "cidrs['us-west-2-lax-1a']: 'edge' is not an IPv4 block; write it like '10.0.192.0/20'"),

@@ -151,14 +151,14 @@ def make() -> MakeRole:
 @pytest.mark.parametrize("name", ["", "Models", "a.b", "-a", "a-", "a" * 64, "a\n"])
 def test_what_is_no_namespace_is_refused(make: MakeRole, name: Any) -> None:
     assert refusal(lambda: make(namespace=name)) == (
-        f"Dev/Server: namespace: {name!r} is no name of a namespace; "
+        f"Dev/Server: namespace: {name!r} is not the name of a namespace; "
         "use 1 to 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"
     )
 
 
 def test_what_is_no_service_account_is_refused(make: MakeRole) -> None:
     assert refusal(lambda: make(service_account="GPT_OSS")) == (
-        "Dev/Server: service_account: 'GPT_OSS' is no name of a service account; "
+        "Dev/Server: service_account: 'GPT_OSS' is not the name of a service account; "
         "use 1 to 253 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit"
     )
 
@@ -180,7 +180,7 @@ def test_what_iam_would_refuse_is_refused_all_at_once(make: MakeRole) -> None:
 
 def test_a_second_role_of_a_service_account_is_refused(make: MakeRole) -> None:
     assert refusal(lambda: make(service_account="taken")) == (
-        "Dev/Server: service_account: 'taken' of namespace 'models' has the role of 'Dev/First' already; "
+        "Dev/Server: service_account: 'taken' of namespace 'models' already has the role of 'Dev/First'; "
         "grant the permissions to that role; EKS allows one association for each service account"
     )
 

@@ -256,12 +256,12 @@ def test_a_registry_that_asks_for_credentials_gets_a_secret(make: MakeCache, ups
         ),
         (
             SECRET.replace("eu-west-1", "us-east-1"),
-            "the secret is in region 'us-east-1', the cache in 'eu-west-1'; "
+            "the secret is in region 'us-east-1', but the cache in 'eu-west-1'; "
             "keep a copy of the secret in the cache's region",
         ),
         (
             SECRET.replace("111122223333", "444455556666"),
-            "the secret is in account '444455556666', the cache in '111122223333'; "
+            "the secret is in account '444455556666', but the cache in '111122223333'; "
             "keep a copy of the secret in the cache's account",
         ),
     ],
@@ -287,8 +287,8 @@ def test_an_image_of_another_registry_is_refused(cache: PullThroughCache, image:
 
 def test_an_image_of_a_repository_without_a_name_here_is_refused(cache: PullThroughCache) -> None:
     assert refusal(lambda: cache.image("public.ecr.aws/lambda/python:3.13")) == (
-        "Dev/Cache: image: 'public.ecr.aws/lambda/python:3.13' is of the repository 'lambda/python', which the cache "
-        f"does not name; add it to repositories; they are '{VLLM}'"
+        "Dev/Cache: image: 'public.ecr.aws/lambda/python:3.13' is in the repository 'lambda/python', which the cache "
+        f"does not list; add it to repositories; they are '{VLLM}'"
     )
 
 

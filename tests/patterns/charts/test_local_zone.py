@@ -53,7 +53,7 @@ def test_what_a_zone_offers_is_asked_for_once() -> None:
     (note,) = render(made()).notes
     assert (note.rule, note.message) == (
         "automode:LocalZoneOffer",
-        f"instance_families: what '{LAX}' offers is not known here, nor whether it has gp3 volumes; look it up and "
+        f"instance_families: the offer of '{LAX}' is not known here, nor whether it has gp3 volumes; look it up and "
         "pass it: aws ec2 describe-instance-type-offerings --location-type availability-zone --filters "
         f"Name=location,Values={LAX}",
     )

@@ -97,7 +97,7 @@ class TestTogether:
 
     def test_the_imported_key_is_told_of_and_ours_is_not(self, together: Together) -> None:
         warnings = Annotations.from_stack(together[0]).find_warning(
-            "*", Match.string_like_regexp(r"the key .* its policy is not ours to change; for Kubernetes secrets it")
+            "*", Match.string_like_regexp(r"the key .* this stack cannot change its policy; for Kubernetes secrets it")
         )
         assert len(warnings) == 1
         assert (
