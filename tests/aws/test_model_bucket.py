@@ -195,8 +195,8 @@ def test_what_their_policies_must_hold_is_told(scene: dict[str, Any]) -> None:
     assert scene["warnings"]["foreign"] == [logs.format(name="Shared/Logs")]
     assert scene["warnings"]["imported"] == [
         logs.format(name="their-logs"),
-        f"the key {IMPORTED_KEY} is imported, so its policy is not ours to change; for the permissions of roles to "
-        'count it must leave them to the account, by {"Effect":"Allow","Principal":{"AWS":'
+        f"the key {IMPORTED_KEY} is imported, so this stack cannot change its policy; to let the account's IAM "
+        'policies decide, it must contain {"Effect":"Allow","Principal":{"AWS":'
         '"arn:<partition>:iam::<account>:root"},"Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*"} '
         "[ack: automode:KeyPolicyNotOurs]",
     ]
