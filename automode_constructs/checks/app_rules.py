@@ -163,7 +163,7 @@ WAITED_JOB = _app_rule(
 _app_rule(
     "automode:OpenMatchingEnds",
     "NodeClass",
-    sentence="Where one NodeClass selects capacity reservations, some NodeClass selects each reservation to be used.",
+    sentence="Where one NodeClass selects capacity reservations, NodeClasses select every reservation that you use.",
     source=_RESERVATIONS,
 )
 _app_rule(

@@ -20,8 +20,8 @@ ACCELERATED_POOL_FIRST = rule(
     "NodePool",
     severity="warning",
     sentence=(
-        "A pool of accelerated instances has a taint, or Karpenter tries it after the other pools. Karpenter tries the "
-        "highest weight first and, among equal weights, the last name of the alphabet."
+        "A pool of accelerated instances has a taint, or Karpenter tries it after the pools of ordinary instances. It "
+        "tries the highest weight first and, among equal weights, the last name of the alphabet."
     ),
     source="Karpenter core 1.13 (OrderByWeight), as seen; Karpenter, 'NodePools', spec.weight",
     judged="tree",
