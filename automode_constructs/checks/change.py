@@ -31,7 +31,7 @@ ROLE_CHANGED = rule(
     "automode:RoleChanged",
     "NodeClass",
     severity="warning",
-    sentence="The role of an existing NodeClass does not change; it is not confirmed that EKS still refuses the change.",
+    sentence="The role of an existing NodeClass does not change; nobody has confirmed that EKS still refuses that.",
     source="CRD nodeclasses.eks.amazonaws.com of February 2025, spec.role",
     judged="change",
 )
