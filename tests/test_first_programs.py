@@ -19,7 +19,7 @@ PROGRAMS: dict[str, str] = dict(
         flags=re.DOTALL | re.MULTILINE,
     )
 )
-GPU, VPC, SPOT = "A GPU pool on a new cluster", "A cluster in a VPC that you have", "Spot and Graviton, with budgets"
+GPU, VPC, SPOT = "A GPU pool on a new cluster", "A cluster in an existing VPC", "Spot and Graviton, with budgets"
 
 
 @pytest.fixture(scope="module")
