@@ -10,7 +10,7 @@ CODE := $(wildcard automode_constructs charts stacks app.py tests examples bench
 export PATH := $(VENV)/bin:$(OUTER_PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup synth test lowest check format-check lint types manifests rules schemas crds rehearse bench build lock clean
+.PHONY: help setup synth test lowest check check-all judge format-check lint types manifests rules schemas crds rehearse bench build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,11 @@ lowest: ## Run the library's tests with the lowest version of every runtime depe
 	@PATH='$(OUTER_PATH)' PYTHON='$(PYTHON)' tools/lowest $(ARGS)
 
 check: format-check lint types test build ## Everything that must hold before a change is proposed
+
+check-all: check judge lowest rehearse ## The slow judges as well: half an hour
+
+judge: setup ## cdk-nag's NIST, PCI and HIPAA packs and checkov over the app (ARGS='--app default')
+	@'$(PY)' -m tools.judge $(ARGS)
 
 format-check: setup ## Are the files formatted? (ruff format writes them)
 	@'$(PY)' -m ruff format --check .
@@ -64,6 +69,6 @@ build: setup ## Build the wheel and the source distribution into dist
 lock: ## Write constraints.txt anew, with the newest versions pyproject.toml allows
 	@PATH='$(OUTER_PATH)' PYTHON='$(PYTHON)' tools/lock
 
-clean: ## Remove what the other targets wrote, except .venv and the parts in .rehearse
-	@rm -rf .rehearse/last cdk.out .synth.* manifests dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove what the other targets wrote, except .venv and the parts in .rehearse and .judge
+	@rm -rf .rehearse/last .judge/last cdk.out .synth.* manifests dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
-import cdk_nag
 import pytest
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
@@ -14,9 +14,11 @@ from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
 import app as the_app
-from automode_constructs.patterns.charts.gpt_oss import WEIGHTS_PREFIX
 from tests.conftest import AS_OF, default_app
 from tests.support import feature_flags
+from tools.judge.apps import built
+from tools.judge.finding import read, unacknowledged
+from tools.judge.nag import SOLUTIONS_PACK, judged
 
 # The CDK writes DependsOn next to references that say the same; harmless, and nothing here is ours to change.
 # An output that imports (W6001) is what the guard is made of: CloudFormation counts imports there too.
@@ -54,114 +56,20 @@ class TestCdkValidator:
             app.synth()
 
 
-_AWS_ASKS_FOR_IT = "the managed policy that AWS's Auto Mode pages ask for"
-_HANDLER = "the CDK's kubectl handler: its policies and runtime are the CDK's to set"
-
-
-def _managed(policy: str) -> str:
-    return f"AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{policy}]"
-
-
-NAG_ACKNOWLEDGED: dict[str, str] = {
-    **{
-        _managed(policy): _AWS_ASKS_FOR_IT
-        for policy in (
-            "AmazonEKSClusterPolicy",
-            "AmazonEKSComputePolicy",
-            "AmazonEKSBlockStoragePolicyV2",
-            "AmazonEKSLoadBalancingPolicy",
-            "AmazonEKSNetworkingPolicy",
-            "AmazonEKSWorkerNodeMinimalPolicy",
-            "AmazonEC2ContainerRegistryPullOnly",
-        )
-    },
-    **{
-        _managed(policy): _HANDLER
-        for policy in (
-            "service-role/AWSLambdaBasicExecutionRole",
-            "service-role/AWSLambdaVPCAccessExecutionRole",
-            "AmazonEC2ContainerRegistryReadOnly",
-        )
-    },
-}
-
-
 class TestCdkNag:
-    def test_finds_only_what_has_a_reason(self) -> None:
-        app = cdk.App(context=feature_flags())
-        the_app.build(app, the_app.Settings(name="nagged"), as_of=AS_OF)
-        cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
-        stack = app.node.find_child("nagged-cluster")
-        assert isinstance(stack, cdk.Stack)
-        for finding, reason in {**NAG_ACKNOWLEDGED, **_about_the_handler(stack)}.items():
-            cdk.Validations.of(stack).acknowledge(cdk.Acknowledgment(id=finding, reason=reason))
-        model = app.node.find_child("nagged-gpt-oss")
-        assert isinstance(model, cdk.Stack)
-        weights = app.node.find_child("nagged-weights")
-        assert isinstance(weights, cdk.Stack)
-        for holder, finding, reason in _about_the_weights(weights):
-            cdk.Validations.of(model if holder == "model" else weights).acknowledge(
-                cdk.Acknowledgment(id=finding, reason=reason)
-            )
-        app.synth()
+    def test_finds_only_what_has_a_reason(self, tmp_path: Path) -> None:
+        findings = judged("default", built("default", str(tmp_path)), SOLUTIONS_PACK)
+        assert findings
+        assert unacknowledged(findings, read()) == []
 
-    def test_would_find_something(self) -> None:
-        app = cdk.App()
+    def test_would_find_something(self, tmp_path: Path) -> None:
+        app = cdk.App(outdir=str(tmp_path))
         iam.Role(
             cdk.Stack(app, "Bad"),
             "Role",
             assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
             managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name("AdministratorAccess")],
         )
-        cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
-        with pytest.raises(RuntimeError, match="AwsSolutions-IAM4"):
-            app.synth()
-
-
-def _about_the_handler(stack: cdk.Stack) -> dict[str, str]:
-    """Findings whose ids hold logical ids."""
-    provider = stack.node.find_child("Cluster").node.find_child("Cluster").node.find_child("KubectlProvider")
-    handler = provider.node.find_child("Handler")
-    function, condition = handler.node.default_child, handler.node.find_child("HasEcrPublic")
-    assert isinstance(function, cdk.CfnElement)
-    assert isinstance(condition, cdk.CfnElement)
-    public_ecr = {
-        "Fn::If": [
-            stack.get_logical_id(condition),
-            {
-                "Fn::Join": [
-                    "",
-                    [
-                        "arn:",
-                        {"Ref": "AWS::Partition"},
-                        ":iam::aws:policy/AmazonElasticContainerRegistryPublicReadOnly",
-                    ],
-                ]
-            },
-            {"Ref": "AWS::NoValue"},
-        ]
-    }
-    return {
-        f"AwsSolutions::AwsSolutions-IAM4[Policy::{json.dumps(public_ecr, separators=(',', ':'))}]": _HANDLER,
-        f"AwsSolutions::AwsSolutions-IAM5[Resource::<{stack.get_logical_id(function)}.Arn>:*]": _HANDLER,
-        "AwsSolutions::AwsSolutions-L1": _HANDLER,
-    }
-
-
-def _about_the_weights(stack: cdk.Stack) -> list[tuple[str, str, str]]:
-    bucket = stack.node.find_child("Weights").node.find_child("Bucket").node.default_child
-    assert isinstance(bucket, cdk.CfnElement)
-    arn = f"nagged-weights:ExportsOutputFnGetAtt{stack.get_logical_id(bucket)}Arn6237DC13"
-    objects = f"{arn}/{WEIGHTS_PREFIX}/*"
-    return [
-        (
-            "model",
-            f"AwsSolutions::AwsSolutions-IAM5[Resource::{objects}]",
-            "the weights of one commit of one model, and no more",
-        ),
-        (
-            "weights",
-            "AwsSolutions::AwsSolutions-S1",
-            "weights that anyone can download; who wants the log passes a bucket for it",
-        ),
-    ]
+        (finding,) = unacknowledged(judged("bad", app, SOLUTIONS_PACK), read())
+        assert finding.rule == "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/AdministratorAccess]"
+        assert finding.where == "Bad/Role/Resource"
