@@ -348,9 +348,9 @@ class AutoModeCluster(ChartTarget):
         if self.log_group is not None:
             # If EKS finds no group, it creates one without retention and key.
             resource.node.add_dependency(self.log_group)
-        if self.network.made_here is not None:
+        if self.network.construct is not None:
             # Resources that an account may refuse, such as an Elastic IP, come before the one that cannot be deleted.
-            resource.node.add_dependency(self.network.made_here)
+            resource.node.add_dependency(self.network.construct)
 
     def _admit(self, given: arguments.ClusterArguments) -> None:
         for entry_id, arn in admin_ids(given.admin_role_arns):
@@ -363,8 +363,8 @@ class AutoModeCluster(ChartTarget):
         """Exports what other stacks may read for the life of the cluster."""
         export_always(self, self._lasting_values())
         vpc = self.network.vpc
-        if self.network.made_here is not None:
-            export_always(self.network.made_here, [vpc.vpc_id])
+        if self.network.construct is not None:
+            export_always(self.network.construct, [vpc.vpc_id])
         if ip_family == "ipv6" and isinstance(vpc, ec2.Vpc):
             export_always(vpc, [vpc.vpc_ipv6_cidr_blocks])
 

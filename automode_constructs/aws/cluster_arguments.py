@@ -184,8 +184,7 @@ class ClusterArguments:
     def _check_network(self, refusals: Refusals, network: Network | None, region: str) -> None:
         """Checks what must fit the network; no network means an ``AutoModeNetwork`` that the cluster creates."""
         if network is None and self.vpc is None and not refusals.problems:
-            with refusals.collecting():
-                zones_of_region(f"{refusals.where}/Network", region, DEFAULT_ZONE_COUNT)
+            zones_of_region(refusals, region, DEFAULT_ZONE_COUNT)
         if self.service_cidr is not None:
             with refusals.collecting():
                 cidrs = (DEFAULT_CIDR,) if network is None else network.cidrs

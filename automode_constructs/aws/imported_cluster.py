@@ -17,7 +17,7 @@ from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import kubernetes_version as versions
 from automode_constructs.aws.exports import export_always
 from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
-from automode_constructs.aws.network import ExistingNetwork
+from automode_constructs.aws.network import Network
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
@@ -65,7 +65,7 @@ class ImportedCluster(ChartTarget):
         *,
         cluster_name: str,
         values: ClusterValues | None = None,
-        network: ExistingNetwork | None = None,
+        network: Network | None = None,
         cluster_security_group_id: str | None = None,
         version: str = versions.DEFAULT_VERSION,
         kubectl_layer: lambda_.ILayerVersion | None = None,

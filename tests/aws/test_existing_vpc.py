@@ -123,7 +123,7 @@ class TestWordsOfTheCdk:
         [
             (
                 ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
-                "vpc_subnets[0]: 'Dev/Vpc/PublicSubnet1' is a pub",
+                "2 problems\n  vpc_subnets[0]: 'Dev/Vpc/PublicSubnet1' is a pub",
             ),
             (
                 ec2.SubnetSelection(subnet_group_name="Nodes"),
@@ -138,8 +138,8 @@ class TestWordsOfTheCdk:
     )
     def test_subnets_that_cannot_be(self, vpc: ec2.Vpc, selection: Any, message: str) -> None:
         stack = cdk.Stack.of(vpc)
-        told = refusal(lambda: AutoModeCluster(stack, "Cluster", vpc=vpc, vpc_subnets=selection))
-        assert told.startswith(f"Dev/Cluster: {message}")
+        text = refusal(lambda: AutoModeCluster(stack, "Cluster", vpc=vpc, vpc_subnets=selection))
+        assert text.startswith(f"Dev/Cluster: {message}")
 
     def test_one_network_is_enough(self, vpc: ec2.Vpc) -> None:
         stack = cdk.Stack.of(vpc)

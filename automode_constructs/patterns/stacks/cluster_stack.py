@@ -15,7 +15,7 @@ from constructs import Construct
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
-from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
+from automode_constructs.aws.network import AutoModeNetwork, Network
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
@@ -78,10 +78,7 @@ class ClusterStack(cdk.Stack):
         availability_zones: Sequence[str] | None = None,
         ephemeral: bool = False,
         hardened_pools: bool = True,
-        network: AutoModeNetwork
-        | ExistingNetwork
-        | Callable[[Construct], AutoModeNetwork | ExistingNetwork]
-        | None = None,
+        network: Network | Callable[[Construct], Network] | None = None,
         ip_family: Literal["ipv4", "ipv6"] = "ipv4",
         node_defaults: NodeDefaults | None = None,
         node_tags: Mapping[str, str] | None = None,
