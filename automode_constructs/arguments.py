@@ -87,6 +87,16 @@ class Refusals:
         elif most is not None and value > most:
             self.refuse(field, f"must be at most {most}, got {value}")
 
+    def kind(self, field: str, value: object, kind: Any) -> None:
+        """Refuses a value that is not of a kind.
+
+        Args:
+            field: the name of the value.
+            value: the value.
+            kind: a class, protocol or other type annotation.
+        """
+        self.problems += _judge(field, value, kind)
+
     @contextmanager
     def collecting(self, field: str = "") -> Iterator[None]:
         """Collects the problems of an ``AutoModeError`` that is raised inside.

@@ -14,7 +14,7 @@ from constructs import Construct, IDependable
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.address_plan import DEFAULT_CIDR, checked_pod_block, checked_vpc_block
 from automode_constructs.aws.scope import StackScope
-from automode_constructs.aws.zones import MAX_ZONES, ZoneNames, checked_zones, zones_of_region
+from automode_constructs.aws.zones import MAX_ZONES, ZoneNames, check_zones_of_stack, checked_zones, zones_of_region
 from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
 
 __all__ = ["DEFAULT_ZONE_COUNT", "NODE_SUBNET_TAG", "POD_SUBNET_TAG", "AutoModeNetwork"]
@@ -113,7 +113,9 @@ class AutoModeNetwork(Construct):
         if availability_zones is None:
             zones = zones_of_region(refusals, Stack.of(scope).region, zone_count)
         else:
-            zones = checked_zones(refusals, Stack.of(scope), availability_zones)
+            zones = checked_zones(refusals, Stack.of(scope).region, availability_zones)
+            if zones:
+                check_zones_of_stack(refusals, Stack.of(scope), zones)
         gateways = _checked_gateways(refusals, nat_gateways, zones, isolated=isolated)
         pod_block = None if pod_cidr is None else checked_pod_block(refusals, pod_cidr, vpc_block)
         if ipv6 and pod_cidr is not None:

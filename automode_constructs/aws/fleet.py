@@ -14,7 +14,7 @@ from constructs import Construct, IConstruct
 from automode_constructs.arguments import Refusals
 from automode_constructs.tokens import is_token
 
-__all__ = ["NoAdmin", "Register", "check_unique_name", "register_name"]
+__all__ = ["NoAdmin", "Register", "check_unique_name", "register_name", "stage_of"]
 
 K = TypeVar("K")
 C = TypeVar("C", bound=Construct)
@@ -77,13 +77,18 @@ def check_unique_name(refusals: Refusals, scope: Construct, name: str | None, *,
     for other in _BY_NAME.find(scope.node.root, name):
         stack = Stack.of(other)
         same = _same(stack.account, account) and _same(stack.region, region)
-        if same and (known or Stage.of(other) is Stage.of(scope)):
+        if same and (known or Stage.of(other) is stage_of(scope)):
             refusals.refuse(
                 "cluster_name",
                 f"'{name}' is the name of '{other.node.path}' too",
                 "give each cluster of an account and region a name of its own",
             )
             return
+
+
+def stage_of(scope: IConstruct) -> Stage | None:
+    """The stage or app that a construct in a scope is in; the scope itself may be one."""
+    return scope if isinstance(scope, Stage) else Stage.of(scope)
 
 
 def _same(one: str, other: str) -> bool:

@@ -28,6 +28,7 @@ __all__ = [
     "MAX_ZONES",
     "ZoneNames",
     "check_subnet_zone",
+    "check_zones_of_stack",
     "checked_zones",
     "is_zone_id",
     "known_zone",
@@ -79,14 +80,14 @@ def zones_of_region(refusals: Refusals, region: str, zone_count: int) -> list[st
     return list(zones[:zone_count]) if by_id else [Fn.select(index, Fn.get_azs()) for index in range(zone_count)]
 
 
-def checked_zones(refusals: Refusals, stack: Stack, zones: Sequence[str]) -> list[str]:
+def checked_zones(refusals: Refusals, region: str, zones: Sequence[str]) -> list[str]:
     """The zones of a network, named by the user; an empty list if any of them is refused.
 
-    Refuses a value that is not an availability zone of the stack's region, and a mix of names and ids.
+    Refuses a value that is not an availability zone of the region, and a mix of names and ids.
 
     Args:
         refusals: collects what is wrong.
-        stack: the network's stack.
+        region: the network's region, or its token.
         zones: names or ids.
     """
     field, refused_before = "availability_zones", len(refusals.problems)
@@ -100,7 +101,7 @@ def checked_zones(refusals: Refusals, stack: Stack, zones: Sequence[str]) -> lis
     zones = list(zones)
     for index, zone in enumerate(zones):
         if not is_token(zone):
-            _check_zone(refusals, f"{field}[{index}]", zone, stack.region)
+            _check_zone(refusals, f"{field}[{index}]", zone, region)
     if len(set(zones)) < len(zones):
         refusals.refuse(field, f"a zone is given twice, got {zones}", "name each zone once")
     elif not 2 <= len(zones) <= MAX_ZONES:
@@ -109,31 +110,31 @@ def checked_zones(refusals: Refusals, stack: Stack, zones: Sequence[str]) -> lis
             f"must be two to four zones, got {zones}",
             "EKS needs two zones, and the address plan has room for four",
         )
-    if len(refusals.problems) == refused_before:
-        _check_zones_together(refusals, field, zones, stack)
-    return zones if len(refusals.problems) == refused_before else []
-
-
-def _check_zones_together(refusals: Refusals, field: str, zones: list[str], stack: Stack) -> None:
-    """Refuses zones that are right one by one but cannot be of one network."""
+    if len(refusals.problems) > refused_before:
+        return []
+    # Zones that are right one by one may still be of no one network.
     if len({home for zone in zones if (home := _region_of(zone))}) > 1:
         refusals.refuse(field, f"are of more than one region, got {zones}", "a network has one region")
-        return
-    ids = [zone for zone in zones if is_zone_id(zone)]
-    if ids and len(ids) < len(zones):
+        return []
+    if len({is_zone_id(zone) for zone in zones}) > 1:
         refusals.refuse(
             field,
             f"must be all names or all ids, got {zones}",
             "a name and an id may mean one zone; a token counts as a name",
         )
-    if ids:
+        return []
+    return zones
+
+
+def check_zones_of_stack(refusals: Refusals, stack: Stack, zones: Sequence[str]) -> None:
+    """Refuses names of zones that a stack is known not to have; the CDK's ``Vpc`` does too, but inside jsii."""
+    if any(is_zone_id(zone) for zone in zones):
         return
-    # The CDK's Vpc makes the same check but fails inside jsii.
     known = [zone for zone in stack.availability_zones if not is_token(zone) and not _CDK_DUMMY_ZONE.fullmatch(zone)]
     strange = [zone for zone in zones if not is_token(zone) and zone not in known]
     if known and strange:
         refusals.refuse(
-            field,
+            "availability_zones",
             f"{strange} are not among the stack's availability zones {known}",
             "use zones of the stack's account and region; old answers of the CDK CLI are in cdk.context.json",
         )
