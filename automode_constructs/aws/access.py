@@ -50,7 +50,7 @@ class AdminAccess(Construct):
         refusals = Refusals(place(scope, id))
         with refusals.collecting():
             cluster.check_environment(
-                refusals.where, scope, "a cluster's access entries are made in its own account and region"
+                refusals.where, scope, "a cluster's access entries are created in its own account and region"
             )
         check_admins(refusals, admin_role_arns, Stack.of(scope).region)
         _check_single(refusals, cluster, admin_role_arns)

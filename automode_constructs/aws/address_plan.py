@@ -63,7 +63,7 @@ def checked_vpc_block(refusals: Refusals, field: str, cidr: str) -> IPv4Network 
 
 
 def checked_pod_block(refusals: Refusals, cidr: str, vpc_block: IPv4Network | None) -> IPv4Network | None:
-    """A second block for pods, which can join a VPC with the given first block; ``None`` if it is refused."""
+    """A second block for pods, which can join a VPC with that first block; ``None`` if it is refused."""
     block = checked_vpc_block(refusals, "pod_cidr", cidr)
     if block is None or vpc_block is None:
         return None

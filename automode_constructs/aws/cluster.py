@@ -240,7 +240,7 @@ class AutoModeCluster(ChartTarget):
         if arguments.cluster_name is None:
             Annotations.of(self).add_warning_v2(
                 "automode:ClusterName",
-                "cluster_name: is not given, so that CloudFormation answers a change of what a cluster keeps for life "
+                "cluster_name: is not set, so that CloudFormation answers a change of what a cluster keeps for life "
                 "(docs/create-only.md) with a second cluster; give cluster_name, and it refuses",
             )
         if checked.egress is not None:
@@ -421,7 +421,7 @@ class AutoModeCluster(ChartTarget):
             raise AutoModeError.of(
                 where,
                 field="cluster",
-                message=f"'{self.node.path}' was made with kubectl=False and receives no charts",
+                message=f"'{self.node.path}' was created with kubectl=False and receives no charts",
                 cure="leave kubectl on, or write the chart as YAML for GitOps",
             )
 

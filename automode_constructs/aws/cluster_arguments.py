@@ -210,10 +210,10 @@ class ClusterArguments:
         """The network, or the one of ``vpc`` and ``vpc_subnets``; ``None`` if it is to be created, or is refused."""
         if self.vpc is None:
             if self.vpc_subnets is not None:
-                refusals.refuse("vpc_subnets", "are given without a VPC", "give vpc=... with them")
+                refusals.refuse("vpc_subnets", "are set without vpc", "pass vpc=... with them")
             return self.network
         if self.network is not None:
-            refusals.refuse("vpc", "is given beside network, which has a VPC", "leave out one of the two")
+            refusals.refuse("vpc", "is set beside network, which has a VPC", "leave out one of the two")
             return self.network
         with refusals.collecting():
             return ExistingNetwork.of(self.vpc, self.vpc_subnets)

@@ -46,7 +46,7 @@ class ExistingNetwork:
             public registries. Default: False if a node subnet is isolated as far as the CDK knows, else not known,
             because transit gateways and proxies are not visible here.
         endpoint_services: the services of VPC endpoints created elsewhere, such as ``ecr.api`` for
-            ``com.amazonaws.<region>.ecr.api``; endpoints of this app are found automatically. If given, a missing
+            ``com.amazonaws.<region>.ecr.api``; the app's own endpoints are recognized. With it, a missing
             endpoint is an error instead of a warning. Default: not known.
         node_security_groups: further security groups of the nodes. They also get the cluster's own, without which no
             node joins. Default: none.
@@ -113,7 +113,7 @@ class ExistingNetwork:
     @classmethod
     @checked_arguments
     def of(cls, vpc: ec2.IVpc, vpc_subnets: VpcSubnets | None = None) -> ExistingNetwork:
-        """The network for a VPC and some of its subnets, given as the CDK's own constructs take them.
+        """The network of a VPC and some of its subnets, in the form that the CDK's own constructs take.
 
         Args:
             vpc: the VPC.

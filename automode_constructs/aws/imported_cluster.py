@@ -51,7 +51,7 @@ class ImportedCluster(ChartTarget):
             EKS has it.
 
     Raises:
-        AutoModeError: for an invalid cluster name or version; when ``network`` is given without
+        AutoModeError: for an invalid cluster name or version; for ``network`` without
             ``cluster_security_group_id``, or has no route out and lacks a VPC endpoint; when no kubectl layer fits.
 
     Source: EKS User Guide, "Grant IAM users access to Kubernetes with EKS access entries".
@@ -152,7 +152,7 @@ class ImportedCluster(ChartTarget):
         """The values that charts need from the cluster: the argument."""
         if self._values is None:
             raise AutoModeError.of(
-                self.node.path, field="values", message="were not given", cure="pass values=ClusterValues(...)"
+                self.node.path, field="values", message="are not known", cure="pass values=ClusterValues(...)"
             )
         return self._values
 

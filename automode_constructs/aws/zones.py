@@ -57,7 +57,7 @@ def zones_of_region(refusals: Refusals, region: str, zone_count: int) -> list[st
     if by_id and not zones:
         refusals.refuse(
             "availability_zones",
-            f"must be given in '{region}': EKS refuses {_listed(refused_zone_ids(region))} there, and an "
+            f"are required in '{region}': EKS refuses {_listed(refused_zone_ids(region))} there, and an "
             "account may have only two zones",
             f"write availability_zones={list(_usable_zone_ids(region))}, or two names that this prints: "
             f"{_command(region)}",
@@ -103,7 +103,7 @@ def checked_zones(refusals: Refusals, region: str, zones: Sequence[str]) -> list
         if not is_token(zone):
             _check_zone(refusals, f"{field}[{index}]", zone, region)
     if len(set(zones)) < len(zones):
-        refusals.refuse(field, f"a zone is given twice, got {zones}", "name each zone once")
+        refusals.refuse(field, f"a zone is named twice, got {zones}", "name each zone once")
     elif not 2 <= len(zones) <= MAX_ZONES:
         refusals.refuse(
             field,
@@ -270,7 +270,7 @@ def _check_zone(refusals: Refusals, field: str, zone: str, region: str) -> None:
         refusals.refuse(
             field,
             f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
-            "name availability zones here; subnets in a Local Zone are made apart, with LocalZoneSubnets",
+            "name availability zones here; LocalZoneSubnets creates subnets in Local Zones",
         )
         return
     if kind == "unknown" and not _CDK_DUMMY_ZONE.fullmatch(zone):

@@ -145,10 +145,10 @@ class TestWordsOfTheCdk:
         stack = cdk.Stack.of(vpc)
         network = ExistingNetwork.of(vpc)
         assert refusal(lambda: AutoModeCluster(stack, "Cluster", vpc=vpc, network=network)) == (
-            "Dev/Cluster: vpc: is given beside network, which has a VPC; leave out one of the two"
+            "Dev/Cluster: vpc: is set beside network, which has a VPC; leave out one of the two"
         )
         assert refusal(lambda: AutoModeCluster(stack, "Cluster", vpc_subnets=vpc.private_subnets)) == (
-            "Dev/Cluster: vpc_subnets: are given without a VPC; give vpc=... with them"
+            "Dev/Cluster: vpc_subnets: are set without vpc; pass vpc=... with them"
         )
         wrong: Any = vpc
         assert refusal(lambda: AutoModeCluster(stack, "Cluster", network=wrong)) == (

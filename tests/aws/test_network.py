@@ -362,7 +362,7 @@ def test_an_auto_mode_network_shows_its_blocks_and_subnets(networks: dict[str, A
         ),
         (
             {"availability_zones": ["eu-west-1a", "eu-west-1a"]},
-            "availability_zones: a zone is given twice, got .*; name each zone once",
+            "availability_zones: a zone is named twice, got .*; name each zone once",
         ),
         (
             {"availability_zones": "eu-west-1a"},
@@ -375,7 +375,7 @@ def test_an_auto_mode_network_shows_its_blocks_and_subnets(networks: dict[str, A
         (
             {"availability_zones": ["us-west-2a", "us-west-2-lax-1a"]},
             r"availability_zones\[1\]: control-plane subnets cannot be in a Local Zone or Wavelength Zone, "
-            "got 'us-west-2-lax-1a'; name availability zones here; subnets in a Local Zone are made apart",
+            "got 'us-west-2-lax-1a'; name availability zones here; LocalZoneSubnets creates subnets in",
         ),
         (
             {"availability_zones": ["us-east-1-wl1-bos-wlz-1", "us-east-1a"]},

@@ -171,7 +171,7 @@ def test_no_region_gets_a_refused_zone_or_one_too_many(region: str) -> None:
     stack = _stack(region)
     if region == "us-west-1":
         assert refusal(lambda: AutoModeNetwork(stack, "Network")) == (
-            "Dev/Network: availability_zones: must be given in 'us-west-1': EKS refuses 'usw1-az2' there, and an "
+            "Dev/Network: availability_zones: are required in 'us-west-1': EKS refuses 'usw1-az2' there, and an "
             "account may have only two zones; write availability_zones=['usw1-az1', 'usw1-az3'], or two names that "
             f"this prints: {COMMAND.format('us-west-1', 'usw1-az2')}"
         )
@@ -242,13 +242,13 @@ def test_as_many_zones_as_the_region_has(region: str | None) -> None:
             ["use1-az1", "use1-bos1-az1"],
             "us-east-1",
             "[1]: control-plane subnets cannot be in a Local Zone or Wavelength Zone, got 'use1-bos1-az1'; name "
-            "availability zones here; subnets in a Local Zone are made apart, with LocalZoneSubnets",
+            "availability zones here; LocalZoneSubnets creates subnets in Local Zones",
         ),
         (
             ["use1-wl1-bos-wlz1", "use1-az1"],
             "us-east-1",
             "[0]: control-plane subnets cannot be in a Local Zone or Wavelength Zone, got 'use1-wl1-bos-wlz1'; name "
-            "availability zones here; subnets in a Local Zone are made apart, with LocalZoneSubnets",
+            "availability zones here; LocalZoneSubnets creates subnets in Local Zones",
         ),
         (
             ["use1-az1", "us-east-1b"],
@@ -259,7 +259,7 @@ def test_as_many_zones_as_the_region_has(region: str | None) -> None:
         (
             ["use1-az1", "use1-az1"],
             "us-east-1",
-            ": a zone is given twice, got ['use1-az1', 'use1-az1']; name each zone once",
+            ": a zone is named twice, got ['use1-az1', 'use1-az1']; name each zone once",
         ),
         (
             ["use1-az1", "cac1-az1"],

@@ -117,7 +117,7 @@ class ClusterStack(cdk.Stack):
         check_unique_name(refusals, scope, cluster_name, account=account, region=region)
         arguments.check_alone(refusals, region)
         if network is not None and availability_zones is not None:
-            refusals.refuse("availability_zones", "are given beside network", "name the zones where you make it")
+            refusals.refuse("availability_zones", "are set beside network", "name the zones where you create it")
         if arguments.network is not None:
             arguments.check_with_network(refusals, arguments.network)
         elif network is None:
@@ -221,9 +221,9 @@ def _is_function(value: object) -> bool:
     return callable(value) and not isinstance(value, Network)
 
 
-def _environment(scope: Construct, env: cdk.Environment | Mapping[str, str] | None) -> tuple[str, str]:
+def _environment(scope: Construct, env: object) -> tuple[str, str]:
     """The account and region of a stack that does not exist yet; tokens where they are not known."""
-    values = env if isinstance(env, Mapping) else {} if env is None else {"account": env.account, "region": env.region}
+    values = env if isinstance(env, Mapping) else {name: getattr(env, name, None) for name in ("account", "region")}
     stage = stage_of(scope)
     account = values.get("account") or (stage and stage.account) or cdk.Aws.ACCOUNT_ID
     region = values.get("region") or (stage and stage.region) or cdk.Aws.REGION

@@ -183,7 +183,7 @@ class TestRefusals:
                     network=lambda stack: AutoModeNetwork(stack, "Network"),
                 )
             )
-            == "Dev: availability_zones: are given beside network; name the zones where you make it"
+            == "Dev: availability_zones: are set beside network; name the zones where you create it"
         )
 
     @pytest.mark.parametrize(
