@@ -37,12 +37,15 @@ _CURES = {
 }
 """How to make the expected object from a string, keyed by the name of its class."""
 
-_WORDS = {"ChartTarget": "an AutoModeCluster or an ImportedCluster"}
-"""User-facing names of classes that have no public name."""
+_WORDS = {
+    "ChartTarget": "an AutoModeCluster or an ImportedCluster",
+    "Network": "an AutoModeNetwork or an ExistingNetwork",
+}
+"""User-facing names of classes that users seldom name, or whose own objects are the usual choice."""
 
 _CONVERSIONS = {
     ("ExistingNetwork", "AutoModeNetwork"): "make the subnets with ec2.PrivateSubnet",
-    ("Vpc", "ExistingNetwork"): "pass it as vpc=, or write ExistingNetwork(vpc=..., node_subnets=vpc.private_subnets)",
+    ("Vpc", "Network"): "pass it as vpc=, or write ExistingNetwork(vpc=..., node_subnets=vpc.private_subnets)",
 }
 """How to make the expected object from another one, keyed by the names of both classes."""
 
@@ -83,6 +86,16 @@ class Refusals:
             self.refuse(field, f"must be at least {least}, got {value}")
         elif most is not None and value > most:
             self.refuse(field, f"must be at most {most}, got {value}")
+
+    def kind(self, field: str, value: object, kind: Any) -> None:
+        """Refuses a value that is not of a kind.
+
+        Args:
+            field: the name of the value.
+            value: the value.
+            kind: a class, protocol or other type annotation.
+        """
+        self.problems += _judge(field, value, kind)
 
     @contextmanager
     def collecting(self, field: str = "") -> Iterator[None]:
@@ -321,7 +334,7 @@ def _judge_one(field: str, value: object, hint: Any) -> list[Problem] | None:
         if isinstance(value, str | bytes | Mapping):
             return None
         return _items_of_list(field, value, get_args(hint)) if isinstance(value, _LISTS[container]) else None
-    return [] if _is_one(value, container) else None
+    return _judge_members(field, value, container) if _is_one(value, container) else None
 
 
 def is_whole_number(value: object) -> bool:
@@ -387,20 +400,46 @@ def _items_of_mapping(field: str, value: Mapping[Any, object], hints: Sequence[A
     return problems
 
 
-def _is_one(value: object, wanted: type) -> bool:
-    """Whether a value is an instance of a class, or has everything that a CDK interface requires."""
-    if not getattr(wanted, "_is_protocol", False):
-        return isinstance(value, wanted)
+def _is_one(value: object, kind: type) -> bool:
+    """Whether a value is an instance of a class, or has everything that a protocol or a CDK interface requires."""
+    if not getattr(kind, "_is_protocol", False):
+        return isinstance(value, kind)
     if isinstance(value, type):
         return False
     # jsii returns an object with several interfaces as one object with a delegate for each interface.
     classes = [type(part) for part in getattr(value, "_delegates", [value])]
-    if any(wanted in one.__mro__ for one in classes):
+    if any(kind in one.__mro__ for one in classes):
         return True
-    members = _members(wanted)
-    if not members:  # as of IDependable, which any object of the CDK may be
+    if not _members(kind):  # as of IDependable, which any object of the CDK may be
         return any(hasattr(one, "__jsii_type__") for one in classes)
-    return all(any(hasattr(one, name) for one in classes) for name in members)
+    return not _lacking(value, kind)
+
+
+def _lacking(value: object, protocol: type) -> list[str]:
+    """The members of a protocol that a value lacks; nothing is read, because a property may fail or take time."""
+    parts = getattr(value, "_delegates", [value])
+    # An attribute of a Python object may exist in the object alone.
+    own = getattr(value, "__dict__", {}) if _is_own_protocol(protocol) else {}
+    return [
+        name for name in _members(protocol) if name not in own and not any(hasattr(type(part), name) for part in parts)
+    ]
+
+
+def _is_own_protocol(kind: type) -> bool:
+    """Whether a class is a protocol of this library, whose objects anyone may write, and not an interface of jsii."""
+    return getattr(kind, "_is_protocol", False) and not hasattr(kind, "__jsii_type__")
+
+
+def _judge_members(field: str, value: object, kind: type) -> list[Problem]:
+    """What is wrong with the members that a protocol of this library requires."""
+    problems: list[Problem] = []
+    for name in _members(kind) if _is_own_protocol(kind) else ():
+        member, item = getattr(kind, name), getattr(value, name)
+        if isinstance(member, property):
+            problems += _judge(f"{field}.{name}", item, _hints(member.fget)["return"])
+        elif not callable(item):
+            problems.append(Problem(field=f"{field}.{name}", message=f"needs a method, got {_label(item)}"))
+    return problems
 
 
 @functools.cache
@@ -478,6 +517,10 @@ def _cure(field: str, value: object, hint: Any) -> str:
         return "ImportedCluster is for clusters made elsewhere"
     if (type(value).__name__, name) in _CONVERSIONS:
         return _CONVERSIONS[type(value).__name__, name]
+    if _is_own_protocol(container):
+        lacking = _lacking(value, container)
+        if 2 * len(lacking) < len(_members(container)):
+            return f"it lacks {', '.join(lacking)}"
     if isinstance(value, str) and name in _CURES:
         return _CURES[name].format(value=shown(value))
     if isinstance(value, Mapping) and isinstance(container, type) and hasattr(container, "from_manifest"):

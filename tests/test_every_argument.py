@@ -235,9 +235,13 @@ def wrong_values(world: World) -> Iterator[tuple[str, Any]]:
 
 
 def public() -> dict[str, Any]:
-    """What the package root shows, less the error, which is for catching."""
+    """What the package root shows, less the error, which is for catching, and protocols, which make nothing."""
     shown = {name: getattr(am, name) for name in dir(am)}
-    return {name: item for name, item in shown.items() if callable(item) and item is not am.AutoModeError}
+    return {
+        name: item
+        for name, item in shown.items()
+        if callable(item) and item is not am.AutoModeError and not getattr(item, "_is_protocol", False)
+    }
 
 
 MODELS = [name for name, item in public().items() if isinstance(item, type) and issubclass(item, KubeModel)]

@@ -10,11 +10,11 @@ from aws_cdk import Stack
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct
 
-from automode_constructs.arguments import checked_arguments
+from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.cluster_arguments import check_admins
+from automode_constructs.aws.fleet import Register
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
-from automode_constructs.errors import AutoModeError
 from automode_constructs.tokens import is_token
 
 __all__ = ["AdminAccess", "admin_ids", "admin_policy"]
@@ -47,10 +47,14 @@ class AdminAccess(Construct):
     def __init__(
         self, scope: StackScope, id: str, *, cluster: ChartTarget, admin_role_arns: Sequence[str] = ()
     ) -> None:
-        where = f"{scope.node.path}/{id}"
-        cluster.check_environment(where, scope, "a cluster's access entries are made in its own account and region")
-        check_admins(where, admin_role_arns, Stack.of(scope).region)
-        _check_single(where, scope, cluster, admin_role_arns)
+        refusals = Refusals(place(scope, id))
+        with refusals.collecting():
+            cluster.check_environment(
+                refusals.where, scope, "a cluster's access entries are created in its own account and region"
+            )
+        check_admins(refusals, admin_role_arns, Stack.of(scope).region)
+        _check_single(refusals, cluster, admin_role_arns)
+        refusals.raise_all()
 
         super().__init__(scope, id)
         self.cluster = cluster
@@ -64,6 +68,7 @@ class AdminAccess(Construct):
             )
             for entry_id, arn in admin_ids(admin_role_arns)
         }
+        _BY_CLUSTER.add(cluster.node.root, cluster, self)
 
 
 def admin_ids(arns: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -82,16 +87,18 @@ def admin_policy() -> eks.IAccessPolicy:
     )
 
 
-def _check_single(where: str, scope: Construct, cluster: ChartTarget, arns: Sequence[str]) -> None:
+def _check_single(refusals: Refusals, cluster: ChartTarget, arns: Sequence[str]) -> None:
+    """Refuses roles that have an access entry of the cluster already."""
     homes = dict.fromkeys(getattr(cluster, "admin_role_arns", ()), cluster.node.path)
-    for other in scope.node.root.node.find_all():
-        if isinstance(other, AdminAccess) and other.cluster is cluster:
-            homes |= dict.fromkeys(other.entries, other.node.path)
+    for other in _BY_CLUSTER.find(cluster.node.root, cluster):
+        homes |= dict.fromkeys(other.entries, other.node.path)
     for position, arn in enumerate(arns):
         if arn in homes:
-            raise AutoModeError.of(
-                where,
-                field=f"admin_role_arns[{position}]",
-                message=f"'{arn}' has an access entry of '{homes[arn]}' already",
-                cure="name it in one place; EKS takes one access entry for a role",
+            refusals.refuse(
+                f"admin_role_arns[{position}]",
+                f"'{arn}' has an access entry of '{homes[arn]}' already",
+                "name it in one place; EKS takes one access entry for a role",
             )
+
+
+_BY_CLUSTER: Register[ChartTarget, AdminAccess] = Register()

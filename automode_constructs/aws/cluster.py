@@ -8,16 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal, cast
 
-import jsii
 from aws_cdk import (
     Annotations,
     Aspects,
     CfnResource,
     Fn,
-    IAspect,
     RemovalPolicy,
     Stack,
-    Stage,
 )
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks
@@ -25,16 +22,16 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from constructs import Construct, IConstruct, IDependable
+from constructs import Construct, IDependable
 
-from automode_constructs.arguments import checked_arguments, place
-from automode_constructs.aws import cluster_arguments as arguments
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws import encryption
 from automode_constructs.aws import kubernetes_version as versions
 from automode_constructs.aws.access import admin_ids, admin_policy
-from automode_constructs.aws.cluster_arguments import LOG_TYPES, SCALING_TIERS
+from automode_constructs.aws.cluster_arguments import LOG_TYPES, SCALING_TIERS, CheckedArguments, ClusterArguments
 from automode_constructs.aws.exports import export_always, weakly
 from automode_constructs.aws.fips import fips_endpoints, with_fips
+from automode_constructs.aws.fleet import NoAdmin, register_name
 from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
 from automode_constructs.aws.network import AutoModeNetwork, Network, VpcSubnets
 from automode_constructs.aws.partition_types import refuse_missing_types
@@ -48,7 +45,6 @@ from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
-from automode_constructs.tokens import is_token
 
 __all__ = ["LOG_TYPES", "SCALING_TIERS", "AutoModeCluster"]
 
@@ -131,9 +127,6 @@ class AutoModeCluster(ChartTarget):
     Source: EKS User Guide, "Automate cluster infrastructure with EKS Auto Mode"; ``AWS::EKS::Cluster``.
     """
 
-    given_name: str | None = None
-    """The cluster's name if it was given as text."""
-
     @checked_arguments
     def __init__(
         self,
@@ -169,7 +162,7 @@ class AutoModeCluster(ChartTarget):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         as_of: date | None = None,
     ) -> None:
-        given = arguments.ClusterArguments(
+        arguments = ClusterArguments(
             version=version,
             cluster_name=cluster_name,
             network=network,
@@ -199,13 +192,11 @@ class AutoModeCluster(ChartTarget):
             removal_policy=removal_policy,
             as_of=as_of,
         )
-        checked = given.checked(scope, id)
-        self._check_only(scope, id, cluster_name)
+        checked = arguments.checked(scope, id)
         super().__init__(scope, id)
-        self.given_name = cluster_name
-        self.network = self._make_network(checked.network, removal_policy)
+        self.network = self._create_network(checked.network, removal_policy)
         """The network of the cluster."""
-        self._warn(given, checked)
+        self._warn(arguments, checked)
         role = cluster_role or ClusterRole(self, "ClusterRole", custom_tags=bool(node_tags))
         self.cluster_role: iam.IRole = role.role if isinstance(role, ClusterRole) else role
         """The cluster's role."""
@@ -213,42 +204,43 @@ class AutoModeCluster(ChartTarget):
             self._warn_of_foreign_role(custom_tags=bool(node_tags))
         self.built_in_node_role = BuiltInNodeRole(self, "BuiltInNodeRole") if built_in_pools else None
         """The role of nodes in EKS's built-in pools; ``None`` without such pools."""
-        self.secrets_key, self.volume_key = self._keys(given)
-        self.log_group = self._make_log_group(cluster_name, log_types, log_retention, removal_policy)
+        self.secrets_key, self.volume_key = self._keys(arguments)
+        self.log_group = self._create_log_group(cluster_name, log_types, log_retention, removal_policy)
         """The control plane's log group; ``None`` if EKS creates it."""
-        self.kubectl_security_group = self._make_kubectl_security_group(given)
+        self.kubectl_security_group = self._create_kubectl_security_group(arguments)
         """The security group of the Lambdas that run kubectl; ``None`` if they use the cluster's."""
-        self.cluster: eks.Cluster = self._make_cluster(given)
+        self.cluster: eks.Cluster = self._create_cluster(arguments)
         """The CDK's cluster."""
         self._provider = cast(eks.KubectlProvider, self.cluster.kubectl_provider) if kubectl else None
-        self._keep_kubectl(given)
-        self._harden(given)
+        self._keep_kubectl(arguments)
+        self._harden(arguments)
         self.admin_role_arns: tuple[str, ...] = tuple(admin_role_arns)
         """The roles that administer the cluster through access entries in its own stack."""
-        self._admit(given)
+        self._admit(arguments)
         self.node_role = NodeRole(self, "NodeRole", cluster=self, instance_profile=instance_profile)
         """The role of nodes outside EKS's built-in pools, with its access entry."""
         if permissions_boundary is not None:
             iam.PermissionsBoundary.of(self).apply(permissions_boundary)
         self._built_in_pools = tuple(built_in_pools)
         self._kubectl = kubectl
-        self._node_defaults = self._completed(given.node_defaults, given.service_cidr)
+        self._node_defaults = self._completed(arguments.node_defaults, arguments.service_cidr)
         self._node_tags = dict(node_tags or {})
         self._storage_class = None if volume_key is None else _storage_class(self.volume_key)
         refuse_missing_types(self)
         self._export(ip_family)
+        register_name(self, cluster_name)
 
-    def _make_network(self, network: Network | None, removal_policy: RemovalPolicy) -> Network:
+    def _create_network(self, network: Network | None, removal_policy: RemovalPolicy) -> Network:
         return network if network is not None else AutoModeNetwork(self, "Network", removal_policy=removal_policy)
 
-    def _warn(self, given: arguments.ClusterArguments, checked: arguments.CheckedArguments) -> None:
+    def _warn(self, arguments: ClusterArguments, checked: CheckedArguments) -> None:
         """Adds warnings for what works but is risky."""
-        version = given.version if isinstance(given.version, str) else given.version.version
-        versions.warn_of_version(self, version, support_type=given.support_type, as_of=given.as_of)
-        if given.cluster_name is None:
+        version = arguments.version if isinstance(arguments.version, str) else arguments.version.version
+        versions.warn_of_version(self, version, support_type=arguments.support_type, as_of=arguments.as_of)
+        if arguments.cluster_name is None:
             Annotations.of(self).add_warning_v2(
                 "automode:ClusterName",
-                "cluster_name: is not given, so that CloudFormation answers a change of what a cluster keeps for life "
+                "cluster_name: is not set, so that CloudFormation answers a change of what a cluster keeps for life "
                 "(docs/create-only.md) with a second cluster; give cluster_name, and it refuses",
             )
         if checked.egress is not None:
@@ -261,27 +253,27 @@ class AutoModeCluster(ChartTarget):
                 f"they are, else run: {'; '.join(commands)}",
             )
 
-    def _keys(self, given: arguments.ClusterArguments) -> tuple[kms.IKey | None, kms.IKey | None]:
+    def _keys(self, arguments: ClusterArguments) -> tuple[kms.IKey | None, kms.IKey | None]:
         """The keys of secrets and of volumes."""
-        options: dict[str, Any] = {"cluster_role": self.cluster_role, "removal_policy": given.removal_policy}
+        options: dict[str, Any] = {"cluster_role": self.cluster_role, "removal_policy": arguments.removal_policy}
         secrets = self._key(
-            given.secrets_key,
+            arguments.secrets_key,
             lambda: encryption.secrets_key(self, "SecretsKey", **options),
             encryption.allow_secrets_encryption,
         )
         volumes = self._key(
-            given.volume_key,
+            arguments.volume_key,
             lambda: encryption.volume_key(self, "VolumeKey", **options),
             encryption.allow_volume_encryption,
         )
         return secrets, volumes
 
-    def _make_kubectl_security_group(self, given: arguments.ClusterArguments) -> ec2.SecurityGroup | None:
+    def _create_kubectl_security_group(self, arguments: ClusterArguments) -> ec2.SecurityGroup | None:
         # The Lambdas that run kubectl are created before the cluster if they do not need it: once a cluster with
         # deletion protection exists, a failure cannot be rolled back. The cluster's own security group would come too
         # late for them.
-        ipv6_proxy = given.ip_family == "ipv6" and given.node_defaults.https_proxy is not None
-        if not given.kubectl or given.cluster_name is None or ipv6_proxy:
+        ipv6_proxy = arguments.ip_family == "ipv6" and arguments.node_defaults.https_proxy is not None
+        if not arguments.kubectl or arguments.cluster_name is None or ipv6_proxy:
             return None
         return ec2.SecurityGroup(
             self,
@@ -290,20 +282,20 @@ class AutoModeCluster(ChartTarget):
             description="The Lambdas that run kubectl on an EKS cluster",
         )
 
-    def _make_cluster(self, given: arguments.ClusterArguments) -> eks.Cluster:
-        version = given.version if isinstance(given.version, eks.KubernetesVersion) else None
-        version = version or eks.KubernetesVersion.of(cast(str, given.version))
+    def _create_cluster(self, arguments: ClusterArguments) -> eks.Cluster:
+        version = arguments.version if isinstance(arguments.version, eks.KubernetesVersion) else None
+        version = version or eks.KubernetesVersion.of(cast(str, arguments.version))
         # The L2 would attach the older block-storage policy and a second trust statement to a mutable role.
         role = self.cluster_role
         role = role.without_policy_updates() if isinstance(role, iam.Role) else role
         endpoint_access = eks.EndpointAccess.PRIVATE
-        if given.endpoint_cidrs:
-            endpoint_access = eks.EndpointAccess.PUBLIC_AND_PRIVATE.only_from(*given.endpoint_cidrs)
+        if arguments.endpoint_cidrs:
+            endpoint_access = eks.EndpointAccess.PUBLIC_AND_PRIVATE.only_from(*arguments.endpoint_cidrs)
         kubectl = None
-        if given.kubectl:
+        if arguments.kubectl:
             group = self.kubectl_security_group
             kubectl = eks.KubectlProviderOptions(
-                kubectl_layer=given.kubectl_layer or versions.kubectl_layer(self, "KubectlLayer", version),
+                kubectl_layer=arguments.kubectl_layer or versions.kubectl_layer(self, "KubectlLayer", version),
                 security_groups=None if group is None else [group],
             )
         node_role = None if self.built_in_node_role is None else self.built_in_node_role.role
@@ -311,60 +303,62 @@ class AutoModeCluster(ChartTarget):
             self,
             "Cluster",
             version=version,
-            cluster_name=given.cluster_name,
+            cluster_name=arguments.cluster_name,
             role=role,
             vpc=self.network.vpc,
             vpc_subnets=[ec2.SubnetSelection(subnets=self.network.node_subnets)],
             endpoint_access=endpoint_access,
-            ip_family=eks.IpFamily.IP_V6 if given.ip_family == "ipv6" else None,
-            service_ipv4_cidr=given.service_cidr,
-            compute=eks.ComputeConfig(node_pools=list(given.built_in_pools), node_role=node_role),
+            ip_family=eks.IpFamily.IP_V6 if arguments.ip_family == "ipv6" else None,
+            service_ipv4_cidr=arguments.service_cidr,
+            compute=eks.ComputeConfig(node_pools=list(arguments.built_in_pools), node_role=node_role),
             secrets_encryption_key=self.secrets_key,
-            cluster_logging=[getattr(eks.ClusterLoggingTypes, _LOG_ENUM[name]) for name in given.log_types] or None,
+            cluster_logging=[getattr(eks.ClusterLoggingTypes, _LOG_ENUM[name]) for name in arguments.log_types] or None,
             # A new Auto Mode cluster runs nothing: networking add-ons come from EKS, outside the cluster.
             bootstrap_self_managed_addons=False,
-            bootstrap_cluster_creator_admin_permissions=given.creator_admin,
+            bootstrap_cluster_creator_admin_permissions=arguments.creator_admin,
             prune=False,
             output_config_command=False,
             kubectl_provider_options=kubectl,
         )
 
-    def _keep_kubectl(self, given: arguments.ClusterArguments) -> None:
+    def _keep_kubectl(self, arguments: ClusterArguments) -> None:
         provider, group = self._provider, self.kubectl_security_group
         functions = () if provider is None else kubectl_functions(provider)
-        keep_function_logs(self, removal_policy=given.removal_policy, functions=functions)
-        if provider is not None and given.cluster_name is not None and group is not None:
-            self._make_kubectl_first(provider, given.cluster_name, group)
+        keep_function_logs(self, removal_policy=arguments.removal_policy, functions=functions)
+        if provider is not None and arguments.cluster_name is not None and group is not None:
+            self._put_kubectl_first(provider, arguments.cluster_name, group)
 
-    def _harden(self, given: arguments.ClusterArguments) -> None:
+    def _harden(self, arguments: ClusterArguments) -> None:
         """Sets what the CDK's cluster has no argument for."""
         # By name, because the L2's resource class differs between versions of aws-cdk-lib.
         resource = cast(CfnResource, self.cluster.node.default_child)
-        resource.add_property_override("UpgradePolicy.SupportType", given.support_type)
-        resource.add_property_override("DeletionProtection", given.deletion_protection)
-        resource.add_property_override("ZonalShiftConfig.Enabled", given.zonal_shift)
-        if given.control_plane_scaling_tier is not None:
-            resource.add_property_override("ControlPlaneScalingConfig.Tier", given.control_plane_scaling_tier)
+        resource.add_property_override("UpgradePolicy.SupportType", arguments.support_type)
+        resource.add_property_override("DeletionProtection", arguments.deletion_protection)
+        resource.add_property_override("ZonalShiftConfig.Enabled", arguments.zonal_shift)
+        if arguments.control_plane_scaling_tier is not None:
+            resource.add_property_override("ControlPlaneScalingConfig.Tier", arguments.control_plane_scaling_tier)
         if self.log_group is not None:
             # If EKS finds no group, it creates one without retention and key.
             resource.node.add_dependency(self.log_group)
-        if self.network.made_here is not None:
+        if self.network.construct is not None:
             # Resources that an account may refuse, such as an Elastic IP, come before the one that cannot be deleted.
-            resource.node.add_dependency(self.network.made_here)
+            resource.node.add_dependency(self.network.construct)
 
-    def _admit(self, given: arguments.ClusterArguments) -> None:
-        for entry_id, arn in admin_ids(given.admin_role_arns):
+    def _admit(self, arguments: ClusterArguments) -> None:
+        for entry_id, arn in admin_ids(arguments.admin_role_arns):
             self.cluster.grant_access(entry_id, arn, [admin_policy()])
-        if not given.admin_role_arns and not given.creator_admin:
+        if not arguments.admin_role_arns and not arguments.creator_admin:
             # Late, because others may have access by then; on a construct without children, so that it runs once.
-            Aspects.of(cast(CfnResource, self.cluster.node.default_child)).add(_NoAdmin(self))
+            path = f"{self.cluster.node.path}/ClusterAdminRoleAccess"
+            aspect = NoAdmin(self, name=self.cluster.cluster_name, own_access=path)
+            Aspects.of(cast(CfnResource, self.cluster.node.default_child)).add(aspect)
 
     def _export(self, ip_family: str) -> None:
         """Exports what other stacks may read for the life of the cluster."""
         export_always(self, self._lasting_values())
         vpc = self.network.vpc
-        if self.network.made_here is not None:
-            export_always(self.network.made_here, [vpc.vpc_id])
+        if self.network.construct is not None:
+            export_always(self.network.construct, [vpc.vpc_id])
         if ip_family == "ipv6" and isinstance(vpc, ec2.Vpc):
             export_always(vpc, [vpc.vpc_ipv6_cidr_blocks])
 
@@ -427,7 +421,7 @@ class AutoModeCluster(ChartTarget):
             raise AutoModeError.of(
                 where,
                 field="cluster",
-                message=f"'{self.node.path}' was made with kubectl=False and receives no charts",
+                message=f"'{self.node.path}' was created with kubectl=False and receives no charts",
                 cure="leave kubectl on, or write the chart as YAML for GitOps",
             )
 
@@ -440,10 +434,10 @@ class AutoModeCluster(ChartTarget):
             values.append(self._provider.service_token)
         return values
 
-    def _completed(self, said: NodeDefaults, service_cidr: str | None) -> NodeDefaults | None:
+    def _completed(self, defaults: NodeDefaults, service_cidr: str | None) -> NodeDefaults | None:
         """The node defaults completed with what the cluster knows; they also configure the kubectl handler."""
         region = Stack.of(self).region
-        defaults = with_fips(self, said, built_in_pools=self._built_in_pools)
+        defaults = with_fips(self, defaults, built_in_pools=self._built_in_pools)
         if defaults == NodeDefaults():
             return None
         # Imported here because it loads the certificate parser.
@@ -488,17 +482,17 @@ class AutoModeCluster(ChartTarget):
 
     def _key(
         self,
-        given: kms.IKey | str | None,
-        make: Callable[[], kms.Key],
+        key: kms.IKey | str | None,
+        create: Callable[[], kms.Key],
         allow: Callable[[Construct, kms.IKey, iam.IRole], None],
     ) -> kms.IKey | None:
-        """A new key, the given key with its policy taken care of, or none."""
-        if given is None:
-            return make()
-        if isinstance(given, str):
+        """A new key, the user's key with its policy taken care of, or none."""
+        if key is None:
+            return create()
+        if isinstance(key, str):
             return None
-        allow(self, given, self.cluster_role)
-        return given
+        allow(self, key, self.cluster_role)
+        return key
 
     def _warn_of_foreign_role(self, *, custom_tags: bool) -> None:
         tags = ", and the statements of ClusterRole(custom_tags=True) for node_tags" if custom_tags else ""
@@ -508,7 +502,7 @@ class AutoModeCluster(ChartTarget):
             f"hold {', '.join(CLUSTER_POLICIES)}{tags}",
         )
 
-    def _make_log_group(
+    def _create_log_group(
         self, cluster_name: str | None, log_types: Sequence[str], retention: logs.RetentionDays, removal: RemovalPolicy
     ) -> logs.LogGroup | None:
         if not log_types:
@@ -529,7 +523,7 @@ class AutoModeCluster(ChartTarget):
             removal_policy=removal,
         )
 
-    def _make_kubectl_first(
+    def _put_kubectl_first(
         self, provider: eks.KubectlProvider, cluster_name: str, security_group: ec2.SecurityGroup
     ) -> None:
         """Makes CloudFormation create the Lambdas that run kubectl, and all they need, before the cluster."""
@@ -550,53 +544,6 @@ class AutoModeCluster(ChartTarget):
         # The CDK's own manifests wait for this, without outliving any of it.
         ways = [subnet.internet_connectivity_established for subnet in self.network.node_subnets]
         self.cluster.node.find_child("KubectlReadyBarrier").node.add_dependency(control_plane, *ways)
-
-    @staticmethod
-    def _check_only(scope: Construct, id: str, cluster_name: str | None) -> None:
-        """Refuses a second cluster of the same name in the same account and region."""
-        if cluster_name is None or is_token(cluster_name):
-            return
-        here = Stack.of(scope)
-        for other in scope.node.root.node.find_all():
-            if not isinstance(other, AutoModeCluster) or other.given_name != cluster_name:
-                continue
-            there = Stack.of(other)
-            known = not is_token(here.account) and not is_token(here.region)
-            if there.environment == here.environment and (known or Stage.of(other) is Stage.of(scope)):
-                raise AutoModeError.of(
-                    place(scope, id),
-                    field="cluster_name",
-                    message=f"'{cluster_name}' is the name of '{other.node.path}' too",
-                    cure="give each cluster of an account and region a name of its own",
-                )
-
-
-@jsii.implements(IAspect)
-class _NoAdmin:
-    """Warns, when synthesis begins, about a cluster to which nobody has access."""
-
-    def __init__(self, cluster: AutoModeCluster) -> None:
-        self._cluster = cluster
-
-    def visit(self, node: IConstruct) -> None:  # noqa: ARG002 - there is but one
-        if not self._someone_is_admitted():
-            Annotations.of(self._cluster).add_warning_v2(
-                "automode:NoAdmin",
-                "admin_role_arns: no role is named, so that nobody can use kubectl on this cluster; name one with "
-                "admin_role_arns=['arn:<partition>:iam::<account>:role/<role>'] (now or later: it replaces nothing)",
-            )
-
-    def _someone_is_admitted(self) -> bool:
-        """Whether the app creates an access entry for a person in this cluster, in any stack."""
-        cluster = self._cluster.cluster
-        of_kubectl = f"{cluster.node.path}/ClusterAdminRoleAccess/"
-        return any(
-            hasattr(type(construct), "attr_access_entry_arn")  # by class: attribute access on an object calls Node.js
-            and getattr(construct, "cluster_name", None) == cluster.cluster_name
-            and getattr(construct, "type", None) in (None, "STANDARD")
-            and not construct.node.path.startswith(of_kubectl)
-            for construct in cluster.node.root.node.find_all()
-        )
 
 
 _OTHER_NODES = ("AWS::EKS::Nodegroup", "AWS::EKS::FargateProfile")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from aws_cdk import Annotations, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
@@ -19,12 +20,13 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from automode_constructs.arguments import Refusals, place
+from automode_constructs.aws.fleet import check_unique_name
 from automode_constructs.aws.kubernetes_version import checked_version
 from automode_constructs.aws.network import DEFAULT_CIDR, DEFAULT_ZONE_COUNT, ExistingNetwork, Network, VpcSubnets
 from automode_constructs.aws.roles import ClusterRole, check_role_arn
 from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.aws.zones import zones_of_region
-from automode_constructs.errors import AutoModeError, Problem, did_you_mean
+from automode_constructs.errors import Problem, did_you_mean
 from automode_constructs.facts.regions import partition_of
 from automode_constructs.facts.versions import as_of_default
 from automode_constructs.facts.vpc_endpoints import endpoint_services
@@ -111,38 +113,60 @@ class ClusterArguments:
         """The block of Kubernetes services; for an IPv6 cluster EKS chooses it."""
         return self.service_ipv4_cidr or (DEFAULT_SERVICE_IPV4_CIDR if self.ip_family != "ipv6" else None)
 
+    @classmethod
+    def with_defaults(cls, constructor: Callable[..., None], **arguments: Any) -> ClusterArguments:
+        """Some arguments, with the defaults of a constructor for the others.
+
+        Args:
+            constructor: ``AutoModeCluster.__init__``.
+            **arguments: the arguments.
+        """
+        parameters = inspect.signature(constructor).parameters
+        defaults = {one.name: parameters[one.name].default for one in fields(cls)} | arguments
+        defaults["node_tags"] = defaults["node_tags"] or {}
+        defaults["node_defaults"] = defaults["node_defaults"] or NodeDefaults()
+        return cls(**defaults)
+
     def checked(self, scope: Construct, id: str) -> CheckedArguments:
         """Checks all arguments before anything is created.
 
         Raises:
             AutoModeError: with everything that is wrong.
         """
-        refusals = Refusals(place(scope, id))
-        where, region = refusals.where, Stack.of(scope).region
-        with refusals.collecting():
-            check_region(where, region)
+        refusals, stack = Refusals(place(scope, id)), Stack.of(scope)
+        check_unique_name(refusals, scope, self.cluster_name, account=stack.account, region=stack.region)
+        self.check_alone(refusals, stack.region)
+        network = self._network(refusals)
+        egress = None
+        if network is not None:
+            egress = self.check_with_network(refusals, network)
+        elif self.vpc is None:
+            zones_of_region(refusals, stack.region, DEFAULT_ZONE_COUNT)
+            self.check_with_default_network(refusals)
+        else:  # ``vpc`` was refused
+            self._check_service_cidr(refusals, ())
+            self._check_built_in_pools(refusals, None)
+        refusals.raise_all()
+        return CheckedArguments(network=network, egress=egress)
+
+    def check_alone(self, refusals: Refusals, region: str) -> None:
+        """Checks everything but what must fit the network."""
+        where = refusals.where
+        check_region(refusals, region)
         with refusals.collecting():
             checked_version(where, self.version, as_of=self.as_of)
-        with refusals.collecting():
-            check_name(where, self.cluster_name)
+        check_name(refusals, self.cluster_name)
         if self.removal_policy not in _REMOVAL_POLICIES:
             refusals.refuse(
                 "removal_policy", f"got {self.removal_policy.name}", "use RETAIN_ON_UPDATE_OR_DELETE or DESTROY"
             )
-        for field, names, known in (
-            ("built_in_pools", self.built_in_pools, BUILT_IN_POOL_NAMES),
-            ("log_types", self.log_types, LOG_TYPES),
-        ):
-            with refusals.collecting():
-                check_choices(where, field, names, known)
+        check_choices(refusals, "built_in_pools", self.built_in_pools, BUILT_IN_POOL_NAMES)
+        check_choices(refusals, "log_types", self.log_types, LOG_TYPES)
         if self.control_plane_scaling_tier is not None:
             refusals.choice("control_plane_scaling_tier", self.control_plane_scaling_tier, SCALING_TIERS)
-        with refusals.collecting():
-            check_admins(where, self.admin_role_arns, region)
-        with refusals.collecting():
-            check_endpoint_cidrs(where, self.endpoint_cidrs, ip_family=self.ip_family)
-        with refusals.collecting():
-            check_node_tags(where, self.node_tags)
+        check_admins(refusals, self.admin_role_arns, region)
+        check_endpoint_cidrs(refusals, self.endpoint_cidrs, ip_family=self.ip_family)
+        check_node_tags(refusals, self.node_tags)
         if self.node_defaults.certificate_bundles:
             # Imported here because it takes time to load.
             from automode_constructs.manifests.certificates import check_bundles
@@ -154,49 +178,54 @@ class ClusterArguments:
                 )
         for field, key in (("secrets_key", self.secrets_key), ("volume_key", self.volume_key)):
             if key is not None and not isinstance(key, str):
-                with refusals.collecting():
-                    check_key(where, field, key.key_arn, region)
-        network = self._network(refusals)
-        self._check_network(refusals, network, region)
-        with refusals.collecting():
-            self._check_built_in_pools(where, network)
+                check_key(refusals, field, key.key_arn, region)
+
+    def check_with_network(self, refusals: Refusals, network: Network) -> Egress | None:
+        """Checks what must fit a network.
+
+        Args:
+            refusals: collects what is wrong.
+            network: the network.
+
+        Returns:
+            What the network lacks, if that is only a warning.
+        """
+        self._check_service_cidr(refusals, network.cidrs)
+        check_ip_family(refusals, self.ip_family, network, self.service_ipv4_cidr)
+        self._check_built_in_pools(refusals, network)
         # A proxy counts as a route out, for nodes and for the Lambdas.
-        proxied = network is None or self.node_defaults.https_proxy is not None
-        egress = None if network is None or proxied else missing_egress(network, kubectl=self.kubectl)
+        proxied = self.node_defaults.https_proxy is not None
+        egress = None if proxied else missing_egress(network, kubectl=self.kubectl)
         if egress is not None and egress.refused:
             refusals.problems.append(egress.problem)
-        refusals.raise_all()
-        return CheckedArguments(network=network, egress=egress)
+        return egress
+
+    def check_with_default_network(self, refusals: Refusals) -> None:
+        """Checks what must fit the ``AutoModeNetwork`` that is created without ``network``."""
+        self._check_service_cidr(refusals, (DEFAULT_CIDR,))
+        check_ip_family(refusals, self.ip_family, None, self.service_ipv4_cidr)
+        self._check_built_in_pools(refusals, None)
 
     def _network(self, refusals: Refusals) -> Network | None:
-        """The given network, or the one made of ``vpc`` and ``vpc_subnets``."""
+        """The network, or the one of ``vpc`` and ``vpc_subnets``; ``None`` if it is to be created, or is refused."""
         if self.vpc is None:
             if self.vpc_subnets is not None:
-                refusals.refuse("vpc_subnets", "are given without a VPC", "give vpc=... with them")
+                refusals.refuse("vpc_subnets", "are set without vpc", "pass vpc=... with them")
             return self.network
         if self.network is not None:
-            refusals.refuse("vpc", "is given beside network, which has a VPC", "leave out one of the two")
+            refusals.refuse("vpc", "is set beside network, which has a VPC", "leave out one of the two")
             return self.network
         with refusals.collecting():
             return ExistingNetwork.of(self.vpc, self.vpc_subnets)
         return None
 
-    def _check_network(self, refusals: Refusals, network: Network | None, region: str) -> None:
-        """Checks what must fit the network; no network means an ``AutoModeNetwork`` that the cluster creates."""
-        if network is None and self.vpc is None and not refusals.problems:
-            with refusals.collecting():
-                zones_of_region(f"{refusals.where}/Network", region, DEFAULT_ZONE_COUNT)
+    def _check_service_cidr(self, refusals: Refusals, network_cidrs: Sequence[str]) -> None:
         if self.service_cidr is not None:
-            with refusals.collecting():
-                cidrs = (DEFAULT_CIDR,) if network is None else network.cidrs
-                check_service_cidr(refusals.where, self.service_cidr, cidrs)
-        if network is not None or self.vpc is None:
-            with refusals.collecting():
-                check_ip_family(refusals.where, self.ip_family, network, self.service_ipv4_cidr)
+            check_service_cidr(refusals, self.service_cidr, network_cidrs)
 
-    def _check_built_in_pools(self, where: str, network: Network | None) -> None:
+    def _check_built_in_pools(self, refusals: Refusals, network: Network | None) -> None:
         check_built_in_pools_suffice(
-            where,
+            refusals,
             self.built_in_pools,
             {
                 "node_tags": bool(self.node_tags),
@@ -214,7 +243,7 @@ class CheckedArguments:
     """The results of the checks.
 
     Args:
-        network: the given network; ``None`` for an ``AutoModeNetwork`` that the cluster creates.
+        network: the network; ``None`` for an ``AutoModeNetwork`` that the cluster creates.
         egress: what the network lacks, if that is only a warning.
     """
 
@@ -222,140 +251,123 @@ class CheckedArguments:
     egress: Egress | None
 
 
-def check_region(where: str, region: str) -> None:
+def check_region(refusals: Refusals, region: str) -> None:
     """Refuses a region of a partition without EKS Auto Mode."""
     if is_token(region):
         return
     partition = partition_of(region)
     if not partition.auto_mode:
-        raise AutoModeError.of(
-            where,
-            field="region",
-            message=f"EKS Auto Mode is not offered in partition '{partition.name}' (region '{region}')",
-            cure="choose a region of the partitions aws or aws-us-gov",
+        refusals.refuse(
+            "region",
+            f"EKS Auto Mode is not offered in partition '{partition.name}' (region '{region}')",
+            "choose a region of the partitions aws or aws-us-gov",
         )
 
 
-def check_name(where: str, name: str | None) -> None:
+def check_name(refusals: Refusals, name: str | None) -> None:
     """Refuses a cluster name that EKS would not accept."""
     if name is None or is_token(name):
         return
     if re.fullmatch(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}", name) is None:
-        raise AutoModeError.of(
-            where,
-            field="cluster_name",
-            message=f"'{name}' is not a cluster name",
-            cure="use 1 to 100 letters, digits, '-' and '_', beginning with a letter or digit",
+        refusals.refuse(
+            "cluster_name",
+            f"'{name}' is not a cluster name",
+            "use 1 to 100 letters, digits, '-' and '_', beginning with a letter or digit",
         )
 
 
-def check_choices(where: str, field: str, given: Sequence[str], known: Sequence[str]) -> None:
-    """Refuses an unknown name, suggesting the nearest known one, and a name given twice."""
-    for name in given:
+def check_choices(refusals: Refusals, field: str, names: Sequence[str], known: Sequence[str]) -> None:
+    """Refuses unknown names, suggesting the nearest known ones, and a repeated name."""
+    for name in names:
         if name not in known:
-            raise AutoModeError.of(where, field=field, message=f"'{name}' is not known", cure=did_you_mean(name, known))
-    if len(set(given)) != len(given):
-        raise AutoModeError.of(where, field=field, message=f"names one twice: {list(given)}", cure="name each once")
+            refusals.refuse(field, f"'{name}' is not known", did_you_mean(name, known))
+    if len(set(names)) != len(names):
+        refusals.refuse(field, f"names one twice: {list(names)}", "name each once")
 
 
-def check_admins(where: str, arns: Sequence[str], region: str) -> None:
-    """Refuses a value that is not the ARN of an IAM role in the stack's partition."""
+def check_admins(refusals: Refusals, arns: Sequence[str], region: str) -> None:
+    """Refuses values that are not ARNs of IAM roles in the stack's partition, and a repeated ARN."""
     partition = None if is_token(region) else partition_of(region).name
     for position, arn in enumerate(arns):
-        check_role_arn(where, f"admin_role_arns[{position}]", arn, partition=partition)
+        with refusals.collecting():
+            check_role_arn(refusals.where, f"admin_role_arns[{position}]", arn, partition=partition)
     if len(set(arns)) != len(arns):
-        raise AutoModeError.of(where, field="admin_role_arns", message="names a role twice", cure="name each once")
+        refusals.refuse("admin_role_arns", "names a role twice", "name each once")
 
 
-def check_endpoint_cidrs(where: str, cidrs: Sequence[str], *, ip_family: str = "ipv4") -> None:
+def check_endpoint_cidrs(refusals: Refusals, cidrs: Sequence[str], *, ip_family: str = "ipv4") -> None:
     """Refuses blocks that open the API to everyone, or that can never reach its public endpoint."""
     for position, cidr in enumerate(cidrs):
-        if is_token(cidr):
-            continue
-        field = f"endpoint_cidrs[{position}]"
-        try:
-            block = ipaddress.ip_network(cidr)
-        except ValueError as error:
-            raise AutoModeError.of(
-                where,
-                field=field,
-                message=f"'{cidr}' is not a CIDR ({error})",
-                cure="give one address as 203.0.113.7/32",
-            ) from None
-        if block.version != 4 and ip_family != "ipv6":
-            raise AutoModeError.of(
-                where, field=field, message=f"'{cidr}' is IPv6, which an IPv4 cluster refuses", cure="give an IPv4 CIDR"
-            )
-        if block.prefixlen == 0:
-            raise AutoModeError.of(
-                where,
-                field=field,
-                message=f"'{cidr}' would open the Kubernetes API to the whole internet",
-                cure="give the addresses you connect from, for example <your ip>/32, or leave the endpoint private",
-            )
-        if isinstance(block, ipaddress.IPv4Network) and any(block.subnet_of(private) for private in _PRIVATE_RANGES):
-            raise AutoModeError.of(
-                where,
-                field=field,
-                message=f"'{cidr}' is a private block, which never reaches the public endpoint",
-                cure="give public addresses; private ones use the private endpoint, which is always on",
-            )
+        if not is_token(cidr):
+            _check_endpoint_cidr(refusals, f"endpoint_cidrs[{position}]", cidr, ip_family)
 
 
-def check_service_cidr(where: str, cidr: str, network_cidrs: Sequence[str]) -> None:
-    """Refuses a service block that EKS would not accept or that overlaps the network."""
-    if is_token(cidr):
-        raise AutoModeError.of(
-            where,
-            field="service_ipv4_cidr",
-            message="holds a value known only after deployment",
-            cure="give a concrete CIDR",
+def _check_endpoint_cidr(refusals: Refusals, field: str, cidr: str, ip_family: str) -> None:
+    try:
+        block = ipaddress.ip_network(cidr)
+    except ValueError as error:
+        refusals.refuse(field, f"'{cidr}' is not a CIDR ({error})", "give one address as 203.0.113.7/32")
+        return
+    if block.version != 4 and ip_family != "ipv6":
+        refusals.refuse(field, f"'{cidr}' is IPv6, which an IPv4 cluster refuses", "give an IPv4 CIDR")
+    elif block.prefixlen == 0:
+        refusals.refuse(
+            field,
+            f"'{cidr}' would open the Kubernetes API to the whole internet",
+            "give the addresses you connect from, for example <your ip>/32, or leave the endpoint private",
         )
+    elif isinstance(block, ipaddress.IPv4Network) and any(block.subnet_of(private) for private in _PRIVATE_RANGES):
+        refusals.refuse(
+            field,
+            f"'{cidr}' is a private block, which never reaches the public endpoint",
+            "give public addresses; private ones use the private endpoint, which is always on",
+        )
+
+
+def check_service_cidr(refusals: Refusals, cidr: str, network_cidrs: Sequence[str]) -> None:
+    """Refuses a service block that EKS would not accept or that overlaps the network."""
+    field = "service_ipv4_cidr"
+    if is_token(cidr):
+        refusals.refuse(field, "holds a value known only after deployment", "give a concrete CIDR")
+        return
     try:
         block = ipaddress.IPv4Network(cidr)
     except ValueError as error:
-        raise AutoModeError.of(
-            where,
-            field="service_ipv4_cidr",
-            message=f"'{cidr}' is not an IPv4 CIDR ({error})",
-            cure=f"use {DEFAULT_SERVICE_IPV4_CIDR}",
-        ) from None
+        refusals.refuse(field, f"'{cidr}' is not an IPv4 CIDR ({error})", f"use {DEFAULT_SERVICE_IPV4_CIDR}")
+        return
     if not 12 <= block.prefixlen <= 24 or not any(block.subnet_of(private) for private in _SERVICE_RANGES):
-        raise AutoModeError.of(
-            where,
-            field="service_ipv4_cidr",
-            message=f"'{cidr}' is not a block of /12 to /24 inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
-            cure=f"use {DEFAULT_SERVICE_IPV4_CIDR}",
+        refusals.refuse(
+            field,
+            f"'{cidr}' is not a block of /12 to /24 inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+            f"use {DEFAULT_SERVICE_IPV4_CIDR}",
         )
+        return
     for other in network_cidrs:
         if not is_token(other) and block.overlaps(ipaddress.IPv4Network(other)):
-            raise AutoModeError.of(
-                where,
-                field="service_ipv4_cidr",
-                message=f"'{cidr}' overlaps the network's {other}",
-                cure="choose a block that the VPC and its peers do not use",
+            refusals.refuse(
+                field,
+                f"'{cidr}' overlaps the network's {other}",
+                "choose a block that the VPC and its peers do not use",
             )
 
 
-def check_node_tags(where: str, tags: Mapping[str, str]) -> None:
+def check_node_tags(refusals: Refusals, tags: Mapping[str, str]) -> None:
     """Refuses tag keys that AWS and Auto Mode reserve."""
     for key in tags:
         if not key or key.startswith(("kubernetes.io/cluster", "aws:")) or key in RESERVED_TAG_KEYS:
-            raise AutoModeError.of(
-                where, field="node_tags", message=f"the tag key '{key}' is reserved", cure="choose another key"
-            )
+            refusals.refuse("node_tags", f"the tag key '{key}' is reserved", "choose another key")
 
 
-def check_built_in_pools_suffice(where: str, built_in_pools: Sequence[str], asked: Mapping[str, bool]) -> None:
+def check_built_in_pools_suffice(
+    refusals: Refusals, built_in_pools: Sequence[str], settings: Mapping[str, bool]
+) -> None:
     """Refuses built-in pools together with node settings that EKS's own NodeClass cannot have."""
-    wanted = [field for field, given in asked.items() if given]
-    if built_in_pools and wanted:
-        raise AutoModeError.of(
-            where,
-            field="built_in_pools",
-            message=f"{list(built_in_pools)} cannot carry {', '.join(wanted)}: their NodeClass 'default' is EKS's own",
-            cure="set built_in_pools=[] and deliver pools of your own "
-            "(ClusterStack does so unless hardened_pools=False)",
+    names = [field for field, is_set in settings.items() if is_set]
+    if built_in_pools and names:
+        refusals.refuse(
+            "built_in_pools",
+            f"{list(built_in_pools)} cannot carry {', '.join(names)}: their NodeClass 'default' is EKS's own",
+            "set built_in_pools=[] and deliver pools of your own (ClusterStack does so unless hardened_pools=False)",
         )
 
 
@@ -388,9 +400,9 @@ def missing_egress(network: Network, *, nodes: bool = True, kubectl: bool = True
     if network.internet is not False:
         return None
     there = endpoint_services_of(network)
-    wanted = {need for need, runs in (("nodes", nodes), ("pods", nodes), ("kubectl", kubectl)) if runs}
+    needs = {need for need, runs in (("nodes", nodes), ("pods", nodes), ("kubectl", kubectl)) if runs}
     missing = {
-        name: service for name, service in endpoint_services().items() if service.need in wanted and name not in there
+        name: service for name, service in endpoint_services().items() if service.need in needs and name not in there
     }
     texts = [f"'{name}' ({service.why})" for name, service in missing.items()]
     vital = any(service.need != "pods" for service in missing.values())
@@ -406,27 +418,25 @@ def missing_egress(network: Network, *, nodes: bool = True, kubectl: bool = True
     return Egress(problem, refused=vital and network.endpoints_are_known)
 
 
-def check_ip_family(where: str, ip_family: str, network: Network | None, cidr: str | None) -> None:
+def check_ip_family(refusals: Refusals, ip_family: str, network: Network | None, cidr: str | None) -> None:
     """Refuses IPv6 in a network without it, and a service block where EKS chooses the block itself."""
     if ip_family == "ipv4":
         return
     if cidr is not None:
-        raise AutoModeError.of(
-            where,
-            field="service_ipv4_cidr",
-            message=f"'{cidr}' is for IPv4 clusters; EKS chooses the services' IPv6 block itself",
-            cure="leave it out beside ip_family='ipv6'",
+        refusals.refuse(
+            "service_ipv4_cidr",
+            f"'{cidr}' is for IPv4 clusters; EKS chooses the services' IPv6 block itself",
+            "leave it out beside ip_family='ipv6'",
         )
     if network is None or not network.ipv6:
-        raise AutoModeError.of(
-            where,
-            field="ip_family",
-            message="is 'ipv6', but the network has no IPv6 blocks",
-            cure="give network=AutoModeNetwork(..., ipv6=True)",
+        refusals.refuse(
+            "ip_family",
+            "is 'ipv6', but the network has no IPv6 blocks",
+            "give network=AutoModeNetwork(..., ipv6=True)",
         )
 
 
-def check_key(where: str, field: str, arn: str, region: str) -> None:
+def check_key(refusals: Refusals, field: str, arn: str, region: str) -> None:
     """Refuses a KMS key of another region: neither EKS nor EBS can use it. Tokens are accepted, part by part."""
     parts = arn.split(":")
     if len(parts) < 6 or parts[2] != "kms" or is_token(parts[3]) or is_token(region) or parts[3] == region:
@@ -436,6 +446,4 @@ def check_key(where: str, field: str, arn: str, region: str) -> None:
         if parts[5].startswith("key/mrk-")
         else f"give a key of '{region}'"
     )
-    raise AutoModeError.of(
-        where, field=field, message=f"'{arn}' lies in '{parts[3]}', the cluster in '{region}'", cure=cure
-    )
+    refusals.refuse(field, f"'{arn}' lies in '{parts[3]}', the cluster in '{region}'", cure)

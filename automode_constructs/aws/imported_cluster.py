@@ -13,11 +13,11 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import IDependable
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
-from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import kubernetes_version as versions
+from automode_constructs.aws.cluster_arguments import check_name, missing_egress
 from automode_constructs.aws.exports import export_always
 from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
-from automode_constructs.aws.network import ExistingNetwork
+from automode_constructs.aws.network import Network
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
@@ -51,7 +51,7 @@ class ImportedCluster(ChartTarget):
             EKS has it.
 
     Raises:
-        AutoModeError: for an invalid cluster name or version; when ``network`` is given without
+        AutoModeError: for an invalid cluster name or version; for ``network`` without
             ``cluster_security_group_id``, or has no route out and lacks a VPC endpoint; when no kubectl layer fits.
 
     Source: EKS User Guide, "Grant IAM users access to Kubernetes with EKS access entries".
@@ -65,15 +65,14 @@ class ImportedCluster(ChartTarget):
         *,
         cluster_name: str,
         values: ClusterValues | None = None,
-        network: ExistingNetwork | None = None,
+        network: Network | None = None,
         cluster_security_group_id: str | None = None,
         version: str = versions.DEFAULT_VERSION,
         kubectl_layer: lambda_.ILayerVersion | None = None,
         default_node_class: bool = True,
     ) -> None:
         refusals = Refusals(place(scope, id))
-        with refusals.collecting():
-            arguments.check_name(refusals.where, cluster_name)
+        check_name(refusals, cluster_name)
         if re.fullmatch(r"1\.[0-9]{1,3}", version) is None:
             refusals.refuse(
                 "version",
@@ -89,7 +88,7 @@ class ImportedCluster(ChartTarget):
             )
         # A proxy counts as a route out.
         proxied = values is not None and bool(values.proxy_environment())
-        egress = None if network is None or proxied else arguments.missing_egress(network, nodes=False)
+        egress = None if network is None or proxied else missing_egress(network, nodes=False)
         if egress is not None and egress.refused:
             refusals.problems.append(egress.problem)
         refusals.raise_all()
@@ -150,10 +149,10 @@ class ImportedCluster(ChartTarget):
 
     @property
     def values(self) -> ClusterValues:
-        """The values that charts need from the cluster, as given."""
+        """The values that charts need from the cluster: the argument."""
         if self._values is None:
             raise AutoModeError.of(
-                self.node.path, field="values", message="were not given", cure="pass values=ClusterValues(...)"
+                self.node.path, field="values", message="are not known", cure="pass values=ClusterValues(...)"
             )
         return self._values
 

@@ -11,7 +11,8 @@ from aws_cdk import Annotations, Fn, IStableStringProducer, Lazy, Stack
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from automode_constructs.errors import AutoModeError, did_you_mean
+from automode_constructs.arguments import Refusals
+from automode_constructs.errors import did_you_mean
 from automode_constructs.facts.regions import region_of_zone, zone_kind
 from automode_constructs.facts.zone_ids import (
     default_zone_ids,
@@ -27,7 +28,8 @@ __all__ = [
     "MAX_ZONES",
     "ZoneNames",
     "check_subnet_zone",
-    "given_zones",
+    "check_zones_of_stack",
+    "checked_zones",
     "is_zone_id",
     "known_zone",
     "warn_of_refused_zones",
@@ -45,98 +47,97 @@ def is_zone_id(zone: str) -> bool:
     return zone_id_kind(zone) != "unknown"
 
 
-def zones_of_region(where: str, region: str, zone_count: int) -> list[str]:
+def zones_of_region(refusals: Refusals, region: str, zone_count: int) -> list[str]:
     """The default zones of a network: the region's first zones, or zone ids if EKS refuses one of the region's zones.
 
-    Raises:
-        AutoModeError: for a count that is out of bounds, or a region where zones must be named.
+    Refuses a count that is out of bounds, and a region where zones must be named; then the list is empty.
     """
-    if zone_count not in (2, 3, 4):
-        raise AutoModeError.of(
-            where,
-            field="zone_count",
-            message=f"must be 2, 3 or 4, got {zone_count}",
-            cure="EKS needs two zones, and the address plan has room for four",
-        )
     by_id = region in regions_with_refused_zones()
     zones = default_zone_ids(region) if by_id else zone_ids(region)
     if by_id and not zones:
-        raise AutoModeError.of(
-            where,
-            field="availability_zones",
-            message=f"must be given in '{region}': EKS refuses {_listed(refused_zone_ids(region))} there, and an "
+        refusals.refuse(
+            "availability_zones",
+            f"are required in '{region}': EKS refuses {_listed(refused_zone_ids(region))} there, and an "
             "account may have only two zones",
-            cure=f"write availability_zones={list(_usable_zone_ids(region))}, or two names that this prints: "
+            f"write availability_zones={list(_usable_zone_ids(region))}, or two names that this prints: "
             f"{_command(region)}",
         )
-    if zones and zone_count > len(zones):
-        raise AutoModeError.of(
-            where,
-            field="zone_count",
-            message=f"must be at most {len(zones)}, the zones that a cluster can have in '{region}', got {zone_count}",
-            cure=f"set zone_count={len(zones)}",
+        return []
+    if zone_count not in (2, 3, 4):
+        refusals.refuse(
+            "zone_count",
+            f"must be 2, 3 or 4, got {zone_count}",
+            "EKS needs two zones, and the address plan has room for four",
         )
+        return []
+    if zones and zone_count > len(zones):
+        refusals.refuse(
+            "zone_count",
+            f"must be at most {len(zones)}, the zones that a cluster can have in '{region}', got {zone_count}",
+            f"set zone_count={len(zones)}",
+        )
+        return []
     return list(zones[:zone_count]) if by_id else [Fn.select(index, Fn.get_azs()) for index in range(zone_count)]
 
 
-def given_zones(where: str, stack: Stack, given: Sequence[str]) -> list[str]:
-    """The zones that a network is given, by name or by id.
+def checked_zones(refusals: Refusals, region: str, zones: Sequence[str]) -> list[str]:
+    """The zones of a network, named by the user; an empty list if any of them is refused.
 
-    Raises:
-        AutoModeError: for a value that is not an availability zone of the stack's region, and for a mix of names and
-            ids.
+    Refuses a value that is not an availability zone of the region, and a mix of names and ids.
+
+    Args:
+        refusals: collects what is wrong.
+        region: the network's region, or its token.
+        zones: names or ids.
     """
-    if is_token(given):
-        raise AutoModeError.of(
-            where,
-            field="availability_zones",
-            message="must be a list of zones, got a token for the whole list",
-            cure="give each zone by itself, such as 'us-west-2a', 'usw2-az1' or Fn.select(0, Fn.get_azs())",
+    field, refused_before = "availability_zones", len(refusals.problems)
+    if is_token(zones):
+        refusals.refuse(
+            field,
+            "must be a list of zones, got a token for the whole list",
+            "give each zone by itself, such as 'us-west-2a', 'usw2-az1' or Fn.select(0, Fn.get_azs())",
         )
-    zones = list(given)
+        return []
+    zones = list(zones)
     for index, zone in enumerate(zones):
         if not is_token(zone):
-            _check_zone(where, f"availability_zones[{index}]", zone, stack.region)
-    homes = {home for zone in zones if (home := _region_of(zone))}
-    if len(homes) > 1:
-        raise AutoModeError.of(
-            where,
-            field="availability_zones",
-            message=f"are of more than one region, got {zones}",
-            cure="a network has one region",
-        )
+            _check_zone(refusals, f"{field}[{index}]", zone, region)
     if len(set(zones)) < len(zones):
-        raise AutoModeError.of(
-            where, field="availability_zones", message=f"a zone is given twice, got {zones}", cure="name each zone once"
+        refusals.refuse(field, f"a zone is named twice, got {zones}", "name each zone once")
+    elif not 2 <= len(zones) <= MAX_ZONES:
+        refusals.refuse(
+            field,
+            f"must be two to four zones, got {zones}",
+            "EKS needs two zones, and the address plan has room for four",
         )
-    if not 2 <= len(zones) <= MAX_ZONES:
-        raise AutoModeError.of(
-            where,
-            field="availability_zones",
-            message=f"must be two to four zones, got {zones}",
-            cure="EKS needs two zones, and the address plan has room for four",
+    if len(refusals.problems) > refused_before:
+        return []
+    # Zones that are right one by one may still be of no one network.
+    if len({home for zone in zones if (home := _region_of(zone))}) > 1:
+        refusals.refuse(field, f"are of more than one region, got {zones}", "a network has one region")
+        return []
+    if len({is_zone_id(zone) for zone in zones}) > 1:
+        refusals.refuse(
+            field,
+            f"must be all names or all ids, got {zones}",
+            "a name and an id may mean one zone; a token counts as a name",
         )
-    names = [zone for zone in zones if not is_zone_id(zone)]
-    if len(names) < len(zones):
-        if names:
-            raise AutoModeError.of(
-                where,
-                field="availability_zones",
-                message=f"must be all names or all ids, got {zones}",
-                cure="a name and an id may mean one zone; a token counts as a name",
-            )
-        return zones
-    # The CDK's Vpc makes the same check but fails inside jsii.
+        return []
+    return zones
+
+
+def check_zones_of_stack(refusals: Refusals, stack: Stack, zones: Sequence[str]) -> None:
+    """Refuses names of zones that a stack is known not to have; the CDK's ``Vpc`` does too, but inside jsii."""
+    if any(is_zone_id(zone) for zone in zones):
+        return
     known = [zone for zone in stack.availability_zones if not is_token(zone) and not _CDK_DUMMY_ZONE.fullmatch(zone)]
     strange = [zone for zone in zones if not is_token(zone) and zone not in known]
     if known and strange:
-        raise AutoModeError.of(
-            where,
-            field="availability_zones",
-            message=f"{strange} are not among the stack's availability zones {known}",
-            cure="use zones of the stack's account and region; old answers of the CDK CLI are in cdk.context.json",
+        refusals.refuse(
+            "availability_zones",
+            f"{strange} are not among the stack's availability zones {known}",
+            "use zones of the stack's account and region; old answers of the CDK CLI are in cdk.context.json",
         )
-    return zones
 
 
 class ZoneNames:
@@ -146,7 +147,7 @@ class ZoneNames:
         zones: the zones, all by name or all by id.
 
     Attributes:
-        texts: the names as given; for ids, tokens for the names, which are known only at deployment.
+        texts: the names; for ids, tokens for the names, which are known only at deployment.
     """
 
     def __init__(self, zones: Sequence[str]) -> None:
@@ -195,42 +196,40 @@ def known_zone(subnet: ec2.ISubnet) -> str | None:
     return None if is_token(zone) else zone
 
 
-def check_subnet_zone(where: str, field: str, subnet: ec2.ISubnet, *, region: str, control_plane: bool) -> None:
+def check_subnet_zone(refusals: Refusals, field: str, subnet: ec2.ISubnet, *, region: str, control_plane: bool) -> None:
     """Refuses an existing subnet because of its zone, as far as the CDK knows the zone.
 
+    That is a zone where EKS has no control plane, or a zone id used as a name.
+
     Args:
-        where: the construct path for the error.
+        refusals: collects what is wrong.
         field: the field for the error.
         subnet: the subnet.
         region: the region it must be in, or its token.
         control_plane: whether the control plane gets an interface in it.
-
-    Raises:
-        AutoModeError: for a zone where EKS has no control plane; for a zone id used as a name.
     """
     zone, resource = known_zone(subnet), subnet.node.default_child
     if zone is None:
         return
     if isinstance(resource, ec2.CfnSubnet) and resource.availability_zone == zone and is_zone_id(zone):
-        raise AutoModeError.of(
-            where,
-            field=field,
-            message=f"'{subnet.node.path}' has '{zone}', the id of a zone, as the name of its zone, which EC2 refuses",
-            cure="give the Vpc names, or on the CfnSubnet (subnet.node.default_child) set availability_zone = None and "
+        refusals.refuse(
+            field,
+            f"'{subnet.node.path}' has '{zone}', the id of a zone, as the name of its zone, which EC2 refuses",
+            "give the Vpc names, or on the CfnSubnet (subnet.node.default_child) set availability_zone = None and "
             f"availability_zone_id = '{zone}'",
         )
+        return
     if not control_plane:
         return
     kind = zone_id_kind(zone) if is_zone_id(zone) else zone_kind(zone)
     if kind in ("local-zone", "wavelength-zone"):
-        raise AutoModeError.of(
-            where,
-            field=field,
-            message=f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
-            cure="leave it out here; give a NodeClass of its own that subnet's id",
+        refusals.refuse(
+            field,
+            f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
+            "leave it out here; give a NodeClass of its own that subnet's id",
         )
-    if is_zone_id(zone):
-        _check_zone(where, field, zone, region)
+    elif is_zone_id(zone):
+        _check_zone(refusals, field, zone, region)
 
 
 def warn_of_refused_zones(scope: Construct, subnets: Sequence[ec2.ISubnet]) -> None:
@@ -263,48 +262,46 @@ def warn_of_refused_zones(scope: Construct, subnets: Sequence[ec2.ISubnet]) -> N
         )
 
 
-def _check_zone(where: str, field: str, zone: str, region: str) -> None:
+def _check_zone(refusals: Refusals, field: str, zone: str, region: str) -> None:
     """Refuses what is not the name or id of an availability zone of the region, and zones that EKS refuses."""
     by_id = is_zone_id(zone)
     kind = zone_id_kind(zone) if by_id else zone_kind(zone)
     if kind in ("local-zone", "wavelength-zone"):
-        raise AutoModeError.of(
-            where,
-            field=field,
-            message=f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
-            cure="name availability zones here; subnets in a Local Zone are made apart, with LocalZoneSubnets",
+        refusals.refuse(
+            field,
+            f"control-plane subnets cannot be in a Local Zone or Wavelength Zone, got '{zone}'",
+            "name availability zones here; LocalZoneSubnets creates subnets in Local Zones",
         )
+        return
     if kind == "unknown" and not _CDK_DUMMY_ZONE.fullmatch(zone):
-        raise AutoModeError.of(
-            where,
-            field=field,
-            message=f"must be the name or the id of an availability zone, got '{zone}'",
-            cure="write it like 'us-west-2a' or 'usw2-az1'",
+        refusals.refuse(
+            field,
+            f"must be the name or the id of an availability zone, got '{zone}'",
+            "write it like 'us-west-2a' or 'usw2-az1'",
         )
+        return
     home = _region_of(zone)
     if home and not is_token(region) and home != region:
-        raise AutoModeError.of(
-            where,
-            field=field,
-            message=f"'{zone}' is a zone of '{home}', the stack is in '{region}'",
-            cure=f"use zones of '{region}'",
+        refusals.refuse(
+            field,
+            f"'{zone}' is a zone of '{home}', the stack is in '{region}'",
+            f"use zones of '{region}'",
         )
+        return
     if not by_id:
         return
     usable = _usable_zone_ids(home or region)
     if zone in refused_zone_ids(home or region):
-        raise AutoModeError.of(
-            where,
-            field=field,
-            message=f"EKS takes no subnet of a cluster in '{zone}'",
-            cure=f"use one of {_listed(usable)}",
+        refusals.refuse(
+            field,
+            f"EKS takes no subnet of a cluster in '{zone}'",
+            f"use one of {_listed(usable)}",
         )
-    if zone not in usable and (usable or is_token(region)):
-        raise AutoModeError.of(
-            where,
-            field=field,
-            message=f"'{zone}' is not a zone that is known" + (f" in '{home or region}'" if usable else ""),
-            cure=did_you_mean(zone, usable) if usable else "write it like 'usw2-az1', or its name like 'us-west-2a'",
+    elif zone not in usable and (usable or is_token(region)):
+        refusals.refuse(
+            field,
+            f"'{zone}' is not a zone that is known" + (f" in '{home or region}'" if usable else ""),
+            did_you_mean(zone, usable) if usable else "write it like 'usw2-az1', or its name like 'us-west-2a'",
         )
 
 

@@ -502,7 +502,7 @@ class TestRefusals:
         cluster = make(cluster_name="dev", kubectl=False)
         chart = cdk8s.Chart(cdk8s.App(), "chart")
         with pytest.raises(
-            AutoModeError, match="Dev/Cluster/Pools: cluster: 'Dev/Cluster' was made with kubectl=False"
+            AutoModeError, match="Dev/Cluster/Pools: cluster: 'Dev/Cluster' was created with kubectl=False"
         ):
             cluster.add_chart("Pools", chart)
         with pytest.raises(AutoModeError, match="leave kubectl on, or write the chart as YAML for GitOps"):

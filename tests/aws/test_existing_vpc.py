@@ -123,7 +123,7 @@ class TestWordsOfTheCdk:
         [
             (
                 ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
-                "vpc_subnets[0]: 'Dev/Vpc/PublicSubnet1' is a pub",
+                "2 problems\n  vpc_subnets[0]: 'Dev/Vpc/PublicSubnet1' is a pub",
             ),
             (
                 ec2.SubnetSelection(subnet_group_name="Nodes"),
@@ -138,17 +138,17 @@ class TestWordsOfTheCdk:
     )
     def test_subnets_that_cannot_be(self, vpc: ec2.Vpc, selection: Any, message: str) -> None:
         stack = cdk.Stack.of(vpc)
-        told = refusal(lambda: AutoModeCluster(stack, "Cluster", vpc=vpc, vpc_subnets=selection))
-        assert told.startswith(f"Dev/Cluster: {message}")
+        text = refusal(lambda: AutoModeCluster(stack, "Cluster", vpc=vpc, vpc_subnets=selection))
+        assert text.startswith(f"Dev/Cluster: {message}")
 
     def test_one_network_is_enough(self, vpc: ec2.Vpc) -> None:
         stack = cdk.Stack.of(vpc)
         network = ExistingNetwork.of(vpc)
         assert refusal(lambda: AutoModeCluster(stack, "Cluster", vpc=vpc, network=network)) == (
-            "Dev/Cluster: vpc: is given beside network, which has a VPC; leave out one of the two"
+            "Dev/Cluster: vpc: is set beside network, which has a VPC; leave out one of the two"
         )
         assert refusal(lambda: AutoModeCluster(stack, "Cluster", vpc_subnets=vpc.private_subnets)) == (
-            "Dev/Cluster: vpc_subnets: are given without a VPC; give vpc=... with them"
+            "Dev/Cluster: vpc_subnets: are set without vpc; pass vpc=... with them"
         )
         wrong: Any = vpc
         assert refusal(lambda: AutoModeCluster(stack, "Cluster", network=wrong)) == (

@@ -184,7 +184,7 @@ def test_values_are_what_was_given() -> None:
     stack = cdk.Stack(cdk.App(), "Dev")
     assert ImportedCluster(stack, "Known", cluster_name="prod", values=VALUES).values is VALUES
     unknown = ImportedCluster(stack, "Unknown", cluster_name="prod")
-    assert refusal(lambda: unknown.values) == "Dev/Unknown: values: were not given; pass values=ClusterValues(...)"
+    assert refusal(lambda: unknown.values) == "Dev/Unknown: values: are not known; pass values=ClusterValues(...)"
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,10 @@ def test_nodes_of_the_class_have_the_settings_of_ipv6() -> None:
     [
         (
             {"ip_family": "ipv6", "service_ipv4_cidr": "172.20.0.0/16"},
-            "service_ipv4_cidr: '172.20.0.0/16' is for IPv4 clusters; EKS chooses the services' IPv6 block itself; "
-            "leave it out beside ip_family='ipv6'",
+            "2 problems\n"
+            "  service_ipv4_cidr: '172.20.0.0/16' is for IPv4 clusters; EKS chooses the services' IPv6 block itself; "
+            "leave it out beside ip_family='ipv6'\n"
+            "  ip_family: is 'ipv6', but the network has no IPv6 blocks; give network=AutoModeNetwork(..., ipv6=True)",
         ),
         (
             {"ip_family": "ipv6"},

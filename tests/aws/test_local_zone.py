@@ -155,6 +155,6 @@ def test_a_local_zone_in_the_control_plane_stays_refused() -> None:
     stack = _stack()
     assert refusal(lambda: _network(stack, availability_zones=["us-west-2a", LAX])) == (
         "Dev/Network: availability_zones[1]: control-plane subnets cannot be in a Local Zone or Wavelength Zone, got "
-        "'us-west-2-lax-1a'; name availability zones here; subnets in a Local Zone are made apart, with "
-        "LocalZoneSubnets"
+        "'us-west-2-lax-1a'; name availability zones here; LocalZoneSubnets creates subnets in Local "
+        "Zones"
     )

@@ -362,7 +362,7 @@ def test_an_auto_mode_network_shows_its_blocks_and_subnets(networks: dict[str, A
         ),
         (
             {"availability_zones": ["eu-west-1a", "eu-west-1a"]},
-            "availability_zones: a zone is given twice, got .*; name each zone once",
+            "availability_zones: a zone is named twice, got .*; name each zone once",
         ),
         (
             {"availability_zones": "eu-west-1a"},
@@ -375,7 +375,7 @@ def test_an_auto_mode_network_shows_its_blocks_and_subnets(networks: dict[str, A
         (
             {"availability_zones": ["us-west-2a", "us-west-2-lax-1a"]},
             r"availability_zones\[1\]: control-plane subnets cannot be in a Local Zone or Wavelength Zone, "
-            "got 'us-west-2-lax-1a'; name availability zones here; subnets in a Local Zone are made apart",
+            "got 'us-west-2-lax-1a'; name availability zones here; LocalZoneSubnets creates subnets in",
         ),
         (
             {"availability_zones": ["us-east-1-wl1-bos-wlz-1", "us-east-1a"]},
@@ -564,3 +564,50 @@ class TestExistingNetwork:
             AutoModeError, match=r"cidrs\[1\]: has host bits set, got '10\.9\.0\.1/16'; write '10\.9\.0\.0/16'"
         ):
             ExistingNetwork(vpc=imported, node_subnets=imported.private_subnets, cidrs=["10.9.0.0/16", "10.9.0.1/16"])
+
+    def test_all_mistakes_are_reported_at_once(self, stack: Stack, imported: ec2.IVpc) -> None:
+        edge = imported_subnet(stack, "edge2", "us-west-2-lax-1a")
+        lonely = imported_subnet(stack, "lonely2", "us-west-2c")
+        with pytest.raises(AutoModeError) as caught:
+            ExistingNetwork(
+                vpc=imported,
+                node_subnets=[imported.private_subnets[0], imported.public_subnets[1], edge],
+                pod_subnets=[imported.private_subnets[0], lonely],
+                cidrs=["10.9.0.1/16", "ten"],
+                endpoint_services=["com.amazonaws.us-west-2.eks"],
+            )
+        assert [problem.field for problem in caught.value.problems] == [
+            "node_subnets[1]",
+            "node_subnets[2]",
+            "pod_subnets[0]",
+            "pod_subnets[1]",
+            "cidrs[0]",
+            "cidrs[1]",
+            "endpoint_services[0]",
+        ]
+
+
+def test_all_mistakes_of_a_new_network_are_reported_at_once_and_leave_nothing() -> None:
+    stack = Stack(App(), "Stack", env=Environment(region=REGION))
+    with pytest.raises(AutoModeError) as caught:
+        AutoModeNetwork(
+            stack,
+            "Network",
+            cidr="10.0.0.0/8",
+            availability_zones=["eu-west-1a", "us-west-2a", "x", "eu-west-1a"],
+            isolated=True,
+            nat_gateways=1,
+            ipv6=True,
+            pod_cidr="100.64.0.1/16",
+        )
+    assert [problem.field for problem in caught.value.problems] == [
+        "cidr",
+        "availability_zones[1]",
+        "availability_zones[2]",
+        "availability_zones",
+        "nat_gateways",
+        "pod_cidr",
+        "pod_cidr",
+    ]
+    assert stack.node.children == []
+    AutoModeNetwork(stack, "Network")

@@ -171,7 +171,7 @@ def test_no_region_gets_a_refused_zone_or_one_too_many(region: str) -> None:
     stack = _stack(region)
     if region == "us-west-1":
         assert refusal(lambda: AutoModeNetwork(stack, "Network")) == (
-            "Dev/Network: availability_zones: must be given in 'us-west-1': EKS refuses 'usw1-az2' there, and an "
+            "Dev/Network: availability_zones: are required in 'us-west-1': EKS refuses 'usw1-az2' there, and an "
             "account may have only two zones; write availability_zones=['usw1-az1', 'usw1-az3'], or two names that "
             f"this prints: {COMMAND.format('us-west-1', 'usw1-az2')}"
         )
@@ -234,7 +234,7 @@ def test_as_many_zones_as_the_region_has(region: str | None) -> None:
             f"[1]: 'ues1-az2' is not a zone that is known in 'us-east-1'; did you mean 'use1-az2'? Use one of {USABLE}",
         ),
         (
-            ["xxx1-az1", "xxx1-az2"],
+            ["xxx1-az1", Fn.select(0, Fn.get_azs())],
             None,
             "[0]: 'xxx1-az1' is not a zone that is known; write it like 'usw2-az1', or its name like 'us-west-2a'",
         ),
@@ -242,13 +242,13 @@ def test_as_many_zones_as_the_region_has(region: str | None) -> None:
             ["use1-az1", "use1-bos1-az1"],
             "us-east-1",
             "[1]: control-plane subnets cannot be in a Local Zone or Wavelength Zone, got 'use1-bos1-az1'; name "
-            "availability zones here; subnets in a Local Zone are made apart, with LocalZoneSubnets",
+            "availability zones here; LocalZoneSubnets creates subnets in Local Zones",
         ),
         (
             ["use1-wl1-bos-wlz1", "use1-az1"],
             "us-east-1",
             "[0]: control-plane subnets cannot be in a Local Zone or Wavelength Zone, got 'use1-wl1-bos-wlz1'; name "
-            "availability zones here; subnets in a Local Zone are made apart, with LocalZoneSubnets",
+            "availability zones here; LocalZoneSubnets creates subnets in Local Zones",
         ),
         (
             ["use1-az1", "us-east-1b"],
@@ -259,7 +259,7 @@ def test_as_many_zones_as_the_region_has(region: str | None) -> None:
         (
             ["use1-az1", "use1-az1"],
             "us-east-1",
-            ": a zone is given twice, got ['use1-az1', 'use1-az1']; name each zone once",
+            ": a zone is named twice, got ['use1-az1', 'use1-az1']; name each zone once",
         ),
         (
             ["use1-az1", "cac1-az1"],
@@ -272,24 +272,24 @@ def test_as_many_zones_as_the_region_has(region: str | None) -> None:
             ": are of more than one region, got ['eu-west-1a', 'us-west-2a']; a network has one region",
         ),
         (
-            ["use1az1", "use1az2"],
+            ["use1az1", "us-east-1b"],
             "us-east-1",
             "[0]: must be the name or the id of an availability zone, got 'use1az1'; write it like 'us-west-2a' or "
             "'usw2-az1'",
         ),
     ],
 )
-def test_given_zones_that_cannot_be(zones: Sequence[Any], region: str | None, message: str) -> None:
+def test_zones_that_cannot_be(zones: Sequence[Any], region: str | None, message: str) -> None:
     stack = _stack(region)
-    said = refusal(lambda: AutoModeNetwork(stack, "Network", availability_zones=zones))
-    assert said == f"Dev/Network: availability_zones{message}"
+    text = refusal(lambda: AutoModeNetwork(stack, "Network", availability_zones=zones))
+    assert text == f"Dev/Network: availability_zones{message}"
 
 
 def test_a_token_counts_as_a_name() -> None:
-    said = refusal(
+    text = refusal(
         lambda: AutoModeNetwork(_stack(), "Network", availability_zones=["use1-az1", Fn.select(0, Fn.get_azs())])
     )
-    assert "a token counts as a name" in said
+    assert "a token counts as a name" in text
 
 
 def test_a_region_that_is_newer_than_the_list_takes_any_id_of_the_form() -> None:
@@ -413,10 +413,17 @@ class TestExistingNetwork:
     def test_an_id_that_a_vpc_writes_as_a_name_is_an_error(self) -> None:
         stack = _stack()
         vpc = ec2.Vpc(stack, "Vpc", availability_zones=["use1-az1", "use1-az2"])
-        assert refusal(lambda: ExistingNetwork(vpc=vpc, node_subnets=vpc.private_subnets)) == (
-            "Dev/Vpc: node_subnets[0]: 'Dev/Vpc/PrivateSubnet1' has 'use1-az1', the id of a zone, as the name of its "
-            "zone, which EC2 refuses; give the Vpc names, or on the CfnSubnet (subnet.node.default_child) set "
-            "availability_zone = None and availability_zone_id = 'use1-az1'"
+        assert refusal(lambda: ExistingNetwork(vpc=vpc, node_subnets=vpc.private_subnets)) == "\n".join(
+            [
+                "Dev/Vpc: 2 problems",
+                *(
+                    f"  node_subnets[{index}]: 'Dev/Vpc/PrivateSubnet{index + 1}' has 'use1-az{index + 1}', the id of "
+                    "a zone, as the name of its zone, which EC2 refuses; give the Vpc names, or on the CfnSubnet "
+                    "(subnet.node.default_child) set availability_zone = None and availability_zone_id = "
+                    f"'use1-az{index + 1}'"
+                    for index in (0, 1)
+                ),
+            ]
         )
 
     def test_our_own_subnets_pass_in_another_stack(self) -> None:

@@ -669,7 +669,7 @@ def test_what_was_refused_leaves_its_id_free() -> None:
 
 def test_a_cluster_without_kubectl_is_refused() -> None:
     cluster = AutoModeCluster(cdk.Stack(cdk.App(), "Dev"), "Cluster", kubectl=False)
-    with pytest.raises(ValueError, match="'Dev/Cluster' was made with kubectl=False and receives no charts"):
+    with pytest.raises(ValueError, match="'Dev/Cluster' was created with kubectl=False and receives no charts"):
         cluster.add_chart("D", new_chart())
 
 

@@ -83,7 +83,7 @@ def test_a_refused_chart_leaves_its_id_free(name: str, broken: dict[str, Any]) -
 def test_a_refused_cluster_stack_leaves_its_id_free() -> None:
     app = cdk.App()
     for _ in range(2):
-        with pytest.raises(AutoModeError, match=r"^c: availability_zones: are given beside network"):
+        with pytest.raises(AutoModeError, match=r"^c: availability_zones: are set beside network"):
             patterns.ClusterStack(
                 app,
                 "c",

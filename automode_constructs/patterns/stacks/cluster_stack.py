@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -12,17 +12,18 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from automode_constructs.arguments import checked_arguments, place
+from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.cluster_arguments import ClusterArguments
+from automode_constructs.aws.fleet import check_unique_name, stage_of
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
-from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
-from automode_constructs.errors import AutoModeError
+from automode_constructs.aws.network import DEFAULT_ZONE_COUNT, AutoModeNetwork, Network
+from automode_constructs.aws.zones import checked_zones, zones_of_region
 from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 
 __all__ = ["ClusterStack"]
 
-T = TypeVar("T")
 AwsOwned = Literal["aws-owned"]
 
 
@@ -40,7 +41,7 @@ class ClusterStack(cdk.Stack):
         version: Kubernetes minor version. Default: 1.36; we decide.
         endpoint_cidrs: public CIDRs that may reach the Kubernetes API. Default: none, the API is private.
         availability_zones: names or ids of zones, for the cluster's life. Default: the region's first three; by id in
-            us-east-1 and ca-central-1; they must be given in us-west-1.
+            us-east-1 and ca-central-1; required in us-west-1.
         ephemeral: whether the cluster is disposable: one NAT gateway, no deletion protection, keys and logs are deleted
             with the stack. Default: False; we decide.
         hardened_pools: whether our pools replace EKS's built-in ones, whose nodes have none of your keys and settings.
@@ -50,20 +51,21 @@ class ClusterStack(cdk.Stack):
         ip_family: ``ipv4`` or ``ipv6``, which the network must have too; for the cluster's life. Default: ``ipv4``.
         node_defaults: settings of every node: FIPS, proxy, authorities, public addresses. Default: as EKS decides.
         node_tags: AWS tags of every node. Default: none.
-        secrets_key: KMS key of Kubernetes secrets, a function of this stack that makes or imports it, or
-            ``"aws-owned"``, for the cluster's life. Default: a key of its own; we decide.
-        volume_key: the same for the volumes of nodes and workloads; it may change (docs/create-only.md). Default: a key
-            of its own; we decide.
-        instance_profile: whether nodes get an instance profile made here, so that EKS makes none. It goes again only
-            after its charts. Default: False.
-        permissions_boundary: the managed policy that bounds every role of this stack, or a function of this stack
-            that makes or imports it. Default: none.
-        kubectl: whether charts can be delivered; without it they go through GitOps. Default: True; we decide.
+        secrets_key: KMS key of Kubernetes secrets, a function of this stack that creates or imports it, or
+            ``"aws-owned"``; create-only. Default: a new key; we decide.
+        volume_key: the same for the volumes of nodes and workloads; it may change (docs/create-only.md). Default: a new
+            key; we decide.
+        instance_profile: whether nodes get an instance profile that this stack creates, instead of one that EKS
+            creates. It is deleted only after its charts. Default: False.
+        permissions_boundary: the permissions boundary of every role of this stack, or a function of this stack that
+            creates or imports it. Default: none.
+        kubectl: whether charts can be delivered; without it, deliver them by GitOps. Default: True; we decide.
         as_of: the day against which support and certificates are checked. Default: the day the support calendar was
             last checked.
 
     Raises:
-        AutoModeError: for a mistake in what is given, by path, field, value and cure.
+        AutoModeError: naming the stack's path, the field, the value and the cure, for all mistakes at once. Mistakes in
+            what a function creates are reported after all others.
     """
 
     @checked_arguments
@@ -78,10 +80,7 @@ class ClusterStack(cdk.Stack):
         availability_zones: Sequence[str] | None = None,
         ephemeral: bool = False,
         hardened_pools: bool = True,
-        network: AutoModeNetwork
-        | ExistingNetwork
-        | Callable[[Construct], AutoModeNetwork | ExistingNetwork]
-        | None = None,
+        network: Network | Callable[[Construct], Network] | None = None,
         ip_family: Literal["ipv4", "ipv6"] = "ipv4",
         node_defaults: NodeDefaults | None = None,
         node_tags: Mapping[str, str] | None = None,
@@ -94,41 +93,62 @@ class ClusterStack(cdk.Stack):
         **stack_options: Any,
     ) -> None:
         removal_policy = cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+        options: dict[str, Any] = {
+            "version": version,
+            "cluster_name": cluster_name,
+            "ip_family": ip_family,
+            "endpoint_cidrs": endpoint_cidrs,
+            "node_defaults": node_defaults,
+            "node_tags": node_tags,
+            "instance_profile": instance_profile,
+            "kubectl": kubectl,
+            "built_in_pools": () if hardened_pools else BUILT_IN_POOL_NAMES,
+            "deletion_protection": not ephemeral,
+            "removal_policy": removal_policy,
+            "as_of": as_of,
+        }
+        existing = {
+            name: None if _is_function(value) else value
+            for name, value in (("network", network), ("secrets_key", secrets_key), ("volume_key", volume_key))
+        }
+        arguments = ClusterArguments.with_defaults(AutoModeCluster.__init__, **options, **existing)
+        account, region = _environment(scope, stack_options.get("env"))
+        refusals = Refusals(place(scope, id))
+        check_unique_name(refusals, scope, cluster_name, account=account, region=region)
+        arguments.check_alone(refusals, region)
         if network is not None and availability_zones is not None:
-            raise AutoModeError.of(
-                place(scope, id),
-                field="availability_zones",
-                message="are given beside network",
-                cure="name the zones where you make it",
-            )
+            refusals.refuse("availability_zones", "are set beside network", "name the zones where you create it")
+        if arguments.network is not None:
+            arguments.check_with_network(refusals, arguments.network)
+        elif network is None:
+            arguments.check_with_default_network(refusals)
+            if availability_zones is None:
+                zones_of_region(refusals, region, DEFAULT_ZONE_COUNT)
+            else:
+                checked_zones(refusals, region, availability_zones)
+        refusals.raise_all()
+
         super().__init__(scope, id, **stack_options)
-        self.network = (network(self) if callable(network) else network) or AutoModeNetwork(
-            self,
-            "Network",
-            availability_zones=availability_zones,
-            nat_gateways=1 if ephemeral else None,
-            removal_policy=removal_policy,
-        )
-        boundary = _made(permissions_boundary, self)
+        if network is None:
+            network = AutoModeNetwork(
+                self,
+                "Network",
+                availability_zones=availability_zones,
+                nat_gateways=1 if ephemeral else None,
+                removal_policy=removal_policy,
+            )
+        self.network: Network = self._created("network", network, Network)
+        """The network of the cluster."""
+        boundary = self._created("permissions_boundary", permissions_boundary, iam.IManagedPolicy)
         self.cluster = AutoModeCluster(
             self,
             "Cluster",
-            version=version,
-            cluster_name=cluster_name,
             network=self.network,
-            ip_family=ip_family,
-            endpoint_cidrs=endpoint_cidrs,
-            node_defaults=node_defaults,
-            node_tags=node_tags,
-            secrets_key=_made(secrets_key, self),
-            volume_key=_made(volume_key, self),
-            instance_profile=instance_profile,
-            kubectl=kubectl,
-            built_in_pools=() if hardened_pools else BUILT_IN_POOL_NAMES,
-            deletion_protection=not ephemeral,
-            removal_policy=removal_policy,
-            as_of=as_of,
+            secrets_key=self._created("secrets_key", secrets_key, kms.IKey),
+            volume_key=self._created("volume_key", volume_key, kms.IKey),
+            **options,
         )
+        """The cluster."""
         if boundary is not None:
             # On the stack, because the network and the kubectl provider have roles too.
             iam.PermissionsBoundary.of(self).apply(boundary)
@@ -138,6 +158,15 @@ class ClusterStack(cdk.Stack):
     def availability_zones(self) -> list[str]:
         """The region's zones, always as tokens, so that synthesis does no lookup."""
         return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(3)]
+
+    def _created(self, name: str, value: Any, kind: Any) -> Any:
+        """An argument, or what the function that is the argument creates in this stack."""
+        if not _is_function(value):
+            return value
+        created, refusals = value(self), Refusals(self.node.path)
+        refusals.kind(f"{name}(stack)", created, kind)
+        refusals.raise_all()
+        return created
 
     def _write_outputs(self, cluster_name: str, *, ephemeral: bool) -> None:
         values = self.cluster.values
@@ -151,7 +180,7 @@ class ClusterStack(cdk.Stack):
             # EKS may write a last line after everything is deleted, which creates the log group again.
             "RemoveControlPlaneLogsCommand": (
                 f"aws logs delete-log-group --region {self.region} --log-group-name /aws/eks/{cluster_name}/cluster",
-                "Deletes the control plane's logs, which may stay and then keep a cluster of this name from being made",
+                "Deletes the control plane's logs, which may stay and then block a new cluster of this name",
             ),
         }
         if not ephemeral:
@@ -169,8 +198,8 @@ class ClusterStack(cdk.Stack):
             elif isinstance(construct, logs.CfnLogGroup) and construct.node.path.rpartition("/")[0] != control_plane:
                 groups.append(construct.ref)
         return {
-            name: ("; ".join(f"{command} {what}" for what in found), description)
-            for name, command, found, description in (
+            name: ("; ".join(f"{command} {resource}" for resource in resources), description)
+            for name, command, resources, description in (
                 (
                     "RemoveKeysCommand",
                     f"aws kms schedule-key-deletion --region {self.region} --key-id",
@@ -184,10 +213,18 @@ class ClusterStack(cdk.Stack):
                     "Deletes flow logs and logs of Lambdas, which stay when this stack is destroyed",
                 ),
             )
-            if found
+            if resources
         }
 
 
-def _made(given: T | Callable[[Construct], T] | None, stack: cdk.Stack) -> T | None:
-    """The given value, or what the given function creates in the stack."""
-    return given(stack) if callable(given) else given
+def _is_function(value: object) -> bool:
+    return callable(value) and not isinstance(value, Network)
+
+
+def _environment(scope: Construct, env: object) -> tuple[str, str]:
+    """The account and region of a stack that does not exist yet; tokens where they are not known."""
+    values = env if isinstance(env, Mapping) else {name: getattr(env, name, None) for name in ("account", "region")}
+    stage = stage_of(scope)
+    account = values.get("account") or (stage and stage.account) or cdk.Aws.ACCOUNT_ID
+    region = values.get("region") or (stage and stage.region) or cdk.Aws.REGION
+    return account, region

@@ -137,7 +137,7 @@ class TestRefusals:
             cdk.Stack(app, "Dev", env=cdk.Environment(region="eu-west-1")), "Cluster", cluster_name="dev"
         )
         elsewhere = cdk.Stack(app, "There", env=cdk.Environment(region="us-east-1"))
-        assert "a cluster's access entries are made in its own account and region" in refusal(
+        assert "a cluster's access entries are created in its own account and region" in refusal(
             lambda: AdminAccess(elsewhere, "Admins", cluster=cluster, admin_role_arns=[ADMIN])
         )
 

@@ -126,7 +126,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "zonal_shift": [Case(False)],
 }
-REFUSED_AT_SYNTH = {"kubectl": "'C/Cluster' was made with kubectl=False and receives no charts"}
+REFUSED_AT_SYNTH = {"kubectl": "'C/Cluster' was created with kubectl=False and receives no charts"}
 
 
 def arguments(of: type) -> dict[str, inspect.Parameter]:
@@ -356,7 +356,7 @@ class TestNames:
         stack = cdk.Stack(cdk.App(), "C")
         AutoModeCluster(stack, "Cluster", cluster_name=name)
         text = (
-            r"cluster_name: is not given, so that CloudFormation answers a change of what a cluster keeps for life "
+            r"cluster_name: is not set, so that CloudFormation answers a change of what a cluster keeps for life "
             r"\(docs/create-only.md\) with a second cluster; give cluster_name, and it refuses.*automode:ClusterName"
         )
         found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp(text))

@@ -15,7 +15,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Annotations, Match
 
-from automode_constructs import AutoModeNetwork, CertificateBundle, NodeDefaults
+from automode_constructs import AutoModeError, AutoModeNetwork, CertificateBundle, NodeDefaults
 from automode_constructs.patterns.stacks.cluster_stack import ClusterStack
 from automode_constructs.patterns.stacks.platform_stack import PlatformStack
 from tests.refusal import refusal
@@ -183,7 +183,7 @@ class TestRefusals:
                     network=lambda stack: AutoModeNetwork(stack, "Network"),
                 )
             )
-            == "Dev: availability_zones: are given beside network; name the zones where you make it"
+            == "Dev: availability_zones: are set beside network; name the zones where you create it"
         )
 
     @pytest.mark.parametrize(
@@ -219,10 +219,83 @@ class TestRefusals:
                 node_defaults=NodeDefaults(associate_public_ip=False),
             )
         ) == (
-            "Dev/Cluster: built_in_pools: ['system', 'general-purpose'] cannot carry "
+            "Dev: built_in_pools: ['system', 'general-purpose'] cannot carry "
             "node_defaults.associate_public_ip: their NodeClass 'default' is EKS's own; set built_in_pools=[] and "
             "deliver pools of your own (ClusterStack does so unless hardened_pools=False)"
         )
+
+    def test_all_mistakes_are_reported_at_once_and_the_id_stays_free(self) -> None:
+        app = cdk.App()
+        env = cdk.Environment(region="eu-west-1")
+        with pytest.raises(AutoModeError) as caught:
+            ClusterStack(
+                app,
+                "Dev",
+                cluster_name="my cluster",
+                version="1.2",
+                endpoint_cidrs=["0.0.0.0/0", "10.0.0.0/8"],
+                availability_zones=["us-west-2a", "eu-west-1b"],
+                ip_family="ipv6",
+                node_tags={"aws:x": "y"},
+                env=env,
+            )
+        assert caught.value.where == "Dev"
+        assert [problem.field for problem in caught.value.problems] == [
+            "version",
+            "cluster_name",
+            "endpoint_cidrs[0]",
+            "endpoint_cidrs[1]",
+            "node_tags",
+            "ip_family",
+            "availability_zones[0]",
+        ]
+        assert "'us-west-2a' is a zone of 'us-west-2', the stack is in 'eu-west-1'" in str(caught.value)
+        assert app.node.try_find_child("Dev") is None
+        ClusterStack(app, "Dev", cluster_name="dev", env=env)
+
+    def test_what_only_a_function_creates_is_refused_later_and_leaves_nothing(self) -> None:
+        app = cdk.App()
+        text = refusal(
+            lambda: ClusterStack(
+                app,
+                "Dev",
+                cluster_name="dev",
+                ip_family="ipv6",
+                network=lambda stack: AutoModeNetwork(stack, "Network"),
+            )
+        )
+        assert text.startswith("Dev/Cluster: ip_family: is 'ipv6', but the network has no IPv6 blocks")
+        assert app.node.try_find_child("Dev") is None
+        ClusterStack(app, "Dev", cluster_name="dev")
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"network": lambda _: None}, "network(stack): needs an AutoModeNetwork or an ExistingNetwork, got None"),
+            ({"secrets_key": lambda _: "alias/mine"}, "secrets_key(stack): needs an IKey, got the text 'alias/mine'"),
+            ({"volume_key": lambda stack: stack}, "volume_key(stack): needs an IKey, got a ClusterStack"),
+            (
+                {"permissions_boundary": lambda _: None},
+                "permissions_boundary(stack): needs an IManagedPolicy, got",
+            ),
+        ],
+        ids=["network", "secrets_key", "volume_key", "boundary"],
+    )
+    def test_a_function_that_creates_something_else(self, arguments: dict[str, Any], message: str) -> None:
+        text = refusal(lambda: ClusterStack(cdk.App(), "Dev", cluster_name="dev", **arguments))
+        assert text.startswith(f"Dev: {message}")
+
+    def test_a_second_cluster_of_one_name_is_refused_before_the_stack_exists(self) -> None:
+        app = cdk.App()
+        env = cdk.Environment(region="eu-west-1", account="111122223333")
+        ClusterStack(app, "A", cluster_name="dev", env=env)
+        stage = cdk.Stage(app, "Prod", env=env)
+        assert refusal(lambda: ClusterStack(stage, "B", cluster_name="dev")) == (
+            "Prod/B: cluster_name: 'dev' is the name of 'A/Cluster' too; give each cluster of an account and region a "
+            "name of its own"
+        )
+        assert stage.node.children == []
+        ClusterStack(stage, "B", cluster_name="dev", env=cdk.Environment(region="us-east-1"))
 
 
 def test_public_addresses_are_written_as_asked_for_with_a_warning() -> None:
