@@ -380,7 +380,9 @@ class TestWarnings:
                 ".*automode:ClusterRoleNotOurs"
             ),
         )
-        annotations.has_warning("/Dev/Cluster", Match.string_like_regexp("the key arn:aws:kms.*so this stack cannot change its policy"))
+        annotations.has_warning(
+            "/Dev/Cluster", Match.string_like_regexp("the key arn:aws:kms.*so this stack cannot change its policy")
+        )
 
     def test_extended_support_costs_extra(self, stack: cdk.Stack, make: MakeCluster) -> None:
         make(cluster_name="dev", admin_role_arns=[ADMIN], version="1.34", as_of=date(2026, 12, 3), kubectl=False)
