@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Never, Self, get_args, get_origin
 
 from pydantic import (
     AliasGenerator,
@@ -19,7 +19,7 @@ from pydantic.alias_generators import to_camel
 
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.fields import KNOWN_LATE, NOT_HERE, TokenBearing
-from automode_constructs.specs.messages import NOT_A_FIELD, in_our_words, with_aliases
+from automode_constructs.specs.messages import NOT_A_FIELD, in_our_words, inner_model, with_aliases
 from automode_constructs.specs.rule import RULES
 from automode_constructs.tokens import token_paths
 
@@ -236,15 +236,18 @@ class KubeModel(BaseModel):
         except ValidationError as error:
             raise in_our_words(cls, error, by_alias=True).at(where) from None
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, /, *positional: Never, **changes: Any) -> Self:
         """A copy with other values in some fields, checked as a whole; ``None`` removes a value.
 
         Args:
+            positional: nothing; every value has its field's name.
             changes: fields, named as in Python, and their new values.
 
         Raises:
             AutoModeError: with every problem of the result, as when its class is called.
         """
+        if positional:
+            raise _given_by_position(type(self), positional[0], changes)
         return type(self)(**{**vars(self), **(self.model_extra or {}), **changes})
 
     def validated(self) -> Self:
@@ -263,10 +266,12 @@ class KubeModel(BaseModel):
 
 
 def _given_by_position(model: type[KubeModel], value: object, named: Mapping[str, object]) -> AutoModeError:
-    free = next((name for name in model.model_fields if name not in named), "")
+    free = [name for name in model.model_fields if name not in named]
+    fits = [name for name in free if inner_model(model.model_fields[name].annotation) is type(value)]
+    field = next(iter(fits + free), "")
     what = f"a {type(value).__name__}" if isinstance(value, KubeModel) else shown(value)
     return AutoModeError.of(
-        "", field=free, message=f"is given by its position: {what}", cure=f"write {free or 'its name'}=..."
+        "", field=field, message=f"is given by its position: {what}", cure=f"write {field or 'its name'}=..."
     )
 
 

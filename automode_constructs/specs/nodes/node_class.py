@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from automode_constructs.errors import Problem
-from automode_constructs.specs.fields import ListOf, TokenOr, matching, near_quantity
+from automode_constructs.specs.fields import ListOf, TokenOr, matching, near_quantity, no_number
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
@@ -96,6 +96,7 @@ _EPHEMERAL_SIZE = (
 )
 _EphemeralSize = Annotated[
     str,
+    no_number(lambda size: f"write '{size}Gi' for GiB, '{size}G' for GB" if isinstance(size, int) and size else ""),
     matching(
         _EPHEMERAL_SIZE,
         "a volume size: a whole number of Gi (1 to 59000), G (1 to 64000), "

@@ -20,8 +20,11 @@ from automode_constructs.specs.fields import (
     ListOf,
     Quantity,
     TokenOr,
+    in_units,
     matching,
     near_duration,
+    no_number,
+    quoted,
 )
 from automode_constructs.specs.labels import (
     ARCH,
@@ -235,6 +238,7 @@ _Schedule = Annotated[
 _HOURS_AND_MINUTES = r"([0-9]+[hm]|[0-9]+h[0-9]+m)(0s)?"
 _HoursAndMinutes = Annotated[
     str,
+    no_number(lambda value: in_units(value, "mh")),
     matching(
         _HOURS_AND_MINUTES,
         "hours and minutes such as '8h' or '1h30m'",
@@ -283,8 +287,13 @@ def _share(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if info.context is None:
             return str(value)
-        raise VALUE.broken("", f"needs a text, got {shown(value)}", f"quote it: '{value}'")
+        raise VALUE.broken("", f"needs a text, got {shown(value)}", quoted(value))
     return value
+
+
+def _share_cure(value: float) -> str:
+    percent = round(value * 100, 6)
+    return f"write '{int(percent)}%'" if 0 < value < 1 and percent == int(percent) else ""
 
 
 if TYPE_CHECKING:
@@ -293,6 +302,7 @@ else:
     # Kubernetes has a text here, also for a number; Python code may give the number.
     _Share = Annotated[
         str,
+        no_number(_share_cure),
         BeforeValidator(_share),
         matching(r"(100|[0-9]{1,2})%|[0-9]+", "a number of nodes ('5') or a share ('10%')"),
     ]
@@ -301,8 +311,11 @@ else:
 class Budget(KubeModel):
     """How many nodes Karpenter may disrupt at a time. Budgets never hold back expiry."""
 
-    nodes: _Share
-    """A number (``"5"``; in Python also ``5``) or a share (``"10%"``) of the pool's nodes."""
+    nodes: _Share | None = None
+    """A number (``"5"``; in Python also ``5``) or a share (``"10%"``) of the pool's nodes.
+
+    Default: ``"10%"``, as Karpenter decides.
+    """
     reasons: ListOf[Literal["Underutilized", "Empty", "Drifted"]] | None = None
     """The reasons the budget is for. Default: all of them, as Karpenter decides."""
     schedule: _Schedule | None = None
