@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, WrapValidator
 
+from automode_constructs.arguments import JudgedByItsModel
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.specs.quantity import near_quantities
 from automode_constructs.specs.rule import rule
@@ -213,6 +214,7 @@ def _no_timedelta(value: Any) -> Any:
 
 Duration = Annotated[
     str,
+    JudgedByItsModel(),
     BeforeValidator(_no_timedelta),
     no_number(in_units),
     matching(_DURATION, "a duration such as '30s' or '1h30m'", near_duration),
@@ -221,6 +223,7 @@ Duration = Annotated[
 
 DurationOrNever = Annotated[
     str,
+    JudgedByItsModel(),
     BeforeValidator(_no_timedelta),
     no_number(in_units),
     matching(

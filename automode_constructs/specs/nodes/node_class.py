@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypedDict
 
 from pydantic import Field
 
@@ -186,6 +186,28 @@ _ProfileName = Annotated[
 ]
 _SubnetTerms = Annotated[ListOf[SubnetSelectorTerm], Field(min_length=1, max_length=30)]
 _SecurityGroupTerms = Annotated[ListOf[SecurityGroupSelectorTerm], Field(min_length=1, max_length=30)]
+
+
+class NodeClassFields(TypedDict, total=False):
+    """The fields of ``NodeClassSpec`` as keywords, of which any may be missing."""
+
+    role: str | None
+    instance_profile: str | None
+    subnet_selector_terms: Sequence[SubnetSelectorTerm] | None
+    security_group_selector_terms: Sequence[SecurityGroupSelectorTerm] | None
+    pod_subnet_selector_terms: Sequence[SubnetSelectorTerm] | None
+    pod_security_group_selector_terms: Sequence[SecurityGroupSelectorTerm] | None
+    snat_policy: Literal["Random", "Disabled"] | None
+    network_policy: Literal["DefaultAllow", "DefaultDeny"] | None
+    network_policy_event_logs: Literal["Enabled", "Disabled"] | None
+    ephemeral_storage: EphemeralStorage | None
+    advanced_networking: AdvancedNetworking | None
+    advanced_security: AdvancedSecurity | None
+    advanced_compute: AdvancedCompute | None
+    certificate_bundles: Sequence[CertificateBundle] | None
+    capacity_reservation_selector_terms: Sequence[CapacityReservationSelectorTerm] | None
+    placement_group_selector: PlacementGroupSelector | None
+    tags: Mapping[str, str] | None
 
 
 class NodeClassSpec(KubeModel):
