@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.specs.fields import KNOWN_LATE, VALUE, misplaced_token
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.wording import Worded
 from automode_constructs.tokens import is_resolvable, is_token
 
 if TYPE_CHECKING:
@@ -209,22 +210,35 @@ def _all_models(base: type[KubeModel]) -> Iterator[type[KubeModel]]:
 def with_aliases(error: AutoModeError, model: type[KubeModel]) -> AutoModeError:
     """The same, with the fields of the model and of those inside it named as in YAML."""
     aliases = _aliases(model)
-    written = re.compile(rf"\b({'|'.join(name for name in aliases if '_' in name) or '(?!)'})\b")
 
-    def named(text: str) -> str:
-        return written.sub(lambda match: aliases[match[0]], text)
-
-    def placed(field: str) -> str:
-        path = re.sub(rf"(?:^|\.){written.pattern}", lambda match: _key(aliases[match[1]]), field)
-        return path.removeprefix(".")
+    def spelt(text: str) -> str:
+        return text.spelt(aliases) if isinstance(text, Worded) else text
 
     return AutoModeError(
         error.where,
         [
-            replace(problem, field=placed(problem.field), message=named(problem.message), cure=named(problem.cure))
+            replace(
+                problem,
+                field=_in_yaml(problem.field, model),
+                message=spelt(problem.message),
+                cure=spelt(problem.cure),
+            )
             for problem in error.problems
         ],
     )
+
+
+_STEP = re.compile(r"\.?([A-Za-z_]\w*)|\[([0-9]+)\]")
+
+
+def _in_yaml(field: str, model: type[KubeModel]) -> str:
+    """The path of a field with the names of YAML, up to the first key of a mapping."""
+    steps: list[str | int] = []
+    end = 0
+    while (step := _STEP.match(field, end)) is not None:
+        steps.append(step[1] if step[1] is not None else int(step[2]))
+        end = step.end()
+    return _dotted(model, steps, by_alias=True) + field[end:]
 
 
 @cache

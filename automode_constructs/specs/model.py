@@ -158,8 +158,8 @@ class KubeModel(BaseModel):
         """Errors and warnings about fields that are valid one by one; a model with such rules overrides this.
 
         Each problem names its rule, whose severity decides: an error rejects the model, a warning is kept for
-        ``warnings``. Fields have their Python names here, in the problems' texts too; readers of YAML get the YAML
-        names.
+        ``warnings``. Fields have their Python names here; a text that names one is made with ``worded``, so that
+        readers of YAML get the YAML name.
         """
         return iter(())
 

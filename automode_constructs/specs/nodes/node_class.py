@@ -17,6 +17,7 @@ from automode_constructs.specs.nodes.capacity import CapacityReservationSelector
 from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle
 from automode_constructs.specs.nodes.selector_tags import SelectorTags
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.wording import field_names, worded
 
 __all__ = [
     "EphemeralStorage",
@@ -123,12 +124,16 @@ class _SelectorTerm(KubeModel):
 
     def _broken_rules(self) -> Iterator[Problem]:
         fields = sorted(type(self).model_fields)
-        given = [name for name in fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            ways = ", ".join(f"'{name}'" for name in fields)
-            got = " and ".join(f"'{name}'" for name in given) or "none"
+        used = [name for name in fields if getattr(self, name) is not None]
+        if len(used) != 1:
             yield SELECTOR_TERM.problem(
-                "", f"a selector term needs exactly one of {ways}, got {got}", "write a term for each way to select"
+                "",
+                worded(
+                    "a selector term needs exactly one of {ways}, got {used}",
+                    ways=field_names(fields, ", "),
+                    used=field_names(used, " and ") or "none",
+                ),
+                "write a term for each way to select",
             )
 
 
@@ -281,16 +286,17 @@ class NodeClassSpec(KubeModel):
 
     def _identity_problems(self) -> Iterator[Problem]:
         if (self.role is None) == (self.instance_profile is None):
-            got = "both" if self.role is not None else "neither"
+            found = "both" if self.role is not None else "neither"
             yield NODE_IDENTITY.problem(
-                "role", f"a NodeClass needs exactly one of 'role' and 'instance_profile', got {got}"
+                "role",
+                worded("a NodeClass needs exactly one of 'role' and '{instance_profile}', got {found}", found=found),
             )
 
     def _pod_network_problems(self) -> Iterator[Problem]:
         if (self.pod_subnet_selector_terms is None) != (self.pod_security_group_selector_terms is None):
             yield POD_NETWORK.problem(
                 "pod_subnet_selector_terms",
-                "'pod_subnet_selector_terms' and 'pod_security_group_selector_terms' must be set together",
+                worded("'{pod_subnet_selector_terms}' and '{pod_security_group_selector_terms}' must be set together"),
             )
 
     def _tag_problems(self) -> Iterator[Problem]:
@@ -327,5 +333,5 @@ class NodeClassSpec(KubeModel):
             yield POD_ADDRESSES.problem(
                 where,
                 "no interface has addresses for pods, and none are added later: only pods on the host network start",
-                "add 'secondary_ipv4_prefix_count' to an interface at network card 0",
+                worded("add '{secondary_ipv4_prefix_count}' to an interface at network card 0"),
             )

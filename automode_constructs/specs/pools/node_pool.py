@@ -45,6 +45,7 @@ from automode_constructs.specs.pools.admission import Demand, admits_nothing
 from automode_constructs.specs.pools.requirement import RESTRICTED_LABEL, Requirement, is_karpenters_own
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.wording import worded
 from automode_constructs.tokens import is_token
 
 if TYPE_CHECKING:
@@ -433,13 +434,15 @@ class NodeClaimSpec(KubeModel):
             yield NODE_LIFETIME.problem(
                 "expire_after",
                 "'Never' cannot work: Auto Mode replaces every node within 21 days",
-                "with termination_grace_period it may be at most 504h",
+                worded("with {termination_grace_period} it may be at most 504h"),
             )
         elif duration_in_seconds(expire) + duration_in_seconds(grace) > MAX_NODE_LIFETIME_HOURS * 3600:
-            both = f"expire_after ({expire}) and termination_grace_period ({grace})"
-            yield NODE_LIFETIME.problem(
-                "expire_after", f"the sum of {both} is over 21 days (504h)", "shorten one of them"
+            message = worded(
+                "the sum of {expire_after} ({expire}) and {termination_grace_period} ({grace}) is over 21 days (504h)",
+                expire=expire,
+                grace=grace,
             )
+            yield NODE_LIFETIME.problem("expire_after", message, "shorten one of them")
 
     def _taint_problems(self) -> Iterator[Problem]:
         seen: set[tuple[str, str]] = set()

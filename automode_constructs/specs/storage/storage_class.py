@@ -13,6 +13,7 @@ from automode_constructs.specs.fields import VALUE, Digits, LabelKey, ListOf, To
 from automode_constructs.specs.messages import NOT_A_FIELD, UNKNOWN_FIELD
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.wording import worded
 from automode_constructs.tokens import is_token
 
 __all__ = ["PROVISIONER", "StorageClassSpec", "StorageParameters", "TopologyLabel", "TopologyTerm"]
@@ -171,8 +172,11 @@ class StorageParameters(KubeModel):
     def _iops_problems(self) -> Iterator[Problem]:
         volume = self.type or "gp3"
         if volume in {"io1", "io2"} and (self.iops is None) == (self.iops_per_gb is None):
-            got = "neither" if self.iops is None else "both"
-            yield STORAGE_IOPS.problem("iops", f"{volume} needs one of 'iops' and 'iops_per_gb', got {got}")
+            found = "neither" if self.iops is None else "both"
+            message = worded(
+                "{volume} needs one of 'iops' and '{iops_per_gb}', got {found}", volume=volume, found=found
+            )
+            yield STORAGE_IOPS.problem("iops", message)
         elif volume in {"gp2", "sc1", "st1", "standard"} and self.iops is not None:
             yield STORAGE_IOPS.problem("iops", f"{volume} has no IOPS to set", "remove it")
         if volume not in {"io1", "io2"} and self.iops_per_gb is not None:

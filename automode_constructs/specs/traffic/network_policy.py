@@ -14,6 +14,7 @@ from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ingress_class import Cidr, PortOrName
 from automode_constructs.specs.traffic.label_selector import LabelSelector
+from automode_constructs.specs.wording import field_names, worded
 from automode_constructs.tokens import is_token
 
 __all__ = [
@@ -153,10 +154,10 @@ class ApplicationPeer(KubeModel):
 
     def _broken_rules(self) -> Iterator[Problem]:
         alone = {"ip_block", "domain_names"}
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) > 1 and alone & set(given):
-            got = " and ".join(f"'{name}'" for name in given)
-            yield POLICY_PEER.problem("", f"a peer is selected in one way, got {got}", "write a peer for each")
+        used = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(used) > 1 and alone & set(used):
+            message = worded("a peer is selected in one way, got {used}", used=field_names(used, " and "))
+            yield POLICY_PEER.problem("", message, "write a peer for each")
 
 
 class ApplicationEgressPeer(ApplicationPeer):
@@ -244,11 +245,14 @@ class ClusterPeer(KubeModel):
 
     def _broken_rules(self) -> Iterator[Problem]:
         ways = list(type(self).model_fields)
-        given = [name for name in ways if getattr(self, name) is not None]
-        if len(given) != 1:
-            named = ", ".join(f"'{name}'" for name in ways)
-            got = " and ".join(f"'{name}'" for name in given) or "none"
-            yield POLICY_PEER.problem("", f"exactly one of {named} is needed, got {got}")
+        used = [name for name in ways if getattr(self, name) is not None]
+        if len(used) != 1:
+            message = worded(
+                "exactly one of {ways} is needed, got {used}",
+                ways=field_names(ways, ", "),
+                used=field_names(used, " and ") or "none",
+            )
+            yield POLICY_PEER.problem("", message)
 
 
 class ClusterEgressPeer(ClusterPeer):
