@@ -127,20 +127,20 @@ class ClusterValues(KubeModel):
         Raises:
             AutoModeError: if no stack or more than one has that output, or if it is not such a record.
         """
-        found = [
+        records = [
             (stack, values["ClusterValues"])
             for stack, values in (outputs.items() if isinstance(outputs, Mapping) else ())
             if isinstance(values, Mapping) and "ClusterValues" in values
         ]
-        if len(found) != 1:
-            stacks = ", ".join(str(stack) for stack, _ in found) or "none"
+        if len(records) != 1:
+            stacks = ", ".join(str(stack) for stack, _ in records) or "none"
             raise AutoModeError.of(
                 where,
                 field="ClusterValues",
                 message=f"exactly one stack must have this output, got {stacks}",
                 cure="write the file with 'cdk deploy <the cluster's stack> --outputs-file FILE'",
             )
-        stack, text = found[0]
+        stack, text = records[0]
         try:
             document = json.loads(text)
         except (RecursionError, TypeError, ValueError):

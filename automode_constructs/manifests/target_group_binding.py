@@ -48,8 +48,8 @@ class TargetGroupBinding(KubernetesObject):
         target_group_arn: ARN of the target group; must be given unless ``spec`` is.
         target_type: whether nodes (``instance``) or pods (``ip``) are registered; must be given unless ``spec`` is.
         node_selector: the nodes to register, with target type ``instance``. Default: all.
-        networking: what EKS opens for the load balancer. Default: nothing.
-        multi_cluster_target_group: whether targets of other clusters in the group are left alone. Default: False, as
+        networking: the traffic that EKS allows from the load balancer. Default: none.
+        multi_cluster_target_group: whether EKS leaves targets of other clusters in the group alone. Default: False, as
             EKS decides.
         spec: the binding in the manifest's form. Default: none; the keywords give all fields.
         name: the binding's name. Default: the construct's id; we decide.

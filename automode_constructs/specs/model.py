@@ -63,7 +63,7 @@ class KubeModel(BaseModel):
         # Type checkers see pydantic's own signature; at run time every validation error becomes an AutoModeError.
         def __init__(self, /, *positional: Any, **data: Any) -> None:
             if positional:
-                raise _given_by_position(type(self), positional[0], data)
+                raise _positional_value(type(self), positional[0], data)
             try:
                 self.__pydantic_validator__.validate_python(data, self_instance=self)
             except ValidationError as error:
@@ -135,7 +135,7 @@ class KubeModel(BaseModel):
             for name in [name for name, value in self.__dict__.items() if value is _BROKEN]:
                 del self.__dict__[name]
             return self
-        problems = [problem for judge in self._rules() for problem in judge() if not _is_warning(problem)]
+        problems = [problem for rule in self._rules() for problem in rule() if not _is_warning(problem)]
         if problems:
             raise AutoModeError("", problems)
         return self
@@ -181,21 +181,21 @@ class KubeModel(BaseModel):
         """
         inner: list[Problem] = []
         for name, field in type(self).model_fields.items():
-            told = (field.serialization_alias if by_alias else None) or name
+            spelling = (field.serialization_alias if by_alias else None) or name
             value = self.__dict__.get(name)
             models = enumerate(value) if isinstance(value, tuple) else [(None, value)]
-            found = [
-                problem.under(told if index is None else f"{told}[{index}]")
+            of_field = [
+                problem.under(spelling if index is None else f"{spelling}[{index}]")
                 for index, model in models
                 if isinstance(model, KubeModel)
                 for problem in model.problems(by_alias=by_alias, fresh=fresh)
             ]
-            if fresh and not all(map(_is_warning, found)):
+            if fresh and not all(map(_is_warning, of_field)):
                 del self.__dict__[name]
-            inner += found
-        for judge in self._rules():
+            inner += of_field
+        for rule in self._rules():
             try:
-                for problem in judge():
+                for problem in rule():
                     yield from (
                         with_aliases(AutoModeError("", [problem]), type(self)).problems if by_alias else [problem]
                     )
@@ -247,7 +247,7 @@ class KubeModel(BaseModel):
             AutoModeError: with every problem of the result, as when its class is called.
         """
         if positional:
-            raise _given_by_position(type(self), positional[0], changes)
+            raise _positional_value(type(self), positional[0], changes)
         return type(self)(**{**vars(self), **(self.model_extra or {}), **changes})
 
     def validated(self) -> Self:
@@ -265,7 +265,7 @@ class KubeModel(BaseModel):
         return dumped
 
 
-def _given_by_position(model: type[KubeModel], value: object, named: Mapping[str, object]) -> AutoModeError:
+def _positional_value(model: type[KubeModel], value: object, named: Mapping[str, object]) -> AutoModeError:
     free = [name for name in model.model_fields if name not in named]
     fits = [name for name in free if inner_model(model.model_fields[name].annotation) is type(value)]
     field = next(iter(fits + free), "")

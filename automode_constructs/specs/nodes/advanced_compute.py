@@ -41,12 +41,12 @@ class AdvancedCompute(KubeModel):
             return
         sysctl = self.kernel.sysctl if self.kernel is not None else None
         if sysctl is None or not sysctl.user_max_user_namespaces:
-            found = "nothing" if sysctl is None or sysctl.user_max_user_namespaces is None else "0"
+            value = "nothing" if sysctl is None or sysctl.user_max_user_namespaces is None else "0"
             yield USER_NAMESPACES.problem(
                 "kubelet.ids_per_pod",
                 worded(
-                    "needs the sysctl '{user_max_user_namespaces}' above 0 in the same NodeClass, got {found}",
-                    found=found,
+                    "needs the sysctl '{user_max_user_namespaces}' above 0 in the same NodeClass, got {value}",
+                    value=value,
                 ),
                 "set it in 'kernel.sysctl'",
             )

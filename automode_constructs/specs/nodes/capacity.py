@@ -111,5 +111,5 @@ class PlacementGroupSelector(KubeModel):
 
     def _broken_rules(self) -> Iterator[Problem]:
         if (self.name is None) == (self.id is None):
-            got = "neither" if self.name is None else "both"
-            yield PLACEMENT_GROUP.problem("", f"needs exactly one of 'name' and 'id', got {got}")
+            number = "neither" if self.name is None else "both"
+            yield PLACEMENT_GROUP.problem("", f"needs exactly one of 'name' and 'id', got {number}")

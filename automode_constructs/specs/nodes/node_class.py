@@ -286,10 +286,10 @@ class NodeClassSpec(KubeModel):
 
     def _identity_problems(self) -> Iterator[Problem]:
         if (self.role is None) == (self.instance_profile is None):
-            found = "both" if self.role is not None else "neither"
+            number = "both" if self.role is not None else "neither"
             yield NODE_IDENTITY.problem(
                 "role",
-                worded("a NodeClass needs exactly one of 'role' and '{instance_profile}', got {found}", found=found),
+                worded("a NodeClass needs exactly one of 'role' and '{instance_profile}', got {number}", number=number),
             )
 
     def _pod_network_problems(self) -> Iterator[Problem]:

@@ -126,9 +126,9 @@ class Sysctls(KubeModel):
                 yield broken.problem(
                     names[0],
                     worded(
-                        "must be {order}, got {found}",
+                        "must be {order}, got {values}",
                         order=field_names(names, " < "),
-                        found=", ".join(str(value) for value in values),
+                        values=", ".join(str(value) for value in values),
                     ),
                 )
 

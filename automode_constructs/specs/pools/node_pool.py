@@ -479,7 +479,7 @@ class NodeClaimSpec(KubeModel):
                 whose = "no node has" if key in ON_EVERY_NODE else "no value of its own is"
                 yield broken.problem(
                     "requirements",
-                    f"{whose} what is required of '{key}': {_told(demands)}",
+                    f"{whose} what is required of '{key}': {_in_words(demands)}",
                     "all requirements must hold: put what is wanted into one",
                 )
 
@@ -495,7 +495,7 @@ def _demands(requirements: Iterable[Requirement]) -> dict[str, list[Demand]]:
     return demands
 
 
-def _told(demands: Iterable[Demand]) -> str:
+def _in_words(demands: Iterable[Demand]) -> str:
     return " and ".join(f"{operator} {', '.join(values[:5])}".rstrip() for operator, values in demands)
 
 
@@ -521,7 +521,7 @@ class NodeClaimTemplate(KubeModel):
             ):
                 yield REQUIREMENTS_ADMIT_NOTHING.problem(
                     f"metadata.labels['{key}']",
-                    f"'{key}' is {shown(value)}, which the requirements rule out: {_told(required)}",
+                    f"'{key}' is {shown(value)}, which the requirements rule out: {_in_words(required)}",
                     "remove the label: nodes get it by themselves",
                 )
             demands.setdefault(stable_key(key), []).append(("In", [value]))
@@ -542,7 +542,7 @@ class NodeClaimTemplate(KubeModel):
     def _graviton_problems(self) -> Iterator[Problem]:
         types = self.instance_types()
         arm, others = (
-            [known.name for known in types if (known.architecture == "arm64") is wanted] for wanted in (True, False)
+            [known.name for known in types if (known.architecture == "arm64") is graviton] for graviton in (True, False)
         )
         if arm and others:
             yield GRAVITON_BY_ACCIDENT.problem(

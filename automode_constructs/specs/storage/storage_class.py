@@ -135,13 +135,15 @@ class StorageParameters(KubeModel):
         Raises:
             AutoModeError: for a key that no tag may have.
         """
-        given = self.to_manifest()
-        taken = [int(name.rpartition("_")[2]) for name in given if re.fullmatch(r"tagSpecification_[0-9]{1,9}", name)]
-        first = max(taken, default=0) + 1
+        parameters = self.to_manifest()
+        numbers = [
+            int(name.rpartition("_")[2]) for name in parameters if re.fullmatch(r"tagSpecification_[0-9]{1,9}", name)
+        ]
+        first = max(numbers, default=0) + 1
         added = {
             f"tagSpecification_{number}": f"{key}={value}" for number, (key, value) in enumerate(tags.items(), first)
         }
-        return type(self).from_manifest({**given, **added})
+        return type(self).from_manifest({**parameters, **added})
 
     def _broken_rules(self) -> Iterator[Problem]:
         if self.throughput is not None and self.type not in {None, "gp3"}:
@@ -172,9 +174,9 @@ class StorageParameters(KubeModel):
     def _iops_problems(self) -> Iterator[Problem]:
         volume = self.type or "gp3"
         if volume in {"io1", "io2"} and (self.iops is None) == (self.iops_per_gb is None):
-            found = "neither" if self.iops is None else "both"
+            number = "neither" if self.iops is None else "both"
             message = worded(
-                "{volume} needs one of 'iops' and '{iops_per_gb}', got {found}", volume=volume, found=found
+                "{volume} needs one of 'iops' and '{iops_per_gb}', got {number}", volume=volume, number=number
             )
             yield STORAGE_IOPS.problem("iops", message)
         elif volume in {"gp2", "sc1", "st1", "standard"} and self.iops is not None:
@@ -225,5 +227,5 @@ class StorageClassSpec(KubeModel):
 
     def _broken_rules(self) -> Iterator[Problem]:
         if self.volume_binding_mode != "WaitForFirstConsumer":
-            got = "is not set, which means Immediate" if self.volume_binding_mode is None else "is Immediate"
-            yield VOLUME_BINDING.problem("volume_binding_mode", got, "write WaitForFirstConsumer")
+            state = "is not set, which means Immediate" if self.volume_binding_mode is None else "is Immediate"
+            yield VOLUME_BINDING.problem("volume_binding_mode", state, "write WaitForFirstConsumer")

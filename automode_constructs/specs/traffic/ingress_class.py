@@ -151,9 +151,9 @@ class IngressSubnets(KubeModel):
 
     def _broken_rules(self) -> Iterator[Problem]:
         if (self.ids is None) == (self.match_tags is None):
-            found = "both" if self.ids is not None else "neither"
+            number = "both" if self.ids is not None else "neither"
             yield INGRESS_SUBNETS.problem(
-                "", worded("subnets need exactly one of 'ids' and '{match_tags}', got {found}", found=found)
+                "", worded("subnets need exactly one of 'ids' and '{match_tags}', got {number}", number=number)
             )
 
 
