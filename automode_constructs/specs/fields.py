@@ -157,6 +157,8 @@ def in_units(number: float, units: str = "smh") -> str:
         number: the number.
         units: the units that the field takes, of ``s``, ``m`` and ``h``.
     """
+    if number >= 10**9:
+        return ""  # Longer than any duration.
     whole = number == int(number)
     offers = [(f"{int(number)}{unit}" if whole else _written(number * _UNITS[unit]), unit) for unit in units]
     listed = ", ".join(f"'{text}' for {_UNIT_NAMES[unit]}" for text, unit in offers if text[-1:] in {*units})
@@ -196,7 +198,7 @@ def near_duration(text: str, *forms: str) -> str:
     meant = text.strip().lower()
     parts = _SPELT_OUT.findall(meant)
     written = _written(sum(float(number) * _UNITS[unit] for number, unit in parts))
-    if meant.isdecimal() and not forms:
+    if meant.isdecimal() and len(meant) < 10 and not forms:
         return in_units(int(meant))
     if not parts or not written or _SPELT_OUT.sub("", meant).strip(" ,"):
         return ""
