@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypedDict, Unpack
+from typing import Annotated, Literal, TypedDict, Unpack
 
 from constructs import Construct
 
-from automode_constructs.arguments import checked_arguments, place
+from automode_constructs.arguments import JudgedByItsModel, checked_arguments, place
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.manifests.flat import FlatFields, fields_at
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
-from automode_constructs.specs.fields import MAX_LABEL_VALUE, Duration, DurationOrNever
+from automode_constructs.specs.fields import MAX_LABEL_VALUE
 from automode_constructs.specs.pools.node_pool import (
     BUILT_IN_POOL_NAMES,
     DEFAULT_EXPIRE_AFTER,
@@ -46,6 +46,9 @@ FIELDS = {
 """The fields of a pool that are keywords of ``NodePool``, each with its path in the spec."""
 
 
+_Duration = Annotated[str, JudgedByItsModel()]
+
+
 class NodePoolFields(TypedDict, total=False):
     """The keywords of ``NodePool`` that are fields of its spec; its docstring describes them."""
 
@@ -54,13 +57,13 @@ class NodePoolFields(TypedDict, total=False):
     startup_taints: Sequence[Taint] | None
     labels: Mapping[str, str] | None
     annotations: Mapping[str, str] | None
-    expire_after: DurationOrNever | None
-    termination_grace_period: Duration | None
+    expire_after: _Duration | None
+    termination_grace_period: _Duration | None
     limits: Mapping[str, int | str] | None
     weight: int | None
     replicas: int | None
     consolidation_policy: Literal["WhenEmpty", "WhenEmptyOrUnderutilized", "Balanced"] | None
-    consolidate_after: DurationOrNever | None
+    consolidate_after: _Duration | None
     budgets: Sequence[Budget] | None
     disruption: Disruption | None
 

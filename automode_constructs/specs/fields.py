@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, WrapValidator
 
-from automode_constructs.arguments import JudgedByItsModel
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.specs.quantity import near_quantities
 from automode_constructs.specs.rule import rule
@@ -216,7 +215,6 @@ def _no_timedelta(value: Any) -> Any:
 
 Duration = Annotated[
     str,
-    JudgedByItsModel(),
     BeforeValidator(_no_timedelta),
     no_number(in_units),
     matching(_DURATION, "a duration such as '30s' or '1h30m'", near_duration),
@@ -225,7 +223,6 @@ Duration = Annotated[
 
 DurationOrNever = Annotated[
     str,
-    JudgedByItsModel(),
     BeforeValidator(_no_timedelta),
     no_number(in_units),
     matching(
