@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, overload
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, Unpack, get_args, get_origin, overload
 
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.tokens import is_token
 
-__all__ = ["Also", "Refusals", "checked_arguments", "is_whole_number", "place"]
+__all__ = ["Also", "JudgedByItsModel", "Refusals", "checked_arguments", "is_whole_number", "place"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -136,7 +136,7 @@ def checked_arguments(function: Any) -> Any:
     if isinstance(function, type):
         function.__init__ = checked_arguments(function.__init__)  # type: ignore[misc]
         return function
-    signature = inspect.signature(function)
+    signature = _signature(function)
 
     @functools.wraps(function)
     def check(*args: Any, **kwargs: Any) -> Any:
@@ -168,7 +168,25 @@ def checked_arguments(function: Any) -> Any:
                 ) from None
             raise
 
+    check.__signature__ = signature  # type: ignore[attr-defined]  # for help() and editors
     return check
+
+
+def _signature(function: Callable[..., object]) -> inspect.Signature:
+    """The signature, with the keys of ``**fields: Unpack[SomeTypedDict]`` as optional keywords."""
+    signature = inspect.signature(function)
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        hint = parameter.annotation
+        if parameter.kind is parameter.VAR_KEYWORD and isinstance(hint, str) and hint.startswith("Unpack["):
+            fields = function.__globals__[hint.removeprefix("Unpack[").removesuffix("]")]
+            parameters += [
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+                for name, kind in inspect.get_annotations(fields).items()
+            ]
+        else:
+            parameters.append(parameter)
+    return signature.replace(parameters=parameters)
 
 
 def _leave_the_tree(construct: object) -> None:
@@ -188,6 +206,10 @@ class Also:
     """
 
     judge: Callable[[str, Any], Iterable[Problem]]
+
+
+class JudgedByItsModel:
+    """In ``Annotated[kind, JudgedByItsModel()]``: any value passes, because the model that takes it knows the cure."""
 
 
 _Given = list[tuple[str, str, Any]]
@@ -253,7 +275,11 @@ def _where(function: Callable[..., object], args: Sequence[Any], given: _Given) 
 
 @functools.cache
 def _hints(function: Callable[..., object]) -> dict[str, Any]:
-    return typing.get_type_hints(function, include_extras=True)
+    hints = typing.get_type_hints(function, include_extras=True)
+    for hint in list(hints.values()):
+        if get_origin(hint) is Unpack:
+            hints |= typing.get_type_hints(get_args(hint)[0], include_extras=True)
+    return hints
 
 
 def _judge(field: str, value: object, hint: Any) -> list[Problem]:
@@ -292,7 +318,9 @@ def _judge_kind(field: str, value: object, hint: Any) -> list[Problem]:
 def _options(hint: Any) -> list[Any]:
     """The kinds that a type hint admits, without metadata meant for other readers."""
     while get_origin(hint) is Annotated:
-        hint = get_args(hint)[0]
+        hint, *metadata = get_args(hint)
+        if any(isinstance(one, JudgedByItsModel) for one in metadata):
+            return [Any]
     hint = getattr(hint, "__supertype__", hint)
     if isinstance(hint, TypeVar):
         hint = Union[hint.__constraints__] if hint.__constraints__ else hint.__bound__ or Any  # noqa: UP007

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Annotated, Any, Literal, Never, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Never, Protocol, TypedDict, TypeVar, Unpack
 
 import aws_cdk as cdk
 import pytest
@@ -15,7 +16,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct, IDependable
 
-from automode_constructs.arguments import Also, Refusals, checked_arguments, is_whole_number, place
+from automode_constructs.arguments import Also, JudgedByItsModel, Refusals, checked_arguments, is_whole_number, place
 from automode_constructs.errors import AutoModeError, Problem
 from automode_constructs.specs.nodes.node_class import EphemeralStorage
 from tests.refusal import refusal
@@ -271,6 +272,36 @@ def test_an_annotation_that_nobody_knows_is_the_programmers_mistake() -> None:
 
 def test_the_decorator_keeps_name_words_and_signature() -> None:
     assert (paint.__name__, paint.__doc__) == ("paint", "Takes one of each kind, and gives back what it got.")
+
+
+class Strokes(TypedDict, total=False):
+    """Keywords that ``draw`` unpacks."""
+
+    width: int | None
+    length: Annotated[str, JudgedByItsModel()] | None
+
+
+@checked_arguments
+def draw(colour: str, *, name: str | None = None, **strokes: Unpack[Strokes]) -> dict[str, object]:
+    """Gives back what it got."""
+    return {"colour": colour, "name": name, **strokes}
+
+
+def test_unpacked_keywords_are_arguments_like_others() -> None:
+    assert draw("red", width=2, length="1m") == {"colour": "red", "name": None, "width": 2, "length": "1m"}
+    assert draw("red", width=None) == {"colour": "red", "name": None, "width": None}
+    assert list(inspect.signature(draw).parameters) == ["colour", "name", "width", "length"]
+    untyped: Any = draw
+    assert refusal(lambda: untyped("red", width="2", with_=1)) == (
+        "draw: 2 problems\n"
+        "  with_: is not a known argument; did you mean 'width'? Use one of 'colour', 'name', 'width', 'length'\n"
+        "  width: needs a whole number, got the text '2'; write 2"
+    )
+
+
+def test_what_its_model_judges_passes() -> None:
+    untyped: Any = draw
+    assert untyped("red", length=3)["length"] == 3
 
 
 def test_true_is_no_whole_number() -> None:

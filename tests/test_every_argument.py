@@ -282,7 +282,7 @@ def test_everything_public_is_here() -> None:
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_every_argument_refuses_in_our_words_and_leaves_its_id_free(name: str, world: World) -> None:
-    item, raw, free = public()[name], [], "x0"
+    item, raw, free = public()[name], [], f"x{next(_NUMBERS)}"
     for argument, parameter in parameters(item).items():
         for kind, value in wrong_values(world) if parameter.kind is not parameter.VAR_KEYWORD else ():
             given = arguments_of(name, world, free) | {argument: value}

@@ -233,7 +233,7 @@ class ClusterArguments:
                 "volume_key": self.volume_key is not None and not isinstance(self.volume_key, str),
                 "network.pod_subnets": network is not None and bool(network.pod_subnets),
                 "network.node_security_groups": network is not None and bool(network.node_security_groups),
-                **{f"node_defaults.{name}": True for name in self.node_defaults.asked_for()},
+                **{f"node_defaults.{name}": True for name in self.node_defaults.non_default_fields()},
             },
         )
 

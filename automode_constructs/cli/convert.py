@@ -55,7 +55,7 @@ class _Module:
     imports: set[tuple[str, str]] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    made: int = 0
+    variables: int = 0
 
     def name(self, name: str, home: str) -> str:
         """A name of the library, imported from the package root if it is exported there."""
@@ -65,10 +65,10 @@ class _Module:
 
     def id(self, name: str, kind: str) -> str:
         """The construct's id: the object's name if that is free."""
-        wanted = [name, f"{name}-{kind.lower()}", *(f"{name}-{number}" for number in range(2, len(self.ids) + 3))]
-        chosen = next(id for id in wanted if id not in self.ids)
-        self.ids.add(chosen)
-        return chosen
+        candidates = [name, f"{name}-{kind.lower()}", *(f"{name}-{number}" for number in range(2, len(self.ids) + 3))]
+        free = next(id for id in candidates if id not in self.ids)
+        self.ids.add(free)
+        return free
 
 
 def convert(text: str, *, where: str) -> str:
@@ -151,8 +151,8 @@ def _write_object(module: _Module, data: Mapping[str, Any], where: str) -> None:
     construct = _construct(module, data, where)
     opening = [("", "self"), ("", _text(id)), *([] if id == name else [("name=", _text(name))])]
     extras = list(_metadata(metadata))
-    module.made += bool(extras)
-    target = f"object_{module.made}" if extras else ""
+    module.variables += bool(extras)
+    target = f"object_{module.variables}" if extras else ""
     call = _Call(construct.opening, [*opening, *construct.parts], construct.closing)
     module.lines += _laid_out(f"{target} = " if target else "", call, 8).splitlines()
     for method, arguments in extras:
@@ -186,11 +186,11 @@ def _construct(module: _Module, data: Mapping[str, Any], where: str) -> _Call:
             return _Call(f"{name}(", [("spec=", _model(module, spec))], ")")
         if isinstance(spec, NodePoolSpec) and "status" not in body and _is_complete(spec):
             return _pool(module, spec, where)
-        made = _Call("", [("", _model(module, spec))], ".to_manifest()")
+        body_of_spec = _Call("", [("", _model(module, spec))], ".to_manifest()")
         rest = [(f"{_text(key)}: ", _plain(value)) for key, value in body.items() if at and key != at]
         if not at and "status" in body:
             rest = [('"status": ', _plain(body["status"]))]
-        parts = [(f"{_text(at)}: " if at else "**", made), *rest]
+        parts = [(f"{_text(at)}: " if at else "**", body_of_spec), *rest]
     else:
         parts = [(f"{_text(key)}: ", _plain(value)) for key, value in body.items()]
     name = module.name("KubernetesObject", "automode_constructs.manifests.kubernetes_object")
@@ -224,10 +224,10 @@ def _pool(module: _Module, spec: NodePoolSpec, where: str) -> _Call:
     nodes = spec.template.spec.replace(node_class_ref=None)
     rest = spec.replace(template=spec.template.replace(spec=nodes))
     home = "automode_constructs.manifests"
-    given = [("", _text(node_class.name)), *([] if node_class.name == "default" else [("made_elsewhere=", "True")])]
-    named = _Call(f"{module.name('NodeClass', f'{home}.node_class')}.from_name(", given, ")")
+    arguments = [("", _text(node_class.name)), *([] if node_class.name == "default" else [("made_elsewhere=", "True")])]
+    reference = _Call(f"{module.name('NodeClass', f'{home}.node_class')}.from_name(", arguments, ")")
     construct = module.name("NodePool", f"{home}.node_pool")
-    return _Call(f"{construct}(", [("node_class=", named), ("spec=", _model(module, rest))], ")")
+    return _Call(f"{construct}(", [("node_class=", reference), ("spec=", _model(module, rest))], ")")
 
 
 def _model(module: _Module, model: KubeModel) -> _Expression:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self, TypeVar
+from collections.abc import Mapping
+from typing import Any, Self, Unpack, cast
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.fields import ListOf, TokenOr
 from automode_constructs.specs.model import KubeModel
-from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
-from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
-from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity
-from automode_constructs.specs.nodes.capacity import CapacityReservationSelectorTerm, PlacementGroupSelector
-from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle
 from automode_constructs.specs.nodes.node_class import (
     EphemeralStorage,
+    NodeClassFields,
     NodeClassSpec,
     SecurityGroupSelectorTerm,
     SubnetSelectorTerm,
 )
 
 __all__ = ["ClusterValues"]
-
-T = TypeVar("T")
 
 
 class ClusterValues(KubeModel):
@@ -64,27 +58,7 @@ class ClusterValues(KubeModel):
     """Whether EKS manages a built-in pool, and with it the NodeClass ``default``."""
 
     @checked_arguments
-    def node_class_spec(
-        self,
-        *,
-        role: str | None = None,
-        instance_profile: str | None = None,
-        subnet_selector_terms: Sequence[SubnetSelectorTerm] | None = None,
-        security_group_selector_terms: Sequence[SecurityGroupSelectorTerm] | None = None,
-        pod_subnet_selector_terms: Sequence[SubnetSelectorTerm] | None = None,
-        pod_security_group_selector_terms: Sequence[SecurityGroupSelectorTerm] | None = None,
-        snat_policy: Literal["Random", "Disabled"] | None = None,
-        network_policy: Literal["DefaultAllow", "DefaultDeny"] | None = None,
-        network_policy_event_logs: Literal["Enabled", "Disabled"] | None = None,
-        ephemeral_storage: EphemeralStorage | None = None,
-        advanced_networking: AdvancedNetworking | None = None,
-        advanced_security: AdvancedSecurity | None = None,
-        advanced_compute: AdvancedCompute | None = None,
-        certificate_bundles: Sequence[CertificateBundle] | None = None,
-        capacity_reservation_selector_terms: Sequence[CapacityReservationSelectorTerm] | None = None,
-        placement_group_selector: PlacementGroupSelector | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> NodeClassSpec:
+    def node_class_spec(self, **fields: Unpack[NodeClassFields]) -> NodeClassSpec:
         """A NodeClass that fits the cluster; the arguments take precedence over the cluster's values.
 
         Args:
@@ -113,31 +87,30 @@ class ClusterValues(KubeModel):
             AutoModeError: for everything that ``NodeClassSpec`` refuses.
         """
         defaults = self.node_defaults or NodeDefaults()
-        if role is None and instance_profile is None:
-            role, instance_profile = self.node_role, self.instance_profile
-        storage = ephemeral_storage
+        storage = fields.get("ephemeral_storage")
         if self.volume_key_arn is not None and (storage is None or storage.kms_key_id is None):
             storage = (storage or EphemeralStorage()).replace(kms_key_id=self.volume_key_arn)
-        bundles = (*(defaults.certificate_bundles or ()), *(certificate_bundles or ()))
-        return NodeClassSpec(
-            role=role,
-            instance_profile=instance_profile,
-            subnet_selector_terms=_or(subnet_selector_terms, self.node_subnets),
-            security_group_selector_terms=_or(security_group_selector_terms, self.node_security_groups),
-            pod_subnet_selector_terms=_or(pod_subnet_selector_terms, self.pod_subnets),
-            pod_security_group_selector_terms=_or(pod_security_group_selector_terms, self.pod_security_groups),
-            snat_policy=snat_policy or defaults.snat_policy,
-            network_policy=network_policy or defaults.network_policy,
-            network_policy_event_logs=network_policy_event_logs or defaults.network_policy_event_logs,
-            ephemeral_storage=storage,
-            advanced_networking=defaults.advanced_networking(advanced_networking),
-            advanced_security=defaults.advanced_security(advanced_security),
-            advanced_compute=advanced_compute,
-            certificate_bundles=bundles or None,
-            capacity_reservation_selector_terms=capacity_reservation_selector_terms,
-            placement_group_selector=placement_group_selector,
-            tags={**(self.node_tags or {}), **(tags or {})} or None,
-        )
+        of_the_cluster: NodeClassFields = {
+            "subnet_selector_terms": self.node_subnets,
+            "security_group_selector_terms": self.node_security_groups,
+            "pod_subnet_selector_terms": self.pod_subnets,
+            "pod_security_group_selector_terms": self.pod_security_groups,
+            "snat_policy": defaults.snat_policy,
+            "network_policy": defaults.network_policy,
+            "network_policy_event_logs": defaults.network_policy_event_logs,
+        }
+        if fields.get("role") is None and fields.get("instance_profile") is None:
+            of_the_cluster |= {"role": self.node_role, "instance_profile": self.instance_profile}
+        bundles = (*(defaults.certificate_bundles or ()), *(fields.get("certificate_bundles") or ()))
+        completed: NodeClassFields = {
+            "ephemeral_storage": storage,
+            "advanced_networking": defaults.advanced_networking(fields.get("advanced_networking")),
+            "advanced_security": defaults.advanced_security(fields.get("advanced_security")),
+            "certificate_bundles": bundles or None,
+            "tags": {**(self.node_tags or {}), **(fields.get("tags") or {})} or None,
+        }
+        other = {name: value for name, value in fields.items() if value is not None}
+        return NodeClassSpec(**cast("dict[str, Any]", {**of_the_cluster, **other, **completed}))
 
     def proxy_environment(self) -> dict[str, str]:
         """The cluster's proxy as environment variables of a container; empty without one."""
@@ -154,20 +127,20 @@ class ClusterValues(KubeModel):
         Raises:
             AutoModeError: if no stack or more than one has that output, or if it is not such a record.
         """
-        found = [
+        records = [
             (stack, values["ClusterValues"])
             for stack, values in (outputs.items() if isinstance(outputs, Mapping) else ())
             if isinstance(values, Mapping) and "ClusterValues" in values
         ]
-        if len(found) != 1:
-            stacks = ", ".join(str(stack) for stack, _ in found) or "none"
+        if len(records) != 1:
+            stacks = ", ".join(str(stack) for stack, _ in records) or "none"
             raise AutoModeError.of(
                 where,
                 field="ClusterValues",
                 message=f"exactly one stack must have this output, got {stacks}",
                 cure="write the file with 'cdk deploy <the cluster's stack> --outputs-file FILE'",
             )
-        stack, text = found[0]
+        stack, text = records[0]
         try:
             document = json.loads(text)
         except (RecursionError, TypeError, ValueError):
@@ -178,7 +151,3 @@ class ClusterValues(KubeModel):
                 cure="deploy the stack again",
             ) from None
         return cls.from_manifest(document, where=f"{where}: {stack}.ClusterValues")
-
-
-def _or(given: T | None, otherwise: T) -> T:
-    return otherwise if given is None else given

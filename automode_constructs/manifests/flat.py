@@ -46,19 +46,29 @@ class FlatFields(Generic[Spec]):
     ) -> None:
         self._where, self._model, self._spec = where, model, spec
         self._values = {name: value for name, value in values.items() if value is not None}
-        self._paths = {paths[name]: name for name in (paths if spec is None else self._values)}
+        written = {paths[name]: name for name in paths if name in self._values}
+        known = {path: name for name, path in paths.items()} if spec is None else written
+        self._inner = {
+            name: [other for path, other in written.items() if path.startswith(f"{whole}.")]
+            for whole, name in written.items()
+        }
+        self._paths = {
+            path: name for path, name in known.items() if not any(path.startswith(f"{whole}.") for whole in written)
+        }
 
-    def merged(self, *, required: str = "") -> Spec:
+    def merged(self, *, required: str = "", constants: Mapping[str, object] | None = None) -> Spec:
         """The spec with the keywords merged in, validated as a whole.
 
         Args:
             required: the part of the spec that the model requires; it is created for the keywords.
+            constants: fields with only one possible value, which are written if ``spec`` is not given. Default: none.
 
         Raises:
-            AutoModeError: for a field that is given in both, and for everything else that is wrong; fields are named as
+            AutoModeError: for a field that is given twice, and for everything else that is wrong; fields are named as
                 they were given.
         """
-        fields: dict[str, Any] = {}
+        self._refuse_parts_beside_their_whole()
+        fields: dict[str, Any] = dict(constants or {})
         if self._spec is not None:
             try:
                 spec = self._spec.validated()
@@ -66,7 +76,7 @@ class FlatFields(Generic[Spec]):
                 raise error.at(self._where, "spec") from None
             if not self._values:
                 return spec
-            fields = dict(vars(spec))
+            fields = _fields(spec)
         _part(fields, required)
         twice: list[Problem] = []
         for path, name in self._paths.items():
@@ -83,6 +93,19 @@ class FlatFields(Generic[Spec]):
         except AutoModeError as error:
             rest = "" if self._spec is None else "spec"
             raise AutoModeError(self._where, list(self.as_given(error.problems, rest))) from None
+
+    def _refuse_parts_beside_their_whole(self) -> None:
+        twice = [
+            Problem(
+                field=whole,
+                message=f"stands beside {', '.join(parts)}, which it holds",
+                cure="write all of it in one of the two",
+            )
+            for whole, parts in self._inner.items()
+            if parts
+        ]
+        if twice:
+            raise AutoModeError(self._where, twice)
 
     def as_given(self, problems: Iterable[Problem], rest: str = "") -> Iterator[Problem]:
         """Problems of the spec, with their fields named by the keywords.
@@ -103,9 +126,13 @@ def _part(fields: dict[str, Any], path: str) -> dict[str, Any]:
     """The fields at a path, as a separate mapping that may be modified."""
     for name in filter(None, path.split(".")):
         inner = fields.get(name)
-        fields[name] = dict(vars(inner)) if isinstance(inner, KubeModel) else dict(inner or {})
+        fields[name] = _fields(inner) if isinstance(inner, KubeModel) else dict(inner or {})
         fields = fields[name]
     return fields
+
+
+def _fields(model: KubeModel) -> dict[str, Any]:
+    return {**vars(model), **(model.model_extra or {})}
 
 
 def _lies_in(field: str, path: str) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Unpack
 
 from constructs import Construct
 
@@ -13,17 +12,7 @@ from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.flat import FlatFields, fields_at
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.specs.fields import MAX_LABEL_VALUE, kubernetes_name
-from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
-from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
-from automode_constructs.specs.nodes.advanced_security import AdvancedSecurity
-from automode_constructs.specs.nodes.capacity import CapacityReservationSelectorTerm, PlacementGroupSelector
-from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle
-from automode_constructs.specs.nodes.node_class import (
-    EphemeralStorage,
-    NodeClassSpec,
-    SecurityGroupSelectorTerm,
-    SubnetSelectorTerm,
-)
+from automode_constructs.specs.nodes.node_class import NodeClassFields, NodeClassSpec
 
 __all__ = ["NamedNodeClass", "NodeClass"]
 
@@ -85,25 +74,9 @@ class NodeClass(KubernetesObject):
         scope: Construct,
         id: str,
         *,
-        role: str | None = None,
-        instance_profile: str | None = None,
-        subnet_selector_terms: Sequence[SubnetSelectorTerm] | None = None,
-        security_group_selector_terms: Sequence[SecurityGroupSelectorTerm] | None = None,
-        pod_subnet_selector_terms: Sequence[SubnetSelectorTerm] | None = None,
-        pod_security_group_selector_terms: Sequence[SecurityGroupSelectorTerm] | None = None,
-        snat_policy: Literal["Random", "Disabled"] | None = None,
-        network_policy: Literal["DefaultAllow", "DefaultDeny"] | None = None,
-        network_policy_event_logs: Literal["Enabled", "Disabled"] | None = None,
-        ephemeral_storage: EphemeralStorage | None = None,
-        advanced_networking: AdvancedNetworking | None = None,
-        advanced_security: AdvancedSecurity | None = None,
-        advanced_compute: AdvancedCompute | None = None,
-        certificate_bundles: Sequence[CertificateBundle] | None = None,
-        capacity_reservation_selector_terms: Sequence[CapacityReservationSelectorTerm] | None = None,
-        placement_group_selector: PlacementGroupSelector | None = None,
-        tags: Mapping[str, str] | None = None,
         spec: NodeClassSpec | None = None,
         name: str | None = None,
+        **fields: Unpack[NodeClassFields],
     ) -> None:
         where = place(scope, id)
         if (name or id) == "default":
@@ -113,32 +86,8 @@ class NodeClass(KubernetesObject):
                 message="'default' is the NodeClass that EKS makes and reverts",
                 cure="choose another name, or use NodeClass.from_name('default') to refer to EKS's own",
             )
-        fields = FlatFields(
-            where,
-            NodeClassSpec,
-            FIELDS,
-            spec,
-            {
-                "role": role,
-                "instance_profile": instance_profile,
-                "subnet_selector_terms": subnet_selector_terms,
-                "security_group_selector_terms": security_group_selector_terms,
-                "pod_subnet_selector_terms": pod_subnet_selector_terms,
-                "pod_security_group_selector_terms": pod_security_group_selector_terms,
-                "snat_policy": snat_policy,
-                "network_policy": network_policy,
-                "network_policy_event_logs": network_policy_event_logs,
-                "ephemeral_storage": ephemeral_storage,
-                "advanced_networking": advanced_networking,
-                "advanced_security": advanced_security,
-                "advanced_compute": advanced_compute,
-                "certificate_bundles": certificate_bundles,
-                "capacity_reservation_selector_terms": capacity_reservation_selector_terms,
-                "placement_group_selector": placement_group_selector,
-                "tags": tags,
-            },
-        )
-        self.spec = fields.merged()
+        flat = FlatFields(where, NodeClassSpec, FIELDS, spec, fields)
+        self.spec = flat.merged()
         super().__init__(
             scope,
             id,
@@ -147,7 +96,7 @@ class NodeClass(KubernetesObject):
             name=name,
             longest_name=MAX_LABEL_VALUE,
             body={"spec": self.spec.to_manifest()},
-            warnings=fields.as_given(self.spec.warnings()),
+            warnings=flat.as_given(self.spec.warnings()),
         )
 
     @staticmethod

@@ -76,7 +76,7 @@ class NodeDefaults(KubeModel):
     Default: true, as EKS decides.
     """
 
-    def asked_for(self) -> list[str]:
+    def non_default_fields(self) -> list[str]:
         """The fields that EKS's own NodeClass does not have: those set to something other than EKS's default."""
         return [
             name
@@ -84,20 +84,20 @@ class NodeDefaults(KubeModel):
             if (value := getattr(self, name)) not in (None, ()) and value != _AS_EKS_DECIDES.get(name)
         ]
 
-    def advanced_networking(self, given: AdvancedNetworking | None = None) -> AdvancedNetworking | None:
-        """The network settings of a NodeClass; ``given`` overrides the defaults."""
+    def advanced_networking(self, overrides: AdvancedNetworking | None = None) -> AdvancedNetworking | None:
+        """The network settings of a NodeClass; ``overrides`` takes precedence over the defaults."""
         settings: dict[str, Any] = {
             "associate_public_ip_address": self.associate_public_ip,
             "https_proxy": self.https_proxy,
             "no_proxy": self.no_proxy if self.https_proxy is not None else None,
             "enable_v4_egress": self.enable_v4_egress,
         }
-        return _filled(AdvancedNetworking, settings, given)
+        return _filled(AdvancedNetworking, settings, overrides)
 
-    def advanced_security(self, given: AdvancedSecurity | None = None) -> AdvancedSecurity | None:
-        """The security settings of a NodeClass; ``given`` overrides the defaults."""
+    def advanced_security(self, overrides: AdvancedSecurity | None = None) -> AdvancedSecurity | None:
+        """The security settings of a NodeClass; ``overrides`` takes precedence over the defaults."""
         settings: dict[str, Any] = {"fips": self.fips, "kernel_lockdown": self.kernel_lockdown}
-        return _filled(AdvancedSecurity, settings, given)
+        return _filled(AdvancedSecurity, settings, overrides)
 
     def proxy_environment(self) -> dict[str, str]:
         """The proxy as environment variables, for a container; empty without one."""
@@ -106,9 +106,9 @@ class NodeDefaults(KubeModel):
         return {"HTTPS_PROXY": self.https_proxy, "NO_PROXY": ",".join(self.no_proxy or ())}
 
 
-def _filled(model: type[Settings], defaults: Mapping[str, Any], given: Settings | None) -> Settings | None:
-    """The defaults, overridden by the given values field by field; nothing if neither sets anything."""
-    settings = {**defaults, **{name: value for name, value in vars(given or model()).items() if value is not None}}
+def _filled(model: type[Settings], defaults: Mapping[str, Any], overrides: Settings | None) -> Settings | None:
+    """The defaults, with the overrides applied field by field; ``None`` if neither sets anything."""
+    settings = {**defaults, **{name: value for name, value in vars(overrides or model()).items() if value is not None}}
     return model(**settings) if any(value is not None for value in settings.values()) else None
 
 

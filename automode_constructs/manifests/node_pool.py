@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal, TypedDict, Unpack
 
 from constructs import Construct
 
-from automode_constructs.arguments import checked_arguments, place
+from automode_constructs.arguments import JudgedByItsModel, checked_arguments, place
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.manifests.flat import FlatFields, fields_at
@@ -41,8 +41,31 @@ FIELDS = {
     **fields_at("template.metadata", NodeMetadata),
     **fields_at("", NodePoolSpec, but=["template", "disruption"]),
     **fields_at("disruption", Disruption),
+    "disruption": "disruption",
 }
 """The fields of a pool that are keywords of ``NodePool``, each with its path in the spec."""
+
+
+_Duration = Annotated[str, JudgedByItsModel()]
+
+
+class NodePoolFields(TypedDict, total=False):
+    """The keywords of ``NodePool`` that are fields of its spec; its docstring describes them."""
+
+    requirements: Sequence[Requirement] | None
+    taints: Sequence[Taint] | None
+    startup_taints: Sequence[Taint] | None
+    labels: Mapping[str, str] | None
+    annotations: Mapping[str, str] | None
+    expire_after: _Duration | None
+    termination_grace_period: _Duration | None
+    limits: Mapping[str, int | str] | None
+    weight: int | None
+    replicas: int | None
+    consolidation_policy: Literal["WhenEmpty", "WhenEmptyOrUnderutilized", "Balanced"] | None
+    consolidate_after: _Duration | None
+    budgets: Sequence[Budget] | None
+    disruption: Disruption | None
 
 
 class NodePool(KubernetesObject):
@@ -77,14 +100,16 @@ class NodePool(KubernetesObject):
             ``30s``; we decide.
         budgets: limits on how many nodes are disrupted at once, at most 50 budgets. Default: 10 % of the nodes, as
             Karpenter decides.
+        disruption: instead of the three keywords before it, what they hold as one value. Default: none; the keywords
+            give all of it.
         spec: the pool in the manifest's form. Default: none; the keywords give all fields.
         name: the NodePool's name, at most 63 characters, because nodes carry it as a label.
             Default: the construct's id; we decide.
 
     Raises:
         AutoModeError: for the names ``system`` and ``general-purpose``, which belong to EKS; for a spec that already
-            names another NodeClass; for a field given both as a keyword and in ``spec``; for everything that
-            ``NodePoolSpec`` refuses.
+            names another NodeClass; for a field given both as a keyword and in ``spec``, or as a keyword and in
+            ``disruption``; for everything that ``NodePoolSpec`` refuses.
 
     Source: EKS User Guide, "Create a Node Pool for EKS Auto Mode".
     """
@@ -96,21 +121,9 @@ class NodePool(KubernetesObject):
         id: str,
         *,
         node_class: NodeClass | NamedNodeClass,
-        requirements: Sequence[Requirement] | None = None,
-        taints: Sequence[Taint] | None = None,
-        startup_taints: Sequence[Taint] | None = None,
-        labels: Mapping[str, str] | None = None,
-        annotations: Mapping[str, str] | None = None,
-        expire_after: str | None = None,
-        termination_grace_period: str | None = None,
-        limits: Mapping[str, int | str] | None = None,
-        weight: int | None = None,
-        replicas: int | None = None,
-        consolidation_policy: Literal["WhenEmpty", "WhenEmptyOrUnderutilized", "Balanced"] | None = None,
-        consolidate_after: str | None = None,
-        budgets: Sequence[Budget] | None = None,
         spec: NodePoolSpec | None = None,
         name: str | None = None,
+        **fields: Unpack[NodePoolFields],
     ) -> None:
         where = place(scope, id)
         if (name or id) in BUILT_IN_POOL_NAMES:
@@ -120,35 +133,15 @@ class NodePool(KubernetesObject):
                 message=f"'{name or id}' is a NodePool that EKS makes and reverts",
                 cure="choose another name",
             )
-        fields = FlatFields(
-            where,
-            NodePoolSpec,
-            FIELDS,
-            spec,
-            {
-                "requirements": requirements,
-                "taints": taints,
-                "startup_taints": startup_taints,
-                "labels": labels,
-                "annotations": annotations,
-                "expire_after": expire_after,
-                "termination_grace_period": termination_grace_period,
-                "limits": limits,
-                "weight": weight,
-                "replicas": replicas,
-                "consolidation_policy": consolidation_policy,
-                "consolidate_after": consolidate_after,
-                "budgets": budgets,
-            },
-        )
-        spec = fields.merged(required="template.spec")
+        flat = FlatFields(where, NodePoolSpec, FIELDS, spec, fields)
+        spec = flat.merged(required="template.spec")
         class_name = node_class.name
-        given = spec.template.spec.node_class_ref
-        if given is not None and given.name != class_name:
+        reference = spec.template.spec.node_class_ref
+        if reference is not None and reference.name != class_name:
             raise AutoModeError.of(
                 where,
                 field="spec.template.spec.node_class_ref",
-                message=f"names '{given.name}', but node_class is '{class_name}'",
+                message=f"names '{reference.name}', but node_class is '{class_name}'",
                 cure="leave node_class_ref out: node_class writes it",
             )
         self.node_class = node_class
@@ -161,7 +154,7 @@ class NodePool(KubernetesObject):
             name=name,
             longest_name=MAX_LABEL_VALUE,
             body={"spec": self.spec.to_manifest()},
-            warnings=fields.as_given(self.spec.warnings()),
+            warnings=flat.as_given(self.spec.warnings()),
         )
         if isinstance(node_class, NamedNodeClass) and node_class.made_elsewhere:
             self.node.add_metadata(EXTERNAL_CLASS_METADATA, class_name)

@@ -108,7 +108,7 @@ class ReservedCapacity(Construct):
             spec=node_class_spec.replace(capacity_reservation_selector_terms=terms),
         )
         self.pool = NodePool(self, "pool", name=name or id, node_class=self.node_class, spec=pool_spec)
-        _tell_of_open_matching(cdk8s.Chart.of(self), name or id)
+        _warn_of_open_matching(cdk8s.Chart.of(self), name or id)
         if reservation.ends is not None and (reservation.ends - day).days <= DAYS_OF_WARNING:
             note_warning(
                 self.pool,
@@ -118,10 +118,10 @@ class ReservedCapacity(Construct):
             )
 
 
-def _tell_of_open_matching(chart: cdk8s.Chart, node_class: str) -> None:
+def _warn_of_open_matching(chart: cdk8s.Chart, node_class: str) -> None:
     # It concerns the cluster: once per chart is enough.
-    told = [entry.data["rule"] for entry in chart.node.metadata if entry.type == WARNING_METADATA]
-    if _OPEN_MATCHING not in told:
+    warnings = [entry.data["rule"] for entry in chart.node.metadata if entry.type == WARNING_METADATA]
+    if _OPEN_MATCHING not in warnings:
         note_warning(
             chart,
             _OPEN_MATCHING,

@@ -80,9 +80,9 @@ class StaticNodePools(Construct):
                 zone or "pool",
                 name=f"{name or id}-{zone}" if zone else name or id,
                 node_class=node_class,
-                spec=made,
+                spec=zonal,
             )
-            for zone, made in specs.items()
+            for zone, zonal in specs.items()
         }
         """The pools, keyed by zone; a single pool has the key ``""``."""
 

@@ -15,6 +15,7 @@ from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_list_token, is_resolvable, is_text_token, is_token
 
 __all__ = [
+    "Digits",
     "Duration",
     "DurationOrNever",
     "LabelKey",
@@ -24,11 +25,14 @@ __all__ = [
     "TokenBearing",
     "TokenListOf",
     "TokenOr",
+    "in_units",
     "kubernetes_name",
     "matching",
     "misplaced_token",
     "near_duration",
     "near_quantity",
+    "no_number",
+    "quoted",
 ]
 
 T = TypeVar("T")
@@ -142,8 +146,45 @@ def _written(seconds: float) -> str:
     return ""
 
 
-def _in_units(number: object) -> str:
-    return f"write '{number}s' for seconds, '{number}m' for minutes, '{number}h' for hours"
+_UNIT_NAMES = {"s": "seconds", "m": "minutes", "h": "hours"}
+
+
+def in_units(number: float, units: str = "smh") -> str:
+    """The cure for a duration that has no unit: what to write for each unit.
+
+    Args:
+        number: the number.
+        units: the units that the field takes, of ``s``, ``m`` and ``h``.
+    """
+    if number >= 10**9:
+        return ""  # Longer than any duration.
+    whole = number == int(number)
+    offers = [(f"{int(number)}{unit}" if whole else _written(number * _UNITS[unit]), unit) for unit in units]
+    listed = ", ".join(f"'{text}' for {_UNIT_NAMES[unit]}" for text, unit in offers if text[-1:] in {*units})
+    return f"write {listed}" if listed else ""
+
+
+def quoted(number: float) -> str:
+    """The cure for a number that must stand as text."""
+    return f"quote it: '{number}'"
+
+
+def no_number(cure: Callable[[float], str]) -> BeforeValidator:
+    """Refuses a number where Kubernetes has a text.
+
+    Args:
+        cure: derives what to write instead from a number that is not negative.
+    """
+
+    def check(value: Any) -> Any:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and not is_token(value):
+            usable = 0 <= value < MAX_EXACT_INTEGER
+            raise AutoModeError.of(
+                "", field="", message=f"needs a text, got {shown(value)}", cure=cure(value) if usable else ""
+            )
+        return value
+
+    return BeforeValidator(check)
 
 
 def near_duration(text: str, *forms: str) -> str:
@@ -156,32 +197,34 @@ def near_duration(text: str, *forms: str) -> str:
     meant = text.strip().lower()
     parts = _SPELT_OUT.findall(meant)
     written = _written(sum(float(number) * _UNITS[unit] for number, unit in parts))
-    if meant.isdecimal() and not forms:
-        return _in_units(meant)
+    if meant.isdecimal() and len(meant) < 10 and not forms:
+        return in_units(int(meant))
     if not parts or not written or _SPELT_OUT.sub("", meant).strip(" ,"):
         return ""
     return f"write '{written}'" if not forms or any(re.fullmatch(form, written) for form in forms) else ""
 
 
-def _no_number(value: Any) -> Any:
+def _no_timedelta(value: Any) -> Any:
     if isinstance(value, timedelta):
         written = _written(value.total_seconds())
         raise AutoModeError.of(
             "", field="", message=f"needs a text, got {value!r}", cure=f"write '{written}'" if written else ""
         )
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise AutoModeError.of("", field="", message=f"needs a text, got {shown(value)}", cure=_in_units(value))
     return value
 
 
 Duration = Annotated[
-    str, BeforeValidator(_no_number), matching(_DURATION, "a duration such as '30s' or '1h30m'", near_duration)
+    str,
+    BeforeValidator(_no_timedelta),
+    no_number(in_units),
+    matching(_DURATION, "a duration such as '30s' or '1h30m'", near_duration),
 ]
 """A duration as Karpenter reads it: whole numbers of ``h``, ``m``, ``s``."""
 
 DurationOrNever = Annotated[
     str,
-    BeforeValidator(_no_number),
+    BeforeValidator(_no_timedelta),
+    no_number(in_units),
     matching(
         rf"{_DURATION}|Never",
         "a duration such as '30s', '1h30m' or 'Never'",
@@ -189,6 +232,13 @@ DurationOrNever = Annotated[
     ),
 ]
 """A duration, or ``Never``."""
+
+Digits = Annotated[
+    str,
+    no_number(lambda value: quoted(int(value)) if value == int(value) else ""),
+    matching(r"[0-9]+", "a whole number written as text ('3000')"),
+]
+"""A whole number that Kubernetes takes as text."""
 
 _QUANTITY = re.compile(
     r"(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?"

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.specs.fields import KNOWN_LATE, VALUE, misplaced_token
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.wording import Worded
 from automode_constructs.tokens import is_resolvable, is_token
 
 if TYPE_CHECKING:
@@ -49,13 +50,13 @@ _NEEDED = {
 """What a field of the wrong type needs, by pydantic's error type."""
 
 _BOUNDS = {
-    "greater_than_equal": "must be at least {ge}, got {given}",
-    "invalid_key": "has a key that is not a text: {given}",
-    "less_than_equal": "must be at most {le}, got {given}",
-    "multiple_of": "must be a multiple of {multiple_of}, got {given}",
+    "greater_than_equal": "must be at least {ge}, got {value}",
+    "invalid_key": "has a key that is not a text: {value}",
+    "less_than_equal": "must be at most {le}, got {value}",
+    "multiple_of": "must be a multiple of {multiple_of}, got {value}",
     "string_too_long": "must have at most {max_length} {unit}, got {length}",
     "string_too_short": "must have at least {min_length} {unit}, got {length}",
-    "string_unicode": "{given} is not a text",
+    "string_unicode": "{value} is not a text",
     "too_long": "must have at most {max_length} {unit}, got {length}",
     "too_short": "must have at least {min_length} {unit}, got {length}",
 }
@@ -77,18 +78,18 @@ def in_our_words(model: type[KubeModel], error: ValidationError, *, by_alias: bo
 
 
 def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) -> Sequence[Problem]:
-    kind, location, given, bounds = details["type"], details["loc"], details["input"], details.get("ctx", {})
+    kind, location, value, bounds = details["type"], details["loc"], details["input"], details.get("ctx", {})
     field = _dotted(model, location, by_alias=by_alias)
     message, cure, cause, broken = "", "", bounds.get("error"), VALUE
-    if is_resolvable(given):
-        message = f"got a CDK object ({type(given).__name__}), not a value"
+    if is_resolvable(value):
+        message = f"got a CDK object ({type(value).__name__}), not a value"
         cure, broken = "pass the text that stands for it, for example with Token.as_string(...)", KNOWN_LATE
     elif isinstance(cause, AutoModeError):
-        named = _model_at(model, location) if by_alias else None
-        told = (cause if named is None else with_aliases(cause, named)).at("", field)
-        return [replace(problem, rule=problem.rule or VALUE.id) for problem in told.problems]
-    elif is_token(given):
-        return misplaced_token(given).at("", field).problems
+        inner = _model_at(model, location) if by_alias else None
+        error = (cause if inner is None else with_aliases(cause, inner)).at("", field)
+        return [replace(problem, rule=problem.rule or VALUE.id) for problem in error.problems]
+    elif is_token(value):
+        return misplaced_token(value).at("", field).problems
     elif kind == "extra_forbidden":
         *outer, name = location
         name = name.removesuffix(NOT_A_FIELD) if isinstance(name, str) else name
@@ -99,22 +100,22 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
         cure = cure or _home_of(str(name), model, outer, by_alias=by_alias)
         cure = cure or did_you_mean(str(name), _field_names(at, by_alias=by_alias))
     elif kind == "literal_error":
-        message = f"{shown(given)} is not allowed"
-        cure = did_you_mean(given if isinstance(given, str) else "", re.findall(r"'([^']*)'", bounds["expected"]))
+        message = f"{shown(value)} is not allowed"
+        cure = did_you_mean(value if isinstance(value, str) else "", re.findall(r"'([^']*)'", bounds["expected"]))
     elif kind == "missing":
         message, broken = "is required", MISSING_FIELD
     elif kind in _NEEDED:
-        message = f"needs {_NEEDED[kind]}, got {shown(given)}"
+        message = f"needs {_NEEDED[kind]}, got {shown(value)}"
     elif kind in _BOUNDS:
         message = _BOUNDS[kind].format(
             **bounds,
-            given=shown(given),
-            length=len(given) if isinstance(given, Sized) else "",
-            unit=("character" if isinstance(given, str) else "item") + ("" if bounds.get("min_length") == 1 else "s"),
+            value=shown(value),
+            length=len(value) if isinstance(value, Sized) else "",
+            unit=("character" if isinstance(value, str) else "item") + ("" if bounds.get("min_length") == 1 else "s"),
         )
     else:
         text = details["msg"]
-        message = f"{text[:1].lower()}{text[1:]}, got {shown(given)}"
+        message = f"{text[:1].lower()}{text[1:]}, got {shown(value)}"
     return [broken.problem(field.removeprefix("."), message, cure)]
 
 
@@ -209,22 +210,35 @@ def _all_models(base: type[KubeModel]) -> Iterator[type[KubeModel]]:
 def with_aliases(error: AutoModeError, model: type[KubeModel]) -> AutoModeError:
     """The same, with the fields of the model and of those inside it named as in YAML."""
     aliases = _aliases(model)
-    written = re.compile(rf"\b({'|'.join(name for name in aliases if '_' in name) or '(?!)'})\b")
 
-    def named(text: str) -> str:
-        return written.sub(lambda match: aliases[match[0]], text)
-
-    def placed(field: str) -> str:
-        path = re.sub(rf"(?:^|\.){written.pattern}", lambda match: _key(aliases[match[1]]), field)
-        return path.removeprefix(".")
+    def spelt(text: str) -> str:
+        return text.spelt(aliases) if isinstance(text, Worded) else text
 
     return AutoModeError(
         error.where,
         [
-            replace(problem, field=placed(problem.field), message=named(problem.message), cure=named(problem.cure))
+            replace(
+                problem,
+                field=_in_yaml(problem.field, model),
+                message=spelt(problem.message),
+                cure=spelt(problem.cure),
+            )
             for problem in error.problems
         ],
     )
+
+
+_STEP = re.compile(r"\.?([A-Za-z_]\w*)|\[([0-9]+)\]")
+
+
+def _in_yaml(field: str, model: type[KubeModel]) -> str:
+    """The path of a field with the names of YAML, up to the first key of a mapping."""
+    steps: list[str | int] = []
+    end = 0
+    while (step := _STEP.match(field, end)) is not None:
+        steps.append(step[1] if step[1] is not None else int(step[2]))
+        end = step.end()
+    return _dotted(model, steps, by_alias=True) + field[end:]
 
 
 @cache
@@ -272,9 +286,9 @@ def inner_model(annotation: Any) -> type[KubeModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return cast("type[KubeModel]", annotation)
     for part in get_args(annotation):
-        found = inner_model(part)
-        if found is not None:
-            return found
+        model = inner_model(part)
+        if model is not None:
+            return model
     return None
 
 

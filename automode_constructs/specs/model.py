@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Never, Self, get_args, get_origin
 
 from pydantic import (
     AliasGenerator,
@@ -19,7 +19,7 @@ from pydantic.alias_generators import to_camel
 
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.fields import KNOWN_LATE, NOT_HERE, TokenBearing
-from automode_constructs.specs.messages import NOT_A_FIELD, in_our_words, with_aliases
+from automode_constructs.specs.messages import NOT_A_FIELD, in_our_words, inner_model, with_aliases
 from automode_constructs.specs.rule import RULES
 from automode_constructs.tokens import token_paths
 
@@ -63,7 +63,7 @@ class KubeModel(BaseModel):
         # Type checkers see pydantic's own signature; at run time every validation error becomes an AutoModeError.
         def __init__(self, /, *positional: Any, **data: Any) -> None:
             if positional:
-                raise _given_by_position(type(self), positional[0], data)
+                raise _positional_value(type(self), positional[0], data)
             try:
                 self.__pydantic_validator__.validate_python(data, self_instance=self)
             except ValidationError as error:
@@ -135,7 +135,7 @@ class KubeModel(BaseModel):
             for name in [name for name, value in self.__dict__.items() if value is _BROKEN]:
                 del self.__dict__[name]
             return self
-        problems = [problem for judge in self._rules() for problem in judge() if not _is_warning(problem)]
+        problems = [problem for rule in self._rules() for problem in rule() if not _is_warning(problem)]
         if problems:
             raise AutoModeError("", problems)
         return self
@@ -158,8 +158,8 @@ class KubeModel(BaseModel):
         """Errors and warnings about fields that are valid one by one; a model with such rules overrides this.
 
         Each problem names its rule, whose severity decides: an error rejects the model, a warning is kept for
-        ``warnings``. Fields have their Python names here, in the problems' texts too; readers of YAML get the YAML
-        names.
+        ``warnings``. Fields have their Python names here; a text that names one is made with ``worded``, so that
+        readers of YAML get the YAML name.
         """
         return iter(())
 
@@ -181,21 +181,21 @@ class KubeModel(BaseModel):
         """
         inner: list[Problem] = []
         for name, field in type(self).model_fields.items():
-            told = (field.serialization_alias if by_alias else None) or name
+            spelling = (field.serialization_alias if by_alias else None) or name
             value = self.__dict__.get(name)
             models = enumerate(value) if isinstance(value, tuple) else [(None, value)]
-            found = [
-                problem.under(told if index is None else f"{told}[{index}]")
+            of_field = [
+                problem.under(spelling if index is None else f"{spelling}[{index}]")
                 for index, model in models
                 if isinstance(model, KubeModel)
                 for problem in model.problems(by_alias=by_alias, fresh=fresh)
             ]
-            if fresh and not all(map(_is_warning, found)):
+            if fresh and not all(map(_is_warning, of_field)):
                 del self.__dict__[name]
-            inner += found
-        for judge in self._rules():
+            inner += of_field
+        for rule in self._rules():
             try:
-                for problem in judge():
+                for problem in rule():
                     yield from (
                         with_aliases(AutoModeError("", [problem]), type(self)).problems if by_alias else [problem]
                     )
@@ -236,15 +236,18 @@ class KubeModel(BaseModel):
         except ValidationError as error:
             raise in_our_words(cls, error, by_alias=True).at(where) from None
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, /, *positional: Never, **changes: Any) -> Self:
         """A copy with other values in some fields, checked as a whole; ``None`` removes a value.
 
         Args:
+            positional: nothing; every value has its field's name.
             changes: fields, named as in Python, and their new values.
 
         Raises:
             AutoModeError: with every problem of the result, as when its class is called.
         """
+        if positional:
+            raise _positional_value(type(self), positional[0], changes)
         return type(self)(**{**vars(self), **(self.model_extra or {}), **changes})
 
     def validated(self) -> Self:
@@ -262,11 +265,13 @@ class KubeModel(BaseModel):
         return dumped
 
 
-def _given_by_position(model: type[KubeModel], value: object, named: Mapping[str, object]) -> AutoModeError:
-    free = next((name for name in model.model_fields if name not in named), "")
+def _positional_value(model: type[KubeModel], value: object, named: Mapping[str, object]) -> AutoModeError:
+    free = [name for name in model.model_fields if name not in named]
+    fits = [name for name in free if inner_model(model.model_fields[name].annotation) is type(value)]
+    field = next(iter(fits + free), "")
     what = f"a {type(value).__name__}" if isinstance(value, KubeModel) else shown(value)
     return AutoModeError.of(
-        "", field=free, message=f"is given by its position: {what}", cure=f"write {free or 'its name'}=..."
+        "", field=field, message=f"is given by its position: {what}", cure=f"write {field or 'its name'}=..."
     )
 
 

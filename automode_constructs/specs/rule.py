@@ -61,7 +61,7 @@ def rule(
     judged: Judged = "document",
 ) -> Rule:
     """Makes a rule and lists it."""
-    made = Rule(
+    new = Rule(
         id=id,
         severity=severity,
         kinds=kinds,
@@ -71,6 +71,6 @@ def rule(
         warning_where=warning_where,
         judged=judged,
     )
-    if RULES.setdefault(id, made) != made:
+    if RULES.setdefault(id, new) != new:
         raise ValueError(f"two rules are called {id}")
-    return made
+    return new

@@ -1,17 +1,25 @@
-"""NodePool and NodeClass take the fields of their specs as keywords."""
+"""Constructs take the fields of their specs as keywords."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from datetime import timedelta
+from types import UnionType
+from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origin, get_type_hints
 
 import cdk8s
 import pytest
 
 from automode_constructs.manifests.flat import fields_at
+from automode_constructs.manifests.gateway_class import GatewayClass
+from automode_constructs.manifests.ingress_class import IngressClassParams
 from automode_constructs.manifests.kubernetes_object import WARNING_METADATA, KubernetesObject
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.manifests.storage_class import StorageClass
+from automode_constructs.manifests.target_group_binding import TargetGroupBinding
+from automode_constructs.manifests.volume_attributes_class import VolumeAttributesClass
+from automode_constructs.manifests.volume_snapshot_class import VolumeSnapshotClass
 from automode_constructs.specs import labels as on
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
@@ -31,6 +39,12 @@ from automode_constructs.specs.pools.node_pool import (
     NodePoolSpec,
     Taint,
 )
+from automode_constructs.specs.storage.storage_class import StorageClassSpec, StorageParameters
+from automode_constructs.specs.storage.volume_attributes_class import VolumeAttributes, VolumeAttributesClassSpec
+from automode_constructs.specs.storage.volume_snapshot_class import VolumeSnapshotClassSpec
+from automode_constructs.specs.traffic.gateway_class import GatewayClassSpec
+from automode_constructs.specs.traffic.ingress_class import IngressClassParamsSpec
+from automode_constructs.specs.traffic.target_group_binding import ServiceReference, TargetGroupBindingSpec
 from tests.refusal import refusal
 
 EKS_OWN = NodeClass.from_name("default")
@@ -69,12 +83,13 @@ def _pool(chart: cdk8s.Chart, **fields: Any) -> NodePool:
 
 def _keywords(construct: type[KubernetesObject]) -> set[str]:
     parameters = inspect.signature(construct.__init__).parameters.values()
-    return {one.name for one in parameters if one.kind is one.KEYWORD_ONLY} - {"name", "spec", "node_class"}
+    own = {"name", "spec", "node_class", "default_class"}
+    return {one.name for one in parameters if one.kind is one.KEYWORD_ONLY} - own
 
 
 def test_every_field_of_a_pool_is_a_keyword() -> None:
     parts: dict[type[KubeModel], list[str]] = {
-        NodePoolSpec: ["template", "disruption"],
+        NodePoolSpec: ["template"],
         NodeClaimTemplate: ["metadata", "spec"],
         NodeMetadata: [],
         NodeClaimSpec: ["node_class_ref"],
@@ -85,12 +100,45 @@ def test_every_field_of_a_pool_is_a_keyword() -> None:
     assert _keywords(NodePool) == set(fields)
 
 
-def test_every_field_of_a_class_is_a_keyword() -> None:
-    assert _keywords(NodeClass) == NodeClassSpec.model_fields.keys()
+@pytest.mark.parametrize(
+    ("construct", "constant", "parts"),
+    [
+        (GatewayClass, set(), [GatewayClassSpec]),
+        (IngressClassParams, set(), [IngressClassParamsSpec]),
+        (NodeClass, set(), [NodeClassSpec]),
+        (StorageClass, {"provisioner"}, [StorageParameters, StorageClassSpec]),
+        (TargetGroupBinding, set(), [TargetGroupBindingSpec]),
+        (VolumeAttributesClass, {"driver_name"}, [VolumeAttributes, VolumeAttributesClassSpec]),
+        (VolumeSnapshotClass, {"driver"}, [VolumeSnapshotClassSpec]),
+    ],
+)
+def test_every_field_is_a_keyword_of_its_own_type(
+    construct: type[KubernetesObject], constant: set[str], parts: list[type[KubeModel]]
+) -> None:
+    fields = {name: field for part in parts for name, field in part.model_fields.items() if name not in constant}
+    assert len(fields) == sum(len(part.model_fields) for part in parts) - len(constant)
+    assert _keywords(construct) == fields.keys()
+    keywords = get_type_hints(get_args(get_type_hints(construct.__init__)["fields"])[0])
+    assert {name: keywords[name] for name in fields} == {
+        name: Optional[_plain(field.annotation)]  # noqa: UP045 - the annotation is a value here
+        for name, field in fields.items()
+    }
+    described = inspect.getdoc(construct) or ""
+    assert [name for name in fields if f"\n    {name}: " not in described] == []
+
+
+def _plain(annotation: Any) -> Any:
+    """A type without what pydantic reads beside it."""
+    if get_origin(annotation) is Annotated:
+        return _plain(get_args(annotation)[0])
+    arguments = tuple(_plain(one) for one in get_args(annotation))
+    if get_origin(annotation) in (Union, UnionType):
+        return Union[arguments]  # noqa: UP007 - the annotation is a value here
+    return annotation if not arguments or get_origin(annotation) is Literal else get_origin(annotation)[arguments]
 
 
 def test_a_pool_in_keywords_is_the_pool_in_its_spec(chart: cdk8s.Chart) -> None:
-    assert OF_A_POOL.keys() == _keywords(NodePool) - {"replicas"}
+    assert OF_A_POOL.keys() == _keywords(NodePool) - {"replicas", "disruption"}
     spec = NodePoolSpec(
         template=NodeClaimTemplate(
             metadata=NodeMetadata(labels={"team": "ml"}, annotations={"why": "tests"}),
@@ -117,6 +165,116 @@ def test_a_class_in_keywords_is_the_class_in_its_spec(chart: cdk8s.Chart) -> Non
     flat = NodeClass(chart, "x", **OF_A_CLASS, **more)
     spec = NodeClassSpec(**OF_A_CLASS, **more)
     assert flat.to_json() == NodeClass(chart, "y", name="x", spec=spec).to_json()
+
+
+def test_a_pool_takes_its_disruption_whole(chart: cdk8s.Chart) -> None:
+    disruption = Disruption(consolidation_policy="WhenEmpty", consolidate_after="10m", budgets=[BUDGET])
+    whole = _pool(chart, requirements=REQUIREMENTS, disruption=disruption)
+    assert whole.spec.disruption == disruption
+    assert NodePool(chart, "y", node_class=EKS_OWN, spec=SPEC, disruption=disruption).spec == whole.spec
+
+
+GP2 = StorageClassSpec(provisioner="ebs.csi.eks.amazonaws.com", parameters=StorageParameters(type="gp2"))
+OF_A_KIND: list[tuple[type[KubernetesObject], dict[str, Any], KubeModel]] = [
+    (
+        GatewayClass,
+        {"controller_name": "eks.amazonaws.com/alb"},
+        GatewayClassSpec(controller_name="eks.amazonaws.com/alb"),
+    ),
+    (
+        IngressClassParams,
+        {"scheme": "internet-facing", "inbound_cidrs": ["10.0.0.0/8"]},
+        IngressClassParamsSpec(scheme="internet-facing", inbound_cidrs=["10.0.0.0/8"]),
+    ),
+    (
+        StorageClass,
+        {"type": "io2", "iops": "4000", "reclaim_policy": "Retain"},
+        StorageClassSpec(
+            provisioner="ebs.csi.eks.amazonaws.com",
+            parameters=StorageParameters(type="io2", iops="4000"),
+            reclaim_policy="Retain",
+        ),
+    ),
+    (StorageClass, {}, StorageClassSpec(provisioner="ebs.csi.eks.amazonaws.com")),
+    (
+        TargetGroupBinding,
+        {"service_ref": ServiceReference(name="shop", port=80), "target_group_arn": "arn", "target_type": "ip"},
+        TargetGroupBindingSpec(
+            service_ref=ServiceReference(name="shop", port=80), target_group_arn="arn", target_type="ip"
+        ),
+    ),
+    (
+        VolumeAttributesClass,
+        {"iops": "6000"},
+        VolumeAttributesClassSpec(driver_name="ebs.csi.eks.amazonaws.com", parameters=VolumeAttributes(iops="6000")),
+    ),
+    (
+        VolumeSnapshotClass,
+        {"deletion_policy": "Delete", "parameters": {"a": "b"}},
+        VolumeSnapshotClassSpec(driver="ebs.csi.eks.amazonaws.com", deletion_policy="Delete", parameters={"a": "b"}),
+    ),
+]
+
+
+@pytest.mark.parametrize(("construct", "fields", "spec"), OF_A_KIND)
+def test_keywords_make_what_the_spec_makes(construct: Any, fields: dict[str, Any], spec: KubeModel) -> None:
+    charts = [cdk8s.Chart(cdk8s.App(), "chart", namespace="shop") for _ in range(2)]
+    keywords, exact = construct(charts[0], "x", **fields), construct(charts[1], "x", spec=spec)
+    assert keywords.to_json() == exact.to_json()
+
+
+def test_keywords_leave_the_tags_of_a_storage_class(chart: cdk8s.Chart) -> None:
+    tagged = StorageParameters(type="gp3").with_tags({"team": "ml"})
+    spec = StorageClassSpec(provisioner="ebs.csi.eks.amazonaws.com", parameters=tagged)
+    parameters = {"type": "gp3", "tagSpecification_1": "team=ml", "encrypted": "true"}
+    assert StorageClass(chart, "x", parameters=tagged).to_json()["parameters"] == parameters
+    more = StorageClass(chart, "y", spec=spec, throughput="250")
+    assert more.to_json()["parameters"] == {**parameters, "throughput": "250"}
+
+
+@pytest.mark.parametrize(
+    ("construct", "fields", "message"),
+    [
+        (GatewayClass, {}, "controller_name: is required"),
+        (IngressClassParams, {"target_type": "pod"}, "target_type: 'pod' is not known; use one of 'instance', 'ip'"),
+        (
+            IngressClassParams,
+            {"inbound_cidrs": ["all"]},
+            "inbound_cidrs[0]: 'all' is not a range of addresses such as '10.0.0.0/8'",
+        ),
+        (StorageClass, {"iops": 3000}, "iops: needs a text, got 3000; write '3000'"),
+        (
+            StorageClass,
+            {"type": "gp2", "throughput": "250"},
+            "throughput: only gp3 has a throughput, not gp2; remove it",
+        ),
+        (
+            StorageClass,
+            {"type": "gp2", "parameters": StorageParameters(type="gp2")},
+            "parameters: stands beside type, which it holds; write all of it in one of the two",
+        ),
+        (
+            StorageClass,
+            {
+                "type": "gp2",
+                "spec": StorageClassSpec(
+                    provisioner="ebs.csi.eks.amazonaws.com", parameters=StorageParameters(type="gp2")
+                ),
+            },
+            "type: stands in spec.parameters.type too; write it in one of the two",
+        ),
+        (
+            TargetGroupBinding,
+            {"target_type": "ip"},
+            "2 problems\n  service_ref: is required\n  target_group",
+        ),
+        (VolumeAttributesClass, {}, "parameters: is required"),
+        (VolumeSnapshotClass, {"deletion_policy": "Keep"}, "deletion_policy: 'Keep' is not known; use one of 'Delete'"),
+    ],
+)
+def test_what_is_wrong_with_a_keyword(chart: cdk8s.Chart, construct: Any, fields: dict[str, Any], message: str) -> None:
+    assert refusal(lambda: construct(chart, "x", **fields)).startswith(f"chart/x: {message}")
+    assert chart.node.children == []
 
 
 def test_keywords_complete_a_spec(chart: cdk8s.Chart) -> None:
@@ -169,6 +327,24 @@ def test_keywords_complete_a_spec(chart: cdk8s.Chart) -> None:
             {"spec": SPEC, "termination_grace_period": "480h"},
             "spec.template.spec.expire_after: the sum of expire_after (336h) and termination_grace_period (480h) is "
             "over 21 days (504h); shorten one of them",
+        ),
+        (
+            {"requirements": REQUIREMENTS, "disruption": Disruption(), "consolidate_after": "1m", "budgets": [BUDGET]},
+            "disruption: stands beside consolidate_after, budgets, which it holds; write all of it in one of the two",
+        ),
+        (
+            {"spec": SPEC.replace(disruption=Disruption()), "disruption": Disruption()},
+            "disruption: stands in spec.disruption too; write it in one of the two",
+        ),
+        (
+            {"requirements": REQUIREMENTS, "expire_after": 30, "termination_grace_period": timedelta(hours=2)},
+            "2 problems\n"
+            "  expire_after: needs a text, got 30; write '30s' for seconds, '30m' for minutes, '30h' for hours\n"
+            "  termination_grace_period: needs a text, got datetime.timedelta(seconds=7200); write '2h'",
+        ),
+        (
+            {"requirements": REQUIREMENTS, "consolidate_after": 0.5},
+            "consolidate_after: needs a text, got 0.5; write '30s' for minutes, '30m' for hours",
         ),
         ({"requirements": "m"}, "requirements: needs a list, got the text 'm'; write ['m']"),
         ({"spec": {"template": {}}}, "spec: needs a NodePoolSpec, got a mapping; write NodePoolSpec(template=...)"),

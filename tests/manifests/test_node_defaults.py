@@ -106,8 +106,8 @@ def test_only_what_eks_would_decide_otherwise_is_asked_for() -> None:
         enable_v4_egress=True,
         certificate_bundles=[],
     )
-    assert as_eks_decides.asked_for() == []
-    assert ALL.asked_for() == list(NodeDefaults.model_fields)
+    assert as_eks_decides.non_default_fields() == []
+    assert ALL.non_default_fields() == list(NodeDefaults.model_fields)
 
 
 PROXY = "write 'http://host:port', an IPv6 address in brackets: 'http://[2001:db8::4]:3128'"

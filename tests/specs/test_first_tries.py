@@ -25,6 +25,7 @@ from automode_constructs.specs.pools.node_pool import (
     NodePoolSpec,
 )
 from automode_constructs.specs.quantity import near_quantities
+from automode_constructs.specs.storage.storage_class import StorageParameters
 from tests.refusal import made, refusal
 
 NODES = NodeClaimSpec(requirements=[on.INSTANCE_CATEGORY.is_in("m")])
@@ -85,6 +86,14 @@ def test_a_requirement_that_fails_names_its_label(make: Callable[[], object], me
         (30, "needs a text, got 30; write '30s' for seconds, '30m' for minutes, '30h' for hours"),
         (timedelta(hours=1, minutes=30), "needs a text, got datetime.timedelta(seconds=5400); write '90m'"),
         (timedelta(milliseconds=1), "needs a text, got datetime.timedelta(microseconds=1000)"),
+        (1.5, "needs a text, got 1.5; write '90s' for minutes, '90m' for hours"),
+        (2.0, "needs a text, got 2.0; write '2s' for seconds, '2m' for minutes, '2h' for hours"),
+        (0.1, "needs a text, got 0.1; write '6s' for minutes, '6m' for hours"),
+        (-30, "needs a text, got -30"),
+        (10**9, "needs a text, got 1000000000"),
+        ("1000000000", "'1000000000' is not a duration such as '30s', '1h30m' or 'Never'"),
+        ("9" * 5000, f"'{'9' * 77}'... is not a duration such as '30s', '1h30m' or 'Never'"),
+        (float("inf"), "needs a text, got inf"),
         (True, "needs a text, got True"),
         ("10d", "'10d' is not a duration such as '30s', '1h30m' or 'Never'; write '240h'"),
         ("1d 12h", "'1d 12h' is not a duration such as '30s', '1h30m' or 'Never'; write '36h'"),
@@ -98,6 +107,42 @@ def test_a_requirement_that_fails_names_its_label(make: Callable[[], object], me
 )
 def test_a_duration_in_another_form_is_offered_in_the_right_one(given: Any, cure: str) -> None:
     assert refusal(lambda: Disruption(consolidate_after=given)) == f"consolidate_after: {cure}"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: made(Budget, nodes="1", schedule="@daily", duration=8),
+            "duration: needs a text, got 8; write '8m' for minutes, '8h' for hours",
+        ),
+        (
+            lambda: made(Budget, nodes="1", schedule="@daily", duration=0.01),
+            "duration: needs a text, got 0.01",
+        ),
+        (lambda: made(Budget, nodes=0.1), "nodes: needs a text, got 0.1; write '10%'"),
+        (lambda: made(Budget, nodes=0.125), "nodes: needs a text, got 0.125"),
+        (lambda: made(Budget, nodes=2.5), "nodes: needs a text, got 2.5"),
+        (
+            lambda: made(Eviction, soft={"memory.available": 0.5}),
+            "soft['memory.available']: needs a text, got 0.5; quote it: '0.5'",
+        ),
+        (
+            lambda: made(Eviction, soft_grace_period={"memory.available": 90}),
+            "soft_grace_period['memory.available']: needs a text, got 90; "
+            "write '90s' for seconds, '90m' for minutes, '90h' for hours",
+        ),
+        (lambda: made(EphemeralStorage, size=80.5), "size: needs a text, got 80.5"),
+        (lambda: made(StorageParameters, throughput=250.0), "throughput: needs a text, got 250.0; quote it: '250'"),
+        (lambda: made(StorageParameters, throughput=2.5), "throughput: needs a text, got 2.5"),
+    ],
+)
+def test_a_number_is_offered_as_the_text_that_the_field_takes(make: Callable[[], object], message: str) -> None:
+    assert refusal(make) == message
+
+
+def test_a_budget_without_nodes_is_of_a_tenth_of_them() -> None:
+    assert Budget.from_manifest({"reasons": ["Drifted"]}).to_manifest() == {"reasons": ["Drifted"]}
 
 
 def test_what_is_offered_is_what_the_field_takes() -> None:

@@ -43,6 +43,17 @@ def test_replace_changes_a_copy() -> None:
     assert POOL.replace(weight=7).replace(weight=None) == POOL
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1], "template: is given by its position: 1; write template=..."),
+        ([Disruption()], "disruption: is given by its position: a Disruption; write disruption=..."),
+    ],
+)
+def test_replace_takes_values_by_name_only(values: list[Any], message: str) -> None:
+    assert refusal(lambda: POOL.replace(*values)) == message
+
+
 def test_replace_takes_lists_and_mappings_as_the_class_does() -> None:
     changed = NODES.replace(subnet_selector_terms=[{"id": "subnet-2"}])
     assert changed.subnet_selector_terms == (SubnetSelectorTerm(id="subnet-2"),)

@@ -48,7 +48,7 @@ def test_an_attributes_class_is_written_as_kubernetes_reads_it() -> None:
             {"type": "io2", "throughput": "125"},
             "throughput: only gp3 has a throughput, not io2; remove it",
         ),
-        (VolumeAttributes, {"iops": 3000}, "iops: needs a text, got 3000"),
+        (VolumeAttributes, {"iops": 3000}, "iops: needs a text, got 3000; quote it: '3000'"),
     ],
 )
 def test_classes_name_auto_modes_driver_and_what_fits(model: Any, fields: dict[str, Any], message: str) -> None:

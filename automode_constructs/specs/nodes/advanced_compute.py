@@ -10,6 +10,7 @@ from automode_constructs.specs.nodes.hugepages import Hugepages
 from automode_constructs.specs.nodes.kubelet import Kubelet
 from automode_constructs.specs.nodes.sysctls import Kernel
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.wording import worded
 
 __all__ = ["AdvancedCompute"]
 
@@ -40,9 +41,12 @@ class AdvancedCompute(KubeModel):
             return
         sysctl = self.kernel.sysctl if self.kernel is not None else None
         if sysctl is None or not sysctl.user_max_user_namespaces:
-            got = "nothing" if sysctl is None or sysctl.user_max_user_namespaces is None else "0"
+            value = "nothing" if sysctl is None or sysctl.user_max_user_namespaces is None else "0"
             yield USER_NAMESPACES.problem(
                 "kubelet.ids_per_pod",
-                f"needs the sysctl 'user_max_user_namespaces' above 0 in the same NodeClass, got {got}",
+                worded(
+                    "needs the sysctl '{user_max_user_namespaces}' above 0 in the same NodeClass, got {value}",
+                    value=value,
+                ),
                 "set it in 'kernel.sysctl'",
             )

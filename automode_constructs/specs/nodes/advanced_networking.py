@@ -11,6 +11,7 @@ from automode_constructs.errors import Problem
 from automode_constructs.specs.fields import VALUE, ListOf, TokenListOf, TokenOr, matching
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.wording import field_names, worded
 
 __all__ = ["AdvancedNetworking", "NetworkInterface"]
 
@@ -88,7 +89,7 @@ class NetworkInterface(KubeModel):
         ]
         if len(counts) == 2:
             yield SECONDARY_ADDRESSES.problem(
-                counts[1], "an interface has one of 'secondary_ipv4_count' and 'secondary_ipv4_prefix_count', got both"
+                counts[1], worded("an interface has one of {names}, got both", names=field_names(counts, " and "))
             )
         for name in counts:
             if self.interface_type == "efa-only":

@@ -12,6 +12,7 @@ from automode_constructs.specs.fields import VALUE, TokenOr, matching
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.selector_tags import SelectorTags
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.wording import field_names, worded
 
 __all__ = ["AccountId", "CapacityReservationSelectorTerm", "PlacementGroupSelector", "ReservationId"]
 
@@ -81,10 +82,10 @@ class CapacityReservationSelectorTerm(KubeModel):
     def _broken_rules(self) -> Iterator[Problem]:
         others = [name for name in ("tags", "owner", "owner_id") if getattr(self, name) is not None]
         if self.id is not None and others:
-            got = ", ".join(f"'{name}'" for name in others)
-            yield RESERVATION_TERM.problem(
-                "", f"a term with an 'id' has no other field, got {got} too", "write a term for each way to select"
+            message = worded(
+                "a term with an 'id' has no other field, got {others} too", others=field_names(others, ", ")
             )
+            yield RESERVATION_TERM.problem("", message, "write a term for each way to select")
         if self.id is None and not others:
             yield RESERVATION_TERM.problem("", "a term needs an 'id' or 'tags', got none")
         if self.id is None and others and self.tags is None:
@@ -110,5 +111,5 @@ class PlacementGroupSelector(KubeModel):
 
     def _broken_rules(self) -> Iterator[Problem]:
         if (self.name is None) == (self.id is None):
-            got = "neither" if self.name is None else "both"
-            yield PLACEMENT_GROUP.problem("", f"needs exactly one of 'name' and 'id', got {got}")
+            number = "neither" if self.name is None else "both"
+            yield PLACEMENT_GROUP.problem("", f"needs exactly one of 'name' and 'id', got {number}")

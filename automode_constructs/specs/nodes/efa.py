@@ -13,32 +13,32 @@ from automode_constructs.specs.nodes.node_class import NodeClassSpec
 __all__ = ["EFA_RESOURCE", "efa_network_interfaces", "with_efa"]
 
 EFA_RESOURCE = "vpc.amazonaws.com/efa"
-"""What pods request to get an EFA device; the EFA device plugin offers it."""
+"""The resource that pods request to get an EFA device; the EFA device plugin provides it."""
 
 
 @checked_arguments
 def efa_network_interfaces(
     instance_type: str, *, pod_prefixes: int = 1, pod_subnets: bool = False, cards: EfaCards | None = None
 ) -> tuple[NetworkInterface, ...]:
-    """The interfaces of an instance type: one with addresses, and an ``efa-only`` one at each card that takes it.
+    """The interfaces of an instance type: one with addresses, and an ``efa-only`` one on each card that supports it.
 
-    It is the layout of AWS's page that saves addresses: network card 0 has the node's own interface at device 0 and
-    EFA at device 1, every other card EFA at device 0 (older guides put it at device 1 there; the page of today says
-    0, for all types). On ``p6-b300.48xlarge`` card 0 has no EFA.
+    This is the layout that AWS recommends to save addresses: network card 0 has the node's own interface at device 0
+    and EFA at device 1; every other card has EFA at device 0. (Older guides use device 1 there; the current page says
+    0 for all types.) On ``p6-b300.48xlarge``, card 0 has no EFA.
 
     Args:
-        instance_type: such as ``p5.48xlarge``.
-        pod_prefixes: prefixes of 16 addresses for pods, 0 to as many as an interface takes (mostly 49). Nothing is
-            added later, so that 1 means 16 pods at most beside those on the host's network. Default: 1; we decide, as
-            AWS's examples have it.
-        pod_subnets: whether pods have subnets of their own. Their addresses are then on a further interface of card
-            0, which on types with two places there takes that of an EFA. Default: False.
-        cards: the network cards of a type that is newer than our list, as DescribeInstanceTypes tells them.
-            Default: those of our list.
+        instance_type: the instance type, such as ``p5.48xlarge``.
+        pod_prefixes: prefixes of 16 addresses for pods, from 0 to the limit of an interface (usually 49). None are
+            added later: 1 means at most 16 pods besides those on the host network. Default: 1; we decide, as in AWS's
+            examples.
+        pod_subnets: whether pods have subnets of their own. Their addresses are then on another interface of card 0,
+            which replaces an EFA on types with room for only two interfaces there. Default: False; we decide.
+        cards: the network cards of a type that is newer than our list, as DescribeInstanceTypes returns them.
+            Default: those in our list.
 
     Raises:
-        AutoModeError: for a type that has no EFA, or is not in the list; for prefixes out of bounds; where the pods'
-            interface leaves no place for EFA.
+        AutoModeError: for a type that has no EFA or is not in the list; for prefixes out of bounds; if the pods'
+            interface leaves no room for EFA.
 
     Source: Amazon EC2 User Guide, "Maximize network bandwidth on Amazon EC2 instances with multiple network cards";
     EKS User Guide, "Manage EFA devices on Amazon EKS" and "Create a Node Class for Amazon EKS".
@@ -91,18 +91,18 @@ def with_efa(
 ) -> NodeClassSpec:
     """The same NodeClass with the interfaces of ``efa_network_interfaces``; a pool of it must pin the instance type.
 
-    Static hugepages and a public address exclude EFA, as the rules of a NodeClass have it. IPv6 clusters have no static
+    Static hugepages and a public address exclude EFA; the rules of a NodeClass check this. IPv6 clusters have no static
     interfaces.
 
     Args:
-        spec: the NodeClass; where it selects pod subnets, the pods' addresses are on an interface of their own.
-        instance_type: the one type that the NodeClass is for.
+        spec: the NodeClass; if it selects pod subnets, the pods' addresses are on an interface of their own.
+        instance_type: the only type that the NodeClass is for.
         pod_prefixes: see ``efa_network_interfaces``. Default: 1; we decide.
-        cards: see ``efa_network_interfaces``. Default: those of our list.
+        cards: see ``efa_network_interfaces``. Default: those in our list.
 
     Raises:
-        AutoModeError: as ``efa_network_interfaces`` does; for a NodeClass that has static interfaces already, or
-            what excludes EFA.
+        AutoModeError: as ``efa_network_interfaces`` does; for a NodeClass that already has static interfaces or
+            excludes EFA.
     """
     networking = spec.advanced_networking or AdvancedNetworking()
     if networking.network_interfaces:

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.specs.fields import ListOf, matching, near_duration
+from automode_constructs.specs.fields import ListOf, in_units, matching, near_duration, no_number, quoted
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 
@@ -62,6 +62,7 @@ def _at_most_all(value: str) -> str:
 _Threshold = Annotated[
     str,
     Field(max_length=40),
+    no_number(quoted),
     matching(rf"{_AMOUNT}|{_PERCENT}", "a quantity or a share, such as '500Mi' or '10%'"),
     AfterValidator(_at_most_all),
 ]
@@ -69,7 +70,15 @@ _Thresholds = Mapping[EvictionSignal, _Threshold]
 
 _GracePeriod = Annotated[
     str,
+    no_number(in_units),
     matching(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+", "a duration such as '90s' or '1m30s'", near_duration),
+]
+
+_LogSize = Annotated[
+    str,
+    Field(max_length=40),
+    no_number(lambda value: f"write '{value}Mi' for MiB, '{value}' for bytes"),
+    matching(_AMOUNT, "a size such as '10Mi'"),
 ]
 
 _UnsafeSysctl = Annotated[
@@ -132,9 +141,7 @@ class Eviction(KubeModel):
 class KubeletLogging(KubeModel):
     """How the log files of containers are rotated."""
 
-    container_log_max_size: Annotated[str, Field(max_length=40), matching(_AMOUNT, "a size such as '10Mi'")] | None = (
-        None
-    )
+    container_log_max_size: _LogSize | None = None
     """Size of a file before the next one begins. Default: as Auto Mode decides."""
     container_log_max_files: Annotated[int, Field(ge=2)] | None = None
     """Files of a container, at least 2. Default: as Auto Mode decides."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypedDict
 
 from pydantic import Field
 
 from automode_constructs.errors import Problem
-from automode_constructs.specs.fields import ListOf, TokenOr, matching, near_quantity
+from automode_constructs.specs.fields import ListOf, TokenOr, matching, near_quantity, no_number
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
@@ -17,6 +17,7 @@ from automode_constructs.specs.nodes.capacity import CapacityReservationSelector
 from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle
 from automode_constructs.specs.nodes.selector_tags import SelectorTags
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.wording import field_names, worded
 
 __all__ = [
     "EphemeralStorage",
@@ -96,6 +97,7 @@ _EPHEMERAL_SIZE = (
 )
 _EphemeralSize = Annotated[
     str,
+    no_number(lambda size: f"write '{size}Gi' for GiB, '{size}G' for GB" if isinstance(size, int) and size else ""),
     matching(
         _EPHEMERAL_SIZE,
         "a volume size: a whole number of Gi (1 to 59000), G (1 to 64000), "
@@ -122,12 +124,16 @@ class _SelectorTerm(KubeModel):
 
     def _broken_rules(self) -> Iterator[Problem]:
         fields = sorted(type(self).model_fields)
-        given = [name for name in fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            ways = ", ".join(f"'{name}'" for name in fields)
-            got = " and ".join(f"'{name}'" for name in given) or "none"
+        used = [name for name in fields if getattr(self, name) is not None]
+        if len(used) != 1:
             yield SELECTOR_TERM.problem(
-                "", f"a selector term needs exactly one of {ways}, got {got}", "write a term for each way to select"
+                "",
+                worded(
+                    "a selector term needs exactly one of {ways}, got {used}",
+                    ways=field_names(fields, ", "),
+                    used=field_names(used, " and ") or "none",
+                ),
+                "write a term for each way to select",
             )
 
 
@@ -185,6 +191,28 @@ _ProfileName = Annotated[
 ]
 _SubnetTerms = Annotated[ListOf[SubnetSelectorTerm], Field(min_length=1, max_length=30)]
 _SecurityGroupTerms = Annotated[ListOf[SecurityGroupSelectorTerm], Field(min_length=1, max_length=30)]
+
+
+class NodeClassFields(TypedDict, total=False):
+    """The fields of ``NodeClassSpec`` as keywords, of which any may be missing."""
+
+    role: str | None
+    instance_profile: str | None
+    subnet_selector_terms: Sequence[SubnetSelectorTerm] | None
+    security_group_selector_terms: Sequence[SecurityGroupSelectorTerm] | None
+    pod_subnet_selector_terms: Sequence[SubnetSelectorTerm] | None
+    pod_security_group_selector_terms: Sequence[SecurityGroupSelectorTerm] | None
+    snat_policy: Literal["Random", "Disabled"] | None
+    network_policy: Literal["DefaultAllow", "DefaultDeny"] | None
+    network_policy_event_logs: Literal["Enabled", "Disabled"] | None
+    ephemeral_storage: EphemeralStorage | None
+    advanced_networking: AdvancedNetworking | None
+    advanced_security: AdvancedSecurity | None
+    advanced_compute: AdvancedCompute | None
+    certificate_bundles: Sequence[CertificateBundle] | None
+    capacity_reservation_selector_terms: Sequence[CapacityReservationSelectorTerm] | None
+    placement_group_selector: PlacementGroupSelector | None
+    tags: Mapping[str, str] | None
 
 
 class NodeClassSpec(KubeModel):
@@ -258,16 +286,17 @@ class NodeClassSpec(KubeModel):
 
     def _identity_problems(self) -> Iterator[Problem]:
         if (self.role is None) == (self.instance_profile is None):
-            got = "both" if self.role is not None else "neither"
+            number = "both" if self.role is not None else "neither"
             yield NODE_IDENTITY.problem(
-                "role", f"a NodeClass needs exactly one of 'role' and 'instance_profile', got {got}"
+                "role",
+                worded("a NodeClass needs exactly one of 'role' and '{instance_profile}', got {number}", number=number),
             )
 
     def _pod_network_problems(self) -> Iterator[Problem]:
         if (self.pod_subnet_selector_terms is None) != (self.pod_security_group_selector_terms is None):
             yield POD_NETWORK.problem(
                 "pod_subnet_selector_terms",
-                "'pod_subnet_selector_terms' and 'pod_security_group_selector_terms' must be set together",
+                worded("'{pod_subnet_selector_terms}' and '{pod_security_group_selector_terms}' must be set together"),
             )
 
     def _tag_problems(self) -> Iterator[Problem]:
@@ -304,5 +333,5 @@ class NodeClassSpec(KubeModel):
             yield POD_ADDRESSES.problem(
                 where,
                 "no interface has addresses for pods, and none are added later: only pods on the host network start",
-                "add 'secondary_ipv4_prefix_count' to an interface at network card 0",
+                worded("add '{secondary_ipv4_prefix_count}' to an interface at network card 0"),
             )

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.fields import ListOf, matching
+from automode_constructs.specs.fields import ListOf, in_units, matching, no_number
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 
@@ -64,7 +64,9 @@ class PresignedPost(KubeModel):
 class PacketCapture(KubeModel):
     """Traffic of a node, captured and delivered."""
 
-    duration: Annotated[str, matching(r"[0-9]{1,9}[smh]", "a duration such as '30s', '5m' or '1h'")]
+    duration: Annotated[
+        str, no_number(in_units), matching(r"[0-9]{1,9}[smh]", "a duration such as '30s', '5m' or '1h'")
+    ]
     """How long, at most ``1h``."""
     interface: str | None = None
     """Network interface. Default: all of them, as EKS decides."""

@@ -11,6 +11,7 @@ from pydantic import Field
 from automode_constructs.errors import Problem
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.wording import field_names, worded
 
 __all__ = ["Kernel", "Sysctls"]
 
@@ -115,14 +116,21 @@ class Sysctls(KubeModel):
     def _broken_rules(self) -> Iterator[Problem]:
         for names, broken in ((_DIRTY, DIRTY_RATIOS), (_NEIGHBOURS, NEIGHBOUR_THRESHOLDS)):
             values = [getattr(self, name) for name in names]
-            given = [name for name, value in zip(names, values, strict=True) if value is not None]
-            if given and len(given) < len(names):
-                missing = " and ".join(f"'{name}'" for name in names if name not in given)
-                yield broken.problem(given[0], f"does not stand without {missing}", "set them together")
-            elif given and any(low >= high for low, high in pairwise(values)):
-                told = " < ".join(f"'{name}'" for name in names)
-                got = ", ".join(str(value) for value in values)
-                yield broken.problem(names[0], f"must be {told}, got {got}")
+            used = [name for name, value in zip(names, values, strict=True) if value is not None]
+            if used and len(used) < len(names):
+                missing = field_names([name for name in names if name not in used], " and ")
+                yield broken.problem(
+                    used[0], worded("does not stand without {missing}", missing=missing), "set them together"
+                )
+            elif used and any(low >= high for low, high in pairwise(values)):
+                yield broken.problem(
+                    names[0],
+                    worded(
+                        "must be {order}, got {values}",
+                        order=field_names(names, " < "),
+                        values=", ".join(str(value) for value in values),
+                    ),
+                )
 
 
 class Kernel(KubeModel):

@@ -82,10 +82,10 @@ _CLOSED_SETS = frozenset({ARCH, COMPUTE_TYPE, INSTANCE_ENCRYPTION_IN_TRANSIT_SUP
 """Labels for which newer types bring no new values."""
 
 _COMPARED: Mapping[str, Callable[[int, int], bool]] = {
-    "Gt": lambda has, wanted: has > wanted,
-    "Gte": lambda has, wanted: has >= wanted,
-    "Lt": lambda has, wanted: has < wanted,
-    "Lte": lambda has, wanted: has <= wanted,
+    "Gt": lambda has, bound: has > bound,
+    "Gte": lambda has, bound: has >= bound,
+    "Lt": lambda has, bound: has < bound,
+    "Lte": lambda has, bound: has <= bound,
 }
 
 
@@ -117,7 +117,7 @@ def node_labels(instance_type: InstanceType) -> Mapping[str, str]:
     derived, open-source Karpenter (``pkg/providers/instancetype/types.go``), which Auto Mode is taken to follow.
     """
     family = family_of(instance_type.name)
-    told: dict[str, str | int | None] = {
+    values: dict[str, str | int | None] = {
         INSTANCE_TYPE: instance_type.name,
         ARCH: instance_type.architecture,
         "kubernetes.io/os": "linux",
@@ -136,13 +136,13 @@ def node_labels(instance_type: InstanceType) -> Mapping[str, str]:
         INSTANCE_LOCAL_NVME: instance_type.local_nvme_gb,
     }
     if instance_type.gpu is not None:
-        told |= {
+        values |= {
             INSTANCE_GPU_NAME: instance_type.gpu.name,
             INSTANCE_GPU_MANUFACTURER: instance_type.gpu.manufacturer,
             INSTANCE_GPU_COUNT: instance_type.gpu.count,
             INSTANCE_GPU_MEMORY: instance_type.gpu.memory_mib,
         }
-    return MappingProxyType({str(key): str(value) for key, value in told.items() if value is not None})
+    return MappingProxyType({str(key): str(value) for key, value in values.items() if value is not None})
 
 
 def admitted(requirements: Iterable[Requirement]) -> tuple[InstanceType, ...]:
@@ -158,8 +158,8 @@ def admitted(requirements: Iterable[Requirement]) -> tuple[InstanceType, ...]:
     Source: Karpenter, "NodePools", ``spec.template.spec.requirements``.
     """
     telling = [item for item in requirements if _tells(item)]
-    found = [known for known in instance_types().values() if all(_meets(known, item) for item in telling)]
-    return tuple(sorted(found, key=_cheapest_first))
+    matches = [known for known in instance_types().values() if all(_meets(known, item) for item in telling)]
+    return tuple(sorted(matches, key=_cheapest_first))
 
 
 def names_unknown_types(requirements: Iterable[Requirement]) -> tuple[str, ...]:
@@ -168,14 +168,14 @@ def names_unknown_types(requirements: Iterable[Requirement]) -> tuple[str, ...]:
     A newer type may have it, so a result here proves nothing about the rest. ``NotIn`` asks for nothing: excluding what
     does not exist is harmless.
     """
-    told = [
+    unknown = [
         f"{item.operator} {value}" if item.operator in _COMPARED else value
         for item in requirements
         if _tells(item) and stable_key(item.key) not in _CLOSED_SETS and item.operator in {"In", *_COMPARED}
         for value in item.values or ()
-        if not any(_meets(known, _asking_for(item, value)) for known in instance_types().values())
+        if not any(_meets(known, _only_value(item, value)) for known in instance_types().values())
     ]
-    return tuple(dict.fromkeys(told))
+    return tuple(dict.fromkeys(unknown))
 
 
 def only_known_types(requirements: Iterable[Requirement]) -> bool:
@@ -245,7 +245,7 @@ def _meets(instance_type: InstanceType, requirement: Requirement) -> bool:
             return value is not None and value.isdecimal() and _COMPARED[compared](int(value), int(values[0]))
 
 
-def _asking_for(requirement: Requirement, value: str) -> Requirement:
+def _only_value(requirement: Requirement, value: str) -> Requirement:
     """The same requirement with one of its values, without checking it again."""
     return Requirement.model_construct(key=requirement.key, operator=requirement.operator, values=(value,))
 

@@ -20,8 +20,11 @@ from automode_constructs.specs.fields import (
     ListOf,
     Quantity,
     TokenOr,
+    in_units,
     matching,
     near_duration,
+    no_number,
+    quoted,
 )
 from automode_constructs.specs.labels import (
     ARCH,
@@ -42,6 +45,7 @@ from automode_constructs.specs.pools.admission import Demand, admits_nothing
 from automode_constructs.specs.pools.requirement import RESTRICTED_LABEL, Requirement, is_karpenters_own
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.wording import worded
 from automode_constructs.tokens import is_token
 
 if TYPE_CHECKING:
@@ -235,6 +239,7 @@ _Schedule = Annotated[
 _HOURS_AND_MINUTES = r"([0-9]+[hm]|[0-9]+h[0-9]+m)(0s)?"
 _HoursAndMinutes = Annotated[
     str,
+    no_number(lambda value: in_units(value, "mh")),
     matching(
         _HOURS_AND_MINUTES,
         "hours and minutes such as '8h' or '1h30m'",
@@ -283,8 +288,13 @@ def _share(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if info.context is None:
             return str(value)
-        raise VALUE.broken("", f"needs a text, got {shown(value)}", f"quote it: '{value}'")
+        raise VALUE.broken("", f"needs a text, got {shown(value)}", quoted(value))
     return value
+
+
+def _share_cure(value: float) -> str:
+    percent = round(value * 100, 6)
+    return f"write '{int(percent)}%'" if 0 < value < 1 and percent == int(percent) else ""
 
 
 if TYPE_CHECKING:
@@ -293,6 +303,7 @@ else:
     # Kubernetes has a text here, also for a number; Python code may give the number.
     _Share = Annotated[
         str,
+        no_number(_share_cure),
         BeforeValidator(_share),
         matching(r"(100|[0-9]{1,2})%|[0-9]+", "a number of nodes ('5') or a share ('10%')"),
     ]
@@ -301,8 +312,11 @@ else:
 class Budget(KubeModel):
     """How many nodes Karpenter may disrupt at a time. Budgets never hold back expiry."""
 
-    nodes: _Share
-    """A number (``"5"``; in Python also ``5``) or a share (``"10%"``) of the pool's nodes."""
+    nodes: _Share | None = None
+    """A number (``"5"``; in Python also ``5``) or a share (``"10%"``) of the pool's nodes.
+
+    Default: ``"10%"``, as Karpenter decides.
+    """
     reasons: ListOf[Literal["Underutilized", "Empty", "Drifted"]] | None = None
     """The reasons the budget is for. Default: all of them, as Karpenter decides."""
     schedule: _Schedule | None = None
@@ -420,13 +434,15 @@ class NodeClaimSpec(KubeModel):
             yield NODE_LIFETIME.problem(
                 "expire_after",
                 "'Never' cannot work: Auto Mode replaces every node within 21 days",
-                "with termination_grace_period it may be at most 504h",
+                worded("with {termination_grace_period} it may be at most 504h"),
             )
         elif duration_in_seconds(expire) + duration_in_seconds(grace) > MAX_NODE_LIFETIME_HOURS * 3600:
-            both = f"expire_after ({expire}) and termination_grace_period ({grace})"
-            yield NODE_LIFETIME.problem(
-                "expire_after", f"the sum of {both} is over 21 days (504h)", "shorten one of them"
+            message = worded(
+                "the sum of {expire_after} ({expire}) and {termination_grace_period} ({grace}) is over 21 days (504h)",
+                expire=expire,
+                grace=grace,
             )
+            yield NODE_LIFETIME.problem("expire_after", message, "shorten one of them")
 
     def _taint_problems(self) -> Iterator[Problem]:
         seen: set[tuple[str, str]] = set()
@@ -463,7 +479,7 @@ class NodeClaimSpec(KubeModel):
                 whose = "no node has" if key in ON_EVERY_NODE else "no value of its own is"
                 yield broken.problem(
                     "requirements",
-                    f"{whose} what is required of '{key}': {_told(demands)}",
+                    f"{whose} what is required of '{key}': {_in_words(demands)}",
                     "all requirements must hold: put what is wanted into one",
                 )
 
@@ -479,7 +495,7 @@ def _demands(requirements: Iterable[Requirement]) -> dict[str, list[Demand]]:
     return demands
 
 
-def _told(demands: Iterable[Demand]) -> str:
+def _in_words(demands: Iterable[Demand]) -> str:
     return " and ".join(f"{operator} {', '.join(values[:5])}".rstrip() for operator, values in demands)
 
 
@@ -505,7 +521,7 @@ class NodeClaimTemplate(KubeModel):
             ):
                 yield REQUIREMENTS_ADMIT_NOTHING.problem(
                     f"metadata.labels['{key}']",
-                    f"'{key}' is {shown(value)}, which the requirements rule out: {_told(required)}",
+                    f"'{key}' is {shown(value)}, which the requirements rule out: {_in_words(required)}",
                     "remove the label: nodes get it by themselves",
                 )
             demands.setdefault(stable_key(key), []).append(("In", [value]))
@@ -526,7 +542,7 @@ class NodeClaimTemplate(KubeModel):
     def _graviton_problems(self) -> Iterator[Problem]:
         types = self.instance_types()
         arm, others = (
-            [known.name for known in types if (known.architecture == "arm64") is wanted] for wanted in (True, False)
+            [known.name for known in types if (known.architecture == "arm64") is graviton] for graviton in (True, False)
         )
         if arm and others:
             yield GRAVITON_BY_ACCIDENT.problem(

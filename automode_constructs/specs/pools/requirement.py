@@ -184,9 +184,9 @@ class Requirement(KubeModel):
         if self.operator in _COMPARISONS:
             number = values[0] if len(values) == 1 else ""
             if not is_token(number) and re.fullmatch(r"[0-9]{1,18}", number) is None:
-                got = shown(values[0]) if len(values) == 1 else f"{len(values)} values"
+                found = shown(values[0]) if len(values) == 1 else f"{len(values)} values"
                 yield OPERATOR_VALUES.problem(
-                    "values", f"operator {self.operator} needs exactly one whole number of at least 0, got {got}"
+                    "values", f"operator {self.operator} needs exactly one whole number of at least 0, got {found}"
                 )
         if (
             self.min_values is not None
@@ -246,14 +246,14 @@ class Requirement(KubeModel):
         wrong = [value for value in values if not label.can_be(value)]
         if not wrong:
             return
-        told = ", ".join(shown(value) for value in wrong[:5])
+        listed = ", ".join(shown(value) for value in wrong[:5])
         cure = (
             did_you_mean(_OTHER_NAMES.get(wrong[0], wrong[0]), label.choices) if label.choices else "give whole numbers"
         )
         if self.operator == "In" and len(wrong) == len(values):
-            yield LABEL_VALUE.problem("values", f"'{key}' is never {told}, so that this admits nothing", cure)
+            yield LABEL_VALUE.problem("values", f"'{key}' is never {listed}, so that this admits nothing", cure)
         else:
-            yield SOME_LABEL_VALUES.problem("values", f"'{key}' is never {told}", cure)
+            yield SOME_LABEL_VALUES.problem("values", f"'{key}' is never {listed}", cure)
 
     def _instance_problems(self) -> Iterator[Problem]:
         values = self.values or ()

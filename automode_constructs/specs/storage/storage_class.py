@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
 from pydantic import ConfigDict, Field
 
 from automode_constructs.errors import Problem, did_you_mean, shown
-from automode_constructs.specs.fields import VALUE, LabelKey, ListOf, TokenOr, matching
+from automode_constructs.specs.fields import VALUE, Digits, LabelKey, ListOf, TokenOr
 from automode_constructs.specs.messages import NOT_A_FIELD, UNKNOWN_FIELD
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.wording import worded
 from automode_constructs.tokens import is_token
 
 __all__ = ["PROVISIONER", "StorageClassSpec", "StorageParameters", "TopologyLabel", "TopologyTerm"]
@@ -67,7 +68,6 @@ VOLUME_BINDING = rule(
     source=_STORAGE_PAGE,
 )
 
-_Digits = Annotated[str, matching(r"[0-9]+", "a whole number written as text ('3000')")]
 _Flag = Literal["true", "false"]
 _EXTRA_KEY = re.compile(r"tagSpecification_\w+|csi\.storage\.k8s\.io/[\w./-]+")
 
@@ -92,9 +92,9 @@ class StorageParameters(KubeModel):
         default=None, validation_alias="csi.storage.k8s.io/fstype", serialization_alias="csi.storage.k8s.io/fstype"
     )
     """File system. Default: ``ext4``, as the driver decides."""
-    iops: _Digits | None = None
+    iops: Digits | None = None
     """Operations per second. Default: the volume type's own."""
-    iops_per_gb: _Digits | None = Field(default=None, validation_alias="iopsPerGB", serialization_alias="iopsPerGB")
+    iops_per_gb: Digits | None = Field(default=None, validation_alias="iopsPerGB", serialization_alias="iopsPerGB")
     """Operations per second and GiB, io1 and io2 only, in place of ``iops``."""
     allow_auto_iops_per_gb_increase: _Flag | None = Field(
         default=None,
@@ -103,7 +103,7 @@ class StorageParameters(KubeModel):
     )
     """Whether the driver raises IOPS where ``iops_per_gb`` gives too few. Default: ``"false"``, as the driver
     decides."""
-    throughput: _Digits | None = None
+    throughput: Digits | None = None
     """MiB/s, gp3 only. Default: 125, as the driver decides."""
     encrypted: _Flag | None = None
     """Whether volumes are encrypted. Default: ``"false"``, as the driver decides; the construct writes ``"true"``."""
@@ -111,17 +111,17 @@ class StorageParameters(KubeModel):
     """ARN of the KMS key, whose policy admits the cluster role. Default: the account's EBS key."""
     block_express: _Flag | None = None
     """Whether io2 volumes are made with Block Express. Default: ``"false"``, as the driver decides."""
-    block_size: _Digits | None = None
+    block_size: Digits | None = None
     """Block size of the file system, in bytes. Default: the file system's own."""
-    inode_size: _Digits | None = None
+    inode_size: Digits | None = None
     """Size of an inode, in bytes. Default: the file system's own."""
-    bytes_per_inode: _Digits | None = None
+    bytes_per_inode: Digits | None = None
     """Bytes of volume for each inode, ext only. Default: the file system's own."""
-    number_of_inodes: _Digits | None = None
+    number_of_inodes: Digits | None = None
     """Number of inodes, ext only. Default: the file system's own."""
     ext4_big_alloc: _Flag | None = None
     """Whether ext4 allocates clusters of blocks. Default: ``"false"``, as the driver decides."""
-    ext4_cluster_size: _Digits | None = None
+    ext4_cluster_size: Digits | None = None
     """Size of such a cluster, in bytes."""
 
     wrong_names: ClassVar = {"fsType": "write csi.storage.k8s.io/fstype", "kmsKeyID": "write kmsKeyId"}
@@ -135,13 +135,15 @@ class StorageParameters(KubeModel):
         Raises:
             AutoModeError: for a key that no tag may have.
         """
-        given = self.to_manifest()
-        taken = [int(name.rpartition("_")[2]) for name in given if re.fullmatch(r"tagSpecification_[0-9]{1,9}", name)]
-        first = max(taken, default=0) + 1
+        parameters = self.to_manifest()
+        numbers = [
+            int(name.rpartition("_")[2]) for name in parameters if re.fullmatch(r"tagSpecification_[0-9]{1,9}", name)
+        ]
+        first = max(numbers, default=0) + 1
         added = {
             f"tagSpecification_{number}": f"{key}={value}" for number, (key, value) in enumerate(tags.items(), first)
         }
-        return type(self).from_manifest({**given, **added})
+        return type(self).from_manifest({**parameters, **added})
 
     def _broken_rules(self) -> Iterator[Problem]:
         if self.throughput is not None and self.type not in {None, "gp3"}:
@@ -172,8 +174,11 @@ class StorageParameters(KubeModel):
     def _iops_problems(self) -> Iterator[Problem]:
         volume = self.type or "gp3"
         if volume in {"io1", "io2"} and (self.iops is None) == (self.iops_per_gb is None):
-            got = "neither" if self.iops is None else "both"
-            yield STORAGE_IOPS.problem("iops", f"{volume} needs one of 'iops' and 'iops_per_gb', got {got}")
+            number = "neither" if self.iops is None else "both"
+            message = worded(
+                "{volume} needs one of 'iops' and '{iops_per_gb}', got {number}", volume=volume, number=number
+            )
+            yield STORAGE_IOPS.problem("iops", message)
         elif volume in {"gp2", "sc1", "st1", "standard"} and self.iops is not None:
             yield STORAGE_IOPS.problem("iops", f"{volume} has no IOPS to set", "remove it")
         if volume not in {"io1", "io2"} and self.iops_per_gb is not None:
@@ -222,5 +227,5 @@ class StorageClassSpec(KubeModel):
 
     def _broken_rules(self) -> Iterator[Problem]:
         if self.volume_binding_mode != "WaitForFirstConsumer":
-            got = "is not set, which means Immediate" if self.volume_binding_mode is None else "is Immediate"
-            yield VOLUME_BINDING.problem("volume_binding_mode", got, "write WaitForFirstConsumer")
+            state = "is not set, which means Immediate" if self.volume_binding_mode is None else "is Immediate"
+            yield VOLUME_BINDING.problem("volume_binding_mode", state, "write WaitForFirstConsumer")

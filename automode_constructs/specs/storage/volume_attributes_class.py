@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.fields import matching
+from automode_constructs.specs.fields import Digits
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
@@ -28,7 +28,6 @@ VOLUME_MODIFIER_ANNOTATION = rule(
     source="EKS Auto Mode release notes, 14 September 2026",
 )
 
-_Digits = Annotated[str, matching(r"[0-9]+", "a whole number written as text ('3000')")]
 _MODIFIERS = tuple(f"{PROVISIONER}/{name}" for name in ("volumeType", "iops", "throughput"))
 
 
@@ -37,9 +36,9 @@ class VolumeAttributes(KubeModel):
 
     type: Literal["gp3", "gp2", "io1", "io2", "sc1", "st1", "standard", "sbp1", "sbg1"] | None = None
     """EBS volume type. Default: unchanged."""
-    iops: _Digits | None = None
+    iops: Digits | None = None
     """Operations per second. Default: unchanged."""
-    throughput: _Digits | None = None
+    throughput: Digits | None = None
     """MiB/s, gp3 only. Default: unchanged."""
 
     def _broken_rules(self) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from automode_constructs.specs.fields import ListOf, TokenListOf, TokenOr, match
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.label_selector import LabelSelector
+from automode_constructs.specs.wording import worded
 from automode_constructs.tokens import is_token
 
 __all__ = [
@@ -150,8 +151,10 @@ class IngressSubnets(KubeModel):
 
     def _broken_rules(self) -> Iterator[Problem]:
         if (self.ids is None) == (self.match_tags is None):
-            got = "both" if self.ids is not None else "neither"
-            yield INGRESS_SUBNETS.problem("", f"subnets need exactly one of 'ids' and 'match_tags', got {got}")
+            number = "both" if self.ids is not None else "neither"
+            yield INGRESS_SUBNETS.problem(
+                "", worded("subnets need exactly one of 'ids' and '{match_tags}', got {number}", number=number)
+            )
 
 
 class LoadBalancerTag(KubeModel):

@@ -14,6 +14,7 @@ from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ingress_class import Cidr, PortOrName
 from automode_constructs.specs.traffic.label_selector import LabelSelector
+from automode_constructs.specs.wording import field_names, worded
 from automode_constructs.tokens import is_token
 
 __all__ = [
@@ -49,7 +50,7 @@ NETWORK_POLICY_KEY = rule(
     "automode:NetworkPolicyKey",
     "ConfigMap",
     severity="warning",
-    sentence=f"Network policies are turned on by {NETWORK_POLICY_SWITCH}: 'true'.",
+    sentence=f"The setting {NETWORK_POLICY_SWITCH}: 'true' turns network policies on.",
     source=_POLICY_PAGE,
 )
 POLICY_PEER = rule(
@@ -57,17 +58,17 @@ POLICY_PEER = rule(
     "ApplicationNetworkPolicy",
     "ClusterNetworkPolicy",
     severity="error",
-    sentence="A peer of a policy is selected in one way.",
+    sentence="Each peer of a policy is selected in one way only.",
     source=f"{_APPLICATION_CRD}; {_CLUSTER_CRD}",
-    stricter="For ApplicationNetworkPolicy the CRD refuses domain names beside another way; the rest is in its "
-    "descriptions only.",
+    stricter="For ApplicationNetworkPolicy the CRD refuses only domain names beside another way; the rest is "
+    "in its descriptions.",
 )
 POLICY_LIST = rule(
     "automode:PolicyList",
     "ApplicationNetworkPolicy",
     "ClusterNetworkPolicy",
     severity="error",
-    sentence="A peer of a policy names a domain or a network once.",
+    sentence="A peer of a policy names each domain and each network once.",
     source=f"{_APPLICATION_CRD}; {_CLUSTER_CRD}",
 )
 POLICY_PORT = rule(
@@ -75,7 +76,7 @@ POLICY_PORT = rule(
     "ApplicationNetworkPolicy",
     "ClusterNetworkPolicy",
     severity="error",
-    sentence="A range of ports begins with a number below its end.",
+    sentence="A range of ports starts with a number that is lower than its end.",
     source=f"{_APPLICATION_CRD}; {_CLUSTER_CRD}",
     stricter="For ApplicationNetworkPolicy the CRD says so in its descriptions only.",
 )
@@ -101,7 +102,7 @@ _Protocol = Literal["TCP", "UDP", "SCTP"]
 
 
 class NetworkPolicySwitch(FreeBody):
-    """The ConfigMap ``amazon-vpc-cni`` in ``kube-system``, everything but its metadata."""
+    """The ConfigMap ``amazon-vpc-cni`` in ``kube-system``, without its metadata."""
 
     data: Mapping[str, TokenOr[str]] | None = None
     """Settings, all texts: ``{"enable-network-policy-controller": "true"}``."""
@@ -126,7 +127,7 @@ def is_network_policy_switch(document: Mapping[str, Any]) -> bool:
     return metadata.get("name") == "amazon-vpc-cni" and metadata.get("namespace") == "kube-system"
 
 
-def _named_twice(**lists: Sequence[str] | None) -> Iterator[Problem]:
+def _repeated_items(**lists: Sequence[str] | None) -> Iterator[Problem]:
     for field, items in lists.items():
         if len(set(items or ())) < len(items or ()):
             yield POLICY_LIST.problem(field, "names one twice", "name each once")
@@ -138,37 +139,37 @@ class IpBlock(KubeModel):
     cidr: TokenOr[Cidr]
     """The range."""
     except_: TokenListOf[Cidr] | None = Field(default=None, validation_alias="except", serialization_alias="except")
-    """Ranges inside it that are left out."""
+    """Ranges within it that are excluded."""
 
 
 class ApplicationPeer(KubeModel):
     """A peer: pods by labels, or a range of addresses."""
 
     pod_selector: LabelSelector | None = None
-    """Pods, of the policy's namespace unless ``namespace_selector`` is given too."""
+    """Pods, in the policy's namespace unless ``namespace_selector`` is set too."""
     namespace_selector: LabelSelector | None = None
     """Namespaces."""
     ip_block: IpBlock | None = None
-    """Addresses, by themselves."""
+    """Addresses; set alone."""
 
     def _broken_rules(self) -> Iterator[Problem]:
         alone = {"ip_block", "domain_names"}
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) > 1 and alone & set(given):
-            got = " and ".join(f"'{name}'" for name in given)
-            yield POLICY_PEER.problem("", f"a peer is selected in one way, got {got}", "write a peer for each")
+        used = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(used) > 1 and alone & set(used):
+            message = worded("a peer is selected in one way, got {used}", used=field_names(used, " and "))
+            yield POLICY_PEER.problem("", message, "write a peer for each")
 
 
 class ApplicationEgressPeer(ApplicationPeer):
     """The destination: as ``ApplicationPeer``, or domain names."""
 
     domain_names: Annotated[ListOf[_DomainName], Field(min_length=1)] | None = None
-    """Domain names, by themselves; ``*.`` in front stands for one or more labels. On Auto Mode's nodes only, and the
-    pods must be let through to DNS."""
+    """Domain names; set alone. A leading ``*.`` stands for one or more labels. Works on Auto Mode nodes only, and the
+    pods must be allowed to reach DNS."""
 
     def _broken_rules(self) -> Iterator[Problem]:
         yield from super()._broken_rules()
-        yield from _named_twice(domain_names=self.domain_names)
+        yield from _repeated_items(domain_names=self.domain_names)
 
 
 class ApplicationPort(KubeModel):
@@ -179,7 +180,7 @@ class ApplicationPort(KubeModel):
     port: PortOrName | None = None
     """Number or name. Default: every port."""
     end_port: _Port | None = None
-    """Last port of a range that begins with ``port``."""
+    """Last port of a range that starts at ``port``."""
 
     def _broken_rules(self) -> Iterator[Problem]:
         if self.end_port is not None and not (isinstance(self.port, int) and self.port <= self.end_port):
@@ -194,7 +195,7 @@ class ApplicationIngressRule(KubeModel):
     from_: ListOf[ApplicationPeer] | None = Field(default=None, validation_alias="from", serialization_alias="from")
     """Sources. Default: everyone."""
     ports: ListOf[ApplicationPort] | None = None
-    """To which ports. Default: all."""
+    """Destination ports. Default: all."""
 
 
 class ApplicationEgressRule(KubeModel):
@@ -203,22 +204,22 @@ class ApplicationEgressRule(KubeModel):
     to: ListOf[ApplicationEgressPeer] | None = None
     """Destinations. Default: everyone."""
     ports: ListOf[ApplicationPort] | None = None
-    """To which ports. Default: all."""
+    """Destination ports. Default: all."""
 
 
 class ApplicationNetworkPolicySpec(KubeModel):
-    """A network policy of a namespace that knows domain names too.
+    """A network policy of a namespace that can also name domains.
 
-    It holds on Auto Mode's nodes only, once ``NETWORK_POLICY_SWITCH`` is on. It must not have the name of a
-    NetworkPolicy of its namespace: both are accepted, and neither holds as written.
+    It applies on Auto Mode nodes only, once ``NETWORK_POLICY_SWITCH`` is on. It must not share its
+    name with a NetworkPolicy in its namespace: both would be accepted, and neither would apply as written.
 
     Source: EKS User Guide, "Use Network Policies with EKS Auto Mode".
     """
 
     pod_selector: LabelSelector
-    """The pods that the policy is about; ``{}`` stands for all of the namespace."""
+    """The pods that the policy applies to; ``{}`` is all pods in the namespace."""
     policy_types: ListOf[Literal["Ingress", "Egress"]] | None = None
-    """What the policy is about. Default: by the rules that are there, as Kubernetes decides."""
+    """The directions that the policy restricts. Default: derived from its rules, as Kubernetes decides."""
     ingress: ListOf[ApplicationIngressRule] | None = None
     """Ingress rules."""
     egress: ListOf[ApplicationEgressRule] | None = None
@@ -226,42 +227,45 @@ class ApplicationNetworkPolicySpec(KubeModel):
 
 
 class ClusterPods(KubeModel):
-    """Pods, by the labels of their namespaces and their own."""
+    """Pods, selected by the labels of their namespaces and by their own."""
 
     namespace_selector: LabelSelector
-    """Namespaces; ``{}`` stands for all."""
+    """Namespaces; ``{}`` is all of them."""
     pod_selector: LabelSelector
-    """Pods in them; ``{}`` stands for all."""
+    """Pods in those namespaces; ``{}`` is all of them."""
 
 
 class ClusterPeer(KubeModel):
-    """The source, in exactly one way."""
+    """The source, selected in exactly one way."""
 
     namespaces: LabelSelector | None = None
-    """All pods of namespaces."""
+    """All pods in these namespaces."""
     pods: ClusterPods | None = None
-    """Some pods of namespaces."""
+    """Some pods in some namespaces."""
 
     def _broken_rules(self) -> Iterator[Problem]:
         ways = list(type(self).model_fields)
-        given = [name for name in ways if getattr(self, name) is not None]
-        if len(given) != 1:
-            named = ", ".join(f"'{name}'" for name in ways)
-            got = " and ".join(f"'{name}'" for name in given) or "none"
-            yield POLICY_PEER.problem("", f"exactly one of {named} is needed, got {got}")
+        used = [name for name in ways if getattr(self, name) is not None]
+        if len(used) != 1:
+            message = worded(
+                "exactly one of {ways} is needed, got {used}",
+                ways=field_names(ways, ", "),
+                used=field_names(used, " and ") or "none",
+            )
+            yield POLICY_PEER.problem("", message)
 
 
 class ClusterEgressPeer(ClusterPeer):
-    """The destination, in exactly one way."""
+    """The destination, selected in exactly one way."""
 
     networks: Annotated[TokenListOf[Cidr], Field(min_length=1, max_length=25)] | None = None
     """Ranges of addresses, at most 25."""
     domain_names: Annotated[ListOf[_DomainName], Field(min_length=1, max_length=25)] | None = None
-    """Domain names, at most 25; with ``Accept`` only."""
+    """Domain names, at most 25; only with the action ``Accept``."""
 
     def _broken_rules(self) -> Iterator[Problem]:
         yield from super()._broken_rules()
-        yield from _named_twice(networks=self.networks, domain_names=self.domain_names)
+        yield from _repeated_items(networks=self.networks, domain_names=self.domain_names)
 
 
 class PortNumber(KubeModel):
@@ -274,7 +278,7 @@ class PortNumber(KubeModel):
 
 
 class PortRange(KubeModel):
-    """Ports from one to another."""
+    """A range of ports."""
 
     start: _Port
     """First port."""
@@ -296,7 +300,7 @@ class ClusterPort(KubeModel):
     port_range: PortRange | None = None
     """A range of ports."""
     named_port: str | None = None
-    """A port by its name in the pods."""
+    """The name of a port in the pods."""
 
 
 _ClusterPorts = Annotated[ListOf[ClusterPort], Field(min_length=1, max_length=100)]
@@ -304,7 +308,8 @@ _ClusterPorts = Annotated[ListOf[ClusterPort], Field(min_length=1, max_length=10
 
 class _ClusterRule(KubeModel):
     action: Literal["Accept", "Deny", "Pass"]
-    """What happens; ``Pass`` leaves it to the policies of the namespace. (AWS's prose says Allow for ``Accept``.)"""
+    """What happens to the traffic; ``Pass`` leaves it to the policies of the namespace. (AWS's page says Allow for
+    ``Accept``.)"""
     name: Annotated[str, Field(max_length=100)] | None = None
     """A name for messages, at most 100 characters."""
     ports: _ClusterPorts | None = None
@@ -312,7 +317,7 @@ class _ClusterRule(KubeModel):
 
 
 class ClusterIngressRule(_ClusterRule):
-    """What happens to traffic that comes in."""
+    """What happens to incoming traffic."""
 
     from_: Annotated[ListOf[ClusterPeer], Field(min_length=1, max_length=100)] = Field(
         validation_alias="from", serialization_alias="from"
@@ -327,7 +332,7 @@ _INSTEAD_OF_DOMAIN_NAMES = {
 
 
 class ClusterEgressRule(_ClusterRule):
-    """What happens to traffic that goes out."""
+    """What happens to outgoing traffic."""
 
     to: Annotated[ListOf[ClusterEgressPeer], Field(min_length=1, max_length=100)]
     """Destinations, 1 to 100."""
@@ -335,23 +340,23 @@ class ClusterEgressRule(_ClusterRule):
     def _broken_rules(self) -> Iterator[Problem]:
         for number, peer in enumerate(self.to):
             if self.action != "Accept" and peer.domain_names is not None:
-                done, cure = _INSTEAD_OF_DOMAIN_NAMES[self.action]
-                yield DENIED_DOMAIN.problem(f"to[{number}].domain_names", f"domain names cannot be {done}", cure)
+                verb, cure = _INSTEAD_OF_DOMAIN_NAMES[self.action]
+                yield DENIED_DOMAIN.problem(f"to[{number}].domain_names", f"domain names cannot be {verb}", cure)
 
 
 class ClusterNetworkPolicySpec(KubeModel):
-    """A network policy of the whole cluster.
+    """A network policy for the whole cluster.
 
     Source: EKS User Guide, "Use Network Policies with EKS Auto Mode".
     """
 
     tier: Literal["Admin", "Baseline"]
-    """``Admin`` goes before the policies of namespaces, ``Baseline`` after them."""
+    """``Admin`` is evaluated before the policies of namespaces, ``Baseline`` after them."""
     priority: Annotated[int, Field(ge=0, le=1000)]
-    """0 to 1000 within the tier; the lowest goes first."""
+    """0 to 1000 within the tier; the lowest is evaluated first."""
     subject: ClusterPeer
-    """The pods that the policy is about."""
+    """The pods that the policy applies to."""
     ingress: Annotated[ListOf[ClusterIngressRule], Field(max_length=100)] | None = None
-    """Rules for what comes in, at most 100; the first that fits decides."""
+    """Rules for incoming traffic, at most 100; the first that matches decides."""
     egress: Annotated[ListOf[ClusterEgressRule], Field(max_length=100)] | None = None
-    """Rules for what goes out, at most 100; the first that fits decides."""
+    """Rules for outgoing traffic, at most 100; the first that matches decides."""

@@ -30,7 +30,7 @@ TARGET_PORT = rule(
     "automode:TargetPort",
     "TargetGroupBinding",
     severity="error",
-    sentence="With target type instance, the ports of networking rules are numbers.",
+    sentence="With target type instance, ports in networking rules are numbers.",
     source=_CRD,
     stricter="The CRD says so in its description only; a node's port has no name.",
 )
@@ -38,7 +38,7 @@ TARGET_NODE_SELECTOR = rule(
     "automode:TargetNodeSelector",
     "TargetGroupBinding",
     severity="warning",
-    sentence="A nodeSelector has an effect with target type instance only.",
+    sentence="nodeSelector is set only with target type instance; otherwise it has no effect.",
     source=_CRD,
 )
 
@@ -62,7 +62,7 @@ class NetworkingSecurityGroup(KubeModel):
 
 
 class NetworkingPeer(KubeModel):
-    """Who may reach the targets."""
+    """A source of traffic to the targets."""
 
     wrong_names: ClassVar = {"ipBlock": "name a securityGroup; Auto Mode has load balancers with security groups only"}
 
@@ -71,30 +71,30 @@ class NetworkingPeer(KubeModel):
 
 
 class NetworkingPort(KubeModel):
-    """A port that may be reached."""
+    """A port of the targets that may be reached."""
 
     protocol: Literal["TCP", "UDP"] | None = None
     """Default: ``TCP``, as EKS decides."""
     port: PortOrName | None = None
-    """Number, or with target type ``ip`` also the name, of the port. Default: every port."""
+    """The port's number; with target type ``ip`` also its name. Default: every port."""
 
 
 class NetworkingRule(KubeModel):
     """Who may reach which ports of the targets.
 
-    AWS's migration table calls ``from`` unsupported as a whole; the CRD requires it, so it is taken.
+    AWS's migration table lists ``from`` as unsupported; the CRD requires it, so it is accepted.
     """
 
     from_: Annotated[ListOf[NetworkingPeer], Field(min_length=1)] = Field(
         validation_alias="from", serialization_alias="from"
     )
-    """Who, at least one."""
+    """The sources, at least one."""
     ports: ListOf[NetworkingPort] | None = None
-    """Which ports. Default: all, with TCP."""
+    """The ports. Default: all TCP ports."""
 
 
 class TargetGroupNetworking(KubeModel):
-    """What EKS opens in the targets' security groups."""
+    """The rules that EKS adds to the targets' security groups."""
 
     ingress: Annotated[ListOf[NetworkingRule], Field(min_length=1)]
     """Rules, at least one."""
@@ -103,7 +103,7 @@ class TargetGroupNetworking(KubeModel):
 class TargetGroupBindingSpec(KubeModel):
     """Registers a Service's pods or nodes in a target group.
 
-    A target group that you made must carry the tag ``eks:eks-cluster-name`` with the cluster's name. **Deleting the
+    Your own target group must have the tag ``eks:eks-cluster-name`` with the cluster's name. **Deleting the
     binding or the cluster deletes the target group.**
 
     Source: EKS User Guide, "Use Service Annotations to configure Network Load Balancers"; CRD
@@ -125,9 +125,9 @@ class TargetGroupBindingSpec(KubeModel):
     node_selector: LabelSelector | None = None
     """The nodes to register, with target type ``instance``. Default: all."""
     networking: TargetGroupNetworking | None = None
-    """What EKS opens for the load balancer. Default: nothing."""
+    """The traffic that EKS allows from the load balancer. Default: none."""
     multi_cluster_target_group: bool | None = None
-    """Whether targets of other clusters in the group are left alone. Default: false, as EKS decides."""
+    """Whether EKS leaves targets of other clusters in the group alone. Default: false, as EKS decides."""
 
     def _broken_rules(self) -> Iterator[Problem]:
         if self.node_selector is not None and self.target_type == "ip":

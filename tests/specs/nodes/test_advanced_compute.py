@@ -156,7 +156,10 @@ def test_unsafe_sysctls_that_pods_may_not_be_allowed(name: str) -> None:
     [
         ({"container_log_max_files": 1}, "container_log_max_files: must be at least 2, got 1"),
         ({"container_log_max_size": "10 MB"}, "container_log_max_size: '10 MB' is not a size such as '10Mi'"),
-        ({"container_log_max_size": 10}, "container_log_max_size: needs a text, got 10"),
+        (
+            {"container_log_max_size": 10},
+            "container_log_max_size: needs a text, got 10; write '10Mi' for MiB, '10' for bytes",
+        ),
     ],
 )
 def test_bounds_of_container_logs(fields: dict[str, Any], message: str) -> None:
@@ -197,7 +200,7 @@ def test_a_threshold_is_a_quantity_or_a_share(signal: str, value: str) -> None:
             "soft['pid.available']: 'ten' is not a quantity or a share, such as '500Mi' or '10%'",
         ),
         ({"hard": {"pid.available": "100.5%"}}, "hard['pid.available']: '100.5%' is more than 100%"),
-        ({"hard": {"pid.available": 100}}, "hard['pid.available']: needs a text, got 100"),
+        ({"hard": {"pid.available": 100}}, "hard['pid.available']: needs a text, got 100; quote it: '100'"),
         (
             {"soft_grace_period": {"pid.available": "1 minute"}},
             "soft_grace_period['pid.available']: '1 minute' is not a duration such as '90s' or '1m30s'; write '1m'",

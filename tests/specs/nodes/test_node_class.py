@@ -220,7 +220,7 @@ def test_another_volume_size_is_refused(size: str) -> None:
         ("throughput", 124, "throughput: must be at least 125, got 124"),
         ("throughput", 1001, "throughput: must be at most 1000, got 1001"),
         ("throughput", True, "throughput: needs a whole number, got True"),
-        ("size", 80, "size: needs a text, got 80"),
+        ("size", 80, "size: needs a text, got 80; write '80Gi' for GiB, '80G' for GB"),
     ],
 )
 def test_bounds_of_a_volume(field: str, value: object, message: str) -> None:

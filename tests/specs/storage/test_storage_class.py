@@ -55,7 +55,7 @@ def test_the_add_ons_driver_is_refused_with_auto_modes_own() -> None:
     [
         ({"iops": "3000.5"}, "iops: '3000.5' is not a whole number written as text ('3000')"),
         ({"iops": "3000\n"}, r"iops: '3000\n' is not a whole number written as text ('3000')"),
-        ({"iops": 3000}, "iops: needs a text, got 3000"),
+        ({"iops": 3000}, "iops: needs a text, got 3000; quote it: '3000'"),
         ({"encrypted": True}, "encrypted: True is not allowed; use one of 'true', 'false'"),
         (
             {"type": "gp4"},
