@@ -37,8 +37,12 @@ _CURES = {
 }
 """How to make the expected object from a string, keyed by the name of its class."""
 
-_WORDS = {"ChartTarget": "an AutoModeCluster or an ImportedCluster"}
-"""User-facing names of classes that have no public name."""
+_WORDS = {
+    "ChartTarget": "an AutoModeCluster or an ImportedCluster",
+    "PathLike": "a path",
+    "Stage": "a cdk.App or a cdk.Stage",
+}
+"""What messages call classes that users do not know by their own name."""
 
 _CONVERSIONS = {
     ("ExistingNetwork", "AutoModeNetwork"): "make the subnets with ec2.PrivateSubnet",
