@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, overload
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, Unpack, get_args, get_origin, overload
 
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.tokens import is_token
@@ -119,7 +119,8 @@ def checked_arguments(function: Any) -> Any:
 
     A wrong kind of value, an unknown argument name and a missing argument become one ``AutoModeError`` with the
     construct's path, each argument's name and value, and the cure. Values that are known only at deployment are
-    accepted if the CDK represents them as a value of the same kind.
+    accepted if the CDK represents them as a value of the same kind. ``**options: Unpack[Options]``, with a
+    ``TypedDict``, are checked as arguments of those names.
 
     Args:
         function: the decorated function; for a dataclass, its generated constructor.
@@ -127,11 +128,10 @@ def checked_arguments(function: Any) -> Any:
     if isinstance(function, type):
         function.__init__ = checked_arguments(function.__init__)  # type: ignore[misc]
         return function
-    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def check(*args: Any, **kwargs: Any) -> Any:
-        hints = _hints(function)
+        hints, signature = _hints(function), _signature(function)
         for name, value in kwargs.items():
             # Inspecting an iterator would consume it.
             if isinstance(value, Iterator) and any(get_origin(kind) is Iterable for kind in _options(hints.get(name))):
@@ -244,7 +244,26 @@ def _where(function: Callable[..., object], args: Sequence[Any], given: _Given) 
 
 @functools.cache
 def _hints(function: Callable[..., object]) -> dict[str, Any]:
-    return typing.get_type_hints(function, include_extras=True)
+    return _options_hints(function) | typing.get_type_hints(function, include_extras=True)
+
+
+@functools.cache
+def _signature(function: Callable[..., object]) -> inspect.Signature:
+    """The signature, with the names of an ``Unpack[TypedDict]`` in its place."""
+    signature = inspect.signature(function)
+    if not (options := _options_hints(function)):
+        return signature
+    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    return signature.replace(
+        parameters=[*own, *(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in options)]
+    )
+
+
+def _options_hints(function: Callable[..., object]) -> dict[str, Any]:
+    for hint in typing.get_type_hints(function, include_extras=True).values():
+        if get_origin(hint) is Unpack:
+            return typing.get_type_hints(get_args(hint)[0], include_extras=True)
+    return {}
 
 
 def _judge(field: str, value: object, hint: Any) -> list[Problem]:
@@ -311,7 +330,9 @@ def _judge_one(field: str, value: object, hint: Any) -> list[Problem] | None:
     if hint is float:
         return _inside_number(field, value) if is_whole_number(value) or isinstance(value, float) else None
     if container is Callable:
-        return [] if callable(value) and not isinstance(value, type) else None
+        if not callable(value) or isinstance(value, type):
+            return None
+        return _parameters_of_function(field, value, get_args(hint))
     if origin is type:
         return [] if isinstance(value, type) else None
     if not isinstance(container, type):
@@ -355,6 +376,21 @@ def _inside_number(field: str, value: Any) -> list[Problem]:
 
 
 _TOO_LARGE = 2**53
+
+
+def _parameters_of_function(field: str, value: Callable[..., object], hints: Sequence[Any]) -> list[Problem]:
+    """Refuses a function that cannot be called with as many arguments as its caller passes."""
+    kinds = hints[0] if hints and isinstance(hints[0], list) else None
+    if kinds is None:
+        return []
+    try:
+        inspect.signature(value).bind(*kinds)
+    except TypeError:
+        names = ", ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+        return [Problem(field=field, message=f"needs a function that takes ({names})")]
+    except ValueError:
+        pass  # a function written in C may hide its parameters
+    return []
 
 
 _LISTS: dict[type, tuple[type, ...]] = {

@@ -170,6 +170,13 @@ def _stacks(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
             message=f"{file} cannot be read ({error.strerror})",
             cure="give the folder that cdk synth wrote",
         ) from None
+    except (KeyError, TypeError, ValueError):
+        raise AutoModeError.of(
+            "templates",
+            field="source",
+            message=f"{file} is not the manifest of a cloud assembly",
+            cure="give the folder that cdk synth wrote",
+        ) from None
     for name, artifact in artifacts.items():
         properties = artifact.get("properties", {})
         if artifact["type"] == "cdk:cloud-assembly":

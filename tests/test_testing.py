@@ -131,6 +131,12 @@ class TestTemplates:
             f"templates: source: {tmp_path}/manifest.json cannot be read (No such file or directory); "
             "give the folder that cdk synth wrote"
         )
+        for text in ("{", "[]", "{}"):
+            (tmp_path / "manifest.json").write_text(text, "utf-8")
+            assert refusal(lambda: templates(tmp_path)) == (
+                f"templates: source: {tmp_path}/manifest.json is not the manifest of a cloud assembly; "
+                "give the folder that cdk synth wrote"
+            )
 
 
 def _cluster(template: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar, Unpack, cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -16,8 +16,10 @@ from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
+from automode_constructs.aws.scope import AppScope
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.node_defaults import NodeDefaults
+from automode_constructs.patterns.stacks.stack_options import ClusterStackOptions
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 
 __all__ = ["ClusterStack"]
@@ -69,7 +71,7 @@ class ClusterStack(cdk.Stack):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: AppScope,
         id: str,
         *,
         cluster_name: str,
@@ -91,7 +93,7 @@ class ClusterStack(cdk.Stack):
         permissions_boundary: iam.IManagedPolicy | Callable[[Construct], iam.IManagedPolicy] | None = None,
         kubectl: bool = True,
         as_of: date | None = None,
-        **stack_options: Any,
+        **stack_options: Unpack[ClusterStackOptions],
     ) -> None:
         removal_policy = cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
         if network is not None and availability_zones is not None:
@@ -102,14 +104,15 @@ class ClusterStack(cdk.Stack):
                 cure="name the zones where you make it",
             )
         super().__init__(scope, id, **stack_options)
-        self.network = (network(self) if callable(network) else network) or AutoModeNetwork(
+        existing = cast(AutoModeNetwork | ExistingNetwork | None, _created("network", network, self))
+        self.network = existing or AutoModeNetwork(
             self,
             "Network",
             availability_zones=availability_zones,
             nat_gateways=1 if ephemeral else None,
             removal_policy=removal_policy,
         )
-        boundary = _made(permissions_boundary, self)
+        boundary = _created("permissions_boundary", permissions_boundary, self)
         self.cluster = AutoModeCluster(
             self,
             "Cluster",
@@ -120,8 +123,8 @@ class ClusterStack(cdk.Stack):
             endpoint_cidrs=endpoint_cidrs,
             node_defaults=node_defaults,
             node_tags=node_tags,
-            secrets_key=_made(secrets_key, self),
-            volume_key=_made(volume_key, self),
+            secrets_key=_created("secrets_key", secrets_key, self),
+            volume_key=_created("volume_key", volume_key, self),
             instance_profile=instance_profile,
             kubectl=kubectl,
             built_in_pools=() if hardened_pools else BUILT_IN_POOL_NAMES,
@@ -188,6 +191,13 @@ class ClusterStack(cdk.Stack):
         }
 
 
-def _made(given: T | Callable[[Construct], T] | None, stack: cdk.Stack) -> T | None:
-    """The given value, or what the given function creates in the stack."""
-    return given(stack) if callable(given) else given
+def _created(field: str, argument: T | Callable[[Construct], T] | None, stack: cdk.Stack) -> T | None:
+    """The argument, or what it creates in the stack if it is a function."""
+    if not callable(argument):
+        return argument
+    created = argument(stack)
+    if created is None:
+        raise AutoModeError.of(
+            stack.node.path, field=field, message="returns None", cure="return what the function creates"
+        )
+    return created
