@@ -27,7 +27,7 @@ StackScope = Annotated[Construct, Also(_in_a_stack)]
 
 
 def _in_an_app(field: str, scope: Construct) -> Iterator[Problem]:
-    if Stage.of(scope) is None:
+    if not isinstance(scope, Stage) and Stage.of(scope) is None:
         path = scope.node.path or type(scope).__name__
         yield Problem(field=field, message=f"'{path}' is in no cdk.App", cure="pass the cdk.App or a cdk.Stage")
 

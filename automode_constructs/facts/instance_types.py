@@ -1,6 +1,6 @@
 """EC2 instance types that Auto Mode may launch: size, GPU, disks, network and price.
 
-``python -m tools.instance_types`` writes the data file. A type that is not in it may exist all the same: EC2 grows.
+A type that is not in the data file may exist all the same: EC2 grows.
 """
 
 from __future__ import annotations

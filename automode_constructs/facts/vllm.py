@@ -1,4 +1,4 @@
-"""The flags of ``vllm serve``, as the vLLM packages themselves define them; ``tools/vllm.py`` writes the data file."""
+"""The flags of ``vllm serve``, as the vLLM packages themselves define them."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from constructs import Construct
 from automode_constructs.arguments import Also
 from automode_constructs.errors import Problem
 
-__all__ = ["ChartScope", "DeliverableChart"]
+__all__ = ["ChartInApp", "ChartScope"]
 
 
 def _in_a_cdk8s_app(field: str, construct: Construct) -> Iterator[Problem]:
@@ -27,5 +27,5 @@ def _in_a_cdk8s_app(field: str, construct: Construct) -> Iterator[Problem]:
 ChartScope = Annotated[Construct, Also(_in_a_cdk8s_app)]
 """A cdk8s app, or a construct in one."""
 
-DeliverableChart = Annotated[cdk8s.Chart, Also(_in_a_cdk8s_app)]
+ChartInApp = Annotated[cdk8s.Chart, Also(_in_a_cdk8s_app)]
 """A chart in a cdk8s app."""

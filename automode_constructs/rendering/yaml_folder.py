@@ -19,7 +19,7 @@ from automode_constructs.checks.app_rules import CHART_WARNING
 from automode_constructs.checks.image_sources import image_source_problems, uses_proxy
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.errors import AutoModeError, Problem
-from automode_constructs.manifests.scope import DeliverableChart
+from automode_constructs.manifests.scope import ChartInApp
 from automode_constructs.rendering.order import in_order, prerequisites
 from automode_constructs.rendering.render import render
 from automode_constructs.tokens import token_paths
@@ -67,7 +67,7 @@ def to_yaml(manifests: Sequence[Mapping[str, Any]]) -> str:
 
 @checked_arguments
 def write_yaml_folder(
-    charts: Sequence[DeliverableChart],
+    charts: Sequence[ChartInApp],
     folder: Path | str,
     *,
     default_node_class: bool,

@@ -23,7 +23,8 @@ class ReservedCapacityChart(cdk8s.Chart):
 
     Pools of accelerated types have the taint ``nvidia.com/gpu`` or ``aws.amazon.com/neuron``; others have none, so any
     pod that fits uses the paid capacity. Nodes are removed only after ten minutes empty: moving pods saves nothing
-    here. Like all nodes of Auto Mode, they are replaced when they are two weeks old; see docs/node-lifetime.md.
+    here. Like all nodes of Auto Mode, they are replaced when they are two weeks old; see
+    ``automode explain automode:NodeLifetime``.
 
     Args:
         scope: the cdk8s app.

@@ -31,7 +31,7 @@ class StaticPoolsChart(cdk8s.Chart):
 
     Nodes have the label and the taint ``automode-constructs/static-pool=<name>``: without the taint, any pod could use
     the reserved room. A new AMI makes all of them drift; a tenth of a pool is replaced at a time. No node lives longer
-    than two weeks; see docs/node-lifetime.md.
+    than two weeks; see ``automode explain automode:NodeLifetime``.
 
     Args:
         scope: the cdk8s app.

@@ -40,8 +40,8 @@ class TrainingChart(cdk8s.Chart):
     device plugin: until you set ``efa_device_plugin``, there is a warning ``automode:EfaDevicePlugin``.
 
     Nodes live as long as Auto Mode lets them, 20 days and one to drain: a longer job must write checkpoints; see
-    docs/node-lifetime.md. A dynamic pool launches nodes for waiting pods; AWS's notes say that EFA works so, and one
-    public report got nodes from static pools only (?).
+    ``automode explain automode:NodeLifetime``. A dynamic pool launches nodes for waiting pods; AWS's notes say that
+    EFA works so, and one public report got nodes from static pools only (?).
 
     Args:
         scope: the cdk8s app.

@@ -54,8 +54,8 @@ class ClusterStack(cdk.Stack):
         node_tags: AWS tags of every node. Default: none.
         secrets_key: KMS key of Kubernetes secrets, a function of this stack that makes or imports it, or
             ``"aws-owned"``, for the cluster's life. Default: a key of its own; we decide.
-        volume_key: the same for the volumes of nodes and workloads; it may change (docs/create-only.md). Default: a key
-            of its own; we decide.
+        volume_key: the same for the volumes of nodes and workloads; it may change. Default: a key of its own;
+            we decide.
         instance_profile: whether nodes get an instance profile made here, so that EKS makes none. It goes again only
             after its charts. Default: False.
         permissions_boundary: the managed policy that bounds every role of this stack, or a function of this stack
@@ -149,7 +149,7 @@ class ClusterStack(cdk.Stack):
             "NodeRoleName": (self.cluster.node_role.role_name, "Role of nodes outside the built-in pools"),
             "ClusterValues": (
                 self.to_json_string(values.to_manifest()),
-                "What charts need to know, for: make manifests OUTPUTS=outputs.json",
+                "What charts need to know; ClusterValues.from_outputs reads it",
             ),
             # EKS may write a last line after everything is deleted, which creates the log group again.
             "RemoveControlPlaneLogsCommand": (

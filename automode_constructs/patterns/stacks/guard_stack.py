@@ -87,5 +87,5 @@ class GuardStack(cdk.Stack):
             self,
             "Guarded",
             value=cdk.Fn.join(" ", names),
-            description=f"Go only after: cdk deploy {self.node.path} -c ephemeral=true",
+            description=f"Go only after a deployment of {self.node.path} with ephemeral=True",
         )

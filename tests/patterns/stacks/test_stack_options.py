@@ -73,20 +73,27 @@ def test_a_guard_protects_itself_and_each_stack_once() -> None:
     )
 
 
-def test_functions_create_something() -> None:
+def _returns_nothing(*_: object) -> Any:
+    return None
+
+
+@pytest.mark.parametrize("argument", ["network", "secrets_key", "volume_key", "permissions_boundary"])
+def test_a_function_of_a_cluster_stack_returns_what_it_creates(argument: str) -> None:
     app = cdk.App()
-    nothing: Any = lambda *_: None  # noqa: E731
-    for name in ("network", "secrets_key", "volume_key", "permissions_boundary"):
-        message = f"E: {name}: returns None; return what the function creates"
-        network = {} if name == "network" else {"network": _network(app)}
-        arguments: dict[str, Any] = {name: nothing, **network}
-        assert refusal(lambda arguments=arguments: ClusterStack(app, "E", cluster_name="e", **arguments)) == message  # type: ignore[misc]
-    too_few: Any = list
+    arguments: dict[str, Any] = {"network": _network(app), argument: _returns_nothing}
+    assert refusal(lambda: ClusterStack(app, "E", cluster_name="e", **arguments)) == (
+        f"E: {argument}: returns None; return what the function creates"
+    )
+
+
+def test_the_charts_of_a_platform_come_from_a_function_that_returns_them() -> None:
+    app = cdk.App()
     cluster = ClusterStack(app, "Eks", cluster_name="eks", network=_network(app)).cluster
-    assert refusal(lambda: PlatformStack(app, "P", cluster=cluster, charts=nothing)) == (
+    assert refusal(lambda: PlatformStack(app, "P", cluster=cluster, charts=_returns_nothing)) == (
         "P: charts: returns None; return a list of the charts that it creates"
     )
-    assert refusal(lambda: PlatformStack(app, "P", cluster=cluster, charts=too_few)) == (
+    takes_one: Any = lambda app: [cdk8s.Chart(app, "c")]  # noqa: E731
+    assert refusal(lambda: PlatformStack(app, "P", cluster=cluster, charts=takes_one)) == (
         "P: charts: needs a function that takes (App, ClusterValues)"
     )
 
