@@ -136,12 +136,12 @@ def checked_arguments(function: Any) -> Any:
             # Inspecting an iterator would consume it.
             if isinstance(value, Iterator) and any(get_origin(kind) is Iterable for kind in _options(hints.get(name))):
                 kwargs[name] = tuple(value)
-        given, problems = _by_name(signature, args, kwargs)
-        for field, name, value in given:
+        arguments, problems = _by_name(signature, args, kwargs)
+        for field, name, value in arguments:
             if name in hints and not (value is None and signature.parameters[name].default is None):
                 problems += _judge(field, value, hints[name])
         if problems:
-            raise AutoModeError(_where(function, args, given), problems)
+            raise AutoModeError(_where(function, args, arguments), problems)
         try:
             return function(*args, **kwargs)
         except AutoModeError:
@@ -149,10 +149,10 @@ def checked_arguments(function: Any) -> Any:
                 _leave_the_tree(args[0])
             raise
         except RuntimeError as error:
-            values = {name: value for _, name, value in given}
+            values = {name: value for _, name, value in arguments}
             if "id" in values and f"There is already a Construct with name '{values['id']}' in " in str(error):
                 raise AutoModeError.of(
-                    _where(function, args, given),
+                    _where(function, args, arguments),
                     field="id",
                     message=f"'{values['id']}' is taken in its scope",
                     cure="choose another id",
@@ -181,13 +181,13 @@ class Also:
     judge: Callable[[str, Any], Iterable[Problem]]
 
 
-_Given = list[tuple[str, str, Any]]
+_Arguments = list[tuple[str, str, Any]]
 """Arguments: the name for messages, the name in the signature, the value."""
 
 
 def _by_name(
     signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[_Given, list[Problem]]:
+) -> tuple[_Arguments, list[Problem]]:
     """The arguments by name, and the problems: unknown or missing arguments."""
     parameters = signature.parameters
     positional = [
@@ -196,11 +196,11 @@ def _by_name(
     named = [name for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY]
     rest = next((name for name, one in parameters.items() if one.kind is one.VAR_POSITIONAL), None)
     others = next((name for name, one in parameters.items() if one.kind is one.VAR_KEYWORD), None)
-    given: _Given = [(name, name, value) for name, value in zip(positional, args, strict=False)]
+    arguments: _Arguments = [(name, name, value) for name, value in zip(positional, args, strict=False)]
     problems: list[Problem] = []
     extra = args[len(positional) :]
     if rest is not None:
-        given += [(f"{rest}[{index}]", rest, value) for index, value in enumerate(extra)]
+        arguments += [(f"{rest}[{index}]", rest, value) for index, value in enumerate(extra)]
     elif extra:
         free = next((name for name in named if name not in kwargs), "")
         message, cure = f"is given by its position: {shown(extra[0])}", f"write {free}=..."
@@ -210,31 +210,33 @@ def _by_name(
         if name in by_position:
             problems.append(Problem(field=name, message="is given twice, by its position and by its name"))
         elif name in positional or name in named:
-            given.append((name, name, value))
+            arguments.append((name, name, value))
         elif others is not None:
-            given.append((name, others, value))
+            arguments.append((name, others, value))
         else:
             known = [name for name in [*positional, *named] if name not in _RECEIVERS]
             problems.append(Problem(field=name, message="is not a known argument", cure=did_you_mean(name, known)))
-    taken = {name for _, name, _ in given} | {problem.field for problem in problems}
+    present = {name for _, name, _ in arguments} | {problem.field for problem in problems}
     if "scope" in parameters:
         problems += [
-            Problem(field=name, message="must not be empty") for name, _, value in given if name == "id" and value == ""
+            Problem(field=name, message="must not be empty")
+            for name, _, value in arguments
+            if name == "id" and value == ""
         ]
     problems += [
         Problem(field=name, message="is required")
         for name in [*positional, *named]
-        if name not in taken and parameters[name].default is inspect.Parameter.empty
+        if name not in present and parameters[name].default is inspect.Parameter.empty
     ]
-    return [item for item in given if item[1] not in _RECEIVERS], problems
+    return [item for item in arguments if item[1] not in _RECEIVERS], problems
 
 
 _RECEIVERS = ("self", "cls")
 
 
-def _where(function: Callable[..., object], args: Sequence[Any], given: _Given) -> str:
+def _where(function: Callable[..., object], args: Sequence[Any], arguments: _Arguments) -> str:
     """The path of the construct, or the name of the class or function that is called."""
-    values = {name: value for _, name, value in given}
+    values = {name: value for _, name, value in arguments}
     if hasattr(values.get("scope"), "node") and isinstance(values.get("id"), str):
         return place(values["scope"], values["id"])
     if function.__name__ != "__init__" and args and isinstance(path := place(args[0], ""), str) and path:
@@ -271,7 +273,7 @@ def _judge(field: str, value: object, hint: Any) -> list[Problem]:
     problems = _judge_kind(field, value, hint)
     if problems or get_origin(hint) is not Annotated:
         return problems
-    return [found for also in get_args(hint)[1:] if isinstance(also, Also) for found in also.judge(field, value)]
+    return [problem for also in get_args(hint)[1:] if isinstance(also, Also) for problem in also.judge(field, value)]
 
 
 def _judge_kind(field: str, value: object, hint: Any) -> list[Problem]:
@@ -285,9 +287,9 @@ def _judge_kind(field: str, value: object, hint: Any) -> list[Problem]:
     # For a list or mapping of the right kind, the wrong items are named. So are problems inside a string.
     if inner:
         return inner
-    wanted = [option for option in options if option is not type(None)]
-    literals = [name for option in wanted if get_origin(option) is Literal for name in get_args(option)]
-    kinds = list(dict.fromkeys(_kind(option) for option in wanted if get_origin(option) is not Literal))
+    expected = [option for option in options if option is not type(None)]
+    literals = [name for option in expected if get_origin(option) is Literal for name in get_args(option)]
+    kinds = list(dict.fromkeys(_kind(option) for option in expected if get_origin(option) is not Literal))
     if literals and not kinds:
         text = value if isinstance(value, str) else ""
         return [
@@ -295,7 +297,7 @@ def _judge_kind(field: str, value: object, hint: Any) -> list[Problem]:
         ]
     kinds += [f"'{name}'" for name in literals]
     message = f"needs {_either(kinds)}, got {_label(value)}"
-    cure = next(filter(None, (_cure(field, value, option) for option in wanted)), "")
+    cure = next(filter(None, (_cure(field, value, option) for option in expected)), "")
     return [Problem(field=field, message=message, cure=cure)]
 
 
@@ -371,8 +373,8 @@ def _inside_number(field: str, value: Any) -> list[Problem]:
     """Refuses NaN and numbers that are too large: numbers travel as JSON, which cannot represent them."""
     if is_token(value) or abs(value) < _TOO_LARGE:
         return []
-    asked = "needs a number" if value != value else f"must be a number below {_TOO_LARGE:,}"
-    return [Problem(field=field, message=f"{asked}, got {shown(value)}")]
+    need = "needs a number" if value != value else f"must be a number below {_TOO_LARGE:,}"
+    return [Problem(field=field, message=f"{need}, got {shown(value)}")]
 
 
 _TOO_LARGE = 2**53
@@ -427,17 +429,17 @@ def _items_of_mapping(field: str, value: Mapping[Any, object], hints: Sequence[A
     return problems
 
 
-def _is_one(value: object, wanted: type) -> bool:
+def _is_one(value: object, kind: type) -> bool:
     """Whether a value is an instance of a class, or has everything that a CDK interface requires."""
-    if not getattr(wanted, "_is_protocol", False):
-        return isinstance(value, wanted)
+    if not getattr(kind, "_is_protocol", False):
+        return isinstance(value, kind)
     if isinstance(value, type):
         return False
     # jsii returns an object with several interfaces as one object with a delegate for each interface.
     classes = [type(part) for part in getattr(value, "_delegates", [value])]
-    if any(wanted in one.__mro__ for one in classes):
+    if any(kind in one.__mro__ for one in classes):
         return True
-    members = _members(wanted)
+    members = _members(kind)
     if not members:  # as of IDependable, which any object of the CDK may be
         return any(hasattr(one, "__jsii_type__") for one in classes)
     return all(any(hasattr(one, name) for one in classes) for name in members)

@@ -113,11 +113,11 @@ def write_yaml_folder(
         if not rendering.objects:
             problems.append(Problem(field="", message=f"{chart.node.path}: the chart is empty", cure="leave it out"))
         for item in rendering.objects:
-            told = f"{item.where}: {object_key(item.manifest)}"
+            subject = f"{item.where}: {object_key(item.manifest)}"
             problems += [
                 Problem(
                     field="",
-                    message=f"{told}: {path} holds a value known only after deployment",
+                    message=f"{subject}: {path} holds a value known only after deployment",
                     cure="give a concrete value, for example from the outputs of a deployment",
                 )
                 for path in token_paths(item.manifest)
