@@ -10,7 +10,7 @@ CODE := $(wildcard automode_constructs charts stacks app.py tests examples bench
 export PATH := $(VENV)/bin:$(OUTER_PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup synth test lowest check check-all judge format-check lint types manifests rules schemas crds rehearse bench build lock clean
+.PHONY: help setup synth test lowest newest check check-all judge format-check lint types manifests rules schemas crds rehearse bench build lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -24,8 +24,11 @@ synth: setup ## Write the CloudFormation templates to cdk.out (ARGS='-c name=val
 test: setup ## Run the tests (ARGS='-k pool')
 	@'$(PY)' -m pytest $(ARGS)
 
-lowest: ## Run the library's tests with the lowest version of every runtime dependency (ARGS='tests/specs')
-	@PATH='$(OUTER_PATH)' PYTHON='$(PYTHON)' tools/lowest $(ARGS)
+lowest: ## Test the library with the lowest version of every runtime dependency (ARGS='tests/specs')
+	@PATH='$(OUTER_PATH)' PYTHON='$(PYTHON)' tools/versions lowest $(ARGS)
+
+newest: ## Test the library with the newest versions that pyproject.toml allows (ARGS='tests/specs')
+	@PATH='$(OUTER_PATH)' PYTHON='$(PYTHON)' tools/versions newest $(ARGS)
 
 check: format-check lint types test build ## Everything that must hold before a change is proposed
 

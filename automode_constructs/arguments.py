@@ -40,6 +40,8 @@ _CURES = {
 _WORDS = {
     "ChartTarget": "an AutoModeCluster or an ImportedCluster",
     "Network": "an AutoModeNetwork or an ExistingNetwork",
+    "PathLike": "a path",
+    "Stage": "a cdk.App or a cdk.Stage",
 }
 """User-facing names of classes that users seldom name, or whose own objects are the usual choice."""
 
@@ -128,7 +130,8 @@ def checked_arguments(function: Any) -> Any:
 
     A wrong kind of value, an unknown argument name and a missing argument become one ``AutoModeError`` with the
     construct's path, each argument's name and value, and the cure. Values that are known only at deployment are
-    accepted if the CDK represents them as a value of the same kind.
+    accepted if the CDK represents them as a value of the same kind. ``**options: Unpack[Options]``, with a
+    ``TypedDict``, are checked as arguments of those names.
 
     Args:
         function: the decorated function; for a dataclass, its generated constructor.
@@ -140,17 +143,17 @@ def checked_arguments(function: Any) -> Any:
 
     @functools.wraps(function)
     def check(*args: Any, **kwargs: Any) -> Any:
-        hints = _hints(function)
+        hints, signature = _hints(function), _signature(function)
         for name, value in kwargs.items():
             # Inspecting an iterator would consume it.
             if isinstance(value, Iterator) and any(get_origin(kind) is Iterable for kind in _options(hints.get(name))):
                 kwargs[name] = tuple(value)
-        given, problems = _by_name(signature, args, kwargs)
-        for field, name, value in given:
+        arguments, problems = _by_name(signature, args, kwargs)
+        for field, name, value in arguments:
             if name in hints and not (value is None and signature.parameters[name].default is None):
                 problems += _judge(field, value, hints[name])
         if problems:
-            raise AutoModeError(_where(function, args, given), problems)
+            raise AutoModeError(_where(function, args, arguments), problems)
         try:
             return function(*args, **kwargs)
         except AutoModeError:
@@ -158,10 +161,10 @@ def checked_arguments(function: Any) -> Any:
                 _leave_the_tree(args[0])
             raise
         except RuntimeError as error:
-            values = {name: value for _, name, value in given}
+            values = {name: value for _, name, value in arguments}
             if "id" in values and f"There is already a Construct with name '{values['id']}' in " in str(error):
                 raise AutoModeError.of(
-                    _where(function, args, given),
+                    _where(function, args, arguments),
                     field="id",
                     message=f"'{values['id']}' is taken in its scope",
                     cure="choose another id",
@@ -212,13 +215,13 @@ class JudgedByItsModel:
     """In ``Annotated[kind, JudgedByItsModel()]``: any value passes, because the model that takes it knows the cure."""
 
 
-_Given = list[tuple[str, str, Any]]
+_Arguments = list[tuple[str, str, Any]]
 """Arguments: the name for messages, the name in the signature, the value."""
 
 
 def _by_name(
     signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[_Given, list[Problem]]:
+) -> tuple[_Arguments, list[Problem]]:
     """The arguments by name, and the problems: unknown or missing arguments."""
     parameters = signature.parameters
     positional = [
@@ -227,11 +230,11 @@ def _by_name(
     named = [name for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY]
     rest = next((name for name, one in parameters.items() if one.kind is one.VAR_POSITIONAL), None)
     others = next((name for name, one in parameters.items() if one.kind is one.VAR_KEYWORD), None)
-    given: _Given = [(name, name, value) for name, value in zip(positional, args, strict=False)]
+    arguments: _Arguments = [(name, name, value) for name, value in zip(positional, args, strict=False)]
     problems: list[Problem] = []
     extra = args[len(positional) :]
     if rest is not None:
-        given += [(f"{rest}[{index}]", rest, value) for index, value in enumerate(extra)]
+        arguments += [(f"{rest}[{index}]", rest, value) for index, value in enumerate(extra)]
     elif extra:
         free = next((name for name in named if name not in kwargs), "")
         message, cure = f"is given by its position: {shown(extra[0])}", f"write {free}=..."
@@ -241,31 +244,33 @@ def _by_name(
         if name in by_position:
             problems.append(Problem(field=name, message="is given twice, by its position and by its name"))
         elif name in positional or name in named:
-            given.append((name, name, value))
+            arguments.append((name, name, value))
         elif others is not None:
-            given.append((name, others, value))
+            arguments.append((name, others, value))
         else:
             known = [name for name in [*positional, *named] if name not in _RECEIVERS]
             problems.append(Problem(field=name, message="is not a known argument", cure=did_you_mean(name, known)))
-    taken = {name for _, name, _ in given} | {problem.field for problem in problems}
+    present = {name for _, name, _ in arguments} | {problem.field for problem in problems}
     if "scope" in parameters:
         problems += [
-            Problem(field=name, message="must not be empty") for name, _, value in given if name == "id" and value == ""
+            Problem(field=name, message="must not be empty")
+            for name, _, value in arguments
+            if name == "id" and value == ""
         ]
     problems += [
         Problem(field=name, message="is required")
         for name in [*positional, *named]
-        if name not in taken and parameters[name].default is inspect.Parameter.empty
+        if name not in present and parameters[name].default is inspect.Parameter.empty
     ]
-    return [item for item in given if item[1] not in _RECEIVERS], problems
+    return [item for item in arguments if item[1] not in _RECEIVERS], problems
 
 
 _RECEIVERS = ("self", "cls")
 
 
-def _where(function: Callable[..., object], args: Sequence[Any], given: _Given) -> str:
+def _where(function: Callable[..., object], args: Sequence[Any], arguments: _Arguments) -> str:
     """The path of the construct, or the name of the class or function that is called."""
-    values = {name: value for _, name, value in given}
+    values = {name: value for _, name, value in arguments}
     if hasattr(values.get("scope"), "node") and isinstance(values.get("id"), str):
         return place(values["scope"], values["id"])
     if function.__name__ != "__init__" and args and isinstance(path := place(args[0], ""), str) and path:
@@ -287,7 +292,7 @@ def _judge(field: str, value: object, hint: Any) -> list[Problem]:
     problems = _judge_kind(field, value, hint)
     if problems or get_origin(hint) is not Annotated:
         return problems
-    return [found for also in get_args(hint)[1:] if isinstance(also, Also) for found in also.judge(field, value)]
+    return [problem for also in get_args(hint)[1:] if isinstance(also, Also) for problem in also.judge(field, value)]
 
 
 def _judge_kind(field: str, value: object, hint: Any) -> list[Problem]:
@@ -301,9 +306,9 @@ def _judge_kind(field: str, value: object, hint: Any) -> list[Problem]:
     # For a list or mapping of the right kind, the wrong items are named. So are problems inside a string.
     if inner:
         return inner
-    wanted = [option for option in options if option is not type(None)]
-    literals = [name for option in wanted if get_origin(option) is Literal for name in get_args(option)]
-    kinds = list(dict.fromkeys(_kind(option) for option in wanted if get_origin(option) is not Literal))
+    expected = [option for option in options if option is not type(None)]
+    literals = [name for option in expected if get_origin(option) is Literal for name in get_args(option)]
+    kinds = list(dict.fromkeys(_kind(option) for option in expected if get_origin(option) is not Literal))
     if literals and not kinds:
         text = value if isinstance(value, str) else ""
         return [
@@ -311,7 +316,7 @@ def _judge_kind(field: str, value: object, hint: Any) -> list[Problem]:
         ]
     kinds += [f"'{name}'" for name in literals]
     message = f"needs {_either(kinds)}, got {_label(value)}"
-    cure = next(filter(None, (_cure(field, value, option) for option in wanted)), "")
+    cure = next(filter(None, (_cure(field, value, option) for option in expected)), "")
     return [Problem(field=field, message=message, cure=cure)]
 
 
@@ -348,7 +353,9 @@ def _judge_one(field: str, value: object, hint: Any) -> list[Problem] | None:
     if hint is float:
         return _inside_number(field, value) if is_whole_number(value) or isinstance(value, float) else None
     if container is Callable:
-        return [] if callable(value) and not isinstance(value, type) else None
+        if not callable(value) or isinstance(value, type):
+            return None
+        return _parameters_of_function(field, value, get_args(hint))
     if origin is type:
         return [] if isinstance(value, type) else None
     if not isinstance(container, type):
@@ -387,11 +394,26 @@ def _inside_number(field: str, value: Any) -> list[Problem]:
     """Refuses NaN and numbers that are too large: numbers travel as JSON, which cannot represent them."""
     if is_token(value) or abs(value) < _TOO_LARGE:
         return []
-    asked = "needs a number" if value != value else f"must be a number below {_TOO_LARGE:,}"
-    return [Problem(field=field, message=f"{asked}, got {shown(value)}")]
+    need = "needs a number" if value != value else f"must be a number below {_TOO_LARGE:,}"
+    return [Problem(field=field, message=f"{need}, got {shown(value)}")]
 
 
 _TOO_LARGE = 2**53
+
+
+def _parameters_of_function(field: str, value: Callable[..., object], hints: Sequence[Any]) -> list[Problem]:
+    """Refuses a function that cannot be called with as many arguments as its caller passes."""
+    kinds = hints[0] if hints and isinstance(hints[0], list) else None
+    if kinds is None:
+        return []
+    try:
+        inspect.signature(value).bind(*kinds)
+    except TypeError:
+        names = ", ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+        return [Problem(field=field, message=f"needs a function that takes ({names})")]
+    except ValueError:
+        pass  # a function written in C may hide its parameters
+    return []
 
 
 _LISTS: dict[type, tuple[type, ...]] = {

@@ -104,12 +104,12 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def did_you_mean(given: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The cure for a misspelt name: the nearest known one, and all known ones."""
     names = list(known)
     if len(names) < 2:
         return "".join(f"use '{name}'" for name in names)
-    near = difflib.get_close_matches(given.lower(), [name.lower() for name in names], n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower(), [name.lower() for name in names], n=1, cutoff=0.6)
     listed = ", ".join(f"'{name}'" for name in names)
     if not near:
         return f"use one of {listed}"

@@ -7,27 +7,34 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
+import aws_cdk as cdk
 import cdk8s
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.change import judge_change
-from automode_constructs.errors import AutoModeError
+from automode_constructs.errors import AutoModeError, Problem, Severity, shown
 from automode_constructs.facts.create_only import create_only_fields, create_only_properties
 from automode_constructs.rendering.render import render
 
-if TYPE_CHECKING:
-    import aws_cdk as cdk
-
-__all__ = ["Finding", "Template", "assert_replaces_nothing", "findings", "manifests", "templates", "text_of"]
+__all__ = ["Template", "assert_replaces_nothing", "findings", "manifests", "templates", "text_of"]
 
 Template = Mapping[str, Any]
 """A CloudFormation template as plain data."""
 
 KUBERNETES_RESOURCE = "Custom::AWSCDK-EKS-KubernetesResource"
 """The resource type by which the CDK delivers Kubernetes objects."""
+
+_SECTIONS = frozenset(
+    {
+        *("AWSTemplateFormatVersion", "Conditions", "Description", "Hooks", "Mappings", "Metadata", "Outputs"),
+        *("Parameters", "Resources", "Rules", "Transform"),
+    }
+)
+"""The sections of a template. Source: CloudFormation User Guide, "CloudFormation template sections"."""
 
 _KEEP_THEIR_ID = frozenset(
     {
@@ -39,32 +46,21 @@ _KEEP_THEIR_ID = frozenset(
 )
 """Types that lose nothing when their properties change."""
 
-_SEVERITIES: Mapping[str, Literal["error", "warning"]] = {"aws:cdk:error": "error", "aws:cdk:warning": "warning"}
+_SEVERITIES: Mapping[str, Severity] = {"aws:cdk:error": "error", "aws:cdk:warning": "warning"}
 _ACKNOWLEDGEABLE = re.compile(r"(?P<message>.*) \[ack: (?P<rule>[^\]]+)\]", re.DOTALL)
 _FAILED = "Validation failed with the following errors:"
 _FAILURE = re.compile(r"  \[(?P<where>[^\]]*)\] (?P<message>.*)")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One error or warning of a CDK app."""
-
-    severity: Literal["error", "warning"]
-    where: str
-    """The path of the construct it is on."""
-    message: str
-    rule: str = ""
-    """The id for acknowledging a warning (``automode:NoAdmin``), or ``""``."""
-
-    def __str__(self) -> str:
-        return f"{self.severity}: {self.where}: {self.message}{f' [{self.rule}]' if self.rule else ''}"
-
-
-def findings(app: cdk.Stage) -> list[Finding]:
+@checked_arguments
+def findings(app: cdk.Stage) -> list[Problem]:
     """Synthesises an app or stage and returns its errors and warnings, in the order of the construct tree.
 
     Includes those of this library and of any other that uses CDK annotations, without acknowledged ones. An
     ``AutoModeError`` is raised where the mistake is made, before there is an app to synthesise.
+
+    Each has its ``severity``, the construct path in ``where``, the ``message``, and in ``rule`` the id that
+    acknowledges a warning (``automode:NoAdmin``).
 
     Args:
         app: the CDK app, or a stage of one.
@@ -72,31 +68,32 @@ def findings(app: cdk.Stage) -> list[Finding]:
     Raises:
         AutoModeError: for anything else.
     """
-    _check_is_app("findings", "app", app)
-    failures: list[Finding] = []
+    failures: list[Problem] = []
     try:
         app.synth()
     except RuntimeError as error:
         # jsii raises no other exception.
-        _, failed, told = str(error).partition(_FAILED)
-        if not failed:
+        _, heading, report = str(error).partition(_FAILED)
+        if not heading:
             raise
-        for line in told.splitlines():
+        for line in report.splitlines():
             if match := _FAILURE.fullmatch(line):
-                failures.append(Finding(severity="error", where=match["where"], message=match["message"]))
+                failures.append(Problem(where=match["where"], field="", message=match["message"]))
             elif failures:
-                last = failures.pop()
-                failures.append(Finding(severity="error", where=last.where, message=f"{last.message}\n{line}"))
+                failures[-1] = replace(failures[-1], message=f"{failures[-1].message}\n{line}")
     annotated = []
     for construct in app.node.find_all():
         for entry in construct.node.metadata:
             if severity := _SEVERITIES.get(entry.type):
                 match = _ACKNOWLEDGEABLE.fullmatch(str(entry.data))
                 message, rule = (match["message"], match["rule"]) if match else (str(entry.data), "")
-                annotated.append(Finding(severity=severity, where=construct.node.path, message=message, rule=rule))
+                annotated.append(
+                    Problem(severity=severity, where=construct.node.path, field="", message=message, rule=rule)
+                )
     return [*failures, *dict.fromkeys(annotated)]
 
 
+@checked_arguments
 def manifests(source: cdk8s.Chart | Template) -> list[dict[str, Any]]:
     """The Kubernetes objects of a chart, nested charts included, or those that a template delivers.
 
@@ -114,23 +111,25 @@ def manifests(source: cdk8s.Chart | Template) -> list[dict[str, Any]]:
         if errors:
             raise AutoModeError("", errors)
         return [item.manifest for item in rendering.objects]
-    if not isinstance(source, Mapping) or "Resources" not in source:
-        raise AutoModeError.of(
-            "manifests",
-            field="source",
-            message=f"is no chart and no template but {type(source).__name__}",
-            cure="pass a cdk8s.Chart, or one of templates(app).values()",
-        )
+    _check_is_template("manifests", "source", source)
     return [
         item
-        for resource in source["Resources"].values()
+        for resource in source.get("Resources", {}).values()
         if resource["Type"] == KUBERNETES_RESOURCE
         for item in _objects(resource.get("Properties", {}))
     ]
 
 
-def text_of(value: Any) -> str:
-    """A template's value as text, with ``{...}`` for values known only after deployment."""
+@checked_arguments
+def text_of(value: str | Mapping[str, Any]) -> str:
+    """A template's value as text, with ``{...}`` for values known only after deployment.
+
+    Args:
+        value: a string, or an intrinsic function such as ``Fn::Join``.
+
+    Raises:
+        AutoModeError: for anything else.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and "Fn::Join" in value:
@@ -139,6 +138,7 @@ def text_of(value: Any) -> str:
     return "{" + json.dumps(value).replace('"', "'") + "}"
 
 
+@checked_arguments
 def templates(source: cdk.Stage | str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     """The templates of an app by stack name, including those of its stages.
 
@@ -151,24 +151,11 @@ def templates(source: cdk.Stage | str | os.PathLike[str]) -> dict[str, dict[str,
     Raises:
         AutoModeError: for a folder without a cloud assembly; for anything else.
     """
-    if isinstance(source, (str, os.PathLike)):
-        folder = Path(source)
-    else:
-        _check_is_app("templates", "source", source)
-        folder = Path(source.synth().directory)
+    folder = Path(source.synth().directory if isinstance(source, cdk.Stage) else source)
     stacks = [*_stacks(folder)]
     names = Counter(name for name, _, _ in stacks)
     # Stages deploy stacks of the same name to several environments.
     return {name if names[name] == 1 else f"{name} ({place})": template for name, place, template in stacks}
-
-
-def _check_is_app(where: str, field: str, app: object) -> None:
-    import aws_cdk as cdk
-
-    if not isinstance(app, cdk.Stage):
-        raise AutoModeError.of(
-            where, field=field, message=f"is no CDK app but {type(app).__name__}", cure="pass a cdk.App or a cdk.Stage"
-        )
 
 
 def _stacks(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -183,6 +170,13 @@ def _stacks(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
             message=f"{file} cannot be read ({error.strerror})",
             cure="give the folder that cdk synth wrote",
         ) from None
+    except (KeyError, TypeError, ValueError):
+        raise AutoModeError.of(
+            "templates",
+            field="source",
+            message=f"{file} is not the manifest of a cloud assembly",
+            cure="give the folder that cdk synth wrote",
+        ) from None
     for name, artifact in artifacts.items():
         properties = artifact.get("properties", {})
         if artifact["type"] == "cdk:cloud-assembly":
@@ -192,6 +186,7 @@ def _stacks(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield properties.get("stackName", name), artifact["environment"], template
 
 
+@checked_arguments
 def assert_replaces_nothing(
     before: cdk.Stage | str | os.PathLike[str] | Template,
     after: cdk.Stage | str | os.PathLike[str] | Template,
@@ -213,10 +208,11 @@ def assert_replaces_nothing(
 
     Raises:
         AssertionError: with one line for each resource.
+        AutoModeError: for anything else than apps, folders and templates.
 
     Source: CloudFormation User Guide, "Understand update behaviors of stack resources".
     """
-    old, new = _by_stack(before), _by_stack(after)
+    old, new = _by_stack("before", before), _by_stack("after", after)
     lines = []
     for stack, template in old.items():
         if stack not in new:
@@ -231,10 +227,29 @@ def assert_replaces_nothing(
         raise AssertionError("\n".join([f"the deployment loses what is there, {len(lines)} times", *lines]))
 
 
-def _by_stack(source: cdk.Stage | str | os.PathLike[str] | Template) -> Mapping[str, Template]:
+def _by_stack(field: str, source: cdk.Stage | str | os.PathLike[str] | Template) -> Mapping[str, Template]:
     if not isinstance(source, Mapping):
         return templates(source)
-    return {"": source} if "Resources" in source else source
+    if source.keys() <= _SECTIONS:
+        source = {"": source}
+    for name, template in source.items():
+        _check_is_template("assert_replaces_nothing", f"{field}[{name!r}]" if name else field, template)
+    return source
+
+
+def _check_is_template(where: str, field: str, template: object) -> None:
+    if isinstance(template, Mapping) and template.keys() <= _SECTIONS:
+        resources = template.get("Resources", {})
+        if isinstance(resources, Mapping) and all(
+            isinstance(resource, Mapping) and isinstance(resource.get("Type"), str) for resource in resources.values()
+        ):
+            return
+    raise AutoModeError.of(
+        where,
+        field=field,
+        message=f"is not a CloudFormation template but {shown(template)}",
+        cure="pass one of templates(app).values()",
+    )
 
 
 def _losses(old: Mapping[str, Any], new: Mapping[str, Any] | None) -> Iterator[str]:

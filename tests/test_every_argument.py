@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -12,30 +13,42 @@ from decimal import Decimal
 from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import aws_cdk as cdk
 import cdk8s
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from constructs import Construct
 
 import automode_constructs as am
+from automode_constructs import patterns, testing
 from automode_constructs.facts.instance_types import instance_types
 from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.patterns.stacks.stack_options import ClusterStackOptions, StackOptions
 from automode_constructs.specs.labels import ARCH
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
 
 _NUMBERS = count()
+_ENV = cdk.Environment(region="eu-west-1")
 
 
 class World:
-    """What arguments are made of, each when it is first wanted."""
+    """What arguments are made of, each created on first use."""
+
+    @cached_property
+    def app(self) -> cdk.App:
+        return cdk.App()
+
+    @cached_property
+    def empty_app(self) -> cdk.App:
+        return cdk.App()
 
     @cached_property
     def stack(self) -> cdk.Stack:
-        return cdk.Stack(cdk.App(), "Try", env=cdk.Environment(region="eu-west-1"))
+        return cdk.Stack(self.app, "Try", env=_ENV)
 
     @cached_property
     def chart(self) -> cdk8s.Chart:
@@ -57,12 +70,16 @@ class World:
         return am.ExistingNetwork(vpc=self.vpc, node_subnets=self.vpc.private_subnets)
 
     @cached_property
-    def made_network(self) -> am.AutoModeNetwork:
+    def own_network(self) -> am.AutoModeNetwork:
         return am.AutoModeNetwork(self.stack, "Network", pod_cidr="100.64.0.0/16", flow_logs=False)
 
     @cached_property
     def cluster(self) -> am.AutoModeCluster:
-        return am.AutoModeCluster(self.stack, "Cluster", network=self.made_network, built_in_pools=[])
+        return am.AutoModeCluster(self.stack, "Cluster", network=self.own_network, built_in_pools=[])
+
+    @cached_property
+    def bucket(self) -> am.ModelBucket:
+        return am.ModelBucket(self.stack, "Bucket")
 
     @cached_property
     def node_class(self) -> am.NodeClass:
@@ -77,8 +94,20 @@ class World:
     def folder(self) -> Path:
         return Path(tempfile.mkdtemp()) / "new"
 
+    @cached_property
+    def objects(self) -> list[tuple[str, Any]]:
+        """Objects of the CDK that an argument may be given by mistake."""
+        return [
+            ("a VPC", self.vpc),
+            ("a subnet", self.vpc.private_subnets[0]),
+            ("a role", self.role),
+            ("a chart", self.chart),
+            ("a stack", self.stack),
+            ("a token", cdk.Token.as_any({"Ref": "X"})),
+        ]
 
-@pytest.fixture
+
+@pytest.fixture(scope="module")
 def world() -> World:
     return World()
 
@@ -111,6 +140,9 @@ def _values() -> ClusterValues:
 
 _PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 _WEIGHTS = am.S3Weights(bucket="our-models", prefix="gpt-oss-20b")
+_RESERVATION = CapacityReservation(
+    id="cr-1", kind="capacity-block", instance_type="p5.48xlarge", zone="eu-west-1a", ends=date(2026, 12, 14)
+)
 
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "AutoModeCluster": lambda world: {"network": world.network},
@@ -130,7 +162,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     "IngressClassParams": lambda _: {"spec": am.IngressClassParamsSpec()},
     "KubernetesObject": lambda _: {"api_version": "v1", "kind": "ConfigMap", "body": {"data": {"a": "b"}}},
-    "LocalZoneSubnets": lambda world: {"network": world.made_network, "cidrs": {"eu-west-1-lon-1a": "10.0.192.0/24"}},
+    "LocalZoneSubnets": lambda world: {"network": world.own_network, "cidrs": {"eu-west-1-lon-1a": "10.0.192.0/24"}},
     "ModelBucket": lambda _: {},
     "ModelPreset": lambda _: {name: getattr(am.GPT_OSS_20B, name) for name in am.GPT_OSS_20B.__dataclass_fields__},
     "ModelServer": lambda _: {"model": am.GPT_OSS_20B, "image": "example.com/vllm:v0.27.1", "weights": _WEIGHTS},
@@ -145,9 +177,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "PodSecurityGroup": lambda world: {"cluster": world.cluster},
     "PullThroughCache": lambda _: {"prefix": f"p{next(_NUMBERS)}", "repositories": ["eks/pause"]},
     "ReservedCapacity": lambda _: {
-        "reservation": CapacityReservation(
-            id="cr-1", kind="capacity-block", instance_type="p5.48xlarge", zone="eu-west-1a", ends=date(2026, 12, 14)
-        ),
+        "reservation": _RESERVATION,
         "node_class_spec": _node_class_spec(),
         "as_of": date(2026, 12, 1),
     },
@@ -185,8 +215,37 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
         "folder": world.folder,
         "default_node_class": True,
     },
+    # patterns
+    "AccessStack": lambda world: {"cluster": world.cluster, "env": _ENV},
+    "ClusterStack": lambda world: {"cluster_name": f"c{next(_NUMBERS)}", "network": world.network},
+    "DcgmExporterChart": lambda _: {},
+    "GptOssChart": lambda _: {"values": _values(), "weights": _WEIGHTS},
+    "GptOssStack": lambda world: {"cluster": world.cluster, "bucket": world.bucket, "env": _ENV},
+    "GuardStack": lambda world: {"guarded": [cdk.Stack(world.app, f"g{next(_NUMBERS)}")]},
+    "LocalZoneChart": lambda _: {"values": _values(), "subnet_ids": {"eu-west-1-lon-1a": "subnet-1"}},
+    "NodePoolsChart": lambda _: {"values": _values(), "pools": ["spot"]},
+    "PlatformChart": lambda _: {"values": _values()},
+    "PlatformStack": lambda world: {"cluster": world.cluster, "env": _ENV},
+    "ReservedCapacityChart": lambda _: {
+        "values": _values(),
+        "reservations": {"block": _RESERVATION},
+        "as_of": date(2026, 12, 1),
+    },
+    "RetailStoreChart": lambda _: {},
+    "RetailStoreStack": lambda world: {"cluster": world.cluster, "env": _ENV},
+    "StaticPoolsChart": lambda _: {"values": _values(), "instance_types": ["c7i.large"], "replicas": 2},
+    "TrainingChart": lambda _: {"values": _values(), "instance_type": "p5.48xlarge", "zone": "eu-west-1a", "nodes": 2},
+    "WeightsStack": lambda _: {},
+    "accelerator_taint": lambda _: {"instance_type": "g6.xlarge"},
+    "platform_charts": lambda _: {"app": cdk8s.App(), "values": _values()},
+    # testing
+    "assert_replaces_nothing": lambda _: {"before": {}, "after": {}},
+    "findings": lambda world: {"app": world.empty_app},
+    "manifests": lambda _: {"source": {}},
+    "templates": lambda world: {"source": world.empty_app},
+    "text_of": lambda _: {"value": ""},
 }
-"""Arguments that each public construct and function takes, but scope and id."""
+"""Valid arguments of each public construct and function, without scope and id."""
 
 
 class Foreign:
@@ -222,25 +281,24 @@ def wrong_values(world: World) -> Iterator[tuple[str, Any]]:
     yield "an object", Foreign()
     yield "a class", Foreign
     yield "a function", lambda: None
-    yield "a VPC", world.vpc
-    yield "a subnet", world.vpc.private_subnets[0]
-    yield "a role", world.role
-    yield "a chart", world.chart
-    yield "a stack", world.stack
+    yield "a function without a result", lambda *_: None
+    yield from world.objects
     yield "an enum", cdk.RemovalPolicy.DESTROY
     yield "a day", date(2026, 11, 27)
     yield "a moment", datetime(2026, 11, 27, 9, 0)  # noqa: DTZ001
     yield "a path", Path(os.sep) / "nowhere" / "at" / "all"
-    yield "a token", cdk.Token.as_any({"Ref": "X"})
 
 
 def public() -> dict[str, Any]:
-    """What the package root shows, less the error, which is for catching, and protocols, which make nothing."""
-    shown = {name: getattr(am, name) for name in dir(am)}
+    """What the root, patterns and testing offer, without the error, type aliases, and protocols, which make nothing."""
+    offered = {name: getattr(room, name) for room in (am, patterns, testing) for name in room.__all__}
     return {
         name: item
-        for name, item in shown.items()
-        if callable(item) and item is not am.AutoModeError and not getattr(item, "_is_protocol", False)
+        for name, item in offered.items()
+        if callable(item)
+        and not get_args(item)
+        and item is not am.AutoModeError
+        and not getattr(item, "_is_protocol", False)
     }
 
 
@@ -250,28 +308,40 @@ MAKERS = [name for name in public() if name not in MODELS]
 
 def parameters(item: Any) -> Mapping[str, inspect.Parameter]:
     function = getattr(item, "__init__") if isinstance(item, type) else item  # noqa: B009 - of classes of all kinds
-    return {name: one for name, one in inspect.signature(function).parameters.items() if name != "self"}
+    named = {name: one for name, one in inspect.signature(function).parameters.items() if name != "self"}
+    if named.pop("stack_options", None) is not None:
+        options = ClusterStackOptions if item is patterns.ClusterStack else StackOptions
+        for name in options.__annotations__:
+            named[name] = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+    return named
 
 
-def arguments_of(name: str, world: World, id: str = "x") -> dict[str, Any]:
-    """Arguments that are taken."""
-    known = parameters(public()[name])
-    given = dict(GOOD[name](world))
-    if "scope" in known:
-        in_chart = "manifests" in public()[name].__module__ or "inference" in public()[name].__module__
-        given |= {"scope": world.chart if in_chart else world.stack, "id": id}
-    return given
+def arguments_of(name: str, world: World) -> dict[str, Any]:
+    """Valid arguments; a construct has a scope of its own, where no id is taken."""
+    values = dict(GOOD[name](world))
+    if "scope" in parameters(public()[name]):
+        number = next(_NUMBERS)
+        values |= {"scope": Construct(_scope(public()[name], world), f"s{number}"), "id": f"x{number}"}
+    return values
+
+
+def _scope(item: Any, world: World) -> Any:
+    if issubclass(item, cdk.Stack):
+        return world.app
+    if re.search(r"\.(manifests|inference|charts)\.", item.__module__):
+        return world.chart
+    return world.stack
 
 
 def raw_words(call: Callable[[], object]) -> str | None:
-    """What a call that is not refused in our words ends in; ``None`` where it is taken."""
+    """The words of an error that are not ours; ``""`` if all are ours, ``None`` if there is no error."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             call()
     except am.AutoModeError as error:
         return f"left behind: {error}" if "is taken in its scope" in str(error) else ""
-    except Exception as error:  # noqa: BLE001 - whatever comes is what is wanted
+    except Exception as error:  # noqa: BLE001 - every error but ours is reported
         return f"{type(error).__name__}: {str(error)[:150]}"
     return None
 
@@ -282,27 +352,33 @@ def test_everything_public_is_here() -> None:
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_every_argument_refuses_in_our_words_and_leaves_its_id_free(name: str, world: World) -> None:
-    item, raw, free = public()[name], [], f"x{next(_NUMBERS)}"
+    item, raw = public()[name], []
+    valid = arguments_of(name, world)
     for argument, parameter in parameters(item).items():
-        for kind, value in wrong_values(world) if parameter.kind is not parameter.VAR_KEYWORD else ():
-            given = arguments_of(name, world, free) | {argument: value}
-            told = raw_words(partial(item, **given))
-            if told is None:
-                free = f"x{next(_NUMBERS)}"
-            elif told:
-                raw.append(f"{name}({argument}=<{kind}>): {told}")
+        for kind, value in wrong_values(world):
+            if value is None and parameter.default is None:
+                continue
+            values = valid | {argument: value}
+            words = raw_words(partial(item, **values))
+            if words is None:
+                if "scope" in values:
+                    # The tree stays small, and what only one construct of it may have is free again.
+                    values["scope"].node.try_remove_child(values["id"])
+                valid = arguments_of(name, world)
+            elif words:
+                raw.append(f"{name}({argument}=<{kind}>): {words}")
     assert raw == []
     if "id" in parameters(item):
-        item(**arguments_of(name, world, free))
+        item(**valid)
 
 
 def test_every_field_of_a_spec_refuses_in_our_words(world: World) -> None:
     raw = [
-        f"{name}({field}=<{kind}>): {told}"
+        f"{name}({field}=<{kind}>): {words}"
         for name in MODELS
         for kind, value in wrong_values(world)
         for field in public()[name].model_fields
-        if (told := raw_words(partial(public()[name], **{field: value})))
+        if (words := raw_words(partial(public()[name], **{field: value})))
     ]
     assert raw == []
 
@@ -310,12 +386,12 @@ def test_every_field_of_a_spec_refuses_in_our_words(world: World) -> None:
 @pytest.mark.parametrize("name", MAKERS)
 def test_names_that_are_none_and_missing_ones_are_refused_in_our_words(name: str, world: World) -> None:
     item = public()[name]
-    given = arguments_of(name, world)
+    valid = arguments_of(name, world)
     with pytest.raises(am.AutoModeError, match="colour: is not a known argument"):
-        item(**given, colour="red")
+        item(**valid, colour="red")
     required = [
         key for key, one in parameters(item).items() if one.default is one.empty and one.kind is not one.VAR_KEYWORD
     ]
     for missing in required:
         with pytest.raises(am.AutoModeError, match=f"{missing}: is required"):
-            item(**{key: value for key, value in given.items() if key != missing})
+            item(**{key: value for key, value in valid.items() if key != missing})

@@ -21,6 +21,7 @@ HOUSE = [LIBRARY, "charts", "stacks", "app"]
 """Each may import those before it."""
 
 LAYERS = {
+    "lazy_names": 0,
     "errors": 0,
     "tokens": 1,
     "arguments": 2,
@@ -37,7 +38,7 @@ LAYERS = {
 }
 """The library's rooms: each may import itself and those with a lower number."""
 
-LIGHT = {"errors", "tokens", "arguments", "facts", "specs", "checks"}
+LIGHT = {"lazy_names", "errors", "tokens", "arguments", "facts", "specs", "checks"}
 """What a linter needs: it answers in a fraction of a second, and cdk8s and the CDK start a Node process."""
 
 LAZY = (LIBRARY, f"{LIBRARY}.patterns")
@@ -227,8 +228,22 @@ def classes(*folders: str) -> dict[str, ast.ClassDef]:
     }
 
 
+OF_THE_CLONE = re.compile(
+    r"(?<!\w, )(?<!/)docs/[\w/-]+\.md"  # a page of another project stands behind that project's name
+    r"|(?<![\w/])(?:tools|tests|examples|benchmarks|charts|stacks)/\w[\w/.]*|\bapp\.py"
+    r"|python -m (?!pip\b|automode_constructs\b)[\w.]+"
+    rf"|\bmake (?:{'|'.join(re.findall(r'^([a-z-]+):.*##', (ROOT / 'Makefile').read_text('utf-8'), re.MULTILINE))})\b"
+    r"|(?<=\s)-c \w+=\w*"
+)
+"""Files and commands of this repository that are not in the wheel."""
+
+SUBCOMMAND = re.compile(r"(?<=[`'])automode ([a-z]+)")
+
+
 def strangers(text: str) -> Iterator[str]:
-    """The names in a text for a user that pip does not bring him."""
+    """What a text for users names that pip does not install: classes, files and commands."""
+    yield from OF_THE_CLONE.findall(text)
+    yield from (f"automode {name}" for name in SUBCOMMAND.findall(text) if name not in command_names())
     library, elsewhere = classes(LIBRARY), classes("charts", "stacks", "tests", "tools", "benchmarks", "examples")
     for name, attribute, called in NAMED.findall(text):
         if name in library:
@@ -242,8 +257,21 @@ def strangers(text: str) -> Iterator[str]:
             yield name
 
 
+@cache
+def command_names() -> set[str]:
+    """The subcommands of ``automode``, from its help."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "automode_constructs.cli.main", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(re.findall(r"^    ([a-z]+) ", ran.stdout, re.MULTILINE))
+
+
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "names"),
     [
         ("set hardened_pools=True (ClusterStack does both)", []),
         ("NodeClass.from_name('default')", []),
@@ -251,12 +279,25 @@ def strangers(text: str) -> Iterator[str]:
         ("an AWS::CloudFormation::NestedStack", []),
         ("PersistentVolumeClaim", []),
         ("ShopStack does it", ["ShopStack"]),
+        ("(docs/create-only.md)", ["docs/create-only.md"]),
+        ("see kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md", []),
+        (
+            "examples/shop.py, stacks/shop.py, app.py",
+            ["examples/shop.py", "stacks/shop.py", "app.py"],
+        ),
+        ("(python -m charts --outputs outputs.json)", ["python -m charts"]),
+        ("python -m automode_constructs.cli.pages; python -m pip install x", []),
+        ("for: make manifests OUTPUTS=outputs.json", ["make manifests"]),
+        ("make the namespace; make room", []),
+        ("cdk deploy --all -c ephemeral=true", ["-c ephemeral=true"]),
+        ("`automode explain RULE-ID` and 'automode lint --strict'", []),
+        ("`automode explane RULE-ID`", ["automode explane"]),
         ("write NodePools(...)", ["NodePools"]),
         ("NodeClass.by_name('default')", ["NodeClass.by_name"]),
     ],
 )
-def test_strangers_are_told_from_what_is_there(text: str, found: list[str]) -> None:
-    assert [*strangers(text)] == found
+def test_strangers_are_told_from_what_is_there(text: str, names: list[str]) -> None:
+    assert [*strangers(text)] == names
 
 
 def test_messages_name_what_is_in_the_wheel() -> None:

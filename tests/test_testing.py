@@ -15,7 +15,8 @@ import pytest
 from aws_cdk import aws_kms as kms
 
 from automode_constructs import AutoModeCluster, ChartDelivery, KubernetesObject
-from automode_constructs.testing import Finding, assert_replaces_nothing, findings, manifests, templates
+from automode_constructs.errors import Problem
+from automode_constructs.testing import assert_replaces_nothing, findings, manifests, templates
 from tests.conftest import default_app
 from tests.refusal import refusal
 
@@ -48,15 +49,21 @@ class TestManifests:
         ]
 
     def test_of_a_template(self, platform_template: dict[str, Any]) -> None:
-        found = {item["metadata"]["name"]: item for item in manifests(platform_template)}
-        assert {"standard", "general", "critical", "spot", "graviton", "gp3", "alb"} == set(found)
-        assert found["standard"]["spec"]["role"].startswith("{{'Fn::ImportValue'")
+        objects = {item["metadata"]["name"]: item for item in manifests(platform_template)}
+        assert {"standard", "general", "critical", "spot", "graviton", "gp3", "alb"} == set(objects)
+        assert objects["standard"]["spec"]["role"].startswith("{{'Fn::ImportValue'")
 
     def test_of_anything_else_is_refused(self) -> None:
         assert refusal(lambda: manifests("chart")) == (  # type: ignore[arg-type]
-            "manifests: source: is no chart and no template but str; pass a cdk8s.Chart, or one of "
-            "templates(app).values()"
+            "manifests: source: needs a Chart or a mapping, got the text 'chart'"
         )
+        assert refusal(lambda: manifests({"Resources": {"Key": {}}})) == (
+            "manifests: source: is not a CloudFormation template but a mapping; pass one of templates(app).values()"
+        )
+        assert refusal(lambda: manifests({"eks": {"Resources": {}}})).startswith("manifests: source: is not a Cloud")
+
+    def test_of_a_template_without_resources(self) -> None:
+        assert manifests({"Parameters": {}}) == []
 
     def test_of_a_chart_with_an_error_is_refused(self) -> None:
         chart = cdk8s.Chart(cdk8s.App(), "broken")
@@ -71,11 +78,10 @@ class TestFindings:
         app = cdk.App()
         stack = cdk.Stack(cdk.Stage(app, "Prod"), "Eks", env=cdk.Environment(region="eu-central-1"))
         cluster = AutoModeCluster(stack, "Cluster", cluster_name="prod")
-        assert [(found.severity, found.rule, found.where) for found in findings(app)] == [
+        assert [(problem.severity, problem.rule, problem.where) for problem in findings(app)] == [
             ("warning", "automode:NoAdmin", "Prod/Eks/Cluster")
         ]
-        assert str(findings(app)[0]).startswith("warning: Prod/Eks/Cluster: admin_role_arns: no role is named")
-        assert str(findings(app)[0]).endswith(" [automode:NoAdmin]")
+        assert str(findings(app)[0]).startswith("Prod/Eks/Cluster: admin_role_arns: no role is named")
         cdk.Annotations.of(cluster).acknowledge_warning("automode:NoAdmin")
         assert findings(app) == []
 
@@ -85,10 +91,10 @@ class TestFindings:
         cluster = AutoModeCluster(stack, "Cluster", cluster_name="c")
         ChartDelivery(stack, "Jobs", cluster=cluster, chart=job("a:1"))
         cdk.Annotations.of(cluster).add_error("of the user's own")
-        errors = [found for found in findings(app) if found.severity == "error"]
+        errors = [problem for problem in findings(app) if problem.severity == "error"]
         assert errors[0].where == "Eks/Jobs"
         assert errors[0].message.startswith("jobs/one: spec.template.spec.nodeSelector: Job 'one' fits no pool")
-        assert errors[1:] == [Finding(severity="error", where="Eks/Cluster", message="of the user's own")]
+        assert errors[1:] == [Problem(where="Eks/Cluster", field="", message="of the user's own")]
 
     def test_another_failure_is_not_a_finding(self) -> None:
         app = cdk.App()
@@ -99,12 +105,10 @@ class TestFindings:
             findings(app)
 
     def test_of_anything_else_are_refused(self) -> None:
-        given: Any = cdk.Stack(cdk.App(), "S")
-        assert refusal(lambda: findings(given)) == (
-            "findings: app: is no CDK app but Stack; pass a cdk.App or a cdk.Stage"
-        )
-        assert refusal(lambda: assert_replaces_nothing(given, given)) == (
-            "templates: source: is no CDK app but Stack; pass a cdk.App or a cdk.Stage"
+        stack: Any = cdk.Stack(cdk.App(), "S")
+        assert refusal(lambda: findings(stack)) == "S: app: needs a cdk.App or a cdk.Stage, got a Stack"
+        assert refusal(lambda: templates(stack)) == (
+            "S: source: needs a cdk.App or a cdk.Stage, a text or a path, got a Stack"
         )
 
 
@@ -127,6 +131,12 @@ class TestTemplates:
             f"templates: source: {tmp_path}/manifest.json cannot be read (No such file or directory); "
             "give the folder that cdk synth wrote"
         )
+        for text in ("{", "[]", "{}"):
+            (tmp_path / "manifest.json").write_text(text, "utf-8")
+            assert refusal(lambda: templates(tmp_path)) == (
+                f"templates: source: {tmp_path}/manifest.json is not the manifest of a cloud assembly; "
+                "give the folder that cdk synth wrote"
+            )
 
 
 def _cluster(template: dict[str, Any]) -> dict[str, Any]:
@@ -197,13 +207,13 @@ class TestReplacesNothing:
 
     @pytest.mark.parametrize("name", CHANGES)
     def test_names_what_is_lost(self, templates: Templates, name: str) -> None:
-        change, told = CHANGES[name]
+        change, loss = CHANGES[name]
         after = copy.deepcopy(templates)
         change(after)
         with pytest.raises(AssertionError) as raised:
             assert_replaces_nothing(templates, after)
-        assert str(raised.value).splitlines() == ["the deployment loses what is there, 1 times", told]
-        assert_replaces_nothing(templates, after, except_for=[told.partition(": ")[0]])
+        assert str(raised.value).splitlines() == ["the deployment loses what is there, 1 times", loss]
+        assert_replaces_nothing(templates, after, except_for=[loss.partition(": ")[0]])
         assert_replaces_nothing(after, after)
 
     def test_what_the_api_server_refuses(self) -> None:
@@ -217,6 +227,16 @@ class TestReplacesNothing:
         )
         with pytest.raises(AssertionError, match=r"J: StorageClass/gp3: parameters.type changes, which the API server"):
             assert_replaces_nothing(old, new)
+
+    def test_anything_else_is_refused(self) -> None:
+        stack: Any = cdk.Stack(cdk.App(), "S")
+        assert refusal(lambda: assert_replaces_nothing({}, stack)) == (
+            "assert_replaces_nothing: after: needs a cdk.App or a cdk.Stage, a text, a path or a mapping, got a Stack"
+        )
+        assert refusal(lambda: assert_replaces_nothing({"eks": {"Resources": []}}, {})) == (
+            "assert_replaces_nothing: before['eks']: is not a CloudFormation template but a mapping; "
+            "pass one of templates(app).values()"
+        )
 
     def test_a_type_that_is_none_of_ours_must_not_change_at_all(self) -> None:
         old: dict[str, Any] = {"Resources": {"T": {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "a"}}}}

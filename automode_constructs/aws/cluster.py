@@ -63,7 +63,7 @@ class AutoModeCluster(ChartTarget):
     Some arguments are fixed for the life of the cluster: ``cluster_name``, ``ip_family``, ``service_ipv4_cidr``,
     ``secrets_key``, ``cluster_role``, ``creator_admin``, and the VPC and zones of ``network``. If the cluster has a
     name, a change is refused; without a name, CloudFormation would create a second cluster. All other arguments can
-    change after charts are delivered; docs/create-only.md describes the effects.
+    change after charts are delivered.
 
     Args:
         scope: the stack, or a construct in it.
@@ -241,7 +241,7 @@ class AutoModeCluster(ChartTarget):
             Annotations.of(self).add_warning_v2(
                 "automode:ClusterName",
                 "cluster_name: is not set, so that CloudFormation answers a change of what a cluster keeps for life "
-                "(docs/create-only.md) with a second cluster; give cluster_name, and it refuses",
+                "(such as ip_family or secrets_key) with a second cluster; give cluster_name, and it refuses",
             )
         if checked.egress is not None:
             checked.egress.warn(self)

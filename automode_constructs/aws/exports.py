@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import aws_cdk as cdk
 import jsii
-from aws_cdk import IResolveContext, IStringProducer, Lazy, Reference, Stack, Tokenization
+from aws_cdk import IResolveContext, IStringProducer, Lazy, Reference, ReferenceStrength, Stack, Tokenization
 from constructs import IConstruct
 
 __all__ = ["export_always", "weakly"]
@@ -40,9 +39,6 @@ def weakly(value: str) -> str:
     Args:
         value: an attribute of a resource; anything else is returned unchanged.
 
-    aws-cdk-lib before 2.264 does not support weak references: the value is then exported like any other, and
-    CloudFormation refuses to remove it while a stack imports it.
-
     Source: CloudFormation Template Reference, "Fn::GetStackOutput".
     """
     parts = Tokenization.reverse_string(value)
@@ -63,11 +59,5 @@ class _ByStack:
     def produce(self, context: IResolveContext) -> str:
         here = Stack.of(context.scope).node.addr
         if here not in self._in:
-            self._in[here] = _weak(self._value)
+            self._in[here] = Stack.consume_reference(self._value, ReferenceStrength.WEAK)
         return self._in[here]
-
-
-def _weak(value: str) -> str:
-    """A weak reference; a strong one if aws-cdk-lib is older than 2.264 and supports no other."""
-    strength = getattr(cdk, "ReferenceStrength", None)
-    return value if strength is None else Stack.consume_reference(value, strength.WEAK)

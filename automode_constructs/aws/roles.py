@@ -39,7 +39,7 @@ class ClusterRole(Construct):
     separate policy, which may be created after the cluster and deleted before it.
 
     Args:
-        scope: where the role is made.
+        scope: where the role is created.
         id: the construct's id.
         custom_tags: whether Auto Mode may put custom tags on what it creates (``tags`` of a NodeClass,
             ``tagSpecification`` of a StorageClass, tags of load balancers). Default: ``False``; we decide; the managed
@@ -151,7 +151,7 @@ class BuiltInNodeRole(Construct):
     does, when the cluster names the role. Your own node pools need a ``NodeRole``.
 
     Args:
-        scope: where the role is made.
+        scope: where the role is created.
         id: the construct's id.
         permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
 

@@ -68,7 +68,7 @@ def rules_page() -> str:
     """All rules in tables by kind, as Markdown."""
     parts = [
         "# Rules\n",
-        "Written by `make rules` from the code; `automode explain RULE-ID` prints one of them.",
+        "Written from the code; `automode explain RULE-ID` prints one of them.",
         "An error is refused by AWS or Kubernetes, or cannot work; a warning works, at a risk.\n",
         "Each rule is judged:\n",
         *(f"- {judged}: {text};" for judged, text in list(_JUDGED.items())[:-1]),

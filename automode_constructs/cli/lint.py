@@ -272,7 +272,7 @@ def _unrendered(path: str, text: str) -> Problem:
             path,
             f"{shown(text)} stands for a value that only a deployment knows",
             "deliver the chart by its CDK app, or write it with the values of a deployment "
-            "(python -m charts --outputs outputs.json)",
+            "(ClusterValues.from_outputs)",
         )
     return UNRENDERED_TEMPLATE.problem(
         path,

@@ -80,7 +80,7 @@ def attach(target: DeliveryTarget) -> None:
         return
     better = companions(objects)
     place = {index: position for position, index in enumerate(order)}
-    made: dict[int, Sequence[Construct]] = {}
+    ends_of: dict[int, Sequence[Construct]] = {}
     for stack in dict.fromkeys(delivered[index].stack for index in order):
         here = [index for index in order if delivered[index].stack is stack]
         inside = {index: position for position, index in enumerate(here)}
@@ -100,11 +100,11 @@ def attach(target: DeliveryTarget) -> None:
         ends = make_resources(
             planned, awaits_crds=not deployments.has_earlier(stack), alone=deployments.is_alone(stack)
         )
-        made.update(zip(here, ends, strict=True))
+        ends_of.update(zip(here, ends, strict=True))
     for index, others in enumerate(needed):
         abroad = [other for other in sorted(others) if delivered[other].stack is not delivered[index].stack]
-        elsewhere = [end for other in abroad for end in made[other]]
-        for construct in made[index] if elsewhere else ():
+        elsewhere = [end for other in abroad for end in ends_of[other]]
+        for construct in ends_of[index] if elsewhere else ():
             construct.node.add_dependency(*elsewhere)
 
 
@@ -232,7 +232,7 @@ def _with_needs(target: DeliveryTarget, delivered: Sequence[Delivered]) -> list[
     charts = [delivery.place for delivery in target.deliveries]
     places = {place for one in delivered for place in one.item.places}
     undelivered: dict[tuple[Delivery, str], str] = {}
-    found: list[Delivered] = []
+    resolved: list[Delivered] = []
     for one in delivered:
         needs: list[IConstruct] = []
         for place, construct in one.item.after.items():
@@ -240,7 +240,7 @@ def _with_needs(target: DeliveryTarget, delivered: Sequence[Delivered]) -> list[
                 needs.append(construct)
             elif place not in places and not any(f"{place}/".startswith(f"{chart}/") for chart in charts):
                 undelivered.setdefault((one.owner, construct.node.path), one.item.where)
-        found.append(replace(one, aws_needs=tuple(needs)))
+        resolved.append(replace(one, aws_needs=tuple(needs)))
     for (delivery, path), where in undelivered.items():
         problem = DEPENDENCY_NOT_DELIVERED.problem(
             "",
@@ -249,7 +249,7 @@ def _with_needs(target: DeliveryTarget, delivered: Sequence[Delivered]) -> list[
             severity="error" if target.charts_are_all_known else "warning",
         )
         _report(delivery, replace(problem, where=where))
-    return found
+    return resolved
 
 
 def _in_both_trees(delivered: Sequence[Delivered]) -> list[RenderedObject]:
@@ -271,15 +271,15 @@ def _in_both_trees(delivered: Sequence[Delivered]) -> list[RenderedObject]:
 
 def _all_behind(needed: Iterable[IConstruct]) -> dict[str, IConstruct]:
     """Constructs by place, with their own dependencies: an AWS resource may depend on a delivery."""
-    found: dict[str, IConstruct] = {}
+    constructs: dict[str, IConstruct] = {}
     waiting = list(needed)
     while waiting:
         construct = waiting.pop()
         place = place_of(construct)
-        if place not in found:
-            found[place] = construct
+        if place not in constructs:
+            constructs[place] = construct
             waiting += [more for inner in construct.node.find_all() for more in inner.node.dependencies]
-    return found
+    return constructs
 
 
 class _Deployments:

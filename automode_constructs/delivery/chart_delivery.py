@@ -13,6 +13,7 @@ from automode_constructs.arguments import checked_arguments
 from automode_constructs.delivery.attachment import attach
 from automode_constructs.delivery.target import Delivery, DeliveryTarget
 from automode_constructs.errors import AutoModeError, Problem
+from automode_constructs.manifests.scope import ChartInApp
 from automode_constructs.rendering.render import place_of
 
 __all__ = ["ChartDelivery", "ChartTarget"]
@@ -84,7 +85,7 @@ class ChartDelivery(Delivery):
         id: str,
         *,
         cluster: ChartTarget,
-        chart: cdk8s.Chart,
+        chart: ChartInApp,
         removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.DESTROY,
         adopt: bool | None = None,
         retain_namespaces: bool | None = None,

@@ -123,31 +123,33 @@ def make_resources(objects: Sequence[Planned], *, awaits_crds: bool, alone: bool
             resources.append(_Resource(step=Step(needs=frozenset(end)), planned=planned, verdict_on=own + 1))
             end.add(own + 2)
         ends.append(frozenset(end))
-    made = _make_all(objects[0].delivery, resources)
+    constructs = _make_all(objects[0].delivery, resources)
     waits = in_lanes([resource.step for resource in resources], IN_FLIGHT, keep_order=not alone)
     target = objects[0].delivery.cluster
     outlive = [*target.delivery_dependencies, *_outliving(cdk.Stack.of(objects[0].delivery), target.deliveries)]
-    for construct, resource, others in zip(made, resources, waits, strict=True):
-        first: Sequence[IDependable] = [made[other] for other in others] or outlive
+    for construct, resource, others in zip(constructs, resources, waits, strict=True):
+        first: Sequence[IDependable] = [constructs[other] for other in others] or outlive
         aws = [] if resource.planned is None else resource.planned.aws_needs
         if first or aws:
             construct.node.add_dependency(*first, *aws)
-    return [[made[number] for number in sorted(end)] for end in ends]
+    return [[constructs[number] for number in sorted(end)] for end in ends]
 
 
 def _make_all(first: Delivery, resources: Sequence[_Resource]) -> list[Construct]:
     crds = Construct(first, "Crds") if resources[0].crd else None
-    made: list[Construct] = []
+    constructs: list[Construct] = []
     for resource in resources:
         if resource.planned is None:
-            made.append(_crd_wait(cast(Construct, crds), first, resource.crd))
+            constructs.append(_crd_wait(cast(Construct, crds), first, resource.crd))
         elif resource.answers:
-            made.append(_answer(resource.planned))
+            constructs.append(_answer(resource.planned))
         elif resource.verdict_on is not None:
-            made.append(_verdict(resource.planned, cast(eks.KubernetesObjectValue, made[resource.verdict_on])))
+            constructs.append(
+                _verdict(resource.planned, cast(eks.KubernetesObjectValue, constructs[resource.verdict_on]))
+            )
         else:
-            made.append(_manifest(resource.planned))
-    return made
+            constructs.append(_manifest(resource.planned))
+    return constructs
 
 
 def _crd_wait(scope: Construct, delivery: Delivery, crd: str) -> eks.KubernetesObjectValue:

@@ -1,6 +1,6 @@
 """Elastic Fabric Adapter: the network cards of the instance types that have it.
 
-``python -m tools.efa`` writes the data file. A type that is not in it may have EFA all the same: EC2 grows.
+A type that is not in the data file may have EFA all the same: EC2 grows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """EC2 instance types that Auto Mode may launch: size, GPU, disks, network and price.
 
-``python -m tools.instance_types`` writes the data file. A type that is not in it may exist all the same: EC2 grows.
+A type that is not in the data file may exist all the same: EC2 grows.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ def as_of() -> AsOf:
 
 
 def _read(name: str, columns: list[str], row: list[Any]) -> InstanceType:
-    told = dict(zip(columns, row, strict=True))
-    if told["gpu"] is not None:
-        gpu, manufacturer, count, memory_mib = told["gpu"]
-        told["gpu"] = Gpu(name=gpu, manufacturer=manufacturer, count=count, memory_mib=memory_mib)
-    return InstanceType(name=name, **told)
+    fields = dict(zip(columns, row, strict=True))
+    if fields["gpu"] is not None:
+        gpu, manufacturer, count, memory_mib = fields["gpu"]
+        fields["gpu"] = Gpu(name=gpu, manufacturer=manufacturer, count=count, memory_mib=memory_mib)
+    return InstanceType(name=name, **fields)

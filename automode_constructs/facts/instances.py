@@ -67,7 +67,7 @@ ACCELERATED_CATEGORIES = tuple(sorted({category_of(family) for family in _ACCELE
 """Categories of instances with a GPU or another accelerator."""
 
 
-def near(given: str, known: Iterable[str]) -> str:
+def near(word: str, known: Iterable[str]) -> str:
     """A question that suggests the nearest known name, or ``""`` if none is near."""
-    best = difflib.get_close_matches(given.lower(), sorted(known), n=1, cutoff=0.6)
+    best = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
     return f"did you mean '{best[0]}'?" if best else ""

@@ -1,4 +1,4 @@
-"""The flags of ``vllm serve``, as the vLLM packages themselves define them; ``tools/vllm.py`` writes the data file."""
+"""The flags of ``vllm serve``, as the vLLM packages themselves define them."""
 
 from __future__ import annotations
 
@@ -69,15 +69,15 @@ def vllm_versions() -> tuple[str, ...]:
 def flags_of(version: str) -> Mapping[str, VllmFlag]:
     """The flags of a version that was read, by name."""
     until = vllm_versions()[: vllm_versions().index(version) + 1]
-    found: dict[str, VllmFlag] = {}
+    flags: dict[str, VllmFlag] = {}
     for name, changes in _data()["flags"].items():
         last = [changes[each] for each in until if each in changes][-1:]
         if last and last[0] is not None:
             fields: dict[str, Any] = {
                 key: tuple(value) if isinstance(value, list) else value for key, value in last[0].items()
             }
-            found[name] = VllmFlag(name=name, **fields)
-    return found
+            flags[name] = VllmFlag(name=name, **fields)
+    return flags
 
 
 def pairs_enable_with_disable(version: str) -> bool:
@@ -88,14 +88,14 @@ def pairs_enable_with_disable(version: str) -> bool:
 @cache
 def spellings_of(version: str) -> Mapping[str, VllmSpelling]:
     """Every way to write each flag of a version that was read, but for abbreviations."""
-    found: dict[str, VllmSpelling] = {}
+    spellings: dict[str, VllmSpelling] = {}
     for flag in flags_of(version).values():
         for name in (flag.name, *flag.aliases):
-            found[name] = VllmSpelling(flag=flag)
+            spellings[name] = VllmSpelling(flag=flag)
             if flag.kind != "bool" or not name.startswith("--"):
                 continue
-            found[f"--no-{name[2:]}"] = VllmSpelling(flag=flag, on=False)
+            spellings[f"--no-{name[2:]}"] = VllmSpelling(flag=flag, on=False)
             for one, other in (("--enable-", "--disable-"), ("--disable-", "--enable-")):
                 if name.startswith(one) and pairs_enable_with_disable(version):
-                    found[other + name.removeprefix(one)] = VllmSpelling(flag=flag, on=False)
-    return found
+                    spellings[other + name.removeprefix(one)] = VllmSpelling(flag=flag, on=False)
+    return spellings

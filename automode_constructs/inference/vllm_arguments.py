@@ -64,7 +64,7 @@ def check_arguments(arguments: Sequence[str], *, version: str | None = None) -> 
     Raises:
         AutoModeError: if ``version`` does not start with a number of the form ``0.27``.
 
-    Source: the vllm packages of PyPI, read by ``tools/vllm.py``.
+    Source: the vllm packages of PyPI.
     """
     if isinstance(arguments, str):
         return [VLLM_ARGUMENT.problem("arguments", "must be a list of strings, got one string", "split it up")]

@@ -29,37 +29,29 @@ if TYPE_CHECKING:
     from automode_constructs.patterns.stacks.retail_store_stack import RetailStoreStack as RetailStoreStack
     from automode_constructs.patterns.stacks.weights_stack import WeightsStack as WeightsStack
 else:
-    _HOMES = {
-        "AccessStack": "stacks.access_stack",
-        "ClusterStack": "stacks.cluster_stack",
-        "DcgmExporterChart": "charts.dcgm_exporter",
-        "GptOssChart": "charts.gpt_oss",
-        "GptOssStack": "stacks.gpt_oss_stack",
-        "GuardStack": "stacks.guard_stack",
-        "LocalZoneChart": "charts.local_zone",
-        "NODE_POOLS": "charts.node_pools",
-        "NodePoolsChart": "charts.node_pools",
-        "PlatformChart": "charts.platform",
-        "PlatformStack": "stacks.platform_stack",
-        "ReservedCapacityChart": "charts.reserved_capacity",
-        "RetailStoreChart": "charts.retail_store",
-        "RetailStoreStack": "stacks.retail_store_stack",
-        "StaticPoolsChart": "charts.static_pools",
-        "TrainingChart": "charts.training",
-        "WeightsStack": "stacks.weights_stack",
-        "accelerator_taint": "charts.accelerator_taint",
-        "platform_charts": "charts.platform",
-    }
+    from automode_constructs.lazy_names import lazy_names
 
-    __all__ = sorted(_HOMES)
-
-    def __getattr__(name):
-        from importlib import import_module
-
-        home = _HOMES.get(name)
-        if home is None:
-            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-        return getattr(import_module(f"{__name__}.{home}"), name)
-
-    def __dir__():
-        return __all__
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "AccessStack": "stacks.access_stack",
+            "ClusterStack": "stacks.cluster_stack",
+            "DcgmExporterChart": "charts.dcgm_exporter",
+            "GptOssChart": "charts.gpt_oss",
+            "GptOssStack": "stacks.gpt_oss_stack",
+            "GuardStack": "stacks.guard_stack",
+            "LocalZoneChart": "charts.local_zone",
+            "NODE_POOLS": "charts.node_pools",
+            "NodePoolsChart": "charts.node_pools",
+            "PlatformChart": "charts.platform",
+            "PlatformStack": "stacks.platform_stack",
+            "ReservedCapacityChart": "charts.reserved_capacity",
+            "RetailStoreChart": "charts.retail_store",
+            "RetailStoreStack": "stacks.retail_store_stack",
+            "StaticPoolsChart": "charts.static_pools",
+            "TrainingChart": "charts.training",
+            "WeightsStack": "stacks.weights_stack",
+            "accelerator_taint": "charts.accelerator_taint",
+            "platform_charts": "charts.platform",
+        },
+    )

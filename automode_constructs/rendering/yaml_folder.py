@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cdk8s
 import yaml
 
 from automode_constructs.arguments import checked_arguments
@@ -20,6 +19,7 @@ from automode_constructs.checks.app_rules import CHART_WARNING
 from automode_constructs.checks.image_sources import image_source_problems, uses_proxy
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.errors import AutoModeError, Problem
+from automode_constructs.manifests.scope import ChartInApp
 from automode_constructs.rendering.order import in_order, prerequisites
 from automode_constructs.rendering.render import render
 from automode_constructs.tokens import token_paths
@@ -67,7 +67,7 @@ def to_yaml(manifests: Sequence[Mapping[str, Any]]) -> str:
 
 @checked_arguments
 def write_yaml_folder(
-    charts: Sequence[cdk8s.Chart],
+    charts: Sequence[ChartInApp],
     folder: Path | str,
     *,
     default_node_class: bool,
@@ -113,11 +113,11 @@ def write_yaml_folder(
         if not rendering.objects:
             problems.append(Problem(field="", message=f"{chart.node.path}: the chart is empty", cure="leave it out"))
         for item in rendering.objects:
-            told = f"{item.where}: {object_key(item.manifest)}"
+            subject = f"{item.where}: {object_key(item.manifest)}"
             problems += [
                 Problem(
                     field="",
-                    message=f"{told}: {path} holds a value known only after deployment",
+                    message=f"{subject}: {path} holds a value known only after deployment",
                     cure="give a concrete value, for example from the outputs of a deployment",
                 )
                 for path in token_paths(item.manifest)

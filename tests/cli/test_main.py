@@ -439,5 +439,5 @@ def test_a_value_of_a_deployment_is_no_template_that_somebody_renders(
     assert "automode:UnrenderedTemplate error: spec.template.spec.nodeClassRef.name: " in out
     assert out.endswith(
         "stands for a value that only a deployment knows; deliver the chart by its CDK app, or write it with the "
-        "values of a deployment (python -m charts --outputs outputs.json)\n"
+        "values of a deployment (ClusterValues.from_outputs)\n"
     )

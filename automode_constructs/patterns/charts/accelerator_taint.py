@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automode_constructs.arguments import checked_arguments
 from automode_constructs.facts.instance_types import instance_types
 from automode_constructs.facts.instances import category_of, family_of
 from automode_constructs.specs.pools.node_pool import Taint
@@ -14,6 +15,7 @@ _BY_CATEGORY = {"g": _NVIDIA, "gr": _NVIDIA, "p": _NVIDIA, "inf": _NEURON, "trn"
 """For types newer than the catalogue."""
 
 
+@checked_arguments
 def accelerator_taint(instance_type: str) -> Taint | None:
     """``nvidia.com/gpu`` or ``aws.amazon.com/neuron`` for a type that has such devices, ``None`` for any other.
 

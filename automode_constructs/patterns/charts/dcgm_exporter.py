@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_server import GPU_TOLERATION
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
+from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.specs.labels import COMPUTE_TYPE, INSTANCE_GPU_MANUFACTURER
 
 __all__ = ["IMAGE", "LONGEST_INTERVAL_SECONDS", "NAME", "NAMESPACE", "PORT", "DcgmExporterChart"]
@@ -126,7 +126,7 @@ class DcgmExporterChart(cdk8s.Chart):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: ChartScope,
         id: str,
         *,
         image: str = IMAGE,

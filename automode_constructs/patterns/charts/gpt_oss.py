@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.inference.model_preset import GPT_OSS_20B
@@ -14,6 +13,7 @@ from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.node_class import EphemeralStorage
 from automode_constructs.specs.pools.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
@@ -82,7 +82,7 @@ class GptOssChart(cdk8s.Chart):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: ChartScope,
         id: str,
         *,
         values: ClusterValues,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, Problem, shown
@@ -14,6 +13,7 @@ from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.kubernetes_object import note_warning
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
@@ -53,7 +53,7 @@ class LocalZoneChart(cdk8s.Chart):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: ChartScope,
         id: str,
         *,
         values: ClusterValues,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, did_you_mean
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.specs import labels
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 from automode_constructs.specs.pools.requirement import Requirement
@@ -60,7 +60,7 @@ class NodePoolsChart(cdk8s.Chart):
     """
 
     @checked_arguments
-    def __init__(self, scope: Construct, id: str, *, values: ClusterValues, pools: Sequence[str]) -> None:
+    def __init__(self, scope: ChartScope, id: str, *, values: ClusterValues, pools: Sequence[str]) -> None:
         for name in pools:
             if name not in NODE_POOLS:
                 raise AutoModeError.of(

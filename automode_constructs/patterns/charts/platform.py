@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.ingress_class import IngressClass, IngressClassParams
+from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.manifests.storage_class import StorageClass
 from automode_constructs.patterns.charts.node_pools import NodePoolsChart
 from automode_constructs.specs.storage.storage_class import PROVISIONER, StorageClassSpec, StorageParameters
@@ -19,6 +19,7 @@ from automode_constructs.specs.traffic.ingress_class import IngressClassParamsSp
 __all__ = ["PlatformChart", "platform_charts"]
 
 
+@checked_arguments
 def platform_charts(app: cdk8s.App, values: ClusterValues, *, pools: Sequence[str] | None = None) -> list[cdk8s.Chart]:
     """The charts every cluster needs, in the order of delivery; the same for CloudFormation and GitOps.
 
@@ -55,7 +56,7 @@ class PlatformChart(cdk8s.Chart):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: ChartScope,
         id: str,
         *,
         values: ClusterValues,

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.reserved_capacity import ReservedCapacity
+from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.patterns.charts.accelerator_taint import accelerator_taint
 from automode_constructs.specs.pools.capacity_reservation import CapacityReservation, Fallback
 from automode_constructs.specs.pools.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
@@ -23,7 +23,8 @@ class ReservedCapacityChart(cdk8s.Chart):
 
     Pools of accelerated types have the taint ``nvidia.com/gpu`` or ``aws.amazon.com/neuron``; others have none, so any
     pod that fits uses the paid capacity. Nodes are removed only after ten minutes empty: moving pods saves nothing
-    here. Like all nodes of Auto Mode, they are replaced when they are two weeks old; see docs/node-lifetime.md.
+    here. Like all nodes of Auto Mode, they are replaced when they are two weeks old; see
+    ``automode explain automode:NodeLifetime``.
 
     Args:
         scope: the cdk8s app.
@@ -41,7 +42,7 @@ class ReservedCapacityChart(cdk8s.Chart):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: ChartScope,
         id: str,
         *,
         values: ClusterValues,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.specs.labels import ZONE
 
 try:
@@ -69,7 +69,7 @@ class RetailStoreChart(cdk8s.Chart):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: ChartScope,
         id: str,
         *,
         replicas: int = 1,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_class import NodeClass
+from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.manifests.static_node_pools import StaticNodePools
 from automode_constructs.specs import labels
 from automode_constructs.specs.pools.node_pool import (
@@ -31,7 +31,7 @@ class StaticPoolsChart(cdk8s.Chart):
 
     Nodes have the label and the taint ``automode-constructs/static-pool=<name>``: without the taint, any pod could use
     the reserved room. A new AMI makes all of them drift; a tenth of a pool is replaced at a time. No node lives longer
-    than two weeks; see docs/node-lifetime.md.
+    than two weeks; see ``automode explain automode:NodeLifetime``.
 
     Args:
         scope: the cdk8s app.
@@ -49,7 +49,7 @@ class StaticPoolsChart(cdk8s.Chart):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: ChartScope,
         id: str,
         *,
         values: ClusterValues,

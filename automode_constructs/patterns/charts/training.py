@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import date
 
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, Problem, shown
@@ -16,6 +15,7 @@ from automode_constructs.manifests.kubernetes_object import note_warning
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.manifests.reserved_capacity import ReservedCapacity
+from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.patterns.charts.accelerator_taint import accelerator_taint
 from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
@@ -40,8 +40,8 @@ class TrainingChart(cdk8s.Chart):
     device plugin: until you set ``efa_device_plugin``, there is a warning ``automode:EfaDevicePlugin``.
 
     Nodes live as long as Auto Mode allows, 20 days plus one to drain: a longer job must write checkpoints; see
-    docs/node-lifetime.md. A dynamic pool launches nodes for waiting pods; AWS's notes say that EFA works this way, but
-    one public report got nodes from static pools only (?).
+    ``automode explain automode:NodeLifetime``. A dynamic pool launches nodes for waiting pods; AWS's notes say that EFA
+    works this way, but one public report got nodes from static pools only (?).
 
     Args:
         scope: the cdk8s app.
@@ -77,7 +77,7 @@ class TrainingChart(cdk8s.Chart):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: ChartScope,
         id: str,
         *,
         values: ClusterValues,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import aws_cdk as cdk
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.access import AdminAccess
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
+from automode_constructs.aws.scope import AppScope
+from automode_constructs.patterns.stacks.stack_options import StackOptions
 
 __all__ = ["AccessStack"]
 
@@ -37,12 +38,12 @@ class AccessStack(cdk.Stack):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: AppScope,
         id: str,
         *,
         cluster: AutoModeCluster | ImportedCluster,
         admin_role_arns: Sequence[str] = (),
-        **stack_options: Any,
+        **stack_options: Unpack[StackOptions],
     ) -> None:
         super().__init__(scope, id, **stack_options)
         cdk.CfnWaitConditionHandle(self, "Nothing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -18,8 +18,10 @@ from automode_constructs.aws.cluster_arguments import ClusterArguments
 from automode_constructs.aws.fleet import check_unique_name, stage_of
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.aws.network import DEFAULT_ZONE_COUNT, AutoModeNetwork, Network
+from automode_constructs.aws.scope import AppScope
 from automode_constructs.aws.zones import checked_zones, zones_of_region
 from automode_constructs.manifests.node_defaults import NodeDefaults
+from automode_constructs.patterns.stacks.stack_options import ClusterStackOptions
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 
 __all__ = ["ClusterStack"]
@@ -71,7 +73,7 @@ class ClusterStack(cdk.Stack):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: AppScope,
         id: str,
         *,
         cluster_name: str,
@@ -90,7 +92,7 @@ class ClusterStack(cdk.Stack):
         permissions_boundary: iam.IManagedPolicy | Callable[[Construct], iam.IManagedPolicy] | None = None,
         kubectl: bool = True,
         as_of: date | None = None,
-        **stack_options: Any,
+        **stack_options: Unpack[ClusterStackOptions],
     ) -> None:
         removal_policy = cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
         options: dict[str, Any] = {
@@ -175,7 +177,7 @@ class ClusterStack(cdk.Stack):
             "NodeRoleName": (self.cluster.node_role.role_name, "Role of nodes outside the built-in pools"),
             "ClusterValues": (
                 self.to_json_string(values.to_manifest()),
-                "What charts need to know, for: make manifests OUTPUTS=outputs.json",
+                "What charts need to know; ClusterValues.from_outputs reads it",
             ),
             # EKS may write a last line after everything is deleted, which creates the log group again.
             "RemoveControlPlaneLogsCommand": (
@@ -223,7 +225,7 @@ def _is_function(value: object) -> bool:
 
 def _environment(scope: Construct, env: object) -> tuple[str, str]:
     """The account and region of a stack that does not exist yet; tokens where they are not known."""
-    values = env if isinstance(env, Mapping) else {name: getattr(env, name, None) for name in ("account", "region")}
+    values = {name: getattr(env, name, None) for name in ("account", "region")}
     stage = stage_of(scope)
     account = values.get("account") or (stage and stage.account) or cdk.Aws.ACCOUNT_ID
     region = values.get("region") or (stage and stage.region) or cdk.Aws.REGION

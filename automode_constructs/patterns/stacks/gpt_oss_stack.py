@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Unpack
 
 import aws_cdk as cdk
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.cluster import AutoModeCluster
@@ -15,6 +14,7 @@ from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.aws.model_bucket import ModelBucket
 from automode_constructs.aws.pod_identity import PodIdentityRole
 from automode_constructs.aws.pull_through_cache import PullThroughCache
+from automode_constructs.aws.scope import AppScope
 from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE
@@ -29,6 +29,7 @@ from automode_constructs.patterns.charts.gpt_oss import (
     WEIGHTS_PREFIX,
     GptOssChart,
 )
+from automode_constructs.patterns.stacks.stack_options import StackOptions
 from automode_constructs.specs.labels import CAPACITY_TYPE, INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
 
 __all__ = ["GptOssStack"]
@@ -76,7 +77,7 @@ class GptOssStack(cdk.Stack):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: AppScope,
         id: str,
         *,
         cluster: AutoModeCluster | ImportedCluster,
@@ -87,7 +88,7 @@ class GptOssStack(cdk.Stack):
         replicas: int = 0,
         bare_pool: bool = False,
         gpu_metrics: bool = False,
-        **stack_options: Any,
+        **stack_options: Unpack[StackOptions],
     ) -> None:
         super().__init__(scope, id, **stack_options)
         self.images = (

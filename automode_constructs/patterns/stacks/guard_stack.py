@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import aws_cdk as cdk
-from constructs import Construct
 
-from automode_constructs.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments, place
+from automode_constructs.aws.scope import AppScope
+from automode_constructs.errors import AutoModeError
+from automode_constructs.patterns.stacks.stack_options import StackOptions
 
 __all__ = ["GuardStack"]
 
@@ -27,9 +29,14 @@ class GuardStack(cdk.Stack):
     Args:
         scope: the app or stage.
         id: the stack's id.
-        guarded: the stacks that must not be deleted, in the same account and region.
+        guarded: the stacks that must not be deleted, at least one, in the same account and region.
         ephemeral: whether they may be deleted. Deploying this stack changes the protection, even if nothing else
             changes. Default: False; we decide.
+        stack_options: further keywords of ``cdk.Stack``, but ``termination_protection``.
+
+    Raises:
+        AutoModeError: for ``termination_protection``, which ``ephemeral`` decides; for no stack to guard, or one that
+            is guarded already.
 
     Source: CloudFormation User Guide, "Protect CloudFormation stacks from being deleted" and "Get exported outputs from
     a deployed CloudFormation stack".
@@ -37,21 +44,48 @@ class GuardStack(cdk.Stack):
 
     @checked_arguments
     def __init__(
-        self, scope: Construct, id: str, *, guarded: Sequence[cdk.Stack], ephemeral: bool = False, **stack_options: Any
+        self,
+        scope: AppScope,
+        id: str,
+        *,
+        guarded: Sequence[cdk.Stack],
+        ephemeral: bool = False,
+        **stack_options: Unpack[StackOptions],
     ) -> None:
-        super().__init__(scope, id, termination_protection=not ephemeral, **stack_options)
+        if not guarded:
+            raise AutoModeError.of(
+                place(scope, id), field="guarded", message="is empty", cure="name the stacks that must not be deleted"
+            )
+        if stack_options.get("termination_protection") is not None:
+            raise AutoModeError.of(
+                place(scope, id),
+                field="termination_protection",
+                message="is what ephemeral decides",
+                cure="write ephemeral=True for a stack without it",
+            )
+        stack_options["termination_protection"] = not ephemeral
+        super().__init__(scope, id, **stack_options)
         cdk.CfnWaitConditionHandle(self, "Nothing")
         names = []
-        for stack in guarded:
+        for index, stack in enumerate(guarded):
             self.add_stack_dependency(stack)
-            names.append(
-                stack.export_value(
-                    stack.stack_name, name=f"{stack.stack_name}:guard", description=f"Held by {self.stack_name}"
+            export = f"{stack.stack_name}:guard"
+            try:
+                names.append(
+                    stack.export_value(stack.stack_name, name=export, description=f"Held by {self.stack_name}")
                 )
-            )
+            except RuntimeError as error:
+                if "already a Construct" not in str(error):
+                    raise
+                raise AutoModeError.of(
+                    self.node.path,
+                    field=f"guarded[{index}]",
+                    message=f"'{stack.node.path}' is guarded already",
+                    cure="name each stack once, in one GuardStack",
+                ) from None
         cdk.CfnOutput(
             self,
             "Guarded",
             value=cdk.Fn.join(" ", names),
-            description=f"To delete them, first run: cdk deploy {self.node.path} -c ephemeral=true",
+            description=f"Go only after a deployment of {self.node.path} with ephemeral=True",
         )

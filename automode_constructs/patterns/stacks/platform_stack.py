@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Unpack
 
 import aws_cdk as cdk
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.scope import AppScope
 from automode_constructs.delivery.chart_delivery import ChartDelivery
+from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.patterns.charts.platform import platform_charts
+from automode_constructs.patterns.stacks.stack_options import StackOptions
 
 __all__ = ["PlatformStack"]
 
@@ -32,13 +34,21 @@ class PlatformStack(cdk.Stack):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: AppScope,
         id: str,
         *,
         cluster: AutoModeCluster,
         charts: Callable[[cdk8s.App, ClusterValues], Sequence[cdk8s.Chart]] = platform_charts,
-        **stack_options: Any,
+        **stack_options: Unpack[StackOptions],
     ) -> None:
         super().__init__(scope, id, **stack_options)
-        for chart in charts(cdk8s.App(), cluster.values):
+        created = charts(cdk8s.App(), cluster.values)
+        if not isinstance(created, Sequence) or not all(isinstance(chart, cdk8s.Chart) for chart in created):
+            raise AutoModeError.of(
+                self.node.path,
+                field="charts",
+                message=f"returns {shown(created)}",
+                cure="return a list of the charts that it creates",
+            )
+        for chart in created:
             ChartDelivery(self, chart.node.id, cluster=cluster, chart=chart)

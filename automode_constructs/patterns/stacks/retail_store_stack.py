@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import aws_cdk as cdk
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
+from automode_constructs.aws.scope import AppScope
 from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.patterns.charts.retail_store import IMAGE, NAME, NAMESPACE, RetailStoreChart
+from automode_constructs.patterns.stacks.stack_options import StackOptions
 from automode_constructs.specs.labels import CAPACITY_TYPE, INSTANCE_TYPE, ZONE
 
 __all__ = ["RetailStoreStack"]
@@ -40,14 +41,14 @@ class RetailStoreStack(cdk.Stack):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: AppScope,
         id: str,
         *,
         cluster: AutoModeCluster | ImportedCluster,
         replicas: int = 1,
         image: str = IMAGE,
         ingress: bool = True,
-        **stack_options: Any,
+        **stack_options: Unpack[StackOptions],
     ) -> None:
         super().__init__(scope, id, **stack_options)
         chart = RetailStoreChart(cdk8s.App(), "retail-store", replicas=replicas, image=image, ingress=ingress)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import aws_cdk as cdk
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.model_bucket import ModelBucket
+from automode_constructs.aws.scope import AppScope
+from automode_constructs.patterns.stacks.stack_options import StackOptions
 
 __all__ = ["WeightsStack"]
 
@@ -26,7 +27,9 @@ class WeightsStack(cdk.Stack):
     """
 
     @checked_arguments
-    def __init__(self, scope: Construct, id: str, *, ephemeral: bool = False, **stack_options: Any) -> None:
+    def __init__(
+        self, scope: AppScope, id: str, *, ephemeral: bool = False, **stack_options: Unpack[StackOptions]
+    ) -> None:
         super().__init__(scope, id, **stack_options)
         self.bucket = ModelBucket(
             self,

@@ -357,7 +357,8 @@ class TestNames:
         AutoModeCluster(stack, "Cluster", cluster_name=name)
         text = (
             r"cluster_name: is not set, so that CloudFormation answers a change of what a cluster keeps for life "
-            r"\(docs/create-only.md\) with a second cluster; give cluster_name, and it refuses.*automode:ClusterName"
+            r"\(such as ip_family or secrets_key\) with a second cluster; give cluster_name, and it refuses"
+            r".*automode:ClusterName"
         )
         found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp(text))
         assert len(found) == warned

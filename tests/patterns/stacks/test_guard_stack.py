@@ -135,4 +135,4 @@ def test_a_throw_away_has_it_without_protection_and_with_the_same_template(
 
 def test_it_says_how_its_protection_is_lifted(assembly: Assembly) -> None:
     (output,) = assembly.template("guarded-guard")["Outputs"].values()
-    assert output["Description"] == "To delete them, first run: cdk deploy guarded-guard -c ephemeral=true"
+    assert output["Description"] == "Go only after a deployment of guarded-guard with ephemeral=True"
