@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,8 @@ from typing import Any, Literal
 
 from automode_constructs.checks.document import kind_of
 from automode_constructs.checks.placement import Pool, pool_of
-from automode_constructs.cli.lint import files_in, first_placeholder, objects_of, read_text
+from automode_constructs.cli.files import files_in
+from automode_constructs.cli.lint import first_placeholder, objects_of
 from automode_constructs.cli.reading import UnreadableError
 from automode_constructs.cli.vllm_server import Server, server_of
 from automode_constructs.errors import AutoModeError, shown
@@ -125,16 +125,14 @@ def _objects(paths: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     seen: set[str] = set()
     for path in paths:
         for file in files_in(path):
-            real = os.path.realpath(file)
-            if real in seen:
+            if file.identity in seen:
                 continue
-            seen.add(real)
+            seen.add(file.identity)
             try:
-                for data in objects_of(read_text(file)):
-                    yield file, data
+                for data in objects_of(file.text()):
+                    yield file.path, data
             except UnreadableError as error:
-                place = ":".join(str(part) for part in error.place)
-                raise AutoModeError.of(f"{file}:{place}", field="", message=error.message, cure=error.cure) from None
+                raise error.at(file.path) from None
 
 
 def _spec_of(

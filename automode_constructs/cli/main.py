@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -23,19 +24,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # output never fails on the terminal's encoding
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open to the end
     try:
-        code = _run(_parser().parse_args(arguments))
-        sys.stdout.flush()
+        if sys.stdout is None:
+            raise _OutputError("it is closed")
+        return _run(_parser().parse_args(arguments))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader has closed the pipe (``| head``); Python must not complain again while it shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 141
+    except _OutputError as error:
+        _forget_output()
+        _say(f"automode: cannot write to standard output: {error}")
     except Exception as error:  # noqa: BLE001 - a person reads this, not a traceback
         _say(f"automode: unexpected {type(error).__name__}: {error}; please report it with the input")
-        return 2
-    return code
+    return 2
+
+
+class _OutputError(Exception):
+    """Raised when standard output takes no more."""
+
+
+def _forget_output() -> None:
+    """Sends what is still to be written nowhere, so that Python does not complain again while it shuts down."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -134,7 +149,6 @@ def _run(given: argparse.Namespace) -> int:
     run = lint(given.paths, before=given.before)
     if given.format == "text":
         _write(as_text(run, coloured=_coloured()))
-        sys.stdout.flush()
         _say(summary(run))
     else:
         _write(as_json(run) if given.format == "json" else as_sarif(run))
@@ -143,18 +157,17 @@ def _run(given: argparse.Namespace) -> int:
 
 def _convert(file: str) -> int:
     from automode_constructs.cli.convert import convert
-    from automode_constructs.cli.lint import read_text
+    from automode_constructs.cli.files import InputFile
     from automode_constructs.cli.reading import UnreadableError
-    from automode_constructs.errors import AutoModeError, Problem
+    from automode_constructs.errors import AutoModeError
 
     try:
-        _write(convert(read_text(file), where=file))
+        _write(convert(InputFile(file).text(), where=file))
     except AutoModeError as error:
         _say(str(error))
         return 1
     except UnreadableError as error:
-        place = ":".join(str(number) for number in error.place)
-        _say(str(AutoModeError(f"{file}:{place}", [Problem(field="", message=error.message, cure=error.cure)])))
+        _say(str(error.at(file)))
         return 2
     return 0
 
@@ -178,11 +191,18 @@ def _coloured() -> bool:
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text)
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has closed the pipe (``| head``)
+        raise
+    except OSError as error:
+        raise _OutputError((error.strerror or str(error)).lower()) from None
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    with contextlib.suppress(OSError):  # where nobody listens, the exit code still tells
+        sys.stderr.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from automode_constructs.errors import Problem, shown
+from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.rule import rule
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_EXPANDED", "Document", "Place", "UnreadableError", "decoded", "documents"]
@@ -31,7 +31,9 @@ MAX_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 64
 """The maximum nesting depth of mappings and lists; the deepest of our kinds has a dozen levels."""
 MAX_EXPANDED = 100_000
-"""The maximum number of values that the aliases of one document may expand to."""
+"""The maximum number of values that the aliases of one stream may expand to."""
+_MOST_DUPLICATES = 100
+"""The most keys of one document that are reported to stand twice; with one, the document is wrong already."""
 
 _SOURCE = "YAML 1.2.2; kubernetes-sigs/yaml, which kubectl reads with"
 UNREADABLE_INPUT = rule(
@@ -66,6 +68,11 @@ class UnreadableError(Exception):
     def __init__(self, message: str, cure: str = "", place: Place = (1, 1)) -> None:
         super().__init__(message)
         self.message, self.cure, self.place = message, cure, place
+
+    def at(self, file: str) -> AutoModeError:
+        """The same as an error of a file."""
+        line, column = self.place
+        return AutoModeError.of(f"{file}:{line}:{column}", field="", message=self.message, cure=self.cure)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -147,6 +154,13 @@ class _Anchored:
     height: int
 
 
+@dataclass(slots=True)
+class _Expansion:
+    """How many values the aliases of a stream have stood for so far."""
+
+    values: int = 0
+
+
 class _Merge:
     """The key ``<<``, written plain."""
 
@@ -162,9 +176,10 @@ def documents(text: str) -> Iterator[Document]:
         UnreadableError: at the point where the text stops being YAML, or exceeds a bound.
     """
     events = _events(_with_whole_escapes(text) if text.lstrip().startswith("{") else text)
+    expansion = _Expansion()
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
-            made = _document(events)
+            made = _document(events, expansion)
             if made.data is not None:
                 yield made
 
@@ -195,6 +210,9 @@ def _events(text: str) -> Iterator[yaml.Event]:
     except yaml.reader.ReaderError as error:
         before = text.encode()[: error.position]
         raise UnreadableError(f"is not YAML: {error.reason}", place=_place_after(before)) from None
+    except UnicodeEncodeError as error:
+        character = shown(error.object[error.start])
+        raise UnreadableError(f"is no text: {character} is no character", "save it as UTF-8") from None
     except yaml.YAMLError as error:
         raise UnreadableError(f"is not YAML: {error}") from None
 
@@ -204,12 +222,11 @@ def _tab_at(text: str, place: Place) -> bool:
     return bool(line) and "\t" in line[0][: place[1]]
 
 
-def _document(events: Iterator[Any]) -> Document:
+def _document(events: Iterator[Any], expansion: _Expansion) -> Document:
     places: dict[int, dict[Any, Place]] = {}
     made = Document(data=None, start=(1, 1), _places=places)
     open_: list[_Open] = []
     anchors: dict[str, _Anchored | None] = {}  # None while the anchored value is not finished
-    expanded = 0
     for event in events:
         kind = type(event)
         if kind is yaml.DocumentEndEvent:
@@ -227,8 +244,8 @@ def _document(events: Iterator[Any]) -> Document:
                 why = "stands inside itself" if event.anchor in anchors else "is defined nowhere"
                 raise UnreadableError(f"is not YAML: the alias '*{event.anchor}' {why}", place=place)
             value, size, height = known.data, known.size, known.height
-            expanded += size
-            if expanded > MAX_EXPANDED:
+            expansion.values += size
+            if expansion.values > MAX_EXPANDED:
                 raise UnreadableError(
                     f"has aliases that stand for more than {MAX_EXPANDED} values", "write less by aliases", place
                 )
@@ -270,7 +287,7 @@ def _document(events: Iterator[Any]) -> Document:
             _take_merge(outer, value, place)
             outer.key = None
         else:
-            if outer.key in outer.data:
+            if outer.key in outer.data and len(made.problems) < _MOST_DUPLICATES:
                 problem = DUPLICATE_KEY.problem("", f"the key {shown(outer.key)} stands twice", "take one away")
                 made.problems.append((outer.key_place, problem))
             outer.data[outer.key] = value

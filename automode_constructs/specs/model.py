@@ -16,7 +16,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from annotated_types import MaxLen
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
@@ -309,12 +308,14 @@ def _fields_of(value: Any) -> Any:
 def _bounds_of(annotation: Any) -> Iterator[int]:
     """The largest numbers of items that a field's type names for the list or mapping itself."""
     for part in annotation if isinstance(annotation, tuple) else (annotation,):
-        if isinstance(part, MaxLen):
-            yield part.max_length
+        origin: Any = get_origin(part)
+        most = getattr(part, "max_length", None)
+        if isinstance(most, int):
+            yield most
         elif isinstance(part, FieldInfo):
             yield from _bounds_of(tuple(part.metadata))
-        elif get_origin(part) in (Annotated, Union, UnionType):
-            yield from _bounds_of((*get_args(part),))
+        elif origin in (Annotated, Union, UnionType) and get_args(part)[0] is not str:
+            yield from _bounds_of(get_args(part))
 
 
 def _bears_tokens(annotation: Any) -> bool:

@@ -251,9 +251,7 @@ _newest = _record(
         "advancedCompute": _computes,
     },
 )
-_rolePEM = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BQT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="
-"""The smallest certificate by its form, encoded in base64."""
-_names = st.from_regex(r"[\w+=,.@-]{1,64}", fullmatch=True).filter(str.isascii)
+_role_names = st.from_regex(r"[\w+=,.@-]{1,64}", fullmatch=True).filter(str.isascii)
 node_classes = st.builds(
     lambda spec, role, pods, newest: spec | role | pods | newest,
     _record(
