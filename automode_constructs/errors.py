@@ -104,12 +104,16 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+_LONGEST_NAME = 300
+"""In characters: more than any name has; comparing longer texts with names takes time for nothing."""
+
+
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """The cure for a misspelt name: the nearest known one, and all known ones."""
     names = list(known)
     if len(names) < 2:
         return "".join(f"use '{name}'" for name in names)
-    near = difflib.get_close_matches(given.lower(), [name.lower() for name in names], n=1, cutoff=0.6)
+    near = difflib.get_close_matches(given[:_LONGEST_NAME].lower(), [name.lower() for name in names], n=1, cutoff=0.6)
     listed = ", ".join(f"'{name}'" for name in names)
     if not near:
         return f"use one of {listed}"

@@ -69,7 +69,7 @@ class InputFile:
                 return sys.stdin.buffer.read(MAX_BYTES + 1)
         if not self.path:
             raise UnreadableError("the path is empty", "name a file")
-        mode = os.stat(self.path).st_mode
+        mode = Path(self.path).stat().st_mode
         if stat.S_ISDIR(mode):
             os.scandir(self.path).close()  # says what is wrong with a folder that cannot be searched
             raise UnreadableError("is a folder", "name a file")
@@ -86,8 +86,8 @@ def _patience(source: str) -> Iterator[None]:
     if not source:
         yield
         return
-    line = f"automode: waiting for the end of {on_one_line(source)}"
-    note = threading.Timer(_PATIENCE, lambda: print(line, file=sys.stderr))
+    line = f"automode: waiting for the end of {on_one_line(source)}\n"
+    note = threading.Timer(_PATIENCE, sys.stderr.write, [line])
     note.daemon = True
     note.start()
     try:

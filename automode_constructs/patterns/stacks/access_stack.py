@@ -13,6 +13,7 @@ from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.access import AdminAccess
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
+from automode_constructs.tokens import shell_word
 
 __all__ = ["AccessStack"]
 
@@ -52,6 +53,7 @@ class AccessStack(cdk.Stack):
         cdk.CfnOutput(
             self,
             "KubeconfigCommand",
-            value=f"aws eks update-kubeconfig --name {cluster.cluster.cluster_name} --region {self.region}{role}",
+            value=f"aws eks update-kubeconfig --name {shell_word(cluster.cluster.cluster_name)} "
+            f"--region {shell_word(self.region)}{role}",
             description="Makes kubectl talk to the cluster",
         )

@@ -19,6 +19,7 @@ from automode_constructs.aws.network import AutoModeNetwork, ExistingNetwork
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
+from automode_constructs.tokens import shell_word
 
 __all__ = ["ClusterStack"]
 
@@ -140,7 +141,8 @@ class ClusterStack(cdk.Stack):
         return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(3)]
 
     def _write_outputs(self, cluster_name: str, *, ephemeral: bool) -> None:
-        values = self.cluster.values
+        values, region = self.cluster.values, shell_word(self.region)
+        control_plane = f"/aws/eks/{cluster_name}/cluster"
         outputs = {
             "ClusterName": (values.cluster_name, "Name of the cluster"),
             "NodeRoleName": (self.cluster.node_role.role_name, "Role of nodes outside the built-in pools"),
@@ -150,7 +152,7 @@ class ClusterStack(cdk.Stack):
             ),
             # EKS may write a last line after everything is deleted, which creates the log group again.
             "RemoveControlPlaneLogsCommand": (
-                f"aws logs delete-log-group --region {self.region} --log-group-name /aws/eks/{cluster_name}/cluster",
+                f"aws logs delete-log-group --region {region} --log-group-name {shell_word(control_plane)}",
                 "Deletes the control plane's logs, which may stay and then keep a cluster of this name from being made",
             ),
         }
@@ -162,6 +164,7 @@ class ClusterStack(cdk.Stack):
     def _what_stays(self) -> dict[str, tuple[str, str]]:
         """The commands that remove what remains after the stack is destroyed, except the control plane's logs."""
         control_plane = "" if self.cluster.log_group is None else self.cluster.log_group.node.path
+        region = shell_word(self.region)
         keys, groups = [], []
         for construct in self.node.find_all():
             if isinstance(construct, kms.CfnKey):
@@ -173,13 +176,13 @@ class ClusterStack(cdk.Stack):
             for name, command, found, description in (
                 (
                     "RemoveKeysCommand",
-                    f"aws kms schedule-key-deletion --region {self.region} --key-id",
+                    f"aws kms schedule-key-deletion --region {region} --key-id",
                     keys,
                     "Deletes the keys, which stay when this stack is destroyed; what they encrypt is lost with them",
                 ),
                 (
                     "RemoveLogsCommand",
-                    f"aws logs delete-log-group --region {self.region} --log-group-name",
+                    f"aws logs delete-log-group --region {region} --log-group-name",
                     groups,
                     "Deletes flow logs and logs of Lambdas, which stay when this stack is destroyed",
                 ),

@@ -9,6 +9,7 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
+from automode_constructs.tokens import shell_word
 
 __all__ = ["GuardStack"]
 
@@ -53,5 +54,5 @@ class GuardStack(cdk.Stack):
             self,
             "Guarded",
             value=cdk.Fn.join(" ", names),
-            description=f"Go only after: cdk deploy {self.node.path} -c ephemeral=true",
+            description=f"Go only after: cdk deploy {shell_word(self.node.path)} -c ephemeral=true",
         )
