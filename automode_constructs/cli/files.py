@@ -104,21 +104,21 @@ def files_in(path: str) -> Iterator[InputFile]:
     if path == STDIN or not _is_folder(path):
         yield InputFile(path)
         return
-    waiting, seen = [path], set[str]()
+    waiting, seen = [path], set[tuple[int, int]]()
     while waiting:
         at = waiting.pop()
         if not _is_folder(at):
             yield InputFile(at, named=False)
             continue
-        folder = InputFile(at, named=False)
-        if folder.identity in seen:
-            continue  # a link that leads back
-        seen.add(folder.identity)
         try:
+            known = Path(at).stat()
+            if (known.st_dev, known.st_ino) in seen:
+                continue  # a link that leads back
+            seen.add((known.st_dev, known.st_ino))
             with os.scandir(at) as entries:
                 names = sorted(entry.name for entry in entries)
         except OSError:
-            yield folder
+            yield InputFile(at, named=False)
             continue
         inside = [os.path.normpath(os.path.join(at, name)) for name in names if _is_wanted(at, name)]  # noqa: PTH118
         waiting += reversed(inside)

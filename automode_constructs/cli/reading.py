@@ -203,12 +203,14 @@ def _events(text: str) -> Iterator[yaml.Event]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        place = min(place, _place_after(text.rstrip().encode()))  # report the end where the text ends
+        place = min(
+            place, _place_after(text.rstrip().encode("utf-8", "surrogatepass"))
+        )  # report the end where the text ends
         told = ", ".join(part for part in (error.context, error.problem) if part)
         cure = "indent with spaces" if _tab_at(text, place) else ""
         raise UnreadableError(f"is not YAML: {told}", cure, place) from None
     except yaml.reader.ReaderError as error:
-        before = text.encode()[: error.position]
+        before = text.encode("utf-8", "surrogatepass")[: error.position]
         raise UnreadableError(f"is not YAML: {error.reason}", place=_place_after(before)) from None
     except UnicodeEncodeError as error:
         character = shown(error.object[error.start])
