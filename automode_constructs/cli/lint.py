@@ -161,31 +161,31 @@ def _finding(file: str, place: Place, problem: Problem, *, kind: str = "", name:
 
 def _read_file(source: InputFile, run: LintRun, objects: list[_Object], *, judging: bool) -> None:
     file = source.path
-    found: list[LintFinding] = []
+    findings: list[LintFinding] = []
     text = ""
     try:
         text = source.text()
         for document in documents(text):
             items = list(_objects(file, document))
             objects += items
-            judged = [_judge(item) for item in items] if judging else []
-            ours = [findings for findings in judged if findings is not None]
+            verdicts = [_judge(item) for item in items] if judging else []
+            ours = [verdict for verdict in verdicts if verdict is not None]
             run.judged += len(ours)
-            run.passed_by += len(judged) - len(ours)
+            run.passed_by += len(verdicts) - len(ours)
             if ours:
-                found += [_finding(file, place, problem) for place, problem in document.problems]
-            found += [finding for findings in ours for finding in findings]
+                findings += [_finding(file, place, problem) for place, problem in document.problems]
+            findings += [finding for verdict in ours for finding in verdict]
     except UnreadableError as error:
         braces = _BRACES.search(text) if judging else None
         if braces is None:
-            run.findings += found
+            run.findings += findings
             _unusable(run, file, error)
         else:  # the documents before it are incomplete too: one finding covers all
             lines = _LINE_ENDS.split(text[: braces.start()])
             place = (len(lines), len(lines[-1]) + 1)
             run.findings.append(_finding(file, place, _unrendered("", braces[0])))
     else:
-        run.findings += found
+        run.findings += findings
 
 
 def _objects(file: str, document: Document) -> Iterator[_Object]:
@@ -230,15 +230,15 @@ def _judge(item: _Object) -> list[LintFinding] | None:
     """The findings of an object, or ``None`` for one that we skip."""
     head = {name: item.data.get(name) for name in ("apiVersion", "kind")}
     placeholder = first_placeholder(head)
-    found = None if placeholder else judge_document(item.data)
-    if placeholder is None and found is None:
+    problems = None if placeholder else judge_document(item.data)
+    if placeholder is None and problems is None:
         return None
     placeholder = placeholder or first_placeholder(item.data)
     if placeholder is not None:
         # The placeholder may cause any other finding.
         path, text = placeholder
         return [item.finding(_unrendered(path, text))]
-    return [item.finding(problem) for problem in found or ()]
+    return [item.finding(problem) for problem in problems or ()]
 
 
 def first_placeholder(data: object) -> tuple[str, str] | None:
@@ -247,11 +247,11 @@ def first_placeholder(data: object) -> tuple[str, str] | None:
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, str):
-            found = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value else []
+            texts = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value else []
             if _TAG_PARAMETER.fullmatch(path):
-                found = [text for text in found if not _OF_THE_DRIVER.fullmatch(text)]
-            if found:
-                return path, found[0]
+                texts = [text for text in texts if not _OF_THE_DRIVER.fullmatch(text)]
+            if texts:
+                return path, texts[0]
         elif isinstance(value, Mapping):
             inner: list[tuple[str, object]] = []
             for key, below in value.items():

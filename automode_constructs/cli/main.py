@@ -126,33 +126,33 @@ def _bytes(text: str, *, scale: int = 1) -> int:
     return size
 
 
-def _run(given: argparse.Namespace) -> int:
-    if given.command == "explain":
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "explain":
         from automode_constructs.cli.explain import explain, list_of_rules
 
-        if given.rule is None:
+        if options.rule is None:
             _write(list_of_rules())
             return 0
-        text, known = explain(given.rule)
+        text, known = explain(options.rule)
         if known:
             _write(text)
             return 0
         _say(f"automode: {text}")
         return 2
-    if given.command == "convert":
-        return _convert(given.file)
-    if given.command == "estimate":
-        return _estimate(given)
+    if options.command == "convert":
+        return _convert(options.file)
+    if options.command == "estimate":
+        return _estimate(options)
     from automode_constructs.cli.lint import lint
     from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
 
-    run = lint(given.paths, before=given.before)
-    if given.format == "text":
+    run = lint(options.paths, before=options.before)
+    if options.format == "text":
         _write(as_text(run, coloured=_coloured()))
         _say(summary(run))
     else:
-        _write(as_json(run) if given.format == "json" else as_sarif(run))
-    return run.exit_code(strict=given.strict)
+        _write(as_json(run) if options.format == "json" else as_sarif(run))
+    return run.exit_code(strict=options.strict)
 
 
 def _convert(file: str) -> int:
@@ -172,17 +172,17 @@ def _convert(file: str) -> int:
     return 0
 
 
-def _estimate(given: argparse.Namespace) -> int:
+def _estimate(options: argparse.Namespace) -> int:
     from automode_constructs.cli.estimate import estimate
     from automode_constructs.cli.estimate_report import as_json, as_text
     from automode_constructs.errors import AutoModeError
 
     try:
-        run = estimate(given.paths, image_bytes=given.image_bytes, weight_bytes=given.weight_bytes)
+        run = estimate(options.paths, image_bytes=options.image_bytes, weight_bytes=options.weight_bytes)
     except AutoModeError as error:
         _say(f"automode: {error}")
         return 2
-    _write(as_json(run) if given.format == "json" else as_text(run, all_types=given.all))
+    _write(as_json(run) if options.format == "json" else as_text(run, all_types=options.all))
     return 0 if run.tables else 2
 
 

@@ -22,11 +22,11 @@ def write_rules(file: Path) -> None:
 def write_schemas(folder: Path) -> None:
     """Writes one JSON Schema for each kind, and deletes those of kinds that no longer exist."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = schemas()
+    documents = schemas()
     for old in folder.glob("*.json"):
-        if old.name not in made:
+        if old.name not in documents:
             old.unlink()
-    for name, text in made.items():
+    for name, text in documents.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 

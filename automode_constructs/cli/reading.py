@@ -87,15 +87,15 @@ class Document:
 
     def place(self, path: str) -> Place:
         """The place of a field (``spec.requirements[0].key``); of a missing one, its nearest existing parent's."""
-        found, at = self.start, self.data
+        place, at = self.start, self.data
         for step in _STEP.finditer(path):
             text, index, quoted = step["name"], step["index"], step["quoted"]
             key: Any = int(index) if index and not isinstance(at, Mapping) else (index or text or _unquoted(quoted))
             places = self._places.get(id(at), {}) if isinstance(at, (dict, list)) else {}
             if key not in places:
                 break
-            found, at = places[key], at[key]
-        return found
+            place, at = places[key], at[key]
+        return place
 
 
 _STEP = re.compile(r"\[(?P<index>\d{1,9})\]|\[(?P<quoted>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\]|(?P<name>[^.\[\]]+)")
@@ -179,9 +179,9 @@ def documents(text: str) -> Iterator[Document]:
     expansion = _Expansion()
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
-            made = _document(events, expansion)
-            if made.data is not None:
-                yield made
+            document = _document(events, expansion)
+            if document.data is not None:
+                yield document
 
 
 _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
@@ -190,9 +190,9 @@ _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c
 def _with_whole_escapes(text: str) -> str:
     """JSON writes characters beyond 16 bits as two escapes, YAML as one; YAML reads all other JSON unchanged."""
 
-    def joined(found: re.Match[str]) -> str:
-        high, low = int(found[2], 16) - 0xD800, int(found[3], 16) - 0xDC00
-        return f"{found[1]}\\U{0x10000 + (high << 10) + low:08x}"
+    def joined(pair: re.Match[str]) -> str:
+        high, low = int(pair[2], 16) - 0xD800, int(pair[3], 16) - 0xDC00
+        return f"{pair[1]}\\U{0x10000 + (high << 10) + low:08x}"
 
     return _PAIR.sub(joined, text)
 
@@ -206,9 +206,9 @@ def _events(text: str) -> Iterator[yaml.Event]:
         place = min(
             place, _place_after(text.rstrip().encode("utf-8", "surrogatepass"))
         )  # report the end where the text ends
-        told = ", ".join(part for part in (error.context, error.problem) if part)
+        reason = ", ".join(part for part in (error.context, error.problem) if part)
         cure = "indent with spaces" if _tab_at(text, place) else ""
-        raise UnreadableError(f"is not YAML: {told}", cure, place) from None
+        raise UnreadableError(f"is not YAML: {reason}", cure, place) from None
     except yaml.reader.ReaderError as error:
         before = text.encode("utf-8", "surrogatepass")[: error.position]
         raise UnreadableError(f"is not YAML: {error.reason}", place=_place_after(before)) from None
@@ -226,7 +226,7 @@ def _tab_at(text: str, place: Place) -> bool:
 
 def _document(events: Iterator[Any], expansion: _Expansion) -> Document:
     places: dict[int, dict[Any, Place]] = {}
-    made = Document(data=None, start=(1, 1), _places=places)
+    document = Document(data=None, start=(1, 1), _places=places)
     open_: list[_Open] = []
     anchors: dict[str, _Anchored | None] = {}  # None while the anchored value is not finished
     for event in events:
@@ -275,7 +275,7 @@ def _document(events: Iterator[Any], expansion: _Expansion) -> Document:
             if done.anchor is not None:
                 anchors[done.anchor] = _Anchored(value, size, height)
         if not open_:
-            made.data, made.start = value, place
+            document.data, document.start = value, place
             continue
         outer = open_[-1]
         outer.size += size
@@ -289,13 +289,13 @@ def _document(events: Iterator[Any], expansion: _Expansion) -> Document:
             _take_merge(outer, value, place)
             outer.key = None
         else:
-            if outer.key in outer.data and len(made.problems) < _MOST_DUPLICATES:
+            if outer.key in outer.data and len(document.problems) < _MOST_DUPLICATES:
                 problem = DUPLICATE_KEY.problem("", f"the key {shown(outer.key)} stands twice", "take one away")
-                made.problems.append((outer.key_place, problem))
+                document.problems.append((outer.key_place, problem))
             outer.data[outer.key] = value
             outer.places[outer.key] = outer.key_place
             outer.key = None
-    return made
+    return document
 
 
 def _too_deep(place: Place) -> UnreadableError:
@@ -314,8 +314,8 @@ def _key(event: Any, value: Any, place: Place) -> Any:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return str(value)
-    told = "an empty key" if value is None else "a mapping or a list as a key"
-    raise UnreadableError(f"has {told}, which Kubernetes does not read", place=place)
+    words = "an empty key" if value is None else "a mapping or a list as a key"
+    raise UnreadableError(f"has {words}, which Kubernetes does not read", place=place)
 
 
 def _take_merge(outer: _Open, value: Any, place: Place) -> None:
