@@ -109,7 +109,7 @@ def _values() -> ClusterValues:
     )
 
 
-_PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+_PEM = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
 _WEIGHTS = am.S3Weights(bucket="our-models", prefix="gpt-oss-20b")
 
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
