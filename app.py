@@ -26,6 +26,7 @@ from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.regions import known_regions, partition_of
+from automode_constructs.tokens import is_token
 from charts import DEMOS
 from stacks.cluster_stack import ClusterStack
 from stacks.platform_stack import PlatformStack
@@ -34,9 +35,19 @@ CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
 """Context keys of the CDK's own that have neither ':' nor '@' in them."""
 
 
+MOST = 1000
+"""The longest text in the context, in characters, and the longest list, in texts."""
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("needs a text")
+    if len(value) > MOST:
+        raise _RefusedError(f"needs a text of at most {MOST} characters, got {len(value)}", "give a shorter one")
+    if is_token(value):
+        raise _RefusedError(f"{shown(value)} is a CDK token, which means nothing here", "give the value itself")
+    if not value.isprintable():
+        raise _RefusedError(f"{shown(value)} holds what cannot be printed", "type it anew")
     return value
 
 
@@ -44,7 +55,7 @@ def _name(value: Any) -> str:
     text = _text(value)
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,79}", text) is None:
         raise _RefusedError(
-            f"'{text}' cannot name stacks and a cluster",
+            f"{shown(text)} cannot name stacks and a cluster",
             "use 1 to 80 letters, digits and '-', beginning with a letter",
         )
     return text
@@ -53,21 +64,21 @@ def _name(value: Any) -> str:
 def _region(value: Any) -> str:
     text = _text(value)
     if re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", text) is None:
-        raise _RefusedError(f"'{text}' is not a region", did_you_mean(text, known_regions()))
+        raise _RefusedError(f"{shown(text)} is not a region", did_you_mean(text, known_regions()))
     return text
 
 
 def _account(value: Any) -> str:
     text = _text(value)
     if re.fullmatch(r"[0-9]{12}", text) is None:
-        raise _RefusedError(f"'{text}' is not an account id", "give its 12 digits")
+        raise _RefusedError(f"{shown(text)} is not an account id", "give its 12 digits")
     return text
 
 
 def _switch(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    if value not in ("true", "false"):
+    if not isinstance(value, str) or value not in ("true", "false"):
         raise ValueError("needs true or false")
     return bool(value == "true")
 
@@ -87,16 +98,18 @@ def _texts(value: Any) -> tuple[str, ...]:
             parts = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",") if part]
         except (ValueError, RecursionError):
             parts = None
+    if isinstance(parts, list) and len(parts) > MOST:
+        raise _RefusedError(f"needs a list of at most {MOST} texts, got {len(parts)}", "give a shorter one")
     if not isinstance(parts, list) or not all(isinstance(part, str) and part for part in parts):
         raise ValueError("needs a list of texts (a,b,c or a JSON list)")
-    return tuple(parts)
+    return tuple(_text(part) for part in parts)
 
 
 def _demos(value: Any) -> tuple[str, ...]:
     demos = _texts(value)
     for demo in demos:
         if demo not in DEMOS:
-            raise _RefusedError(f"'{demo}' is not known", did_you_mean(demo, DEMOS))
+            raise _RefusedError(f"{shown(demo)} is not known", did_you_mean(demo, DEMOS))
     return demos
 
 
@@ -150,17 +163,25 @@ class Settings:
             elif key.strip() in readers:
                 problems.append(
                     Problem(
-                        field=repr(key),
+                        field=shown(key),
                         message="has a blank at its end or beginning",
                         cure=f"write '{key.strip()}'; in a shell quote each setting for itself: "
-                        f"-c '{key.strip()}={value if isinstance(value, str) else '...'}'",
+                        f"-c {_setting(key.strip(), value)}",
                     )
                 )
             elif ":" not in key and "@" not in key and key not in CDK_KEYS:
-                problems.append(Problem(field=key, message="is not a known key", cure=did_you_mean(key, readers)))
+                field = key if len(key) <= 80 else shown(key)
+                problems.append(Problem(field=field, message="is not a known key", cure=did_you_mean(key, readers)))
         if problems:
             raise AutoModeError("context", problems)
         return cls(**values)
+
+
+def _setting(key: str, value: Any) -> str:
+    """A setting as a shell takes it, quoted; without its value if that is long or cannot be shown."""
+    short = isinstance(value, str) and len(value) <= 80 and value.isprintable()
+    setting = f"{key}={value if short else '...'}"
+    return "'" + setting.replace("'", "'\"'\"'") + "'"
 
 
 def _as_json(value: Any) -> str:
@@ -170,6 +191,39 @@ def _as_json(value: Any) -> str:
     except (TypeError, ValueError, RecursionError):
         return shown(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def check_context(text: str) -> None:
+    """Refuses a context that the CDK's own reader, which is another process, would not survive.
+
+    Args:
+        text: the context as the CDK CLI passes it on, in JSON.
+
+    Raises:
+        AutoModeError: for what is no JSON object, nests too deep, or names an object of that process.
+    """
+    try:
+        context = json.loads(text)
+    except RecursionError:
+        context = [None]  # so deep that Python does not read it
+    except ValueError as error:
+        raise AutoModeError.of("context", field="", message=f"is not JSON: {error}") from None
+    values: list[Any] = [context]
+    for _ in range(_DEEPEST):
+        mappings = [value for value in values if isinstance(value, dict)]
+        if any(key.startswith("$jsii.") for mapping in mappings for key in mapping):
+            raise AutoModeError.of(
+                "context", field="", message="holds a key that begins with '$jsii.'", cure="take it away"
+            )
+        lists = [value for value in values if isinstance(value, list)]
+        values = [item for mapping in mappings for item in mapping.values()] + [item for each in lists for item in each]
+    if values or not isinstance(context, dict | None):
+        raise AutoModeError.of(
+            "context", field="", message=f"needs a mapping of at most {_DEEPEST} levels", cure="correct cdk.json"
+        )
+
+
+_DEEPEST = 32
 
 
 def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> None:
@@ -272,8 +326,9 @@ def _cache_prefix(name: str) -> str:
 
 def main() -> None:
     """Synthesises the app; a mistake is told in plain words and exit code 1."""
-    app = cdk.App()
     try:
+        check_context(os.environ.get("CDK_CONTEXT_JSON") or "{}")
+        app = cdk.App()
         build(app, Settings.from_context(app.node.get_all_context()), as_of=date.today())
     except AutoModeError as error:
         sys.exit(f"error: {error}")

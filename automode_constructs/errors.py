@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["AutoModeError", "Problem", "Severity", "did_you_mean", "shown"]
+__all__ = ["AutoModeError", "Problem", "Severity", "did_you_mean", "on_one_line", "shown"]
 
 Severity = Literal["error", "warning", "info"]
 """``error``: AWS or Kubernetes refuses it, or it cannot work. ``warning``: it works, at a risk. ``info``: a remark."""
@@ -40,7 +40,7 @@ class Problem:
 
     def __str__(self) -> str:
         text = "".join(f"{place}: " for place in (self.where, self.field) if place) + self.message
-        return _on_one_line(f"{text}; {self.cure}" if self.cure else text)
+        return on_one_line(f"{text}; {self.cure}" if self.cure else text)
 
 
 class AutoModeError(ValueError):
@@ -68,7 +68,7 @@ class AutoModeError(ValueError):
         return AutoModeError(where, [problem.under(field) for problem in self.problems])
 
     def _text(self) -> str:
-        head = f"{_on_one_line(self.where)}: " if self.where else ""
+        head = f"{on_one_line(self.where)}: " if self.where else ""
         if len(self.problems) == 1:
             return f"{head}{self.problems[0]}"
         return "\n".join([f"{head}{len(self.problems)} problems", *(f"  {problem}" for problem in self.problems)])
@@ -83,7 +83,7 @@ def _join(outer: str, inner: str) -> str:
     return f"{outer}{inner}" if inner.startswith("[") else f"{outer}.{inner}"
 
 
-def _on_one_line(text: str) -> str:
+def on_one_line(text: str) -> str:
     """The text with line breaks and unprintable characters escaped, because values come from anywhere."""
     if text.isprintable():
         return text
@@ -104,12 +104,16 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+_LONGEST_NAME = 300
+"""In characters: more than any name has; comparing longer texts with names takes time for nothing."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The cure for a misspelt name: the nearest known one, and all known ones."""
     names = list(known)
     if len(names) < 2:
         return "".join(f"use '{name}'" for name in names)
-    near = difflib.get_close_matches(word.lower(), [name.lower() for name in names], n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word[:_LONGEST_NAME].lower(), [name.lower() for name in names], n=1, cutoff=0.6)
     listed = ", ".join(f"'{name}'" for name in names)
     if not near:
         return f"use one of {listed}"

@@ -7,10 +7,11 @@ For values that exist only after deployment, the CDK uses marked strings, lists 
 from __future__ import annotations
 
 import math
+import shlex
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["is_list_token", "is_resolvable", "is_text_token", "is_token", "token_paths"]
+__all__ = ["is_list_token", "is_resolvable", "is_text_token", "is_token", "shell_word", "token_paths"]
 
 _STRING_MARK = "${Token["
 _LIST_MARK = "#{Token["
@@ -52,6 +53,14 @@ def is_list_token(value: object) -> bool:
 def is_resolvable(value: object) -> bool:
     """Whether a value is a CDK object (``IResolvable``, a construct) instead of its string placeholder."""
     return hasattr(value, "__jsii_ref__")
+
+
+def shell_word(value: str) -> str:
+    """A value in a printed command, quoted so that a shell takes it as one word.
+
+    A token stays bare: AWS fills it in, and its ids, regions and names hold nothing that a shell would read.
+    """
+    return value if is_token(value) else shlex.quote(value)
 
 
 def token_paths(document: object) -> Iterator[str]:

@@ -53,9 +53,21 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+_MOST_BYTES = 10 * 1024**2
+"""The largest file of outputs that is read; a stack has at most 200 of them."""
+
+
 def _outputs_of(path: Path) -> dict[str, object]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise AutoModeError.of(str(path), field="", message=f"is larger than {_MOST_BYTES // 1024**2} MiB")
+        document = json.loads(content.decode("utf-8-sig"))
+    except AutoModeError:
+        raise
+    except RecursionError:
+        raise AutoModeError.of(str(path), field="", message="is nested too deep") from None
     except OSError as error:
         raise AutoModeError.of(
             str(path), field="", message=f"cannot be read ({error.strerror})", cure="name a file that exists"

@@ -138,7 +138,7 @@ def _values() -> ClusterValues:
     )
 
 
-_PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+_PEM = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
 _WEIGHTS = am.S3Weights(bucket="our-models", prefix="gpt-oss-20b")
 _RESERVATION = CapacityReservation(
     id="cr-1", kind="capacity-block", instance_type="p5.48xlarge", zone="eu-west-1a", ends=date(2026, 12, 14)

@@ -16,7 +16,7 @@ from automode_constructs.aws.address_plan import checked_block
 from automode_constructs.aws.zones import check_subnet_zone, is_zone_id, known_zone
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
-from automode_constructs.tokens import is_token
+from automode_constructs.tokens import is_token, shell_word
 
 __all__ = ["ExistingNetwork", "VpcSubnets"]
 
@@ -167,7 +167,7 @@ class ExistingNetwork:
         return [
             f"aws ec2 create-tags --resources {' '.join(ids)} --tags Key=kubernetes.io/role/{role},Value=1"
             for role, subnets in (("internal-elb", self.node_subnets), ("elb", self.public_subnets))
-            if (ids := [_shown_id(subnet) for subnet in subnets if not isinstance(subnet, ec2.Subnet)])
+            if (ids := [shell_word(_shown_id(subnet)) for subnet in subnets if not isinstance(subnet, ec2.Subnet)])
         ]
 
     def node_subnet_selector_terms(self) -> list[SubnetSelectorTerm]:

@@ -17,7 +17,7 @@ from automode_constructs.aws.vpc_endpoints import VpcEndpoints
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.regions import region_of_zone, zone_kind
 from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
-from automode_constructs.tokens import is_token
+from automode_constructs.tokens import is_token, shell_word
 
 __all__ = ["LocalZoneSubnets"]
 
@@ -91,7 +91,8 @@ class LocalZoneSubnets(Construct):
             self.subnets[zone] = subnet
         groups = dict.fromkeys(zone[:-1] for zone in cidrs)
         opt_in = "; ".join(
-            f"aws ec2 modify-availability-zone-group --group-name {group} --opt-in-status opted-in" for group in groups
+            f"aws ec2 modify-availability-zone-group --group-name {shell_word(group)} --opt-in-status opted-in"
+            for group in groups
         )
         Annotations.of(self).add_info_v2(
             "automode:LocalZoneOptIn", f"the account must have opted in to the Local Zones once: {opt_in}"

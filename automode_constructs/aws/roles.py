@@ -16,7 +16,7 @@ from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError, Problem
-from automode_constructs.tokens import is_token
+from automode_constructs.tokens import is_token, shell_word
 
 __all__ = ["CLUSTER_POLICIES", "BuiltInNodeRole", "ClusterRole", "NodeRole", "check_role_arn"]
 
@@ -227,7 +227,7 @@ def _role_arn_problems(field: str, arn: object, partition: str | None) -> list[P
             where = f"{example(path + name, account, in_partition)}, without the region where that is us-east-1"
         else:
             where = f"{example(name, account, in_partition)}, with the role's path where it has one"
-        return f"give the role's own ARN, {where}; 'aws iam get-role --role-name {name}' prints it"
+        return f"give the role's own ARN, {where}; 'aws iam get-role --role-name {shell_word(name)}' prints it"
 
     if session := _SESSION.fullmatch(arn):
         return [

@@ -22,7 +22,7 @@ from automode_constructs.facts.zone_ids import (
     zone_id_kind,
     zone_ids,
 )
-from automode_constructs.tokens import is_token
+from automode_constructs.tokens import is_token, shell_word
 
 __all__ = [
     "MAX_ZONES",
@@ -317,7 +317,7 @@ def _command(region: str) -> str:
     """The command that prints the zones of an account that EKS accepts, by id and name."""
     refused = " && ".join(f"ZoneId!='{zone}'" for zone in refused_zone_ids(region))
     return (
-        f"aws ec2 describe-availability-zones --region {region} --output text "
+        f"aws ec2 describe-availability-zones --region {shell_word(region)} --output text "
         f'--query "AvailabilityZones[?{refused}].[ZoneId,ZoneName]"'
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,8 @@ from typing import Any, Literal
 
 from automode_constructs.checks.document import kind_of
 from automode_constructs.checks.placement import Pool, pool_of
-from automode_constructs.cli.lint import files_in, first_placeholder, objects_of, read_text
+from automode_constructs.cli.files import files_in
+from automode_constructs.cli.lint import first_placeholder, objects_of
 from automode_constructs.cli.reading import UnreadableError
 from automode_constructs.cli.vllm_server import Server, server_of
 from automode_constructs.errors import AutoModeError, shown
@@ -87,7 +87,7 @@ def estimate(paths: Sequence[str], *, image_bytes: int | None = None, weight_byt
     pools: list[_NodePool] = []
     node_classes: dict[str, NodeClassSpec] = {}
     servers: list[Server] = []
-    found = Estimate()
+    result = Estimate()
     for where, data in _objects(paths):
         kind = kind_of(data)
         if kind is not None and kind.model in (NodePoolSpec, NodeClassSpec):
@@ -101,40 +101,38 @@ def estimate(paths: Sequence[str], *, image_bytes: int | None = None, weight_byt
         else:
             server = server_of(data, where, weight_bytes=weight_bytes)
             if isinstance(server, str):
-                found.remarks.append(server)
+                result.remarks.append(server)
             elif server is not None:
                 servers.append(server)
     if not pools:
         raise AutoModeError.of(
             ", ".join(paths), field="", message="holds no NodePool", cure="name the file of the pools too"
         )
-    if servers or found.remarks:
+    if servers or result.remarks:
         for server in servers:
-            found.tables += _tables_of(server, pools, node_classes, image_bytes, found.remarks)
+            result.tables += _tables_of(server, pools, node_classes, image_bytes, result.remarks)
     else:
         for each in pools:
             table = _table(each, None, None, image_bytes)
             if table.rows:
-                found.tables.append(table)
+                result.tables.append(table)
             else:
-                found.remarks.append(f"NodePool {each.pool.name} admits no instance type that is known here")
-    return found
+                result.remarks.append(f"NodePool {each.pool.name} admits no instance type that is known here")
+    return result
 
 
 def _objects(paths: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     seen: set[str] = set()
     for path in paths:
         for file in files_in(path):
-            real = os.path.realpath(file)
-            if real in seen:
+            if file.identity in seen:
                 continue
-            seen.add(real)
+            seen.add(file.identity)
             try:
-                for data in objects_of(read_text(file)):
-                    yield file, data
+                for data in objects_of(file.text()):
+                    yield file.path, data
             except UnreadableError as error:
-                place = ":".join(str(part) for part in error.place)
-                raise AutoModeError.of(f"{file}:{place}", field="", message=error.message, cure=error.cure) from None
+                raise error.at(file.path) from None
 
 
 def _spec_of(
@@ -160,25 +158,27 @@ def _tables_of(
     for each in pools:
         taints = server.pods.repelled_by(each.pool)
         if taints or not server.pods.select(each.pool):
-            told = f"has the taint {taints[0]}" if taints else "has other labels than the pod asks for"
-            reasons.append(f"NodePool {each.pool.name} {told}")
+            reason = f"has the taint {taints[0]}" if taints else "has other labels than the pod asks for"
+            reasons.append(f"NodePool {each.pool.name} {reason}")
             continue
         table = _table(each, server, node_classes.get(each.pool.node_class or ""), image_bytes)
         if table.rows:
             landed = True
             yield table
         else:
-            told = "; ".join(table.warnings) or "no known instance type of it has the GPUs, CPU and memory"
-            reasons.append(f"NodePool {each.pool.name}: {told}")
+            reason = "; ".join(table.warnings) or "no known instance type of it has the GPUs, CPU and memory"
+            reasons.append(f"NodePool {each.pool.name}: {reason}")
     if not landed:
         remarks.append(f"{server.kind} {server.name} lands on no NodePool here: {'; '.join(reasons)}")
 
 
 def _table(each: _NodePool, server: Server | None, node_class: NodeClassSpec | None, image_bytes: int | None) -> Table:
     narrowed = [each.spec] if server is None else list(_narrowed(each.spec, server))
-    asked = {known for spec in narrowed for known in spec.instance_types()}
+    wanted = {known for spec in narrowed for known in spec.instance_types()}
     types = [
-        known for known in each.spec.instance_types() if known in asked and (server is None or _has_room(known, server))
+        known
+        for known in each.spec.instance_types()
+        if known in wanted and (server is None or _has_room(known, server))
     ]
     image = image_bytes or _ENGINE_BYTES + (server.weight_bytes if server and server.weights == "image" else 0)
     storage = None if node_class is None else node_class.ephemeral_storage
@@ -220,15 +220,17 @@ def _table(each: _NodePool, server: Server | None, node_class: NodeClassSpec | N
 def _narrowed(spec: NodePoolSpec, server: Server) -> Iterator[NodePoolSpec]:
     """The pool with the pods' node requirements added, once for each alternative that it can satisfy."""
     for term in server.pods.terms:
-        asked = []
+        requirements = []
         for key, (operator, values) in (*server.pods.selector, *term):
             # Labels that no pool may require (the pool's own name) say nothing about the type.
             with contextlib.suppress(AutoModeError):
-                asked.append(Requirement.from_manifest({"key": key, "operator": operator, "values": list(values)}))
+                requirements.append(
+                    Requirement.from_manifest({"key": key, "operator": operator, "values": list(values)})
+                )
         nodes = spec.template.spec
         # A pool with contradicting requirements has no node for them.
         with contextlib.suppress(AutoModeError):
-            nodes = nodes.replace(requirements=[*nodes.requirements, *asked])
+            nodes = nodes.replace(requirements=[*nodes.requirements, *requirements])
             yield spec.replace(template=spec.template.replace(spec=nodes))
 
 
@@ -244,9 +246,9 @@ def _architectures(types: Sequence[InstanceType]) -> Sequence[Literal["amd64", "
 
 
 def _needs(server: Server, preset: ModelPreset, architecture: Literal["amd64", "arm64"]) -> ServerNeeds:
-    told = server.command.value
-    length = _SIZE.fullmatch(told("--max-model-len") or "")
-    utilization = number(told("--gpu-memory-utilization") or "0.92")
+    flag = server.command.value
+    length = _SIZE.fullmatch(flag("--max-model-len") or "")
+    utilization = number(flag("--gpu-memory-utilization") or "0.92")
     return ServerNeeds(
         model=preset,
         gpus=server.gpus,
@@ -256,17 +258,17 @@ def _needs(server: Server, preset: ModelPreset, architecture: Literal["amd64", "
         # "auto" takes as much as fits.
         max_model_len=int(float(length[1]) * _SCALES[length[2]])
         if length
-        else _open_length(told("--max-model-len"), preset),
+        else _open_length(flag("--max-model-len"), preset),
         gpu_memory_utilization=float(utilization or 0.92),
-        fp8_kv_cache=(told("--kv-cache-dtype") or "").startswith("fp8"),
+        fp8_kv_cache=(flag("--kv-cache-dtype") or "").startswith("fp8"),
         architecture=architecture,
         replicas=server.replicas,
         tolerations=server.pods.tolerations,
     )
 
 
-def _open_length(told: str | None, preset: ModelPreset) -> int:
-    return 1 if told in ("auto", "-1") else preset.max_context
+def _open_length(text: str | None, preset: ModelPreset) -> int:
+    return 1 if text in ("auto", "-1") else preset.max_context
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

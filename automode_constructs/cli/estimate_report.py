@@ -154,7 +154,7 @@ def _price_range(prices: Sequence[float | None]) -> str:
 def as_json(run: Estimate) -> str:
     """Everything as JSON, all types included; unknown values are null."""
     data = as_of()
-    told = {
+    document = {
         "tables": [_table_as_data(table) for table in run.tables],
         "not_estimated": run.remarks,
         "prices": {
@@ -166,7 +166,7 @@ def as_json(run: Estimate) -> str:
             "note": "estimates, not a quote",
         },
     }
-    return json.dumps(told, indent=2) + "\n"
+    return json.dumps(document, indent=2) + "\n"
 
 
 def _table_as_data(table: Table) -> dict[str, Any]:

@@ -33,21 +33,21 @@ def explain(id: str) -> tuple[str, bool]:
     """The page of a rule, or a suggestion what to ask for; and whether the rule is known."""
     name = id.removeprefix(_PREFIX)
     known = {rule.lower(): rule for rule in (other.removeprefix(_PREFIX) for other in RULES)}
-    found = RULES.get(f"{_PREFIX}{known.get(name.lower(), '')}")
-    if found is None:
+    entry = RULES.get(f"{_PREFIX}{known.get(name.lower(), '')}")
+    if entry is None:
         near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.75)
-        told = " or ".join(f"{_PREFIX}{known[other]}" for other in near)
-        return f"no rule is called {shown(id)}; {f'did you mean {told}?' if near else _LIST}", False
+        suggestion = " or ".join(f"{_PREFIX}{known[other]}" for other in near)
+        return f"no rule is called {shown(id)}; {f'did you mean {suggestion}?' if near else _LIST}", False
     lines = [
-        *textwrap.wrap(found.sentence, 100),
+        *textwrap.wrap(entry.sentence, 100),
         "",
-        f"Severity: {_severity(found)}",
-        f"Kinds:    {_kinds(found)}",
-        f"Judged:   {_JUDGED[found.judged]}",
-        f"Source:   {found.source}",
-        *([f"Stricter: {found.stricter}"] if found.stricter else []),
+        f"Severity: {_severity(entry)}",
+        f"Kinds:    {_kinds(entry)}",
+        f"Judged:   {_JUDGED[entry.judged]}",
+        f"Source:   {entry.source}",
+        *([f"Stricter: {entry.stricter}"] if entry.stricter else []),
     ]
-    return "".join(f"{line}\n" for line in [found.id, "", *lines]), True
+    return "".join(f"{line}\n" for line in [entry.id, "", *lines]), True
 
 
 def list_of_rules() -> str:

@@ -1,34 +1,21 @@
-"""Finds the files, checks every document in them, and locates each finding."""
+"""Checks every document of the files, and locates each finding."""
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from automode_constructs.checks.change import judge_change
 from automode_constructs.checks.document import judge_document
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
-from automode_constructs.cli.reading import (
-    MAX_BYTES,
-    UNREADABLE_INPUT,
-    Document,
-    Place,
-    UnreadableError,
-    decoded,
-    documents,
-)
+from automode_constructs.cli.files import InputFile, files_in
+from automode_constructs.cli.reading import UNREADABLE_INPUT, Document, Place, UnreadableError, documents
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.rule import rule
 
-__all__ = ["STDIN", "LintFinding", "LintRun", "files_in", "first_placeholder", "lint", "objects_of", "read_text"]
-
-STDIN = "-"
-"""The path that means standard input."""
+__all__ = ["LintFinding", "LintRun", "first_placeholder", "lint", "objects_of"]
 
 UNRENDERED_TEMPLATE = rule(
     "automode:UnrenderedTemplate",
@@ -38,7 +25,6 @@ UNRENDERED_TEMPLATE = rule(
     source="Helm documentation, 'helm template'; kubectl sends a placeholder as it stands",
 )
 
-_ENDINGS = (".yaml", ".yml", ".json")
 # Bounded, so that a long line of braces costs no more than its length.
 _PLACEHOLDER = re.compile(r"\$\{[^{}\n]{0,300}\}|\{\{[^{\n]{0,300}?\}\}")
 # A CDK token, and the form in which this repository's examples show values that CloudFormation fills in.
@@ -144,9 +130,8 @@ def _read_paths(paths: Sequence[str], run: LintRun, *, judging: bool) -> list[_O
             _unusable(run, path, UnreadableError("holds no YAML and no JSON", "name another folder"))
         for file in files:
             # Only once, however many paths and links lead to it.
-            real = file if file == STDIN else os.path.realpath(file)
-            if real not in seen:
-                seen.add(real)
+            if file.identity not in seen:
+                seen.add(file.identity)
                 _read_file(file, run, objects, judging=judging)
     if not (run.findings or objects):
         _unusable(run, paths[0], UnreadableError("holds no Kubernetes object"))
@@ -174,73 +159,33 @@ def _finding(file: str, place: Place, problem: Problem, *, kind: str = "", name:
     )
 
 
-def files_in(path: str) -> Iterator[str]:
-    """The files that a command-line path stands for: itself, or the files in a folder."""
-    if path == STDIN or not Path(path).is_dir():
-        yield path
-    else:
-        yield from _inside(path, set())
-
-
-def _inside(folder: str, above: set[str]) -> Iterator[str]:
-    real = os.path.realpath(folder)
-    if real in above:
-        return  # a link that leads back
-    above.add(real)
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        yield folder  # reading it reports what is wrong
-        return
-    for entry in entries:
-        if entry.name.lower().endswith(_ENDINGS) and entry.is_file():
-            yield os.path.normpath(entry.path)
-        elif not entry.name.startswith(".") and entry.is_dir():
-            yield from _inside(entry.path, above)
-
-
-def read_text(file: str) -> str:
-    """The text of a file, or of standard input.
-
-    Raises:
-        UnreadableError: for a file that cannot be read, or is not text.
-    """
-    try:
-        if file == STDIN:
-            return decoded(sys.stdin.buffer.read(MAX_BYTES + 1))
-        with Path(file).open("rb") as stream:
-            return decoded(stream.read(MAX_BYTES + 1))
-    except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise UnreadableError(f"cannot be read: {reason}") from None
-
-
-def _read_file(file: str, run: LintRun, objects: list[_Object], *, judging: bool) -> None:
-    found: list[LintFinding] = []
+def _read_file(source: InputFile, run: LintRun, objects: list[_Object], *, judging: bool) -> None:
+    file = source.path
+    findings: list[LintFinding] = []
     text = ""
     try:
-        text = read_text(file)
+        text = source.text()
         for document in documents(text):
             items = list(_objects(file, document))
             objects += items
-            judged = [_judge(item) for item in items] if judging else []
-            ours = [findings for findings in judged if findings is not None]
+            verdicts = [_judge(item) for item in items] if judging else []
+            ours = [verdict for verdict in verdicts if verdict is not None]
             run.judged += len(ours)
-            run.passed_by += len(judged) - len(ours)
+            run.passed_by += len(verdicts) - len(ours)
             if ours:
-                found += [_finding(file, place, problem) for place, problem in document.problems]
-            found += [finding for findings in ours for finding in findings]
+                findings += [_finding(file, place, problem) for place, problem in document.problems]
+            findings += [finding for verdict in ours for finding in verdict]
     except UnreadableError as error:
         braces = _BRACES.search(text) if judging else None
         if braces is None:
-            run.findings += found
+            run.findings += findings
             _unusable(run, file, error)
         else:  # the documents before it are incomplete too: one finding covers all
             lines = _LINE_ENDS.split(text[: braces.start()])
             place = (len(lines), len(lines[-1]) + 1)
             run.findings.append(_finding(file, place, _unrendered("", braces[0])))
     else:
-        run.findings += found
+        run.findings += findings
 
 
 def _objects(file: str, document: Document) -> Iterator[_Object]:
@@ -285,15 +230,15 @@ def _judge(item: _Object) -> list[LintFinding] | None:
     """The findings of an object, or ``None`` for one that we skip."""
     head = {name: item.data.get(name) for name in ("apiVersion", "kind")}
     placeholder = first_placeholder(head)
-    found = None if placeholder else judge_document(item.data)
-    if placeholder is None and found is None:
+    problems = None if placeholder else judge_document(item.data)
+    if placeholder is None and problems is None:
         return None
     placeholder = placeholder or first_placeholder(item.data)
     if placeholder is not None:
         # The placeholder may cause any other finding.
         path, text = placeholder
         return [item.finding(_unrendered(path, text))]
-    return [item.finding(problem) for problem in found or ()]
+    return [item.finding(problem) for problem in problems or ()]
 
 
 def first_placeholder(data: object) -> tuple[str, str] | None:
@@ -302,11 +247,11 @@ def first_placeholder(data: object) -> tuple[str, str] | None:
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, str):
-            found = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value else []
+            texts = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value else []
             if _TAG_PARAMETER.fullmatch(path):
-                found = [text for text in found if not _OF_THE_DRIVER.fullmatch(text)]
-            if found:
-                return path, found[0]
+                texts = [text for text in texts if not _OF_THE_DRIVER.fullmatch(text)]
+            if texts:
+                return path, texts[0]
         elif isinstance(value, Mapping):
             inner: list[tuple[str, object]] = []
             for key, below in value.items():

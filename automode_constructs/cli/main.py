@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -23,19 +24,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # output never fails on the terminal's encoding
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open to the end
     try:
-        code = _run(_parser().parse_args(arguments))
-        sys.stdout.flush()
+        if sys.stdout is None:
+            raise _OutputError("it is closed")
+        return _run(_parser().parse_args(arguments))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader has closed the pipe (``| head``); Python must not complain again while it shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 141
+    except _OutputError as error:
+        _forget_output()
+        _say(f"automode: cannot write to standard output: {error}")
     except Exception as error:  # noqa: BLE001 - a person reads this, not a traceback
         _say(f"automode: unexpected {type(error).__name__}: {error}; please report it with the input")
-        return 2
-    return code
+    return 2
+
+
+class _OutputError(Exception):
+    """Raised when standard output takes no more."""
+
+
+def _forget_output() -> None:
+    """Sends what is still to be written nowhere, so that Python does not complain again while it shuts down."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,65 +126,63 @@ def _bytes(text: str, *, scale: int = 1) -> int:
     return size
 
 
-def _run(given: argparse.Namespace) -> int:
-    if given.command == "explain":
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "explain":
         from automode_constructs.cli.explain import explain, list_of_rules
 
-        if given.rule is None:
+        if options.rule is None:
             _write(list_of_rules())
             return 0
-        text, known = explain(given.rule)
+        text, known = explain(options.rule)
         if known:
             _write(text)
             return 0
         _say(f"automode: {text}")
         return 2
-    if given.command == "convert":
-        return _convert(given.file)
-    if given.command == "estimate":
-        return _estimate(given)
+    if options.command == "convert":
+        return _convert(options.file)
+    if options.command == "estimate":
+        return _estimate(options)
     from automode_constructs.cli.lint import lint
     from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
 
-    run = lint(given.paths, before=given.before)
-    if given.format == "text":
+    run = lint(options.paths, before=options.before)
+    if options.format == "text":
         _write(as_text(run, coloured=_coloured()))
-        sys.stdout.flush()
         _say(summary(run))
     else:
-        _write(as_json(run) if given.format == "json" else as_sarif(run))
-    return run.exit_code(strict=given.strict)
+        _write(as_json(run) if options.format == "json" else as_sarif(run))
+    return run.exit_code(strict=options.strict)
 
 
 def _convert(file: str) -> int:
     from automode_constructs.cli.convert import convert
-    from automode_constructs.cli.lint import read_text
+    from automode_constructs.cli.files import InputFile
     from automode_constructs.cli.reading import UnreadableError
-    from automode_constructs.errors import AutoModeError, Problem
+    from automode_constructs.errors import AutoModeError
 
     try:
-        _write(convert(read_text(file), where=file))
+        _write(convert(InputFile(file).text(), where=file))
     except AutoModeError as error:
         _say(str(error))
         return 1
     except UnreadableError as error:
-        place = ":".join(str(number) for number in error.place)
-        _say(str(AutoModeError(f"{file}:{place}", [Problem(field="", message=error.message, cure=error.cure)])))
+        _say(str(error.at(file)))
         return 2
     return 0
 
 
-def _estimate(given: argparse.Namespace) -> int:
+def _estimate(options: argparse.Namespace) -> int:
     from automode_constructs.cli.estimate import estimate
     from automode_constructs.cli.estimate_report import as_json, as_text
     from automode_constructs.errors import AutoModeError
 
     try:
-        run = estimate(given.paths, image_bytes=given.image_bytes, weight_bytes=given.weight_bytes)
+        run = estimate(options.paths, image_bytes=options.image_bytes, weight_bytes=options.weight_bytes)
     except AutoModeError as error:
         _say(f"automode: {error}")
         return 2
-    _write(as_json(run) if given.format == "json" else as_text(run, all_types=given.all))
+    _write(as_json(run) if options.format == "json" else as_text(run, all_types=options.all))
     return 0 if run.tables else 2
 
 
@@ -178,11 +191,18 @@ def _coloured() -> bool:
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text)
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has closed the pipe (``| head``)
+        raise
+    except OSError as error:
+        raise _OutputError((error.strerror or str(error)).lower()) from None
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    with contextlib.suppress(OSError):  # where nobody listens, the exit code still tells
+        sys.stderr.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from automode_constructs.cli.explain import rules_page
 from automode_constructs.cli.schemas import schemas
+from automode_constructs.errors import on_one_line
 
-__all__ = ["write_rules", "write_schemas"]
+__all__ = ["main", "write_rules", "write_schemas"]
 
 
 def write_rules(file: Path) -> None:
@@ -19,13 +22,28 @@ def write_rules(file: Path) -> None:
 def write_schemas(folder: Path) -> None:
     """Writes one JSON Schema for each kind, and deletes those of kinds that no longer exist."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = schemas()
+    documents = schemas()
     for old in folder.glob("*.json"):
-        if old.name not in made:
+        if old.name not in documents:
             old.unlink()
-    for name, text in made.items():
+    for name, text in documents.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes the page or the folder that the arguments name; 0, or 1 with a line on standard error."""
+    writers = {"rules": write_rules, "schemas": write_schemas}
+    parser = argparse.ArgumentParser(prog="python -m automode_constructs.cli.pages", description=__doc__)
+    parser.add_argument("what", choices=writers)
+    parser.add_argument("path", type=Path, help="the file of the rules, or the folder of the schemas")
+    options = parser.parse_args(arguments)
+    try:
+        writers[options.what](options.path)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{on_one_line(str(options.path))}: cannot be written: {error}\n")
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    {"rules": write_rules, "schemas": write_schemas}[sys.argv[1]](Path(sys.argv[2]))
+    sys.exit(main())

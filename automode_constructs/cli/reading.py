@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from automode_constructs.errors import Problem, shown
+from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.rule import rule
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_EXPANDED", "Document", "Place", "UnreadableError", "decoded", "documents"]
@@ -31,7 +31,9 @@ MAX_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 64
 """The maximum nesting depth of mappings and lists; the deepest of our kinds has a dozen levels."""
 MAX_EXPANDED = 100_000
-"""The maximum number of values that the aliases of one document may expand to."""
+"""The maximum number of values that the aliases of one stream may expand to."""
+_MOST_DUPLICATES = 100
+"""The most keys of one document that are reported to stand twice; with one, the document is wrong already."""
 
 _SOURCE = "YAML 1.2.2; kubernetes-sigs/yaml, which kubectl reads with"
 UNREADABLE_INPUT = rule(
@@ -67,6 +69,11 @@ class UnreadableError(Exception):
         super().__init__(message)
         self.message, self.cure, self.place = message, cure, place
 
+    def at(self, file: str) -> AutoModeError:
+        """The same as an error of a file."""
+        line, column = self.place
+        return AutoModeError.of(f"{file}:{line}:{column}", field="", message=self.message, cure=self.cure)
+
 
 @dataclass(kw_only=True, slots=True)
 class Document:
@@ -80,15 +87,15 @@ class Document:
 
     def place(self, path: str) -> Place:
         """The place of a field (``spec.requirements[0].key``); of a missing one, its nearest existing parent's."""
-        found, at = self.start, self.data
+        place, at = self.start, self.data
         for step in _STEP.finditer(path):
             text, index, quoted = step["name"], step["index"], step["quoted"]
             key: Any = int(index) if index and not isinstance(at, Mapping) else (index or text or _unquoted(quoted))
             places = self._places.get(id(at), {}) if isinstance(at, (dict, list)) else {}
             if key not in places:
                 break
-            found, at = places[key], at[key]
-        return found
+            place, at = places[key], at[key]
+        return place
 
 
 _STEP = re.compile(r"\[(?P<index>\d{1,9})\]|\[(?P<quoted>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\]|(?P<name>[^.\[\]]+)")
@@ -147,6 +154,13 @@ class _Anchored:
     height: int
 
 
+@dataclass(slots=True)
+class _Expansion:
+    """How many values the aliases of a stream have stood for so far."""
+
+    values: int = 0
+
+
 class _Merge:
     """The key ``<<``, written plain."""
 
@@ -162,11 +176,12 @@ def documents(text: str) -> Iterator[Document]:
         UnreadableError: at the point where the text stops being YAML, or exceeds a bound.
     """
     events = _events(_with_whole_escapes(text) if text.lstrip().startswith("{") else text)
+    expansion = _Expansion()
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
-            made = _document(events)
-            if made.data is not None:
-                yield made
+            document = _document(events, expansion)
+            if document.data is not None:
+                yield document
 
 
 _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
@@ -175,9 +190,9 @@ _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c
 def _with_whole_escapes(text: str) -> str:
     """JSON writes characters beyond 16 bits as two escapes, YAML as one; YAML reads all other JSON unchanged."""
 
-    def joined(found: re.Match[str]) -> str:
-        high, low = int(found[2], 16) - 0xD800, int(found[3], 16) - 0xDC00
-        return f"{found[1]}\\U{0x10000 + (high << 10) + low:08x}"
+    def joined(pair: re.Match[str]) -> str:
+        high, low = int(pair[2], 16) - 0xD800, int(pair[3], 16) - 0xDC00
+        return f"{pair[1]}\\U{0x10000 + (high << 10) + low:08x}"
 
     return _PAIR.sub(joined, text)
 
@@ -188,13 +203,18 @@ def _events(text: str) -> Iterator[yaml.Event]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        place = min(place, _place_after(text.rstrip().encode()))  # report the end where the text ends
-        told = ", ".join(part for part in (error.context, error.problem) if part)
+        place = min(
+            place, _place_after(text.rstrip().encode("utf-8", "surrogatepass"))
+        )  # report the end where the text ends
+        reason = ", ".join(part for part in (error.context, error.problem) if part)
         cure = "indent with spaces" if _tab_at(text, place) else ""
-        raise UnreadableError(f"is not YAML: {told}", cure, place) from None
+        raise UnreadableError(f"is not YAML: {reason}", cure, place) from None
     except yaml.reader.ReaderError as error:
-        before = text.encode()[: error.position]
+        before = text.encode("utf-8", "surrogatepass")[: error.position]
         raise UnreadableError(f"is not YAML: {error.reason}", place=_place_after(before)) from None
+    except UnicodeEncodeError as error:
+        character = shown(error.object[error.start])
+        raise UnreadableError(f"is no text: {character} is no character", "save it as UTF-8") from None
     except yaml.YAMLError as error:
         raise UnreadableError(f"is not YAML: {error}") from None
 
@@ -204,12 +224,11 @@ def _tab_at(text: str, place: Place) -> bool:
     return bool(line) and "\t" in line[0][: place[1]]
 
 
-def _document(events: Iterator[Any]) -> Document:
+def _document(events: Iterator[Any], expansion: _Expansion) -> Document:
     places: dict[int, dict[Any, Place]] = {}
-    made = Document(data=None, start=(1, 1), _places=places)
+    document = Document(data=None, start=(1, 1), _places=places)
     open_: list[_Open] = []
     anchors: dict[str, _Anchored | None] = {}  # None while the anchored value is not finished
-    expanded = 0
     for event in events:
         kind = type(event)
         if kind is yaml.DocumentEndEvent:
@@ -227,8 +246,8 @@ def _document(events: Iterator[Any]) -> Document:
                 why = "stands inside itself" if event.anchor in anchors else "is defined nowhere"
                 raise UnreadableError(f"is not YAML: the alias '*{event.anchor}' {why}", place=place)
             value, size, height = known.data, known.size, known.height
-            expanded += size
-            if expanded > MAX_EXPANDED:
+            expansion.values += size
+            if expansion.values > MAX_EXPANDED:
                 raise UnreadableError(
                     f"has aliases that stand for more than {MAX_EXPANDED} values", "write less by aliases", place
                 )
@@ -256,7 +275,7 @@ def _document(events: Iterator[Any]) -> Document:
             if done.anchor is not None:
                 anchors[done.anchor] = _Anchored(value, size, height)
         if not open_:
-            made.data, made.start = value, place
+            document.data, document.start = value, place
             continue
         outer = open_[-1]
         outer.size += size
@@ -270,13 +289,13 @@ def _document(events: Iterator[Any]) -> Document:
             _take_merge(outer, value, place)
             outer.key = None
         else:
-            if outer.key in outer.data:
+            if outer.key in outer.data and len(document.problems) < _MOST_DUPLICATES:
                 problem = DUPLICATE_KEY.problem("", f"the key {shown(outer.key)} stands twice", "take one away")
-                made.problems.append((outer.key_place, problem))
+                document.problems.append((outer.key_place, problem))
             outer.data[outer.key] = value
             outer.places[outer.key] = outer.key_place
             outer.key = None
-    return made
+    return document
 
 
 def _too_deep(place: Place) -> UnreadableError:
@@ -295,8 +314,8 @@ def _key(event: Any, value: Any, place: Place) -> Any:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return str(value)
-    told = "an empty key" if value is None else "a mapping or a list as a key"
-    raise UnreadableError(f"has {told}, which Kubernetes does not read", place=place)
+    words = "an empty key" if value is None else "a mapping or a list as a key"
+    raise UnreadableError(f"has {words}, which Kubernetes does not read", place=place)
 
 
 def _take_merge(outer: _Open, value: Any, place: Place) -> None:

@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from automode_constructs.cli.lint import STDIN, LintFinding, LintRun
+from automode_constructs.cli.files import STDIN
+from automode_constructs.cli.lint import LintFinding, LintRun
+from automode_constructs.errors import on_one_line
 from automode_constructs.specs.rule import RULES
 
 __all__ = ["as_json", "as_sarif", "as_text", "summary"]
@@ -23,17 +25,11 @@ def as_text(run: LintRun, *, coloured: bool) -> str:
 
 def _line(finding: LintFinding, *, coloured: bool) -> str:
     # A file's name may hold anything, including line breaks and terminal escape sequences.
-    place = _printable(f"{finding.file}:{finding.line}:{finding.column}")
+    place = on_one_line(f"{finding.file}:{finding.line}:{finding.column}")
     severity: str = finding.severity
     if coloured:
         place, severity = f"{_BOLD}{place}{_PLAIN}", f"{_COLOURS[severity]}{severity}{_PLAIN}"
     return f"{place} {finding.rule} {severity}: {finding}"
-
-
-def _printable(text: str) -> str:
-    return "".join(
-        part if part.isprintable() else part.encode("unicode_escape", "surrogatepass").decode() for part in text
-    )
 
 
 def summary(run: LintRun) -> str:

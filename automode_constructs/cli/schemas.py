@@ -25,17 +25,17 @@ class _Described(GenerateJsonSchema):
     """The schema with YAML names and the fields' docstrings, which the models leave out to load fast."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        made = super().model_schema(schema)
+        whole = super().model_schema(schema)
         model: type[KubeModel] = schema["cls"]
-        made.pop("title", None)
-        if "description" in made:
-            made["description"] = _for_editors(made["description"])
-        told = _docstrings(model)
+        whole.pop("title", None)
+        if "description" in whole:
+            whole["description"] = _for_editors(whole["description"])
+        descriptions = _docstrings(model)
         for name, field in model.model_fields.items():
-            shape = made.get("properties", {}).get(field.serialization_alias or name)
-            if shape is not None and name in told:
-                shape["description"] = told[name]
-        return made
+            shape = whole.get("properties", {}).get(field.serialization_alias or name)
+            if shape is not None and name in descriptions:
+                shape["description"] = descriptions[name]
+        return whole
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
         return False
@@ -48,7 +48,7 @@ def _for_editors(docstring: str) -> str:
 @cache
 def _docstrings(model: type[KubeModel]) -> dict[str, str]:
     """The docstrings of the fields of a class and of its base classes."""
-    told: dict[str, str] = {}
+    docstrings: dict[str, str] = {}
     for owner in reversed(model.__mro__):
         if not (issubclass(owner, KubeModel) and owner is not KubeModel):
             continue
@@ -62,14 +62,14 @@ def _docstrings(model: type[KubeModel]) -> dict[str, str]:
                 and isinstance(after.value, ast.Constant)
                 and isinstance(after.value.value, str)
             ):
-                told[statement.target.id] = _for_editors(after.value.value)
-    return told
+                docstrings[statement.target.id] = _for_editors(after.value.value)
+    return docstrings
 
 
 def schemas() -> dict[str, str]:
     """The text of each schema, by file name."""
-    made = {f"{kind.kind.lower()}.json": _schema(kind) for kind in KINDS}
-    return {name: json.dumps(_without_null_defaults(schema), indent=2) + "\n" for name, schema in made.items()}
+    documents = {f"{kind.kind.lower()}.json": _schema(kind) for kind in KINDS}
+    return {name: json.dumps(_without_null_defaults(schema), indent=2) + "\n" for name, schema in documents.items()}
 
 
 def _schema(kind: Kind) -> dict[str, Any]:
@@ -77,9 +77,9 @@ def _schema(kind: Kind) -> dict[str, Any]:
     definitions = body.pop("$defs", {})
     if "$ref" in body:  # a model that contains itself
         body = definitions.pop(body["$ref"].rpartition("/")[2])
-    described = _for_editors(kind.model.__doc__ or "").partition("\n\n")[0]
+    description = _for_editors(kind.model.__doc__ or "").partition("\n\n")[0]
     if kind.concerns is not None:
-        described += " For the objects that are Auto Mode's; others of the kind have their own rules."
+        description += " For the objects that are Auto Mode's; others of the kind have their own rules."
     head: dict[str, Any] = {
         "apiVersion": {"enum": [replace(kind, version=version).api_version for version in (kind.version, *kind.older)]},
         "kind": {"const": kind.kind},
@@ -102,7 +102,7 @@ def _schema(kind: Kind) -> dict[str, Any]:
     return {
         "$schema": _DIALECT,
         "title": f"{kind.kind} of {kind.api_version}",
-        "description": described,
+        "description": description,
         "type": "object",
         "properties": properties,
         **whole,

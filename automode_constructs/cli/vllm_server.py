@@ -68,18 +68,18 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
     pods = pods_of(str(data.get("apiVersion", "")).rpartition("/")[0], data)
     spec = _at(data, *(pods.field.split(".") if pods is not None else ("spec", "template", "spec")))
     servers = [(each, command_of(each)) for _, each in containers_of(data)]
-    container, command = next(((each, told) for each, told in servers if told is not None), ({}, None))
+    container, command = next(((each, command) for each, command in servers if command is not None), ({}, None))
     if command is None:
         return None
     kind, name = str(data.get("kind")), str(_at(data, "metadata").get("name"))
     if pods is None:
         return f"{kind} {name}: its manifest does not tell which pool its pods are for"
-    asked = pod_requests(spec)
-    others = sorted(key for key in asked if "/" in key and key not in _NO_MATTER)
-    gpus = int(asked.get(_GPU, Decimal(0)))
+    requests = pod_requests(spec)
+    others = sorted(key for key in requests if "/" in key and key not in _NO_MATTER)
+    gpus = int(requests.get(_GPU, Decimal(0)))
     if others or not gpus:
-        told = f"asks for {', '.join(others)}" if others else f"asks for no {_GPU}"
-        return f"{kind} {name} {told}, and only NVIDIA GPUs are known here"
+        reason = f"asks for {', '.join(others)}" if others else f"asks for no {_GPU}"
+        return f"{kind} {name} {reason}, and only NVIDIA GPUs are known here"
     model = command.model
     names = f"{model} {command.value('--served-model-name') or ''}".lower()
     preset = next((each for each in _PRESETS if each.name.rpartition("/")[2] in names), None)
@@ -103,8 +103,8 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
         enforce_eager=command.has("--enforce-eager"),
         replicas=_replicas(data),
         gpus=gpus,
-        cpu=asked.get("cpu", Decimal(0)),
-        memory=asked.get("memory", Decimal(0)),
+        cpu=requests.get("cpu", Decimal(0)),
+        memory=requests.get("memory", Decimal(0)),
         # Checked below against the container's limit; without a limit, the node's memory counts.
         host_memory=(
             None if streaming is None or memory_limit_of(data, container) is not None else streaming.host_memory(known)
@@ -125,8 +125,8 @@ def _way(model: str, container: Mapping[str, Any]) -> Literal["s3", "image", "hu
 
 
 def _replicas(data: Mapping[str, Any]) -> int:
-    told = _at(data, "spec").get("replicas")
-    return told if isinstance(told, int) else 1
+    replicas = _at(data, "spec").get("replicas")
+    return replicas if isinstance(replicas, int) else 1
 
 
 def _at(data: Mapping[str, Any], *path: str) -> Mapping[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time
 
@@ -22,7 +21,7 @@ on its way through CloudFormation, and a few authorities of a company are far be
 
 def pem_text(bundle: CertificateBundle) -> str:
     """A bundle's certificates as text, ending in a line break."""
-    return base64.b64decode(bundle.data).decode("utf-8", errors="replace").rstrip("\n") + "\n"
+    return base64.b64decode(bundle.data).decode().rstrip("\n") + "\n"
 
 
 def check_bundles(where: str, field: str, bundles: Sequence[CertificateBundle], *, as_of: date) -> None:
@@ -35,8 +34,8 @@ def check_bundles(where: str, field: str, bundles: Sequence[CertificateBundle], 
         as_of: the day.
 
     Raises:
-        AutoModeError: a bundle name is used twice; a bundle is not PEM text, or contains a private key or a certificate
-            that does not belong to an authority, has expired or is not valid yet; the bundles together are too large.
+        AutoModeError: a bundle name is used twice; a bundle holds what is no certificate, or the certificate of no
+            authority, or one that has expired or is not valid yet; the bundles together are too large.
     """
     problems: list[Problem] = []
     names = [bundle.name for bundle in bundles]
@@ -62,23 +61,16 @@ def check_bundles(where: str, field: str, bundles: Sequence[CertificateBundle], 
 
 
 def _problems(pem: str, as_of: date) -> Iterator[Problem]:
-    if re.search(r"-----BEGIN [A-Z ]*PRIVATE KEY-----", pem):
-        yield Problem(
-            field="",
-            message="holds a private key, which would go to every node",
-            cure="leave the certificates only, and think of that key as known",
-        )
-        return
+    day = datetime.combine(as_of, time(), UTC)
     try:
         certificates = x509.load_pem_x509_certificates(pem.encode())
+        subjects = [certificate.subject.rfc4514_string() or "(no subject)" for certificate in certificates]
     except ValueError:
         yield Problem(
-            field="", message="is no PEM text with certificates", cure="give what 'openssl x509 -in FILE' reads"
+            field="", message="holds what is no X.509 certificate", cure="give what 'openssl x509 -in FILE' prints"
         )
         return
-    day = datetime.combine(as_of, time(), UTC)
-    for certificate in certificates:
-        subject = certificate.subject.rfc4514_string() or "(no subject)"
+    for certificate, subject in zip(certificates, subjects, strict=True):
         if not _is_authority(certificate):
             yield Problem(
                 field="",
@@ -102,5 +94,5 @@ def _problems(pem: str, as_of: date) -> Iterator[Problem]:
 def _is_authority(certificate: x509.Certificate) -> bool:
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return False

@@ -251,13 +251,20 @@ def _step(at: object, part: str) -> object | None:
     return None
 
 
-def _plain(where: str, path: str, value: Any) -> Any:
+_DEEPEST = 64
+
+
+def _plain(where: str, path: str, value: Any, depth: int = 0) -> Any:
     """A copy of plain data. cdk8s would write anything else as a string such as ``<unresolved-token>``."""
+    if depth > _DEEPEST:
+        raise AutoModeError.of(
+            where, field=shown(path), message=f"nests deeper than {_DEEPEST} levels", cure="no Kubernetes object does"
+        )
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        inner = {key: _plain(where, f"{path}.{key}".removeprefix("."), item) for key, item in value.items()}
+        inner = {key: _plain(where, f"{path}.{key}".removeprefix("."), item, depth + 1) for key, item in value.items()}
         return {key: item for key, item in inner.items() if item is not None}
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return [_plain(where, f"{path}[{index}]", item) for index, item in enumerate(value)]
+        return [_plain(where, f"{path}[{index}]", item, depth + 1) for index, item in enumerate(value)]
     if value is None or isinstance(value, (str, int, float)):
         return value
     cure = "pass the text that stands for it, for example with Token.as_string(...)" if is_resolvable(value) else ""

@@ -12,7 +12,7 @@ import cdk8s
 from constructs import IConstruct, Node
 
 from automode_constructs.checks.whole_tree import TreeObject
-from automode_constructs.errors import Problem, Severity
+from automode_constructs.errors import Problem, Severity, shown
 from automode_constructs.manifests.kubernetes_object import WAIT_METADATA, WARNING_METADATA
 from automode_constructs.manifests.node_pool import EXTERNAL_CLASS_METADATA
 from automode_constructs.rendering.canonical import in_kubernetes_form
@@ -221,7 +221,13 @@ def _manifest(construct: cdk8s.ApiObject) -> dict[str, Any] | Problem:
         return Problem(field="kind", message=f"'{kind}' holds many objects", cure="make each of its items an object")
     if not (manifest.get("metadata") or {}).get("name"):
         return Problem(field="metadata.name", message=f"a {kind} without a name cannot be delivered", cure="name it")
-    if "<unresolved-token>" in json.dumps(manifest):
+    text = json.dumps(manifest, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        found = shown(text[max(0, error.start - 20) : error.start + 20])
+        return Problem(field="", message=f"{kind} holds what is no character: {found}", cure="write that text anew")
+    if "<unresolved-token>" in text:
         return Problem(
             field="",
             message=f"{kind} holds a CDK object, which cdk8s cannot write",

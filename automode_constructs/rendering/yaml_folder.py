@@ -153,11 +153,13 @@ def write_yaml_folder(
 def _told_of(folder: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except AutoModeError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         raise AutoModeError.of(
             str(folder),
             field="",
-            message=f"cannot be written ({error.strerror or error})",
+            message=f"cannot be written ({getattr(error, 'strerror', None) or error})",
             cure="name a folder that can",
         ) from None
 

@@ -63,6 +63,10 @@ _BOUNDS = {
 """How a value is out of bounds, by pydantic's error type."""
 
 
+_MOST_PROBLEMS = 100
+"""The most problems of one object that are put into words: nobody reads more, and each takes time."""
+
+
 def in_our_words(model: type[KubeModel], error: ValidationError, *, by_alias: bool) -> AutoModeError:
     """This library's error for one of pydantic's.
 
@@ -72,8 +76,11 @@ def in_our_words(model: type[KubeModel], error: ValidationError, *, by_alias: bo
         by_alias: whether fields have their YAML names.
     """
     problems: list[Problem] = []
-    for details in error.errors(include_url=False):
+    for details in error.errors(include_url=False)[:_MOST_PROBLEMS]:
         problems += _problems(model, details, by_alias=by_alias)
+    more = error.error_count() - _MOST_PROBLEMS
+    if more > 0:
+        problems.append(VALUE.problem("", f"{more} more values are wrong", "correct these first"))
     return AutoModeError("", problems)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Never, Self, get_args, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Never, Self, Union, get_args, get_origin
 
 from pydantic import (
     AliasGenerator,
@@ -16,9 +17,10 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.specs.fields import KNOWN_LATE, NOT_HERE, TokenBearing
+from automode_constructs.specs.fields import KNOWN_LATE, NOT_HERE, VALUE, TokenBearing
 from automode_constructs.specs.messages import NOT_A_FIELD, in_our_words, inner_model, with_aliases
 from automode_constructs.specs.rule import RULES
 from automode_constructs.tokens import token_paths
@@ -27,6 +29,9 @@ __all__ = ["KubeModel"]
 
 _FROM_YAML, _UNJUDGED, _IN_PIECES = object(), object(), object()
 """Validation contexts for YAML: complete; with the rules left to ``read``; and also without broken fields."""
+
+_FEW = 16
+"""Lists of no more items are not worth a count of their own."""
 
 _BROKEN = object()
 """Placeholder for a broken field until the model is made."""
@@ -51,6 +56,7 @@ class KubeModel(BaseModel):
     )
 
     _takes_tokens: ClassVar[dict[str, bool]]
+    _most_items: ClassVar[dict[str, int | None]]
     wrong_names: ClassVar[Mapping[str, str]] = {}
     """Cures for wrong YAML names that are common here, if the cure is not the nearest known name."""
 
@@ -58,6 +64,7 @@ class KubeModel(BaseModel):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         cls._takes_tokens = {}
+        cls._most_items = {}
 
     if not TYPE_CHECKING:
         # Type checkers see pydantic's own signature; at run time every validation error becomes an AutoModeError.
@@ -108,14 +115,28 @@ class KubeModel(BaseModel):
     @field_validator("*", mode="wrap")
     @classmethod
     def _check_field(cls, value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        name = info.field_name or ""
         if info.context is not _IN_PIECES:
-            cls._refuse_stray_tokens(value, info.field_name or "")
+            cls._count(value, name)
+            cls._refuse_stray_tokens(value, name)
             return check(value)
         try:
-            cls._refuse_stray_tokens(value, info.field_name or "")
+            cls._count(value, name)
+            cls._refuse_stray_tokens(value, name)
             return _BROKEN if value is _BROKEN else check(value)
         except ValueError:
             return _BROKEN
+
+    @classmethod
+    def _count(cls, value: Any, name: str) -> None:
+        """Refuses a list or mapping with too many items before anything looks at the items."""
+        if isinstance(value, (list, tuple, Mapping)) and len(value) > _FEW:
+            if name not in cls._most_items:
+                field = cls.model_fields[name]
+                cls._most_items[name] = min(_bounds_of((field.annotation, *field.metadata)), default=None)
+            most = cls._most_items[name]
+            if most is not None and len(value) > most:
+                raise VALUE.broken("", f"must have at most {most} items, got {len(value)}")
 
     @classmethod
     def _refuse_stray_tokens(cls, value: Any, name: str) -> None:
@@ -287,6 +308,19 @@ def _fields_of(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _fields_of(item) for key, item in value.items()}
     return [_fields_of(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _bounds_of(annotation: Any) -> Iterator[int]:
+    """The largest numbers of items that a field's type names for the list or mapping itself."""
+    for part in annotation if isinstance(annotation, tuple) else (annotation,):
+        origin: Any = get_origin(part)
+        most = getattr(part, "max_length", None)
+        if isinstance(most, int):
+            yield most
+        elif isinstance(part, FieldInfo):
+            yield from _bounds_of(tuple(part.metadata))
+        elif origin in (Annotated, Union, UnionType) and get_args(part)[0] is not str:
+            yield from _bounds_of(get_args(part))
 
 
 def _bears_tokens(annotation: Any) -> bool:

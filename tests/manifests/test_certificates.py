@@ -18,6 +18,8 @@ from tests.refusal import refusal
 
 DAY = date(2026, 11, 23)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "corporate_root.pem"
+EMPTY = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
+"""A certificate by its form only."""
 
 
 @cache
@@ -41,16 +43,6 @@ def certificate(name: str, *, start: str = "2026-01-01", end: str = "2030-01-01"
     return builder.sign(_key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
-def private_key() -> str:
-    return (
-        _key()
-        .private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-        )
-        .decode()
-    )
-
-
 def _check(*pems: str) -> None:
     bundles = [CertificateBundle.from_pem(f"b{index}", pem) for index, pem in enumerate(pems)]
     check_bundles("Dev/Cluster", "bundles", bundles, as_of=DAY)
@@ -71,8 +63,8 @@ def test_a_token_is_not_looked_into() -> None:
 
 
 def test_text_goes_in_and_comes_out() -> None:
-    bundle = CertificateBundle.from_pem("a", b"text")
-    assert (bundle.name, bundle.data, pem_text(bundle)) == ("a", "dGV4dA==", "text\n")
+    bundle = CertificateBundle.from_pem("a", EXAMPLE.read_bytes().rstrip())
+    assert (bundle.name, pem_text(bundle)) == ("a", EXAMPLE.read_text("utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -90,30 +82,21 @@ def test_text_goes_in_and_comes_out() -> None:
             "'CN=mail' is not the certificate of an authority (it lacks the CA flag); give the certificate of the "
             "authority that signed it",
         ),
-        (
-            certificate("a") + private_key(),
-            "holds a private key, which would go to every node; leave the certificates only, and think of that key "
-            "as known",
-        ),
-        ("hello", "is no PEM text with certificates; give what 'openssl x509 -in FILE' reads"),
-        (
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            "is no PEM text with certificates; give what 'openssl x509 -in FILE' reads",
-        ),
+        (EMPTY, "holds what is no X.509 certificate; give what 'openssl x509 -in FILE' prints"),
     ],
-    ids=["expired", "not yet", "leaf", "no extension", "key", "text", "garbage"],
+    ids=["expired", "not yet", "leaf", "no extension", "garbage"],
 )
 def test_what_no_node_should_get_is_told_by_its_subject(pem: str, message: str) -> None:
     assert refusal(lambda: _check(certificate("good"), pem)) == f"Dev/Cluster: bundles[1].data: {message}"
 
 
 def test_all_mistakes_come_at_once() -> None:
-    assert refusal(lambda: _check(certificate("www", ca=False, end="2026-02-01"), "hello")).splitlines() == [
+    assert refusal(lambda: _check(certificate("www", ca=False, end="2026-02-01"), EMPTY)).splitlines() == [
         "Dev/Cluster: 3 problems",
         "  bundles[0].data: 'CN=www' is not the certificate of an authority (it lacks the CA flag); give the "
         "certificate of the authority that signed it",
         "  bundles[0].data: 'CN=www' expired on 2026-02-01; give its successor",
-        "  bundles[1].data: is no PEM text with certificates; give what 'openssl x509 -in FILE' reads",
+        "  bundles[1].data: holds what is no X.509 certificate; give what 'openssl x509 -in FILE' prints",
     ]
 
 

@@ -83,7 +83,10 @@ def test_what_is_given_goes_before_what_the_cluster_says() -> None:
 
 
 def test_bundles_of_one_class_are_added_to_the_clusters() -> None:
-    ours, theirs = (CertificateBundle.from_pem(name, "-----BEGIN CERTIFICATE-----") for name in "ab")
+    ours, theirs = (
+        CertificateBundle.from_pem(name, "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")
+        for name in "ab"
+    )
     values = _values(node_defaults=NodeDefaults(certificate_bundles=[ours]))
     assert values.node_class_spec(certificate_bundles=[theirs]).certificate_bundles == (ours, theirs)
 

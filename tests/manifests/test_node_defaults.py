@@ -18,7 +18,7 @@ from automode_constructs import (
 )
 from tests.refusal import made, refusal
 
-BUNDLE = CertificateBundle.from_pem("corporate", "-----BEGIN CERTIFICATE-----\n")
+BUNDLE = CertificateBundle.from_pem("corporate", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")
 ALL = NodeDefaults(
     fips=True,
     kernel_lockdown="integrity",

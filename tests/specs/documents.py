@@ -21,6 +21,8 @@ from tests.specs.crds import (
 # Strategies for what our specs accept, with values at the edges of what is allowed.
 
 REFERENCE = {"group": "eks.amazonaws.com", "kind": "NodeClass", "name": "standard"}
+PEM = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BQT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="
+"""The smallest certificate by its form, encoded in base64."""
 _names = st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,5}[A-Za-z0-9])?", fullmatch=True)
 _domains = st.sampled_from(["", "example.com/", "a-b.c/", f"{'d' * 200}/"])
 _label_keys = st.builds(lambda domain, name: domain + name, _domains, _names | st.just("n" * 63))
@@ -229,7 +231,7 @@ _computes = _record(
 _newest = _record(
     {},
     {
-        "certificateBundles": st.lists(_record({"name": _names, "data": st.sampled_from(["AAAA", "AA==\n"])}, {})),
+        "certificateBundles": st.lists(_record({"name": _names, "data": st.sampled_from([PEM, f"{PEM}\n"])}, {})),
         "capacityReservationSelectorTerms": _reservation_terms,
         "placementGroupSelector": st.sampled_from([{"name": "a"}, {"id": "pg-0a"}]),
         "advancedSecurity": _record(
@@ -442,7 +444,7 @@ NEWEST: dict[str, Any] = {
     "role": "nodes",
     "subnetSelectorTerms": [{"id": "subnet-1"}],
     "securityGroupSelectorTerms": [{"id": "sg-1"}],
-    "certificateBundles": [{"name": "a", "data": "AAAA"}],
+    "certificateBundles": [{"name": "a", "data": PEM}],
     "capacityReservationSelectorTerms": [{"id": "cr-1"}, {"tags": {"a": "b"}, "owner": "012345678901"}],
     "placementGroupSelector": {"name": "a"},
     "advancedSecurity": {"fips": True, "kernelLockdown": "integrity"},

@@ -126,7 +126,10 @@ SMALLEST: Mapping[type[KubeModel], Mapping[str, Any]] = {
     AdvancedSecurity: {},
     CapacityReservation: {"id": "cr-1", "instance_type": "m8i.large", "zone": "eu-west-1a"},
     CapacityReservationSelectorTerm: {"id": "cr-1"},
-    CertificateBundle: {"name": "proxy", "data": "AAAA"},
+    CertificateBundle: {
+        "name": "proxy",
+        "data": "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BQT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=",
+    },
     Eviction: {},
     Hugepages: {},
     Kernel: {},

@@ -86,7 +86,11 @@ def full_node_class(profile: str) -> NodeClassSpec:
             kubelet=kubelet,
             kernel=Kernel(sysctl=Sysctls(vm_max_map_count=262144)),
         ),
-        certificate_bundles=[CertificateBundle(name="proxy", data="LS0tLS1CRUdJTg==")],
+        certificate_bundles=[
+            CertificateBundle(
+                name="proxy", data="LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BQT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="
+            )
+        ],
         capacity_reservation_selector_terms=[CapacityReservationSelectorTerm(id="cr-0123")],
         placement_group_selector=PlacementGroupSelector(name="training"),
     )

@@ -17,6 +17,7 @@ from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
+from automode_constructs.tokens import shell_word
 
 __all__ = ["TAINT", "LocalZoneChart"]
 
@@ -106,5 +107,5 @@ class LocalZoneChart(cdk8s.Chart):
                     "automode:LocalZoneOffer",
                     f"instance_families: the offer of '{zone}' is not known here, nor whether it has gp3 volumes; "
                     "look it up and pass it: aws ec2 describe-instance-type-offerings --location-type "
-                    f"availability-zone --filters Name=location,Values={zone}",
+                    f"availability-zone --filters Name=location,Values={shell_word(zone)}",
                 )

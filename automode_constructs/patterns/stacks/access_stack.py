@@ -14,6 +14,7 @@ from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.aws.scope import AppScope
 from automode_constructs.patterns.stacks.stack_options import StackOptions
+from automode_constructs.tokens import shell_word
 
 __all__ = ["AccessStack"]
 
@@ -53,6 +54,7 @@ class AccessStack(cdk.Stack):
         cdk.CfnOutput(
             self,
             "KubeconfigCommand",
-            value=f"aws eks update-kubeconfig --name {cluster.cluster.cluster_name} --region {self.region}{role}",
+            value=f"aws eks update-kubeconfig --name {shell_word(cluster.cluster.cluster_name)} "
+            f"--region {shell_word(self.region)}{role}",
             description="Points kubectl at the cluster",
         )

@@ -23,6 +23,7 @@ from automode_constructs.aws.zones import checked_zones, zones_of_region
 from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.patterns.stacks.stack_options import ClusterStackOptions
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
+from automode_constructs.tokens import shell_word
 
 __all__ = ["ClusterStack"]
 
@@ -171,7 +172,8 @@ class ClusterStack(cdk.Stack):
         return created
 
     def _write_outputs(self, cluster_name: str, *, ephemeral: bool) -> None:
-        values = self.cluster.values
+        values, region = self.cluster.values, shell_word(self.region)
+        control_plane = f"/aws/eks/{cluster_name}/cluster"
         outputs = {
             "ClusterName": (values.cluster_name, "Name of the cluster"),
             "NodeRoleName": (self.cluster.node_role.role_name, "Role of nodes outside the built-in pools"),
@@ -181,7 +183,7 @@ class ClusterStack(cdk.Stack):
             ),
             # EKS may write a last line after everything is deleted, which creates the log group again.
             "RemoveControlPlaneLogsCommand": (
-                f"aws logs delete-log-group --region {self.region} --log-group-name /aws/eks/{cluster_name}/cluster",
+                f"aws logs delete-log-group --region {region} --log-group-name {shell_word(control_plane)}",
                 "Deletes the control plane's logs, which may stay and then block a new cluster of this name",
             ),
         }
@@ -193,6 +195,7 @@ class ClusterStack(cdk.Stack):
     def _what_stays(self) -> dict[str, tuple[str, str]]:
         """The commands that remove what remains after the stack is destroyed, except the control plane's logs."""
         control_plane = "" if self.cluster.log_group is None else self.cluster.log_group.node.path
+        region = shell_word(self.region)
         keys, groups = [], []
         for construct in self.node.find_all():
             if isinstance(construct, kms.CfnKey):
@@ -204,13 +207,13 @@ class ClusterStack(cdk.Stack):
             for name, command, resources, description in (
                 (
                     "RemoveKeysCommand",
-                    f"aws kms schedule-key-deletion --region {self.region} --key-id",
+                    f"aws kms schedule-key-deletion --region {region} --key-id",
                     keys,
                     "Deletes the keys, which stay when this stack is destroyed; what they encrypt is lost with them",
                 ),
                 (
                     "RemoveLogsCommand",
-                    f"aws logs delete-log-group --region {self.region} --log-group-name",
+                    f"aws logs delete-log-group --region {region} --log-group-name",
                     groups,
                     "Deletes flow logs and logs of Lambdas, which stay when this stack is destroyed",
                 ),

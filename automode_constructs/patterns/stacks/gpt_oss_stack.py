@@ -31,6 +31,7 @@ from automode_constructs.patterns.charts.gpt_oss import (
 )
 from automode_constructs.patterns.stacks.stack_options import StackOptions
 from automode_constructs.specs.labels import CAPACITY_TYPE, INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
+from automode_constructs.tokens import shell_word
 
 __all__ = ["GptOssStack"]
 
@@ -126,7 +127,8 @@ class GptOssStack(cdk.Stack):
     def _write_outputs(self) -> None:
         shown = ",".join([CAPACITY_TYPE, INSTANCE_TYPE, INSTANCE_GPU_NAME, ZONE])
         scale = f"kubectl scale deployment/{NAME} --namespace {NAMESPACE} --replicas"
-        quota = f"aws service-quotas get-service-quota --region {self.region} --service-code ec2 --quota-code"
+        region = shell_word(self.region)
+        quota = f"aws service-quotas get-service-quota --region {region} --service-code ec2 --quota-code"
         outputs = {
             "WeightsLocation": (
                 f"s3://{self.bucket.bucket_name}/{WEIGHTS_PREFIX}/",

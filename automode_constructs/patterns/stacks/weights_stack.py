@@ -10,6 +10,7 @@ from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.model_bucket import ModelBucket
 from automode_constructs.aws.scope import AppScope
 from automode_constructs.patterns.stacks.stack_options import StackOptions
+from automode_constructs.tokens import shell_word
 
 __all__ = ["WeightsStack"]
 
@@ -41,6 +42,6 @@ class WeightsStack(cdk.Stack):
             cdk.CfnOutput(
                 self,
                 "RemoveWeightsCommand",
-                value=f"aws s3 rb s3://{self.bucket.bucket_name} --force --region {self.region}",
+                value=f"aws s3 rb s3://{self.bucket.bucket_name} --force --region {shell_word(self.region)}",
                 description="Deletes the weights, which stay when this stack is destroyed",
             )

@@ -12,7 +12,7 @@ from automode_constructs.specs.nodes.certificate_bundle import CertificateBundle
 from tests.refusal import made, refusal
 
 TOKEN = "${Token[TOKEN.1]}"
-PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+PEM = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
 ENCODED = base64.b64encode(PEM.encode()).decode()
 
 

@@ -406,7 +406,12 @@ SAMPLE: dict[str, Any] = {
         ],
     },
     "advancedSecurity": {"fips": False},
-    "certificateBundles": [{"name": "custom-cert", "data": "YmFzZTY0LWVuY29kZWQtY2VydC1kYXRh"}],
+    "certificateBundles": [
+        {
+            "name": "custom-cert",
+            "data": "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BQT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=",
+        }
+    ],
     "placementGroupSelector": {"name": "targeted-pg"},
     "tags": {"Environment": "production", "Team": "platform"},
 }
