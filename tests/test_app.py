@@ -134,7 +134,7 @@ def _run(context: dict[str, Any], outdir: Path) -> subprocess.CompletedProcess[s
     ("context", "line"),
     [
         ({"ephemeral": "yess"}, 'error: context: ephemeral: needs true or false, got "yess"'),
-        ({"version": "1.28"}, "error: automode-cluster/Cluster: version: '1.28' is older than 1.29"),
+        ({"version": "1.28"}, "error: automode-cluster: version: '1.28' is older than 1.29"),
     ],
     ids=["context", "construct"],
 )
