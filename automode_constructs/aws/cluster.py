@@ -31,7 +31,7 @@ from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.aws import cluster_arguments as arguments
 from automode_constructs.aws import encryption
 from automode_constructs.aws import kubernetes_version as versions
-from automode_constructs.aws.access import admin_ids, admin_policy
+from automode_constructs.aws.access import admin_ids, admin_policy, put_in_kubectl_group
 from automode_constructs.aws.cluster_arguments import LOG_TYPES, SCALING_TIERS
 from automode_constructs.aws.exports import export_always, weakly
 from automode_constructs.aws.fips import fips_endpoints, with_fips
@@ -333,6 +333,8 @@ class AutoModeCluster(ChartTarget):
         provider, group = self._provider, self.kubectl_security_group
         functions = () if provider is None else kubectl_functions(provider)
         keep_function_logs(self, removal_policy=given.removal_policy, functions=functions)
+        if provider is not None:
+            put_in_kubectl_group(cast(eks.AccessEntry, self.cluster.node.find_child("ClusterAdminRoleAccess")))
         if provider is not None and given.cluster_name is not None and group is not None:
             self._make_kubectl_first(provider, given.cluster_name, group)
 
