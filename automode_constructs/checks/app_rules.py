@@ -8,7 +8,14 @@ from __future__ import annotations
 from automode_constructs.errors import Severity
 from automode_constructs.specs.rule import Rule, rule
 
-__all__ = ["ADMISSION_POLICY_NOT_LAST", "CHART_WARNING", "DEPENDENCY_NOT_DELIVERED", "IMAGE_SOURCE", "VLLM_ARGUMENT", "WAITED_JOB"]
+__all__ = [
+    "ADMISSION_POLICY_NOT_LAST",
+    "CHART_WARNING",
+    "DEPENDENCY_NOT_DELIVERED",
+    "IMAGE_SOURCE",
+    "VLLM_ARGUMENT",
+    "WAITED_JOB",
+]
 
 
 def _app_rule(id: str, *kinds: str, sentence: str, source: str, severity: Severity = "warning") -> Rule:

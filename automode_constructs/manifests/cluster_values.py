@@ -26,7 +26,7 @@ from automode_constructs.specs.nodes.node_class import (
 __all__ = ["KUBECTL_GROUP", "ClusterValues"]
 
 KUBECTL_GROUP = "automode:kubectl"
-"""The Kubernetes group of the kubectl handler that delivers charts. No rights are bound to it: policies know it by it."""
+"""The Kubernetes group of the kubectl handler that delivers charts. It has no rights; policies know it."""
 
 T = TypeVar("T")
 

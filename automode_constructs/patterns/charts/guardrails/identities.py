@@ -50,5 +50,3 @@ def not_trusted(groups: Sequence[str], role_arns: Sequence[str]) -> dict[str, st
         "not-a-trusted-group": f"!({in_a_group([*_ALWAYS_TRUSTED, *groups])})",
         "not-a-trusted-user": f"!{texts(prefixes)}.exists(prefix, {_USERNAME}.startsWith(prefix))",
     }
-
-

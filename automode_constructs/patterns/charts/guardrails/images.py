@@ -14,8 +14,10 @@ _DOCKER_HUB = "docker.io"
 _IMAGES = " + ".join(
     [
         *(f"{field_or_empty('{pod}', field)}.filter(c, has(c.image)).map(c, c.image)" for field in CONTAINERS),
-        f"{field_or_empty('{pod}', 'volumes')}.filter(v, has(v.image) && has(v.image.reference))"
-        ".map(v, v.image.reference)",
+        (
+            f"{field_or_empty('{pod}', 'volumes')}.filter(v, has(v.image) && has(v.image.reference))"
+            ".map(v, v.image.reference)"
+        ),
     ]
 )
 """The images of a pod: of all containers, and of volumes that are images."""
@@ -32,9 +34,7 @@ _MOVES = "!image.contains('@') && (!image.matches(':[^/]+$') || image.endsWith('
 def image_registries(name: str, registries: Sequence[str], spared_namespaces: tuple[str, ...]) -> AdmissionPolicy:
     """Refuses images of other registries than the named ones."""
     # A registry ends with a slash; the name of a repository ends with a slash, a tag or a digest.
-    prefixes = [
-        registry + end for registry in registries for end in (("/", ":", "@") if "/" in registry else ("/",))
-    ]
+    prefixes = [registry + end for registry in registries for end in (("/", ":", "@") if "/" in registry else ("/",))]
     known = ", ".join(registries)
     return pod_policy(
         name,

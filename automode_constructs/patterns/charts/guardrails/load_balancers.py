@@ -58,8 +58,7 @@ def _annotation(owner: str, key: str) -> str:
     annotations = f"{owner}.metadata.annotations"
     there = f"has({annotations}) && {text(key)} in {annotations}"
     return (
-        f"({there} && {annotations}[{text(key)}] != 'internal' ? "
-        f"[{text(f'{key} ')} + {annotations}[{text(key)}]] : [])"
+        f"({there} && {annotations}[{text(key)}] != 'internal' ? [{text(f'{key} ')} + {annotations}[{text(key)}]] : [])"
     )
 
 

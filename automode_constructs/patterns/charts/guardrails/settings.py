@@ -72,9 +72,9 @@ class Guardrails:
         trusted_role_arns: IAM roles whose writes pass every rule, such as that of the Argo CD capability or of a
             kubectl handler of another app. Default: none; the CDK's handler of this cluster is trusted anyway.
         spared_namespaces: namespaces whose pods, Services and Ingresses no rule looks at, besides those of Kubernetes
-            itself. Default: ``amazon-cloudwatch`` and ``amazon-guardduty``, where managed add-ons of EKS run; we decide.
+            itself. Default: ``amazon-cloudwatch`` and ``amazon-guardduty``, of EKS's managed add-ons; we decide.
         leave_out: rules that are not created. Default: none.
-        only_warn: rules that refuse nothing: the API server warns the user and notes it in the audit log. Default: none.
+        only_warn: rules that refuse nothing: the API server warns the user, and the audit log has it. Default: none.
 
     Raises:
         AutoModeError: without registries; for a name that is no namespace, registry, group or role; for a rule that is
@@ -186,7 +186,9 @@ class Guardrails:
                 refusals.refuse(f"{field}.namespaces", "is empty, so that nobody could use the nodes", "name one")
             _check_each(refusals, f"{field}.namespaces", tenant.namespaces, _NAMESPACE, "a namespace", "")
             if tenant.label in labels[:position]:
-                refusals.refuse(f"{field}.taint", f"'{tenant.label}' is another tenant's too", "give each its own taint")
+                refusals.refuse(
+                    f"{field}.taint", f"'{tenant.label}' is another tenant's too", "give each its own taint"
+                )
 
 
 def _check_length(refusals: Refusals, field: str, values: Sequence[object]) -> bool:
