@@ -46,7 +46,7 @@ _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _REGISTRY = re.compile(r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::[0-9]+)?|[a-z0-9-]+:[0-9]+|localhost)(?:/[a-z0-9._-]+)*")
 _TOKEN = re.compile(r"\$\{Token\[[^\]]*\]\}")
 _ROLE = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/(?:[\x21-\x7e]+/)?[A-Za-z0-9+=,.@_-]{1,64}")
-_SERVICE_ACCOUNTS = "system:serviceaccounts:"
+_SERVICE_ACCOUNTS = re.compile(f"system:serviceaccounts:{_NAMESPACE.pattern}")
 
 
 @checked_arguments
@@ -218,10 +218,10 @@ def _check_groups(refusals: Refusals, field: str, groups: Sequence[str]) -> None
     for position, group in enumerate(groups):
         if is_token(group) or not group.strip() or not group.isprintable() or len(group) > 256:
             refusals.refuse(f"{field}[{position}]", f"{shown(group)} is not the name of a group")
-        elif group.startswith("system:") and not group.removeprefix(_SERVICE_ACCOUNTS).islower():
+        elif group.startswith("system:") and _SERVICE_ACCOUNTS.fullmatch(group) is None:
             refusals.refuse(
                 f"{field}[{position}]",
                 f"'{group}' is a group of Kubernetes itself, which no access entry can give",
                 "name a group of an access entry, or the service accounts of a namespace "
-                f"({_SERVICE_ACCOUNTS}<namespace>)",
+                "(system:serviceaccounts:<namespace>)",
             )
