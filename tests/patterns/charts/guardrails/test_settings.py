@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -59,11 +62,11 @@ def test_every_rule_can_be_left_out_and_only_warn() -> None:
         ),
         (
             {"leave_out": ["image-registries"]},
-            "Guardrails: image_registries: is for the rule 'image-registries', which is left out; remove one of the two",
+            "Guardrails: image_registries: is for the rule 'image-registries', which is left out; remove one",
         ),
         (
             {"leave_out": ["node-pools"], "node_pool_groups": ["a"]},
-            "Guardrails: node_pool_groups: is for the rule 'node-pools', which is left out; remove one of the two",
+            "Guardrails: node_pool_groups: is for the rule 'node-pools', which is left out; remove one",
         ),
         (
             {"agent_namespaces": ["agents"]},
@@ -138,3 +141,9 @@ def test_the_username_of_a_role_has_no_path(partition: str) -> None:
     role = ":".join(["arn", partition, "iam", "", "111122223333", "role/team/deep/argo"])
     assert username_prefix(role) == ":".join(["arn", partition, "sts", "", "111122223333", "assumed-role/argo/"])
     assert made(trusted_role_arns=[role]).policies()
+
+
+def test_the_page_has_each_rule_and_each_argument() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "guardrails.md").read_text("utf-8")
+    assert re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE) == [*RULE_NAMES]
+    assert {field.name for field in fields(Guardrails)} <= {*re.findall(r"[a-z_]+", text)}
