@@ -25,6 +25,7 @@ _PLURALS = {
     "Ingress": "ingresses",
     "IngressClassParams": "ingressclassparams",
     "Job": "jobs",
+    "LoadBalancerConfiguration": "loadbalancerconfigurations",
     "Namespace": "namespaces",
     "NodeClass": "nodeclasses",
     "NodePool": "nodepools",
@@ -150,7 +151,7 @@ def _matches(constraints: Mapping[str, Any], request: Request) -> bool:
     group, version, resource = request.resource
     return _selects(constraints["namespaceSelector"], request.labels) and any(
         group in rule["apiGroups"]
-        and version in rule["apiVersions"]
+        and {version, "*"} & {*rule["apiVersions"]}
         and resource in rule["resources"]
         and request.operation in rule["operations"]
         for rule in constraints["resourceRules"]
@@ -175,7 +176,7 @@ def _breach(policy: Mapping[str, Any], request: Request) -> str | None:
             return None
         variables = MapType({})
         given["variables"] = variables
-        for variable in policy["variables"]:
+        for variable in policy.get("variables", ()):
             variables[StringType(variable["name"])] = _evaluate(variable["expression"], given)
         for validation in policy["validations"]:
             if not _evaluate(validation["expression"], given):

@@ -25,7 +25,7 @@ from automode_constructs.specs.nodes.node_class import (
 
 __all__ = ["KUBECTL_GROUP", "ClusterValues"]
 
-KUBECTL_GROUP = "automode:kubectl"
+KUBECTL_GROUP = "automode-kubectl"
 """The Kubernetes group of the kubectl handler that delivers charts. It has no rights; policies know it."""
 
 T = TypeVar("T")

@@ -13,10 +13,12 @@ from aws_cdk.assertions import Annotations, Match
 
 import app as the_app
 from automode_constructs import ChartDelivery, KubernetesObject, patterns
+from automode_constructs.manifests.cluster_values import KUBECTL_GROUP
 from automode_constructs.patterns import ClusterGuardrails, Guardrails, GuardrailsStack
 from automode_constructs.patterns.stacks.cluster_stack import ClusterStack
 from tests.conftest import AS_OF
 from tests.delivery.test_chart_delivery import Scene, new_chart, thing
+from tests.patterns.stacks.test_guard_stack import Assembly
 from tests.support import feature_flags, manifests, of_type
 from tests.template_order import most_at_once, waits_for
 
@@ -46,61 +48,65 @@ def is_last(template: dict[str, Any]) -> bool:
 
 
 def warned(stack: cdk.Stack) -> list[str]:
-    found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("AdmissionPolicyNotLast"))
+    found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("automode:AdmissionPolicyNotLast"))
     return [str(entry.entry.data) for entry in found]
 
 
+class Guarded(Assembly):
+    """The app with its demos, and guard rails."""
+
+    def __init__(self) -> None:
+        self.made = cdk.App(context=feature_flags())
+        the_app.build(self.made, the_app.Settings(name="dev"), as_of=AS_OF)
+        cluster = self.made.node.find_child("dev-cluster")
+        assert isinstance(cluster, ClusterStack)
+        GuardrailsStack(self.made, "dev-guardrails", cluster=cluster.cluster, guardrails=GUARDRAILS)
+        self.read(self.made)
+
+    def after(self, name: str) -> set[str]:
+        return {*self.artifacts[name].get("dependencies", ())}
+
+
 @pytest.fixture(scope="module")
-def assembly() -> dict[str, Any]:
-    """The app with its demos, and the guard rails made before them."""
-    made = cdk.App(context=feature_flags())
-    the_app.build(made, the_app.Settings(name="dev"), as_of=AS_OF)
-    cluster = made.node.find_child("dev-cluster")
-    assert isinstance(cluster, ClusterStack)
-    GuardrailsStack(made, "dev-guardrails", cluster=cluster.cluster, guardrails=GUARDRAILS)
-    folder = Path(made.synth().directory)
-    artifacts = json.loads((folder / "manifest.json").read_text("utf-8"))["artifacts"]
-    return {
-        name: {
-            "after": {*artifact.get("dependencies", ())},
-            "template": json.loads((folder / artifact["properties"]["templateFile"]).read_text("utf-8")),
-        }
-        for name, artifact in artifacts.items()
-        if artifact["type"] == "aws:cloudformation:stack"
-    }
+def guarded() -> Guarded:
+    return Guarded()
 
 
 class TestInTheApp:
-    def test_its_stack_comes_after_every_stack_that_delivers(self, assembly: dict[str, Any]) -> None:
-        delivering = {name for name, stack in assembly.items() if kinds(stack["template"])} - {"dev-guardrails"}
+    def test_its_stack_comes_after_every_stack_that_delivers(self, guarded: Guarded) -> None:
+        delivering = {name for name in guarded.stacks if kinds(guarded.template(name))} - {"dev-guardrails"}
         assert delivering == {"dev-platform", "dev-retail-store", "dev-gpt-oss"}
-        assert delivering <= assembly["dev-guardrails"]["after"]
-        assert not any("dev-guardrails" in stack["after"] for stack in assembly.values())
+        assert delivering <= guarded.after("dev-guardrails")
+        assert not any("dev-guardrails" in guarded.after(name) for name in guarded.stacks)
 
-    def test_policies_then_bindings(self, assembly: dict[str, Any]) -> None:
-        template = assembly["dev-guardrails"]["template"]
+    def test_policies_then_bindings(self, guarded: Guarded) -> None:
+        template = guarded.template("dev-guardrails")
         assert is_last(template)
         assert most_at_once([*kinds(template)], waits_for(template)) == 3
 
-    def test_it_waits_for_no_crd_again(self, assembly: dict[str, Any]) -> None:
-        types = {body["Type"] for body in assembly["dev-guardrails"]["template"]["Resources"].values()}
+    def test_it_waits_for_no_crd_again(self, guarded: Guarded) -> None:
+        types = {body["Type"] for body in guarded.template("dev-guardrails")["Resources"].values()}
         assert types <= {CUSTOM, "AWS::CDK::Metadata"}
 
-    def test_nothing_of_it_keeps_another_stack_from_going(self, assembly: dict[str, Any]) -> None:
-        imported = {
-            found.partition(":")[0]
-            for found in json.dumps(assembly["dev-guardrails"]["template"]).split('"Fn::ImportValue": "')[1:]
-        }
-        assert imported <= {"dev-cluster"}
+    def test_nothing_of_it_keeps_another_stack_from_going(self, guarded: Guarded) -> None:
+        text = json.dumps(guarded.template("dev-guardrails"))
+        imported = {found.partition(":")[0] for found in text.split('"Fn::ImportValue": "')[1:]}
+        assert imported == {"dev-cluster"}
 
-    def test_the_kubectl_role_is_in_the_group_that_passes(self, assembly: dict[str, Any]) -> None:
-        entries = of_type(assembly["dev-cluster"]["template"], "AWS::EKS::AccessEntry").values()
-        groups = [
-            entry["Properties"]["KubernetesGroups"] for entry in entries if "KubernetesGroups" in entry["Properties"]
-        ]
-        assert groups == [["automode:kubectl"]]
-        text = json.dumps(assembly["dev-guardrails"]["template"])
-        assert text.count("not-a-trusted-group") == text.count("'automode:kubectl'") > 7
+    def test_it_is_destroyed_before_what_it_guards_and_after_the_guard(self, guarded: Guarded) -> None:
+        gone = guarded.destroyed()
+        assert gone[0] == "dev-guard"
+        assert gone.index("dev-guardrails") < min(
+            gone.index(f"dev-{name}") for name in ("platform", "retail-store", "gpt-oss")
+        )
+        assert guarded.destroyed("dev-gpt-oss") == ["dev-guardrails", "dev-gpt-oss"]
+
+    def test_the_kubectl_role_is_in_the_group_that_passes(self, guarded: Guarded) -> None:
+        entries = of_type(guarded.template("dev-cluster"), "AWS::EKS::AccessEntry").values()
+        groups = [entry["Properties"].get("KubernetesGroups") for entry in entries]
+        assert [found for found in groups if found] == [[KUBECTL_GROUP]]
+        text = json.dumps(guarded.template("dev-guardrails"))
+        assert text.count("not-a-trusted-group") == text.count(f"'{KUBECTL_GROUP}'") > 7
 
 
 class TestInOtherStacks:

@@ -38,6 +38,7 @@ class Resources:
             "apiVersions": [self.version],
             "resources": [*self.names],
             "operations": [*self.operations],
+            "scope": "*",
         }
 
 
@@ -175,5 +176,6 @@ def offence_policy(
     )
 
 
-def _named(expressions: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "expression": expression} for name, expression in expressions.items()]
+def _named(expressions: Mapping[str, str]) -> list[dict[str, str]] | None:
+    """Expressions as the API server lists them; none is no field."""
+    return [{"name": name, "expression": expression} for name, expression in expressions.items()] or None

@@ -38,7 +38,9 @@ def image_registries(name: str, registries: Sequence[str], spared_namespaces: tu
     known = ", ".join(registries)
     return pod_policy(
         name,
-        found=f"({_IMAGES}).filter(image, !{texts(prefixes)}.exists(prefix, {_WHOLE_IMAGE}.startsWith(prefix)))",
+        # The name of each image is completed once, not once a prefix: a policy has a budget.
+        found=f"({_IMAGES}).map(image, {_WHOLE_IMAGE})"
+        f".filter(image, !{texts(prefixes)}.exists(prefix, image.startsWith(prefix)))",
         message=f"images of this pod come from other registries than {known}; push them to one of these",
         what="these images come from registries that are not named for this cluster",
         cure=f"push them to one of: {known}",

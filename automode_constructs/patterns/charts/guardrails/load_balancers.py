@@ -18,6 +18,9 @@ _RESOURCES = (
     Resources(group="", version="v1", names=("services",)),
     Resources(group="networking.k8s.io", version="v1", names=("ingresses",)),
     Resources(group="eks.amazonaws.com", version="v1", names=("ingressclassparams",)),
+    # Of gateways; the group is that of the AWS Load Balancer Controller, and it is not known whether Auto Mode has
+    # another (?). A kind that is not served does no harm.
+    Resources(group="gateway.k8s.aws", version="*", names=("loadbalancerconfigurations",)),
 )
 _SERVICE_SCHEME = "service.beta.kubernetes.io/aws-load-balancer-scheme"
 _INGRESS_SCHEME = "alb.ingress.kubernetes.io/scheme"

@@ -87,6 +87,15 @@ def params(**spec: Any) -> dict[str, Any]:
     }
 
 
+def gateway(namespace: str = "shop", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "gateway.k8s.aws/v1beta1",
+        "kind": "LoadBalancerConfiguration",
+        "metadata": {"name": "g", "namespace": namespace},
+        "spec": spec,
+    }
+
+
 def selector(*namespaces: str, operator: str = "In") -> dict[str, Any]:
     expression = {"key": "kubernetes.io/metadata.name", "operator": operator, "values": [*namespaces]}
     return {"matchExpressions": [expression]}
@@ -131,6 +140,8 @@ ACCEPTED: dict[str, dict[str, Mapping[str, Any]]] = {
             scheme="internet-facing", namespaceSelector={"matchLabels": {"kubernetes.io/metadata.name": "edge"}}
         ),
         "an add-on's Service": service("internet-facing", namespace="kube-system"),
+        "an internal gateway": gateway(scheme="internal"),
+        "a public gateway where it may be": gateway("edge", scheme="internet-facing"),
     },
     "image-registries": {
         "a named registry": pod(),
@@ -193,6 +204,7 @@ REFUSED: dict[str, dict[str, tuple[Mapping[str, Any], str]]] = {
         "a misspelt scheme": (service("Internal"), "aws-load-balancer-scheme Internal"),
         "a public ingress": (ingress("internet-facing"), "alb.ingress.kubernetes.io/scheme internet-facing"),
         "public parameters": (params(scheme="internet-facing"), "spec.scheme internet-facing"),
+        "a public gateway": (gateway(scheme="internet-facing"), "spec.scheme internet-facing"),
         "public ones for a namespace too many": (
             params(scheme="internet-facing", namespaceSelector=selector("edge", "shop")),
             "spec.scheme internet-facing",
@@ -211,7 +223,7 @@ REFUSED: dict[str, dict[str, tuple[Mapping[str, Any], str]]] = {
             pod(containers=[container("quay.io/a/b:1")]),
             "not named for this cluster: quay.io/a/b:1; push them to one of: public.ecr.aws, registry.example.com:5000",
         ),
-        "Docker Hub": (pod(containers=[container("nginx:1")]), ": nginx:1;"),
+        "Docker Hub": (pod(containers=[container("nginx:1")]), ": docker.io/library/nginx:1;"),
         "a name that only looks like a registry": (
             pod(containers=[container("public.ecr.aws.example.com/a:1")]),
             "public.ecr.aws.example.com/a:1",
@@ -351,7 +363,7 @@ ONE_OF_EACH = [next(iter(found.values())) for rule, found in REFUSED.items() if 
 @pytest.mark.parametrize(
     "user",
     [
-        User(username="x", groups=("automode:kubectl", "system:authenticated")),
+        User(username="x", groups=("automode-kubectl", "system:authenticated")),
         User(username="x", groups=("system:serviceaccounts:argocd",)),
         User(username="x", groups=("system:masters",)),
         User(username="x", groups=("eks:managed",)),
@@ -371,7 +383,7 @@ def test_who_is_trusted_passes(user: User) -> None:
     [
         SERVICE_ACCOUNT,  # it creates the pods of Deployments, everyone's
         User(username="", groups=()),
-        User(username="jane", groups=("automode:kubectl2", "eks:managed-by-me")),
+        User(username="jane", groups=("automode-kubectl2", "eks:managed-by-me")),
         User(username=":".join(["arn", "aws", "sts", "", "111122223333", "assumed-role/argo-2/session"])),
         User(username="not-eks:addon-manager"),
     ],
@@ -449,7 +461,7 @@ class TestNodePools:
             MEMBER,
             SERVICE_ACCOUNT,
             User(username="eks:node-manager"),
-            User(username="x", groups=("automode:kubectl",)),
+            User(username="x", groups=("automode-kubectl",)),
         ],
         ids=lambda user: user.username,
     )
