@@ -18,6 +18,8 @@ _ALWAYS_TRUSTED = (
     "system:nodes",  # a kubelet may create nothing but the mirrors of its static pods
 )
 
+_ROLE_OF_EKS = "AWSServiceRoleForAmazonEKS"
+
 IS_VERIFIED = (
     f"{_USERNAME}.startsWith('arn:') && !{_USERNAME}.contains(':assumed-role/AWSServiceRole')"
     f" || {_USERNAME}.startsWith('system:serviceaccount:') || {_USERNAME} == 'system:anonymous'"
@@ -43,10 +45,12 @@ def username_prefix(role_arn: str) -> str:
 def not_trusted(groups: Sequence[str], role_arns: Sequence[str]) -> dict[str, str]:
     """Conditions under which a policy looks at a request: the requester is none of those who are trusted.
 
-    No access entry can give a username that begins with ``eks:``.
+    No access entry can give a username that begins with ``eks:``. EKS's service-linked role is in every account, so
+    that no other role of the account can have its name.
     """
     prefixes = ["eks:", *(username_prefix(arn) for arn in role_arns)]
     return {
         "not-a-trusted-group": f"!({in_a_group([*_ALWAYS_TRUSTED, *groups])})",
+        "not-the-role-of-eks": f"!{_USERNAME}.matches('^arn:[a-z-]+:sts::[0-9]+:assumed-role/{_ROLE_OF_EKS}/')",
         "not-a-trusted-user": f"!{texts(prefixes)}.exists(prefix, {_USERNAME}.startsWith(prefix))",
     }

@@ -369,6 +369,7 @@ ONE_OF_EACH = [next(iter(found.values())) for rule, found in REFUSED.items() if 
         User(username="x", groups=("eks:managed",)),
         User(username="system:node:ip-10-0-0-1", groups=("system:nodes",)),
         User(username="eks:addon-manager"),
+        User(username=":".join(["arn", "aws", "sts", "", "111122223333", "assumed-role/AWSServiceRoleForAmazonEKS/x"])),
         User(username=":".join(["arn", "aws", "sts", "", "111122223333", "assumed-role/argo/session"])),
     ],
     ids=lambda user: f"{user.username} {user.groups[0]}",
@@ -386,6 +387,9 @@ def test_who_is_trusted_passes(user: User) -> None:
         User(username="jane", groups=("automode-kubectl2", "eks:managed-by-me")),
         User(username=":".join(["arn", "aws", "sts", "", "111122223333", "assumed-role/argo-2/session"])),
         User(username="not-eks:addon-manager"),
+        User(
+            username=":".join(["arn", "aws", "sts", "", "111122223333", "assumed-role/AWSServiceRoleForAmazonEKS2/x"])
+        ),
     ],
     ids=lambda user: user.username or "nobody",
 )
@@ -494,9 +498,7 @@ class TestNodePools:
         "user",
         [
             User(
-                username=":".join(
-                    ["arn", "aws", "sts", "", "111122223333", "assumed-role/AWSServiceRoleForAmazonEKS/x"]
-                )
+                username=":".join(["arn", "aws", "sts", "", "111122223333", "assumed-role/AWSServiceRoleForSupport/x"])
             ),
             User(username="system:apiserver", groups=("system:authenticated",)),
             User(username="karpenter"),
