@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-__all__ = ["AdmissionPolicy", "Resources", "offence_policy", "text", "texts"]
+__all__ = ["AdmissionPolicy", "Resources", "listed", "offence_policy", "text", "texts"]
+
+_MOST_LISTED = 8
 
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """The label that the API server puts on every namespace and lets nobody change."""
@@ -20,6 +22,12 @@ def text(value: str) -> str:
 def texts(values: Sequence[str]) -> str:
     """A list of texts as a CEL literal."""
     return f"[{', '.join(text(value) for value in dict.fromkeys(values))}]"
+
+
+def listed(values: Sequence[str]) -> str:
+    """Values in a message, which has a limit: the first ones, and how many there are beside them."""
+    shown, rest = values[:_MOST_LISTED], len(values) - _MOST_LISTED
+    return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from automode_constructs.patterns.charts.guardrails.admission_policy import AdmissionPolicy, texts
+from automode_constructs.patterns.charts.guardrails.admission_policy import AdmissionPolicy, listed, texts
 from automode_constructs.patterns.charts.guardrails.pod_specs import CONTAINERS, field_or_empty, pod_policy
 
 __all__ = ["image_registries", "image_tags"]
@@ -35,7 +35,7 @@ def image_registries(name: str, registries: Sequence[str], spared_namespaces: tu
     """Refuses images of other registries than the named ones."""
     # A registry ends with a slash; the name of a repository ends with a slash, a tag or a digest.
     prefixes = [registry + end for registry in registries for end in (("/", ":", "@") if "/" in registry else ("/",))]
-    known = ", ".join(registries)
+    known = listed(registries)
     return pod_policy(
         name,
         # The name of each image is completed once, not once a prefix: a policy has a budget.

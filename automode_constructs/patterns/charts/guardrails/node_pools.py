@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from automode_constructs.patterns.charts.guardrails.admission_policy import AdmissionPolicy, Resources, text
+from automode_constructs.patterns.charts.guardrails.admission_policy import AdmissionPolicy, Resources, listed, text
 from automode_constructs.patterns.charts.guardrails.identities import IS_VERIFIED, in_a_group
 
 __all__ = ["node_pools"]
@@ -21,7 +21,7 @@ def node_pools(name: str, groups: Sequence[str]) -> list[AdmissionPolicy]:
     An identity that may be one of EKS's own is only warned of: it is not documented under which names all of EKS's
     controllers write.
     """
-    members = f"members of {', '.join(groups)} and the CDK" if groups else "the CDK"
+    members = f"members of {listed(groups)} and the CDK" if groups else "the CDK"
     cure = "deliver the change with the CDK, or put the group on your access entry (kubernetesGroups)"
     cure = cure if groups else "deliver the change with the CDK, or name your group (node_pool_groups)"
     strict = AdmissionPolicy(

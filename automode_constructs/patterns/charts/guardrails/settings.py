@@ -42,6 +42,7 @@ MOST_ITEMS = 64
 """The API server gives each expression a budget: what it loops over must have an end."""
 
 _ALWAYS_SPARED = ("kube-system", "kube-node-lease", "kube-public")
+_A_NAMESPACE = ("the name of a namespace", "use at most 63 lower-case letters, digits and '-'")
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _REGISTRY = re.compile(r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::[0-9]+)?|[a-z0-9-]+:[0-9]+|localhost)(?:/[a-z0-9._-]+)*")
 _TOKEN = re.compile(r"\$\{Token\[[^\]]*\]\}")
@@ -151,12 +152,14 @@ class Guardrails:
         ):
             if getattr(self, field) and rule in self.leave_out:
                 refusals.refuse(field, f"is for the rule '{rule}', which is left out", "remove one of the two")
+        if "tenant-taints" in self.only_warn and not self.tenants:
+            refusals.refuse("only_warn", "'tenant-taints' has nothing to warn of without tenants", "name tenants")
         if self.agent_namespaces and not self.tenants:
             refusals.refuse("agent_namespaces", "spares from the taints of tenants, and there are none", "name tenants")
 
     def _check_lists(self, refusals: Refusals) -> None:
         for field in ("agent_namespaces", "public_namespaces", "privileged_namespaces", "spared_namespaces"):
-            _check_each(refusals, field, getattr(self, field), _NAMESPACE, "a namespace", "")
+            _check_each(refusals, field, getattr(self, field), _NAMESPACE, *_A_NAMESPACE)
         _check_each(
             refusals,
             "image_registries",
@@ -184,7 +187,7 @@ class Guardrails:
             field = f"tenants[{position}]"
             if not tenant.namespaces:
                 refusals.refuse(f"{field}.namespaces", "is empty, so that nobody could use the nodes", "name one")
-            _check_each(refusals, f"{field}.namespaces", tenant.namespaces, _NAMESPACE, "a namespace", "")
+            _check_each(refusals, f"{field}.namespaces", tenant.namespaces, _NAMESPACE, *_A_NAMESPACE)
             if tenant.label in labels[:position]:
                 refusals.refuse(
                     f"{field}.taint", f"'{tenant.label}' is another tenant's too", "give each its own taint"

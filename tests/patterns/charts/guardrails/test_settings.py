@@ -20,6 +20,12 @@ TAINT = Taint(key="tenant", value="a", effect="NoSchedule")
 TENANT = Tenant(taint=TAINT, namespaces=["team-a"])
 
 
+EDGE = (
+    "Guardrails: public_namespaces[0]: 'Edge' is not the name of a namespace; use at most 63 lower-case letters, "
+    "digits and '-'"
+)
+
+
 def made(**arguments: Any) -> Guardrails:
     return Guardrails(**{"image_registries": ["public.ecr.aws"], **arguments})
 
@@ -69,12 +75,16 @@ def test_every_rule_can_be_left_out_and_only_warn() -> None:
             "Guardrails: node_pool_groups: is for the rule 'node-pools', which is left out; remove one",
         ),
         (
+            {"only_warn": ["tenant-taints"]},
+            "Guardrails: only_warn: 'tenant-taints' has nothing to warn of without tenants; name tenants",
+        ),
+        (
             {"agent_namespaces": ["agents"]},
             "Guardrails: agent_namespaces: spares from the taints of tenants, and there are none; name tenants",
         ),
-        ({"public_namespaces": ["Edge"]}, "Guardrails: public_namespaces[0]: 'Edge' is not a namespace"),
-        ({"privileged_namespaces": [""]}, "Guardrails: privileged_namespaces[0]: '' is not a namespace"),
-        ({"spared_namespaces": ["a'b"]}, 'Guardrails: spared_namespaces[0]: "a\'b" is not a namespace'),
+        ({"public_namespaces": ["Edge"]}, EDGE),
+        ({"privileged_namespaces": [""]}, "Guardrails: privileged_namespaces[0]: '' is not the name of a namespace"),
+        ({"spared_namespaces": ["a'b"]}, 'Guardrails: spared_namespaces[0]: "a\'b" is not the name of a namespace'),
         *(
             (
                 {"image_registries": [wrong]},
@@ -113,7 +123,7 @@ def test_every_rule_can_be_left_out_and_only_warn() -> None:
         ),
         (
             {"tenants": [Tenant(taint=TAINT, namespaces=["Team"])]},
-            "Guardrails: tenants[0].namespaces[0]: 'Team' is not a namespace",
+            "Guardrails: tenants[0].namespaces[0]: 'Team' is not the name of a namespace",
         ),
         ({"tenants": ["a"]}, "Guardrails: tenants[0]: needs a Tenant, got the text 'a'"),
     ],
@@ -147,3 +157,10 @@ def test_the_page_has_each_rule_and_each_argument() -> None:
     text = (Path(__file__).parents[4] / "docs" / "guardrails.md").read_text("utf-8")
     assert re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE) == [*RULE_NAMES]
     assert {field.name for field in fields(Guardrails)} <= {*re.findall(r"[a-z_]+", text)}
+
+
+def test_a_long_list_is_cut_in_messages() -> None:
+    registries = [f"r{number}.example.com" for number in range(10)]
+    policies = {policy.name: policy for policy in made(image_registries=registries).policies()}
+    assert "r7.example.com and 2 more" in policies["automode-image-registries"].message_expression
+    assert "r9.example.com/" in policies["automode-image-registries"].variables["found"]
