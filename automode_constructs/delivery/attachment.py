@@ -331,6 +331,7 @@ class _Deployments:
     def put_admission_last(self, delivered: Sequence[Delivered], needed: Sequence[set[int]]) -> None:
         """Makes admission policies and bindings need everything else, in all stacks; warns where they cannot."""
         behind = _followers(needed)
+        warned: set[tuple[Delivery, cdk.Stack]] = set()
         for index, one in enumerate(delivered):
             if one.key.kind not in ADMISSION_POLICIES:
                 continue
@@ -345,12 +346,13 @@ class _Deployments:
                     # A stack is created as a whole: one object stands for all.
                     elsewhere.setdefault(its.stack, other)
             for stack, other in elsewhere.items():
-                if self._waits_for(stack, one.stack, delivered, needed):
-                    _report(one.owner, _not_last(one, delivered[other]))
-                else:
+                if not self._waits_for(stack, one.stack, delivered, needed):
                     needed[index].add(other)
                     mine = _deployed_with(one.stack)
                     self._directly_before(mine).update({_deployed_with(stack)} - {mine})
+                elif (one.owner, stack) not in warned:
+                    warned.add((one.owner, stack))
+                    _report(one.owner, _not_last(one, delivered[other]))
 
     def _waits_for(
         self, stack: cdk.Stack, other: cdk.Stack, delivered: Sequence[Delivered], needed: Sequence[set[int]]

@@ -73,13 +73,6 @@ WORKLOADS = len(_RANKS)
 WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
 """Kinds that affect what is created after them."""
 
-_ADMISSION_RANKS: tuple[frozenset[str], ...] = (
-    frozenset({"MutatingAdmissionPolicy", "ValidatingAdmissionPolicy"}),
-    frozenset({"MutatingAdmissionPolicyBinding", "ValidatingAdmissionPolicyBinding"}),
-)
-ADMISSION_POLICIES = frozenset().union(*_ADMISSION_RANKS)
-"""Kinds by which the API server itself refuses or changes what is written after them."""
-
 _POLICIES = frozenset({"MutatingAdmissionPolicy", "ValidatingAdmissionPolicy"})
 _BINDINGS = frozenset({"MutatingAdmissionPolicyBinding", "ValidatingAdmissionPolicyBinding"})
 ADMISSION_POLICIES = _POLICIES | _BINDINGS
