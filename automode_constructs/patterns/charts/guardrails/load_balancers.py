@@ -48,7 +48,7 @@ def internal_load_balancers(
 
 def _found(owner: str, public_namespaces: Sequence[str]) -> str:
     of_service = f"has({owner}.spec.type) && {owner}.spec.type == 'LoadBalancer'"
-    public = f"has({owner}.spec.scheme) && {owner}.spec.scheme != 'internal'"
+    public = f"has({owner}.spec) && has({owner}.spec.scheme) && {owner}.spec.scheme != 'internal'"
     return (
         f"{owner}.kind == 'Service' ? ({of_service} ? {_annotation(owner, _SERVICE_SCHEME)} : []) : "
         f"{owner}.kind == 'Ingress' ? {_annotation(owner, _INGRESS_SCHEME)} : "

@@ -33,7 +33,8 @@ def node_pools(name: str, groups: Sequence[str]) -> list[AdmissionPolicy]:
         conditions={
             "not-a-named-group": f"!({in_a_group([_CONTROLLERS, *groups])})",
             # Status is another resource; what remains are labels, annotations and finalizers.
-            "changes-the-spec": "request.operation != 'UPDATE' || object.spec != oldObject.spec",
+            "changes-the-spec": "request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec)"
+            " || has(object.spec) && object.spec != oldObject.spec",
             "is-verified": IS_VERIFIED,
         },
         expression="false",

@@ -135,6 +135,7 @@ ACCEPTED: dict[str, dict[str, Mapping[str, Any]]] = {
         "a public ingress where it may be": ingress("internet-facing", namespace="edge"),
         "internal parameters": params(scheme="internal"),
         "parameters without a scheme": params(),
+        "parameters without a spec": {name: value for name, value in params().items() if name != "spec"},
         "public ones for a public namespace": params(scheme="internet-facing", namespaceSelector=selector("edge")),
         "the same by its label": params(
             scheme="internet-facing", namespaceSelector={"matchLabels": {"kubernetes.io/metadata.name": "edge"}}
@@ -517,6 +518,13 @@ class TestNodePools:
         new = {**old, "metadata": {**old["metadata"], "finalizers": [], "annotations": {"karpenter.sh/hash": "1"}}}
         assert [*server().answers(Request(old=old, new=new))] == []
         assert [*server().answers(Request(old=old, new={**old, "spec": {"a": 2}}, subresource="status"))] == []
+
+    def test_an_object_without_a_spec_is_judged_too(self) -> None:
+        bare = {name: value for name, value in pool().items() if name != "spec"}
+        for old, new in ((bare, pool(a=1)), (pool(a=1), bare)):
+            (refusal,) = server().refusals(Request(old=old, new=new))
+            assert "may not UPDATE" in refusal
+        assert [*server().answers(Request(old=bare, new=bare))] == []
 
     def test_what_karpenter_creates_is_not_looked_at(self) -> None:
         claim = {**pool(), "kind": "NodeClaim"}
