@@ -41,6 +41,7 @@ container = {
     "image": "public.ecr.aws/docker/library/python:3.13-slim",
     "command": ["python", "-c", "import urllib.request as u; print(u.urlopen('https://example.com').status)"],
     "env": [{"name": name, "value": value} for name, value in environment.items()],
+    "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
     "volumeMounts": [trust.volume_mount("/etc/corporate")],
 }
 pod = {"restartPolicy": "Never", "containers": [container], "volumes": [trust.volume()]}

@@ -27,7 +27,8 @@ app = cdk.App()
 cluster = AutoModeCluster(cdk.Stack(app, "Cluster"), "Cluster", cluster_name="models")
 
 chart = cdk8s.Chart(cdk8s.App(), "model", namespace="models")
-KubernetesObject(chart, "models", api_version="v1", kind="Namespace", body={})
+namespace = KubernetesObject(chart, "models", api_version="v1", kind="Namespace", body={})
+namespace.metadata.add_label("pod-security.kubernetes.io/enforce", "restricted")
 nodes = NodeClaimSpec(
     requirements=[INSTANCE_CATEGORY.is_in("g"), INSTANCE_GENERATION.greater_than(4), ARCH.is_in("amd64")],
     taints=[Taint(key="nvidia.com/gpu", effect="NoSchedule")],

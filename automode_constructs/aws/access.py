@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-from aws_cdk import Stack
+from aws_cdk import CfnResource, Stack
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct
 
@@ -15,9 +15,10 @@ from automode_constructs.aws.cluster_arguments import check_admins
 from automode_constructs.aws.fleet import Register
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
+from automode_constructs.manifests.cluster_values import KUBECTL_GROUP
 from automode_constructs.tokens import is_token
 
-__all__ = ["AdminAccess", "admin_ids", "admin_policy"]
+__all__ = ["AdminAccess", "admin_ids", "admin_policy", "put_in_kubectl_group"]
 
 
 class AdminAccess(Construct):
@@ -85,6 +86,11 @@ def admin_policy() -> eks.IAccessPolicy:
     return eks.AccessPolicy.from_access_policy_name(
         "AmazonEKSClusterAdminPolicy", access_scope_type=eks.AccessScopeType.CLUSTER
     )
+
+
+def put_in_kubectl_group(entry: eks.AccessEntry) -> None:
+    """Makes the access entry of a kubectl handler one that admission policies recognise, in every cluster alike."""
+    cast(CfnResource, entry.node.default_child).add_property_override("KubernetesGroups", [KUBECTL_GROUP])
 
 
 def _check_single(refusals: Refusals, cluster: ChartTarget, arns: Sequence[str]) -> None:

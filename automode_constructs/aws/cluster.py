@@ -27,7 +27,7 @@ from constructs import Construct, IDependable
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws import encryption
 from automode_constructs.aws import kubernetes_version as versions
-from automode_constructs.aws.access import admin_ids, admin_policy
+from automode_constructs.aws.access import admin_ids, admin_policy, put_in_kubectl_group
 from automode_constructs.aws.cluster_arguments import LOG_TYPES, SCALING_TIERS, CheckedArguments, ClusterArguments
 from automode_constructs.aws.exports import export_always, weakly
 from automode_constructs.aws.fips import fips_endpoints, with_fips
@@ -325,6 +325,8 @@ class AutoModeCluster(ChartTarget):
         provider, group = self._provider, self.kubectl_security_group
         functions = () if provider is None else kubectl_functions(provider)
         keep_function_logs(self, removal_policy=arguments.removal_policy, functions=functions)
+        if provider is not None:
+            put_in_kubectl_group(cast(eks.AccessEntry, self.cluster.node.find_child("ClusterAdminRoleAccess")))
         if provider is not None and arguments.cluster_name is not None and group is not None:
             self._put_kubectl_first(provider, arguments.cluster_name, group)
 

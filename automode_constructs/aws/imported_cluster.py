@@ -14,6 +14,7 @@ from constructs import IDependable
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws import kubernetes_version as versions
+from automode_constructs.aws.access import put_in_kubectl_group
 from automode_constructs.aws.cluster_arguments import check_name, missing_egress
 from automode_constructs.aws.exports import export_always
 from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
@@ -128,6 +129,7 @@ class ImportedCluster(ChartTarget):
             ],
         )
         """The access entry that lets kubectl do its work."""
+        put_in_kubectl_group(self.access_entry)
         self.cluster: eks.ICluster = eks.Cluster.from_cluster_attributes(
             self,
             "Cluster",

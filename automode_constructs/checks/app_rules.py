@@ -8,7 +8,14 @@ from __future__ import annotations
 from automode_constructs.errors import Severity
 from automode_constructs.specs.rule import Rule, rule
 
-__all__ = ["CHART_WARNING", "DEPENDENCY_NOT_DELIVERED", "IMAGE_SOURCE", "VLLM_ARGUMENT", "WAITED_JOB"]
+__all__ = [
+    "ADMISSION_POLICY_NOT_LAST",
+    "CHART_WARNING",
+    "DEPENDENCY_NOT_DELIVERED",
+    "IMAGE_SOURCE",
+    "VLLM_ARGUMENT",
+    "WAITED_JOB",
+]
 
 
 def _app_rule(id: str, *kinds: str, sentence: str, source: str, severity: Severity = "warning") -> Rule:
@@ -153,6 +160,13 @@ DEPENDENCY_NOT_DELIVERED = rule(
     source="cdk8s, 'Dependencies'",
     warning_where="not all charts of the cluster are known",
     judged="app",
+)
+ADMISSION_POLICY_NOT_LAST = _app_rule(
+    "automode:AdmissionPolicyNotLast",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    sentence="Admission policies and their bindings are created after everything else, and deleted before it.",
+    source="Kubernetes, 'Validating Admission Policy'",
 )
 WAITED_JOB = _app_rule(
     "automode:WaitedJob",

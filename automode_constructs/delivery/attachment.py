@@ -6,12 +6,17 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import aws_cdk as cdk
 from constructs import Construct, IConstruct
 
-from automode_constructs.checks.app_rules import CHART_WARNING, DEPENDENCY_NOT_DELIVERED, WAITED_JOB
+from automode_constructs.checks.app_rules import (
+    ADMISSION_POLICY_NOT_LAST,
+    CHART_WARNING,
+    DEPENDENCY_NOT_DELIVERED,
+    WAITED_JOB,
+)
 from automode_constructs.checks.image_sources import image_source_problems, uses_proxy
 from automode_constructs.checks.placement import pods_of
 from automode_constructs.checks.whole_tree import ObjectKey, judge_tree, object_key
@@ -27,7 +32,14 @@ from automode_constructs.delivery.resources import (
 from automode_constructs.delivery.target import Delivery, DeliveryTarget
 from automode_constructs.errors import AutoModeError, Problem
 from automode_constructs.rendering.order import companions, in_order, prerequisites
-from automode_constructs.rendering.render import RenderedObject, place_of, places_around, render
+from automode_constructs.rendering.render import (
+    ADMISSION_POLICIES,
+    RenderedObject,
+    place_of,
+    places_around,
+    rank,
+    render,
+)
 from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.tokens import token_paths
 
@@ -38,6 +50,8 @@ MAX_MANIFEST_BYTES = 100 * 1024
 
 MAX_RESOURCES = 500
 """CloudFormation's limit for a stack."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,13 +85,15 @@ def attach(target: DeliveryTarget) -> None:
     objects = _in_both_trees(delivered)
     needed = prerequisites(objects)
     try:
-        order = in_order(objects, needed)
+        in_order(objects, needed)
     except AutoModeError as error:
         target.deliveries[0].problems += [replace(problem, where=error.where) for problem in error.problems]
         return
     deployments = _Deployments(target, delivered)
     if not deployments.allow(delivered, needed) or not _stacks_hold(delivered):
         return
+    deployments.put_admission_last(delivered, needed)
+    order = in_order(objects, needed)
     better = companions(objects)
     place = {index: position for position, index in enumerate(order)}
     ends_of: dict[int, Sequence[Construct]] = {}
@@ -312,6 +328,44 @@ class _Deployments:
                 self._directly_before(mine).add(its)
         return allowed
 
+    def put_admission_last(self, delivered: Sequence[Delivered], needed: Sequence[set[int]]) -> None:
+        """Makes admission policies and bindings need everything else, in all stacks; warns where they cannot."""
+        behind = _followers(needed)
+        warned: set[tuple[Delivery, cdk.Stack]] = set()
+        for index, one in enumerate(delivered):
+            if one.key.kind not in ADMISSION_POLICIES:
+                continue
+            after = _all_from(index, behind)
+            elsewhere: dict[cdk.Stack, int] = {}
+            for other, its in enumerate(delivered):
+                if other in after or rank(its.key.kind) >= rank(one.key.kind):
+                    continue
+                if its.stack is one.stack:
+                    needed[index].add(other)
+                elif its.key.kind not in ADMISSION_POLICIES:
+                    # A stack is created as a whole: one object stands for all.
+                    elsewhere.setdefault(its.stack, other)
+            for stack, other in elsewhere.items():
+                if not self._waits_for(stack, one.stack, delivered, needed):
+                    needed[index].add(other)
+                    mine = _deployed_with(one.stack)
+                    self._directly_before(mine).update({_deployed_with(stack)} - {mine})
+                elif (one.owner, stack) not in warned:
+                    warned.add((one.owner, stack))
+                    _report(one.owner, _not_last(one, delivered[other]))
+
+    def _waits_for(
+        self, stack: cdk.Stack, other: cdk.Stack, delivered: Sequence[Delivered], needed: Sequence[set[int]]
+    ) -> bool:
+        """Whether a stack, which may be nested, is deployed after another."""
+        mine, its = _deployed_with(stack), _deployed_with(other)
+        if mine is not its:
+            return its in self._all_before(mine)
+        before: dict[cdk.Stack, set[cdk.Stack]] = {}
+        for index, others in enumerate(needed):
+            before.setdefault(delivered[index].stack, set()).update(delivered[each].stack for each in others)
+        return other in _all_from(stack, before)
+
     def has_earlier(self, stack: cdk.Stack) -> bool:
         """Whether another stack delivers to the cluster before this one, so that its CRDs are known to exist."""
         mine = _deployed_with(stack)
@@ -335,6 +389,35 @@ class _Deployments:
             seen |= more
             waiting += more
         return seen
+
+
+def _all_from(start: T, graph: Mapping[T, Iterable[T]]) -> set[T]:
+    """What can be reached in a graph, the start included."""
+    seen, waiting = {start}, [start]
+    while waiting:
+        more = {*graph.get(waiting.pop(), ())} - seen
+        seen |= more
+        waiting += more
+    return seen
+
+
+def _followers(needed: Sequence[set[int]]) -> dict[int, set[int]]:
+    """For each object, those that need it."""
+    found: dict[int, set[int]] = {}
+    for index, others in enumerate(needed):
+        for other in others:
+            found.setdefault(other, set()).add(index)
+    return found
+
+
+def _not_last(one: Delivered, other: Delivered) -> Problem:
+    problem = ADMISSION_POLICY_NOT_LAST.problem(
+        "",
+        f"{one.key} comes before {other.key} of stack '{other.stack.node.path}', which is deployed after stack "
+        f"'{one.stack.node.path}', and so may refuse it or what it makes",
+        "deliver admission policies in a stack that nothing depends on, such as GuardrailsStack",
+    )
+    return replace(problem, where=one.item.where)
 
 
 def _stacks_hold(delivered: Sequence[Delivered]) -> bool:

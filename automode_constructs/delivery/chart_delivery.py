@@ -44,9 +44,10 @@ class ChartDelivery(Delivery):
     At synthesis, creates a ``Custom::AWSCDK-EKS-KubernetesResource`` for each object that the chart and its nested
     charts contain at that time. Objects are created three at a time, each after what it needs, and deleted before it:
     an object after its CRD, its namespace and its NodeClass, a workload after the pools and the configuration that it
-    may use, ingress after the workloads of its namespace. An ``add_dependency`` on a cdk8s construct, or between
-    deliveries, takes precedence over this order; it may also name an AWS construct. In the first stack that delivers to
-    a cluster, all objects wait until the cluster serves the CRDs of NodeClass and NodePool.
+    may use, ingress after the workloads of its namespace, admission policies and then their bindings after everything
+    else, in other stacks too. An ``add_dependency`` on a cdk8s construct, or between deliveries, takes precedence over
+    this order; it may also name an AWS construct. In the first stack that delivers to a cluster, all objects wait until
+    the cluster serves the CRDs of NodeClass and NodePool.
 
     The logical id of a resource depends only on this construct's id and the object's group, kind, namespace and name.
     So code can move between files and charts of one delivery without effect. A renamed object is created and the old

@@ -19,7 +19,10 @@ from automode_constructs.specs.nodes.node_class import (
     SubnetSelectorTerm,
 )
 
-__all__ = ["ClusterValues"]
+__all__ = ["KUBECTL_GROUP", "ClusterValues"]
+
+KUBECTL_GROUP = "automode-kubectl"
+"""The Kubernetes group of the kubectl handler that delivers charts. It has no rights; policies know it."""
 
 
 class ClusterValues(KubeModel):

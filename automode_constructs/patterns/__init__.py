@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from automode_constructs.patterns.charts.accelerator_taint import accelerator_taint as accelerator_taint
+    from automode_constructs.patterns.charts.cluster_guardrails import ClusterGuardrails as ClusterGuardrails
     from automode_constructs.patterns.charts.dcgm_exporter import DcgmExporterChart as DcgmExporterChart
     from automode_constructs.patterns.charts.gpt_oss import GptOssChart as GptOssChart
+    from automode_constructs.patterns.charts.guardrails.settings import Guardrails as Guardrails
+    from automode_constructs.patterns.charts.guardrails.tenants import Tenant as Tenant
     from automode_constructs.patterns.charts.local_zone import LocalZoneChart as LocalZoneChart
     from automode_constructs.patterns.charts.node_pools import NODE_POOLS as NODE_POOLS
     from automode_constructs.patterns.charts.node_pools import NodePoolsChart as NodePoolsChart
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from automode_constructs.patterns.stacks.cluster_stack import ClusterStack as ClusterStack
     from automode_constructs.patterns.stacks.gpt_oss_stack import GptOssStack as GptOssStack
     from automode_constructs.patterns.stacks.guard_stack import GuardStack as GuardStack
+    from automode_constructs.patterns.stacks.guardrails_stack import GuardrailsStack as GuardrailsStack
     from automode_constructs.patterns.stacks.platform_stack import PlatformStack as PlatformStack
     from automode_constructs.patterns.stacks.retail_store_stack import RetailStoreStack as RetailStoreStack
     from automode_constructs.patterns.stacks.weights_stack import WeightsStack as WeightsStack
@@ -35,11 +39,14 @@ else:
         __name__,
         {
             "AccessStack": "stacks.access_stack",
+            "ClusterGuardrails": "charts.cluster_guardrails",
             "ClusterStack": "stacks.cluster_stack",
             "DcgmExporterChart": "charts.dcgm_exporter",
             "GptOssChart": "charts.gpt_oss",
             "GptOssStack": "stacks.gpt_oss_stack",
             "GuardStack": "stacks.guard_stack",
+            "Guardrails": "charts.guardrails.settings",
+            "GuardrailsStack": "stacks.guardrails_stack",
             "LocalZoneChart": "charts.local_zone",
             "NODE_POOLS": "charts.node_pools",
             "NodePoolsChart": "charts.node_pools",
@@ -49,6 +56,7 @@ else:
             "RetailStoreChart": "charts.retail_store",
             "RetailStoreStack": "stacks.retail_store_stack",
             "StaticPoolsChart": "charts.static_pools",
+            "Tenant": "charts.guardrails.tenants",
             "TrainingChart": "charts.training",
             "WeightsStack": "stacks.weights_stack",
             "accelerator_taint": "charts.accelerator_taint",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from automode_constructs.checks.placement import pods_of, pool_of
 from automode_constructs.checks.whole_tree import ObjectKey, is_cluster_scoped, node_class_of, object_key
@@ -39,7 +40,7 @@ def prerequisites(objects: Sequence[RenderedObject]) -> list[set[int]]:
     """For each object, the indices of those that must exist before it.
 
     These are the ones that an ``add_dependency`` names, and the ones that it cannot exist without: its namespace, the
-    CRD of its kind, the NodeClass of a NodePool.
+    CRD of its kind, the NodeClass of a NodePool, the policy of a ValidatingAdmissionPolicyBinding.
     """
     inside: dict[str, list[int]] = {}
     makers: dict[ObjectKey, int] = {}
@@ -62,9 +63,15 @@ def prerequisites(objects: Sequence[RenderedObject]) -> list[set[int]]:
             makers.get(ObjectKey("eks.amazonaws.com", "NodeClass", "", node_class_of(item.manifest) or ""))
             if key.kind == "NodePool"
             else None,
+            makers.get(_policy_of(item.manifest)) if key.kind == "ValidatingAdmissionPolicyBinding" else None,
         )
         needed.append((before | {other for other in indispensable if other is not None}) - {index})
     return needed
+
+
+def _policy_of(binding: Mapping[str, Any]) -> ObjectKey:
+    name = str(mapping_at(binding, "spec").get("policyName"))
+    return ObjectKey("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", "", name)
 
 
 def in_order(objects: Sequence[RenderedObject], needed: Sequence[set[int]]) -> list[int]:

@@ -18,6 +18,7 @@ from automode_constructs.manifests.node_pool import EXTERNAL_CLASS_METADATA
 from automode_constructs.rendering.canonical import in_kubernetes_form
 
 __all__ = [
+    "ADMISSION_POLICIES",
     "WEBHOOKS",
     "WORKLOADS",
     "RenderedObject",
@@ -72,6 +73,11 @@ WORKLOADS = len(_RANKS)
 WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
 """Kinds that affect what is created after them."""
 
+_POLICIES = frozenset({"MutatingAdmissionPolicy", "ValidatingAdmissionPolicy"})
+_BINDINGS = frozenset({"MutatingAdmissionPolicyBinding", "ValidatingAdmissionPolicyBinding"})
+ADMISSION_POLICIES = _POLICIES | _BINDINGS
+"""Kinds by which the API server itself refuses or changes what is written after them, in all namespaces."""
+
 _LAST = WEBHOOKS | {
     "GRPCRoute",
     "Gateway",
@@ -83,17 +89,23 @@ _LAST = WEBHOOKS | {
     "UDPRoute",
 }
 
+_RANKS_AFTER = (_LAST, _POLICIES, _BINDINGS)
+"""The ranks after workloads."""
+
 
 def rank(kind: str) -> int:
     """The position of a kind in the order of creation, counted from 0.
 
     CRDs, namespaces, NodeClasses, NodePools, classes and configuration, workloads (and every kind not named), then what
-    opens the cluster to traffic or to admission.
+    opens the cluster to traffic or to webhooks, then admission policies, then their bindings.
     """
     for number, kinds in enumerate(_RANKS):
         if kind in kinds:
             return number
-    return WORKLOADS + 1 if kind in _LAST else WORKLOADS
+    for number, kinds in enumerate(_RANKS_AFTER, WORKLOADS + 1):
+        if kind in kinds:
+            return number
+    return WORKLOADS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,6 +11,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 
 from automode_constructs import ChartDelivery, ClusterValues, ExistingNetwork, ImportedCluster, NodeClass, NodePool
+from automode_constructs.manifests.cluster_values import KUBECTL_GROUP
 from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec
@@ -66,6 +67,7 @@ def test_two_lambdas_run_kubectl_without_a_vpc(public: dict[str, Any]) -> None:
 
 def test_the_handler_administers_the_cluster_by_an_access_entry(public: dict[str, Any]) -> None:
     entry = only(public["Import"], "AWS::EKS::AccessEntry")["Properties"]
+    assert entry["KubernetesGroups"] == [KUBECTL_GROUP]
     (handler,) = (
         function["Properties"]
         for function in of_type(public["Import"], "AWS::Lambda::Function").values()

@@ -37,6 +37,8 @@ def names(objects: list[RenderedObject]) -> list[str]:
 
 def test_kinds_follow_each_other_and_names_decide_within_a_kind() -> None:
     objects = [
+        thing("ValidatingAdmissionPolicyBinding", "a-binding"),
+        thing("ValidatingAdmissionPolicy", "policy"),
         thing("Ingress", "ingress"),
         thing("Widget", "widget"),
         thing("Deployment", "deployment"),
@@ -57,7 +59,17 @@ def test_kinds_follow_each_other_and_names_decide_within_a_kind() -> None:
         *("config", "account", "storage"),
         *("deployment", "widget"),
         "ingress",
+        *("policy", "a-binding"),
     ]
+
+
+def test_a_binding_needs_its_policy() -> None:
+    admission = "admissionregistration.k8s.io/v1"
+    binding = thing("ValidatingAdmissionPolicyBinding", "binding", spec={"policyName": "policy"})
+    policy = thing("ValidatingAdmissionPolicy", "policy")
+    for item in (binding, policy):
+        item.manifest["apiVersion"] = admission
+    assert prerequisites([binding, policy]) == [{1}, set()]
 
 
 def test_the_order_does_not_come_from_the_order_of_the_code() -> None:

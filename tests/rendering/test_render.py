@@ -185,8 +185,10 @@ def test_kinds_have_their_turn() -> None:
         "ServiceAccount",
         "Deployment",
         "Ingress",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
     ]
-    assert [rank(kind) for kind in kinds] == list(range(7))
+    assert [rank(kind) for kind in kinds] == list(range(9))
     assert rank("StorageClass") == rank("IngressClassParams") == rank("ServiceAccount")
     assert rank("Anything") == rank("Deployment")
     assert rank("ValidatingWebhookConfiguration") == rank("Ingress")

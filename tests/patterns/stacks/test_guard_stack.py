@@ -23,6 +23,9 @@ class Assembly:
     def __init__(self, **context: Any) -> None:
         made = cdk.App(context={**feature_flags(), **context})
         the_app.build(made, the_app.Settings.from_context(context), as_of=AS_OF)
+        self.read(made)
+
+    def read(self, made: cdk.App) -> None:
         self.folder = Path(made.synth().directory)
         manifest = json.loads((self.folder / "manifest.json").read_text("utf-8"))
         self.artifacts: dict[str, dict[str, Any]] = manifest["artifacts"]

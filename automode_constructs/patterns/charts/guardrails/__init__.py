@@ -1,0 +1,1 @@
+"""The rules of ``ClusterGuardrails``, one concept a file: each says what it refuses, in CEL."""
