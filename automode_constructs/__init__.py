@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from automode_constructs.manifests.ingress_class import IngressClass as IngressClass
     from automode_constructs.manifests.ingress_class import IngressClassParams as IngressClassParams
     from automode_constructs.manifests.kubernetes_object import KubernetesObject as KubernetesObject
+    from automode_constructs.manifests.network_policy_controller import (
+        NetworkPolicyController as NetworkPolicyController,
+    )
     from automode_constructs.manifests.node_class import NodeClass as NodeClass
     from automode_constructs.manifests.node_defaults import NodeDefaults as NodeDefaults
     from automode_constructs.manifests.node_pool import NodePool as NodePool
@@ -145,6 +148,7 @@ else:
         "ModelServer": "inference.model_server",
         "Network": "aws.network",
         "NetworkInterface": "specs.nodes.advanced_networking",
+        "NetworkPolicyController": "manifests.network_policy_controller",
         "NetworkingPeer": "specs.traffic.target_group_binding",
         "NetworkingPort": "specs.traffic.target_group_binding",
         "NetworkingRule": "specs.traffic.target_group_binding",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from automode_constructs.patterns.charts.dcgm_exporter import DcgmExporterChart as DcgmExporterChart
     from automode_constructs.patterns.charts.gpt_oss import GptOssChart as GptOssChart
     from automode_constructs.patterns.charts.local_zone import LocalZoneChart as LocalZoneChart
+    from automode_constructs.patterns.charts.network_policies import NetworkPoliciesChart as NetworkPoliciesChart
     from automode_constructs.patterns.charts.node_pools import NODE_POOLS as NODE_POOLS
     from automode_constructs.patterns.charts.node_pools import NodePoolsChart as NodePoolsChart
     from automode_constructs.patterns.charts.platform import PlatformChart as PlatformChart
@@ -38,6 +39,7 @@ else:
         "GuardStack": "stacks.guard_stack",
         "LocalZoneChart": "charts.local_zone",
         "NODE_POOLS": "charts.node_pools",
+        "NetworkPoliciesChart": "charts.network_policies",
         "NodePoolsChart": "charts.node_pools",
         "PlatformChart": "charts.platform",
         "PlatformStack": "stacks.platform_stack",

@@ -43,6 +43,8 @@ _RANKS: tuple[frozenset[str], ...] = (
     frozenset({"NodePool"}),
     frozenset(
         {
+            "ApplicationNetworkPolicy",
+            "ClusterNetworkPolicy",
             "ClusterRole",
             "ClusterRoleBinding",
             "ConfigMap",

@@ -162,7 +162,7 @@ class ApplicationPeer(KubeModel):
 class ApplicationEgressPeer(ApplicationPeer):
     """The destination: as ``ApplicationPeer``, or domain names."""
 
-    domain_names: Annotated[ListOf[_DomainName], Field(min_length=1)] | None = None
+    domain_names: Annotated[ListOf[TokenOr[_DomainName]], Field(min_length=1)] | None = None
     """Domain names, by themselves; ``*.`` in front stands for one or more labels. On Auto Mode's nodes only, and the
     pods must be let through to DNS."""
 
@@ -256,7 +256,7 @@ class ClusterEgressPeer(ClusterPeer):
 
     networks: Annotated[TokenListOf[Cidr], Field(min_length=1, max_length=25)] | None = None
     """Ranges of addresses, at most 25."""
-    domain_names: Annotated[ListOf[_DomainName], Field(min_length=1, max_length=25)] | None = None
+    domain_names: Annotated[ListOf[TokenOr[_DomainName]], Field(min_length=1, max_length=25)] | None = None
     """Domain names, at most 25; with ``Accept`` only."""
 
     def _broken_rules(self) -> Iterator[Problem]:
