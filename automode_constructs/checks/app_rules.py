@@ -8,7 +8,7 @@ from __future__ import annotations
 from automode_constructs.errors import Severity
 from automode_constructs.specs.rule import Rule, rule
 
-__all__ = ["CHART_WARNING", "DEPENDENCY_NOT_DELIVERED", "IMAGE_SOURCE", "VLLM_ARGUMENT", "WAITED_JOB"]
+__all__ = ["CHART_WARNING", "DEPENDENCY_NOT_DELIVERED", "IMAGE_SOURCE", "OPEN_MODEL", "VLLM_ARGUMENT", "WAITED_JOB"]
 
 
 def _app_rule(id: str, *kinds: str, sentence: str, source: str, severity: Severity = "warning") -> Rule:
@@ -182,6 +182,12 @@ _app_rule(
 )
 
 # Model servers.
+OPEN_MODEL = _app_rule(
+    "automode:OpenModel",
+    "Deployment",
+    sentence="A model server that admits more than the pods of its own namespace asks for an API key.",
+    source="vLLM, 'OpenAI-Compatible Server', --api-key",
+)
 VLLM_ARGUMENT = rule(
     "automode:VllmArgument",
     "Deployment",

@@ -12,9 +12,11 @@ from typing import Any
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.weight_streaming import DEFAULT_MEMORY_LIMIT
 from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.inference.destinations import hub_rule, s3_rule
 from automode_constructs.inference.model_preset import ModelPreset
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.traffic.network_policy import ApplicationEgressRule
 from automode_constructs.tokens import is_token
 
 __all__ = [
@@ -78,6 +80,10 @@ class S3Weights:
         memory_limit: what the streamer may buffer in host memory, in bytes or as a quantity such as ``4Gi``; at
             least the model's largest tensor. Each GPU of a pod has its own process and buffer.
             Default: 4Gi, or the largest tensor if that is more; we decide, the streamer's own limit is 40 GB.
+        region: the bucket's region, for the network policies of the pods; a token too. Default: not known, so that the
+            policies name S3 in every region; we decide.
+        endpoint_cidrs: where an interface endpoint with private DNS leads to S3, the blocks that it is in, such as the
+            VPC's: network policies then name them instead of domain names. Default: none; we decide.
 
     Source: EKS User Guide, "Load and serve a model"; run-ai/runai-model-streamer.
     """
@@ -85,6 +91,8 @@ class S3Weights:
     bucket: str
     prefix: str
     memory_limit: int | str | None = field(default=None, compare=False)
+    region: str | None = field(default=None, compare=False)
+    endpoint_cidrs: Sequence[str] = field(default=(), compare=False)
 
     def check(self, where: str) -> None:
         """Refuses an invalid bucket or prefix."""
@@ -110,6 +118,15 @@ class S3Weights:
                 message=f"{shown(limit)} is no number of bytes",
                 cure="write 4294967296, or '4Gi'",
             )
+        try:
+            self.egress()
+        except AutoModeError as error:
+            field_name = "weights.endpoint_cidrs" if self.endpoint_cidrs else "weights.region"
+            raise AutoModeError.of(where, field=field_name, message=error.problems[0].message) from None
+
+    def egress(self) -> Sequence[ApplicationEgressRule]:
+        """Where the pods open connections to for these weights."""
+        return [s3_rule(self.bucket, self.region, self.endpoint_cidrs)]
 
     def buffer_bytes(self, preset: ModelPreset) -> int:
         """Bytes that the streamer may buffer in each process."""
@@ -165,6 +182,10 @@ class ImageWeights:
                 cure="write it from the root: '/models/gpt-oss-20b'",
             )
 
+    def egress(self) -> Sequence[ApplicationEgressRule]:
+        """Where the pods open connections to for these weights: nowhere."""
+        return []
+
     def model(self, preset: ModelPreset) -> str:  # noqa: ARG002
         """The model argument of the server."""
         return self.path
@@ -213,6 +234,10 @@ class HubWeights:
                 message=f"{shown(self.revision)} is no commit, so that every pod may load another model",
                 cure="write the commit's 40 hexadecimal digits",
             )
+
+    def egress(self) -> Sequence[ApplicationEgressRule]:
+        """Where the pods open connections to for these weights."""
+        return [hub_rule(None)]
 
     def model(self, preset: ModelPreset) -> str:
         """The model argument of the server."""

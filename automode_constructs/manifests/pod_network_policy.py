@@ -39,7 +39,10 @@ POD_IDENTITY: Final = ApplicationEgressRule(
     to=[ApplicationEgressPeer(ip_block=IpBlock(cidr=cidr)) for cidr in ("169.254.170.23/32", "fd00:ec2::23/128")],
     ports=[ApplicationPort(port=80, protocol="TCP")],
 )
-"""To the EKS Pod Identity agent on the node. Source: EKS User Guide, "Learn how EKS Pod Identity grants pods access"."""
+"""To the EKS Pod Identity agent on the node.
+
+Source: EKS User Guide, "Learn how EKS Pod Identity grants pods access to AWS services".
+"""
 
 LONGEST_NAME = 245
 """Characters of a policy's name: the ApplicationNetworkPolicy has ``-domains`` appended."""

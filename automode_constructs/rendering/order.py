@@ -108,8 +108,9 @@ def companions(objects: Sequence[RenderedObject]) -> list[set[int]]:
       have nowhere to go.
     - It comes after the service account, ConfigMaps and claims that it names, after what applies to it without being
       named (quotas, roles, network policies that select it), after CRDs and classes.
-    - An IngressClass comes after its parameters; network policies after the ConfigMap that turns them on; ingresses, routes and bindings after workloads, Services and
-      configuration of their namespace; webhooks after everything else, which they would intercept.
+    - An IngressClass comes after its parameters; network policies after the ConfigMap that turns them on; ingresses,
+      routes and bindings after workloads, Services and configuration of their namespace; webhooks after everything
+      else, which they would intercept.
 
     An unknown kind may depend on any of these, and comes after all of them.
     """

@@ -31,9 +31,10 @@ class PlatformStack(cdk.Stack):
         charts: a function of a cdk8s app and the cluster's values that makes the charts, in the order in which they
             are delivered. Default: ``platform_charts``; we decide.
         network_policies: whether EKS enforces network policies: delivers the ``NetworkPoliciesChart`` of ``charts``, or
-            one of our own where ``charts`` makes no ``NetworkPolicyController``. With False it is not delivered. On an imported cluster its
-            ConfigMap stays when this stack is deleted, because others may use it. Default: True, and False on an
-            imported cluster, where policies that nothing enforced until now could cut off its traffic; we decide.
+            one of our own where ``charts`` makes no ``NetworkPolicyController``. With False it is not delivered. On an
+            imported cluster its ConfigMap stays when this stack is deleted, because others may use it. Default: True,
+            and False on an imported cluster, where policies that nothing enforced until now could cut off its traffic;
+            we decide.
     """
 
     @checked_arguments
