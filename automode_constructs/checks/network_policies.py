@@ -86,7 +86,7 @@ def enforcement_problems(
 
 
 def _needs_enforcement(manifest: Mapping[str, Any]) -> bool:
-    group, kind = str(manifest.get("apiVersion", "")).rpartition("/")[0], manifest.get("kind")
+    group, kind = str(manifest.get("apiVersion", "")).rpartition("/")[0], str(manifest.get("kind"))
     if (group, kind) == ("eks.amazonaws.com", "NodeClass"):
         return mapping_at(manifest, "spec").get("networkPolicy") == "DefaultDeny"
     return (group, kind) in POLICY_KINDS
