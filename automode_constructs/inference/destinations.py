@@ -9,11 +9,21 @@ from urllib.parse import urlsplit
 
 from automode_constructs.errors import Problem, shown
 from automode_constructs.facts.regions import known_regions, partition_of
+from automode_constructs.inference.model_preset import ModelPreset
 from automode_constructs.manifests.pod_network_policy import DNS, POD_IDENTITY, https_to
 from automode_constructs.specs.traffic.network_policy import ApplicationEgressRule
 from automode_constructs.tokens import is_token
 
-__all__ = ["HUB_DOMAIN_NAMES", "address_rule", "destination_problems", "hub_rule", "pod_egress", "s3_rule"]
+__all__ = [
+    "HUB_DOMAIN_NAMES",
+    "VOCABULARY_DOMAIN_NAME",
+    "address_rule",
+    "destination_problems",
+    "hub_rule",
+    "pod_egress",
+    "s3_rule",
+    "vocabulary_rules",
+]
 
 HUB_DOMAIN_NAMES = ("huggingface.co", "*.hf.co")
 """The Hugging Face hub, and the stores of large files that it redirects to.
@@ -21,22 +31,32 @@ HUB_DOMAIN_NAMES = ("huggingface.co", "*.hf.co")
 Source: https://huggingface.co/.well-known/meta.json.
 """
 
+VOCABULARY_DOMAIN_NAME = "openaipublic.blob.core.windows.net"
+"""Where vLLM before 0.32 loads the vocabulary of gpt-oss from, at each start of a pod, whatever the weights come from.
+
+Source: openai/harmony#101, #95; vllm-project/recipes, gpt-oss (``TIKTOKEN_ENCODINGS_BASE``).
+"""
+
+_VOCABULARY = "TIKTOKEN_ENCODINGS_BASE"
+"""The variable that names another place of the vocabulary, a folder or an address."""
+
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _ADDRESSES = (*_PROXIES, "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "HF_ENDPOINT")
 """Variables that hold the address of something that the pods talk to."""
-_OTHER_ENDPOINTS = ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
-"""Variables that make the AWS SDKs use other names of S3."""
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
-def s3_rule(bucket: str, region: str | None, endpoint_cidrs: Sequence[str] = ()) -> ApplicationEgressRule:
+def s3_rule(
+    bucket: str, region: str | None, endpoint_cidrs: Sequence[str], environment: Mapping[str, str]
+) -> ApplicationEgressRule:
     """HTTPS to S3.
 
     Args:
         bucket: the bucket's name; a token too.
         region: its region; a token too. ``None`` stands for every region that has Auto Mode.
         endpoint_cidrs: the blocks that an interface endpoint for S3 is in, instead of domain names.
+        environment: the container's variables, which may ask for FIPS or dual-stack endpoints.
     """
     if endpoint_cidrs:
         return https_to(cidrs=endpoint_cidrs)
@@ -46,8 +66,11 @@ def s3_rule(bucket: str, region: str | None, endpoint_cidrs: Sequence[str] = ())
         places = [(region, suffix) for suffix in sorted({partition_of(name).dns_suffix for name in known_regions()})]
     else:
         places = [(region, partition_of(region).dns_suffix)]
-    hosts = [f"s3.{place}.{suffix}" for place, suffix in places]
-    if region is None or is_token(region) or region == "us-east-1":
+    service = "s3-fips" if _is_on(environment, "AWS_USE_FIPS_ENDPOINT") else "s3"
+    if _is_on(environment, "AWS_USE_DUALSTACK_ENDPOINT"):
+        service += ".dualstack"
+    hosts = [f"{service}.{place}.{suffix}" for place, suffix in places]
+    if service == "s3" and (region is None or is_token(region) or region == "us-east-1"):
         hosts.append("s3.amazonaws.com")  # SDKs still use the global name in this one region.
     return https_to(domain_names=[name for host in hosts for name in (f"{bucket}.{host}", host)])
 
@@ -55,6 +78,23 @@ def s3_rule(bucket: str, region: str | None, endpoint_cidrs: Sequence[str] = ())
 def hub_rule(endpoint: str | None) -> ApplicationEgressRule:
     """HTTPS to the Hugging Face hub, or to a mirror of it."""
     return https_to(domain_names=HUB_DOMAIN_NAMES) if endpoint is None else address_rule(endpoint)
+
+
+def vocabulary_rules(
+    model: ModelPreset, version: str | None, environment: Mapping[str, str]
+) -> list[ApplicationEgressRule]:
+    """HTTPS to the vocabulary of gpt-oss, for a version of vLLM that loads it from there.
+
+    Args:
+        model: the model.
+        version: the version of vLLM, or ``None`` if it is not known.
+        environment: the container's variables.
+    """
+    is_gpt_oss = model.tool_call_parser == "openai" or "gpt-oss" in model.repository.lower()
+    has_its_own = version is not None and tuple(int(part) for part in version.split(".")[:2]) >= (0, 32)
+    if not is_gpt_oss or has_its_own or environment.get(_VOCABULARY):
+        return []
+    return [https_to(domain_names=[VOCABULARY_DOMAIN_NAME])]
 
 
 def address_rule(url: str) -> ApplicationEgressRule:
@@ -106,14 +146,16 @@ def destination_problems(
             yield Problem(
                 field="egress", message=f"is needed beside {field}, whose host no policy can name ({what})", cure=cure
             )
-    for name in _OTHER_ENDPOINTS:
-        if environment.get(name, "false").lower() != "false":
-            field = f"environment[{shown(name)}]"
-            yield Problem(field="egress", message=f"is needed beside {field}, which changes the names of S3", cure=cure)
 
 
 def _addresses(environment: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [(name, environment[name]) for name in _ADDRESSES if environment.get(name)]
+    found = [(name, environment[name]) for name in _ADDRESSES if environment.get(name)]
+    vocabulary = environment.get(_VOCABULARY, "")
+    return [*found, (_VOCABULARY, vocabulary)] if "://" in vocabulary else found
+
+
+def _is_on(environment: Mapping[str, str], name: str) -> bool:
+    return environment.get(name, "").lower() == "true"
 
 
 def _is_readable(url: str) -> bool:

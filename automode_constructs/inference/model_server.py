@@ -11,7 +11,6 @@ from constructs import Construct
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.checks.rollout import surge_problems
 from automode_constructs.errors import shown
-from automode_constructs.inference.destinations import pod_egress
 from automode_constructs.inference.fit import doubts
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import GIB, ModelPreset
@@ -108,8 +107,9 @@ class ModelServer(Construct):
             and so has every pod. Default: the pods of the server's namespace; we decide.
         egress: where the pods may open connections to besides DNS and EKS Pod Identity; ``https_to`` makes a rule.
             Images are not among it: the node pulls them. Default: what the weights come from (S3, by the domain names
-            of the bucket or by ``endpoint_cidrs`` of ``S3Weights``; the hub), and the proxy in ``environment``; we
-            decide. Instead of domain names, a security group for pods can limit S3 to its prefix list.
+            of the bucket or by ``endpoint_cidrs`` of ``S3Weights``; the hub), for gpt-oss the vocabulary that vLLM
+            before 0.32 loads from OpenAI's storage, and the proxy in ``environment``; we decide. Instead of domain
+            names, a security group for pods can limit S3 to its prefix list.
         service_account: name of an existing ServiceAccount. Default: one of our own; we decide.
         vllm_version: version of vLLM in the image. Default: the version in the tag of an image called ``vllm`` or
             ``vllm-openai``; for other images the newest version that we know.
@@ -331,7 +331,7 @@ class ModelServer(Construct):
                 labels=self.labels,
                 clients=[{"podSelector": {}}] if settings.clients is None else settings.clients,
                 ports=[PORT],
-                egress=pod_egress(settings.weights.egress(), settings.egress, settings.environment or {}),
+                egress=settings.pod_egress(),
             )
 
     def _warn(

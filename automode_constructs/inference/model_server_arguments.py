@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from automode_constructs.errors import AutoModeError, Problem
-from automode_constructs.inference.destinations import destination_problems
+from automode_constructs.inference.destinations import destination_problems, pod_egress, vocabulary_rules
 from automode_constructs.inference.fit import ServerNeeds
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import ModelPreset
@@ -128,6 +128,13 @@ class ServerArguments:
         return CheckedArguments(
             reference=reference, needs=needs, flags=tuple(flags), doubts=findings
         )  # none of these is an error here
+
+    def pod_egress(self) -> Sequence[ApplicationEgressRule]:
+        """Where the pods may open connections to."""
+        variables = self.environment or {}
+        version = self.vllm_version or ImageReference.of("", self.image).vllm_version
+        needed = [*self.weights.egress(variables), *vocabulary_rules(self.model, version, variables)]
+        return pod_egress(needed, self.egress, variables)
 
     def _number_problems(self) -> list[Problem]:
         return [

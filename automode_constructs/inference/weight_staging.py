@@ -208,7 +208,7 @@ class WeightStaging(Construct):
                 # Kubernetes adds this label; other Jobs of the namespace may copy other models, from elsewhere.
                 pod_labels={"batch.kubernetes.io/job-name": self.name},
                 egress=pod_egress(
-                    [hub_rule(hub_endpoint), *weights.egress()] if egress is None else [], egress, variables
+                    [hub_rule(hub_endpoint), *weights.egress(variables)] if egress is None else [], egress, variables
                 ),
             )
         wait_for(self.job, ".status.succeeded")

@@ -119,14 +119,14 @@ class S3Weights:
                 cure="write 4294967296, or '4Gi'",
             )
         try:
-            self.egress()
+            self.egress({})
         except AutoModeError as error:
             field_name = "weights.endpoint_cidrs" if self.endpoint_cidrs else "weights.region"
             raise AutoModeError.of(where, field=field_name, message=error.problems[0].message) from None
 
-    def egress(self) -> Sequence[ApplicationEgressRule]:
-        """Where the pods open connections to for these weights."""
-        return [s3_rule(self.bucket, self.region, self.endpoint_cidrs)]
+    def egress(self, environment: Mapping[str, str]) -> Sequence[ApplicationEgressRule]:
+        """Where pods with these variables open connections to for these weights."""
+        return [s3_rule(self.bucket, self.region, self.endpoint_cidrs, environment)]
 
     def buffer_bytes(self, preset: ModelPreset) -> int:
         """Bytes that the streamer may buffer in each process."""
@@ -182,8 +182,8 @@ class ImageWeights:
                 cure="write it from the root: '/models/gpt-oss-20b'",
             )
 
-    def egress(self) -> Sequence[ApplicationEgressRule]:
-        """Where the pods open connections to for these weights: nowhere."""
+    def egress(self, environment: Mapping[str, str]) -> Sequence[ApplicationEgressRule]:  # noqa: ARG002
+        """Where pods with these variables open connections to for these weights: nowhere."""
         return []
 
     def model(self, preset: ModelPreset) -> str:  # noqa: ARG002
@@ -235,9 +235,9 @@ class HubWeights:
                 cure="write the commit's 40 hexadecimal digits",
             )
 
-    def egress(self) -> Sequence[ApplicationEgressRule]:
-        """Where the pods open connections to for these weights."""
-        return [hub_rule(None)]
+    def egress(self, environment: Mapping[str, str]) -> Sequence[ApplicationEgressRule]:
+        """Where pods with these variables open connections to for these weights."""
+        return [] if environment.get("HF_ENDPOINT") else [hub_rule(None)]
 
     def model(self, preset: ModelPreset) -> str:
         """The model argument of the server."""

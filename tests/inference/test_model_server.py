@@ -38,6 +38,11 @@ TALK = (
     labels.ARCH.is_in("amd64"),
 )
 
+VOCABULARY = {
+    "to": [{"domainNames": ["openaipublic.blob.core.windows.net"]}],
+    "ports": [{"port": 443, "protocol": "TCP"}],
+}
+
 Objects = dict[str, Any]
 
 
@@ -445,25 +450,41 @@ class TestTraffic:
                     "to": [{"domainNames": ["our-models.s3.eu-west-1.amazonaws.com", "s3.eu-west-1.amazonaws.com"]}],
                     "ports": [{"port": 443, "protocol": "TCP"}],
                 },
+                VOCABULARY,
             ],
         }
 
     @pytest.mark.parametrize(
-        ("region", "names"),
+        ("region", "variables", "names"),
         [
             (
                 "us-east-1",  # SDKs still use the global name there
+                {},
                 [
                     *("our-models.s3.us-east-1.amazonaws.com", "s3.us-east-1.amazonaws.com"),
                     *("our-models.s3.amazonaws.com", "s3.amazonaws.com"),
                 ],
             ),
-            ("us-gov-west-1", ["our-models.s3.us-gov-west-1.amazonaws.com", "s3.us-gov-west-1.amazonaws.com"]),
-            ("eusc-de-east-1", ["our-models.s3.eusc-de-east-1.amazonaws.eu", "s3.eusc-de-east-1.amazonaws.eu"]),
+            ("us-gov-west-1", {}, ["our-models.s3.us-gov-west-1.amazonaws.com", "s3.us-gov-west-1.amazonaws.com"]),
+            ("eusc-de-east-1", {}, ["our-models.s3.eusc-de-east-1.amazonaws.eu", "s3.eusc-de-east-1.amazonaws.eu"]),
+            (
+                "us-gov-west-1",
+                {"AWS_USE_FIPS_ENDPOINT": "true"},
+                ["our-models.s3-fips.us-gov-west-1.amazonaws.com", "s3-fips.us-gov-west-1.amazonaws.com"],
+            ),
+            (
+                "us-east-1",
+                {"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "true"},
+                ["our-models.s3-fips.dualstack.us-east-1.amazonaws.com", "s3-fips.dualstack.us-east-1.amazonaws.com"],
+            ),
         ],
     )
-    def test_the_names_are_those_that_the_sdk_uses(self, region: str, names: list[str]) -> None:
-        spec = made(weights=replace(S3, region=region))["ApplicationNetworkPolicy"]["spec"]
+    def test_the_names_are_those_that_the_sdk_uses(
+        self, region: str, variables: dict[str, str], names: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spec = made(weights=replace(S3, region=region), environment=variables)["ApplicationNetworkPolicy"]["spec"]
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
         assert spec["egress"][1]["to"] == [{"domainNames": names}]
         client = boto3.client("s3", region_name=region, aws_access_key_id="a", aws_secret_access_key="b")
         client.meta.events.register("before-send.s3.HeadObject", _stop)
@@ -472,32 +493,55 @@ class TestTraffic:
         assert urlsplit(str(request.value)).hostname in names
 
     def test_a_region_that_is_not_known_may_be_any(self) -> None:
-        (rule,) = made()["ApplicationNetworkPolicy"]["spec"]["egress"][1:]
+        rule = made()["ApplicationNetworkPolicy"]["spec"]["egress"][1]
         names = rule["to"][0]["domainNames"]
         assert {f"our-models.s3.{region}.amazonaws.com" for region in ("eu-west-1", "us-gov-west-1")} < set(names)
         assert all("s3." in name and "*" not in name for name in names)
 
     def test_a_region_that_a_deployment_knows(self) -> None:
         late = cdk.Aws.REGION
-        (rule,) = made(weights=replace(S3, region=late))["ApplicationNetworkPolicy"]["spec"]["egress"][1:]
+        rule = made(weights=replace(S3, region=late))["ApplicationNetworkPolicy"]["spec"]["egress"][1]
         assert rule["to"][0]["domainNames"][0] == f"our-models.s3.{late}.amazonaws.com"
 
     def test_s3_by_the_block_of_its_interface_endpoint(self) -> None:
         objects = made(weights=replace(S3, endpoint_cidrs=["10.0.0.0/16"]))
-        assert "ApplicationNetworkPolicy" not in objects
+        assert objects["ApplicationNetworkPolicy"]["spec"]["egress"][1:] == [VOCABULARY]
         assert objects["NetworkPolicy"]["spec"]["egress"][2] == {
             "to": [{"ipBlock": {"cidr": "10.0.0.0/16"}}],
             "ports": [{"port": 443, "protocol": "TCP"}],
         }
 
     def test_weights_in_the_image_open_nothing(self) -> None:
-        objects = made(weights=ImageWeights(path="/models/gpt-oss-20b"))
+        objects = made(weights=ImageWeights(path="/models/gpt-oss-20b"), vllm_version="0.33.0")
         assert "ApplicationNetworkPolicy" not in objects
         assert objects["NetworkPolicy"]["spec"]["egress"] == [DNS.to_manifest(), POD_IDENTITY.to_manifest()]
 
     def test_weights_of_the_hub_open_the_hub(self) -> None:
         spec = made(weights=HubWeights())["ApplicationNetworkPolicy"]["spec"]
         assert spec["egress"][1]["to"] == [{"domainNames": ["huggingface.co", "*.hf.co"]}]
+
+    @pytest.mark.parametrize(
+        ("arguments", "loaded"),
+        [
+            ({"vllm_version": "0.27.1"}, True),
+            ({}, True),  # an image whose version is not known
+            ({"vllm_version": "0.33.0"}, False),
+            ({"environment": {"TIKTOKEN_ENCODINGS_BASE": "/models/vocabulary"}}, False),
+            ({"model": replace(GPT_OSS_20B, name="m", repository="example/m", tool_call_parser=None)}, False),
+            ({"model": replace(GPT_OSS_20B, repository="openai/gpt-oss-120b", tool_call_parser=None)}, True),
+        ],
+    )
+    def test_the_vocabulary_of_gpt_oss_is_loaded_at_the_start(self, arguments: dict[str, Any], loaded: bool) -> None:
+        objects = made(weights=ImageWeights(path="/models/m"), **arguments)
+        assert ("ApplicationNetworkPolicy" in objects) is loaded
+        if loaded:
+            assert objects["ApplicationNetworkPolicy"]["spec"]["egress"] == [DNS.to_manifest(), VOCABULARY]
+
+    def test_the_vocabulary_may_be_elsewhere(self) -> None:
+        variables = {"TIKTOKEN_ENCODINGS_BASE": "https://mirror.example.com/encodings/"}
+        objects = made(weights=ImageWeights(path="/models/m"), environment=variables)
+        (rule,) = objects["ApplicationNetworkPolicy"]["spec"]["egress"][1:]
+        assert rule["to"] == [{"domainNames": ["mirror.example.com"]}]
 
     def test_a_proxy_is_reached_at_its_port(self) -> None:
         objects = made(
@@ -581,10 +625,6 @@ class TestTraffic:
                 {"environment": {"AWS_ENDPOINT_URL_S3": cdk.Aws.STACK_NAME}},
                 "egress: is needed beside environment['AWS_ENDPOINT_URL_S3'], whose host no policy can name (is known "
                 "only after deployment)",
-            ),
-            (
-                {"environment": {"AWS_USE_FIPS_ENDPOINT": "true"}},
-                "egress: is needed beside environment['AWS_USE_FIPS_ENDPOINT'], which changes the names of S3",
             ),
             ({"weights": replace(S3, region="eu west")}, "weights.region: 'our-models.s3.eu west.amazonaws.com' is "),
             ({"weights": replace(S3, endpoint_cidrs=["10.0.0.0"])}, "weights.endpoint_cidrs: '10.0.0.0' has no prefix"),

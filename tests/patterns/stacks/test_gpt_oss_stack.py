@@ -96,10 +96,10 @@ def test_s3_is_reached_by_its_names_or_by_the_block_of_its_interface_endpoint(
     https, vpc = [{"port": 443, "protocol": "TCP"}], {"ipBlock": {"cidr": "10.0.0.0/16"}}
     by_block = egress("Bare")
     assert by_block["gpt-oss-20b"][2] == {"to": [vpc], "ports": https}
-    assert "gpt-oss-20b-domains" not in by_block
+    assert "s3." not in str(by_block["gpt-oss-20b-domains"])
     by_name = egress("Model")
     assert len(by_name["gpt-oss-20b"]) == 2
-    (rule,) = by_name["gpt-oss-20b-domains"][1:]
+    rule = by_name["gpt-oss-20b-domains"][1]
     (server,) = [item for item in manifests(templates["Model"]) if item["kind"] == "Deployment"]
     bucket = server["spec"]["template"]["spec"]["containers"][0]["args"][0].removeprefix("s3://").split("/gpt-oss")[0]
     region = text_of({"Ref": "AWS::Region"})
