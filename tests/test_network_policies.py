@@ -12,10 +12,10 @@ import pytest
 
 from tests.conftest import default_app
 from tests.network_policies import Address, Cluster, Node, Peer, Pod
-from tests.support import POLICIES_ON, manifests
+from tests.support import POLICIES_ON, manifests, text_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "network-policies.md"
-REGION = "eu-central-1"
+REGION = text_of({"Ref": "AWS::Region"})
 
 LOAD_BALANCER = Address(ip="10.0.0.20")
 DNS = Address(ip="172.20.0.10")
@@ -41,7 +41,7 @@ class Demo:
 @pytest.fixture(scope="module")
 def objects() -> list[dict[str, Any]]:
     """Everything that the app delivers with both demos and GPU metrics."""
-    templates = default_app(region=REGION, gpu_metrics="true", retail_store_replicas="2")
+    templates = default_app(region="eu-central-1", gpu_metrics="true", retail_store_replicas="2")
     return [item for template in templates.values() for item in manifests(template)]
 
 
@@ -346,7 +346,8 @@ class TestEvaluator:
         assert not cluster(closed, open_).allows(WEB, Address(ip="203.0.113.7"), 443)
 
     def test_admin_goes_before_and_baseline_after_the_policies_of_a_namespace(self) -> None:
-        red, everyone = {"matchLabels": {"team": "red"}}, [{"namespaces": {}}]
+        red = {"matchLabels": {"team": "red"}}
+        everyone: list[dict[str, Any]] = [{"namespaces": {}}]
         allowing = policy({"podSelector": {}, "ingress": [{}]})
         denying = policy({"podSelector": {}, "policyTypes": ["Ingress"]})
 

@@ -49,7 +49,7 @@ class TestManifests:
 
     def test_of_a_template(self, platform_template: dict[str, Any]) -> None:
         found = {item["metadata"]["name"]: item for item in manifests(platform_template)}
-        assert {"standard", "general", "critical", "spot", "graviton", "gp3", "alb"} == set(found)
+        assert {"amazon-vpc-cni", "standard", "general", "critical", "spot", "graviton", "gp3", "alb"} == set(found)
         assert found["standard"]["spec"]["role"].startswith("{{'Fn::ImportValue'")
 
     def test_of_anything_else_is_refused(self) -> None:

@@ -120,7 +120,7 @@ class GptOssStack(cdk.Stack):
             weights=S3Weights(
                 bucket=self.bucket.bucket_name,
                 prefix=WEIGHTS_PREFIX,
-                region=cluster.values.region,
+                region=cdk.Aws.REGION,
                 endpoint_cidrs=interface_endpoint_cidrs(cluster.network, "s3")
                 if isinstance(cluster, AutoModeCluster)
                 else (),
