@@ -1,4 +1,4 @@
-"""What every workload expects: network policies, NodePools, a default StorageClass and a default IngressClass."""
+"""What every workload expects: NodePools, a default StorageClass and IngressClass, and enforced network policies."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def platform_charts(
         replacements = () if values.built_in_pools else ("critical", "general")
         pools = [*replacements, "spot", "graviton"]
     return [
-        *([NetworkPoliciesChart(app, "network-policies")] if network_policies else []),
         NodePoolsChart(app, "node-pools", values=values, pools=pools),
         PlatformChart(app, "platform", values=values),
+        *([NetworkPoliciesChart(app, "network-policies")] if network_policies else []),
     ]
 
 

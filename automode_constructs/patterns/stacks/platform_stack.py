@@ -1,4 +1,4 @@
-"""What every cluster gets in addition to AWS resources: network policies, pools, storage and ingress classes."""
+"""What every cluster gets in addition to AWS resources: pools, storage and ingress classes, network policies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["PlatformStack"]
 
 
 class PlatformStack(cdk.Stack):
-    """Delivers the switch of network policies, NodePools, the default StorageClass and the default IngressClass.
+    """Delivers NodePools, the default StorageClass and the default IngressClass, and turns network policies on.
 
     Args:
         scope: the app or stage.
@@ -55,7 +55,7 @@ class PlatformStack(cdk.Stack):
         platform = list(charts(app, cluster.values))
         objects = [construct for chart in platform for construct in chart.node.find_all()] if enforced else []
         if enforced and not any(isinstance(construct, NetworkPolicyController) for construct in objects):
-            platform.insert(0, NetworkPoliciesChart(app, "network-policies"))
+            platform.append(NetworkPoliciesChart(app, "network-policies"))
         for chart in platform:
             switches = isinstance(chart, NetworkPoliciesChart)
             if switches and not enforced:
