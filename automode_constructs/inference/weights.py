@@ -44,6 +44,7 @@ STAGING_DEADLINE = rule(
 _BYTES_PER_STREAM = 4_000_000_000
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()-]+(?:/[A-Za-z0-9!_.*'()-]+)*")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -118,11 +119,20 @@ class S3Weights:
                 message=f"{shown(limit)} is no number of bytes",
                 cure="write 4294967296, or '4Gi'",
             )
+        if self.region is not None and not is_token(self.region) and _REGION.fullmatch(self.region) is None:
+            raise AutoModeError.of(
+                where,
+                field="weights.region",
+                message=f"{shown(self.region)} is no region",
+                cure="write it like 'eu-west-1'",
+            )
         try:
             self.egress({})
         except AutoModeError as error:
-            field_name = "weights.endpoint_cidrs" if self.endpoint_cidrs else "weights.region"
-            raise AutoModeError.of(where, field=field_name, message=error.problems[0].message) from None
+            problem = error.problems[0]
+            raise AutoModeError.of(
+                where, field="weights.endpoint_cidrs", message=problem.message, cure=problem.cure
+            ) from None
 
     def egress(self, environment: Mapping[str, str]) -> Sequence[ApplicationEgressRule]:
         """Where pods with these variables open connections to for these weights."""

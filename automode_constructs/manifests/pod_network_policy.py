@@ -60,17 +60,22 @@ def https_to(*, domain_names: Sequence[str] = (), cidrs: Sequence[str] = (), por
     Raises:
         AutoModeError: for a domain name, a block or a port of another form.
     """
-    peers = [ApplicationEgressPeer(ip_block=IpBlock(cidr=cidr)) for cidr in cidrs]
-    if domain_names:
-        peers.append(ApplicationEgressPeer(domain_names=list(dict.fromkeys(domain_names))))
-    if not peers:
-        raise AutoModeError.of(
-            "https_to",
-            field="domain_names",
-            message="is empty, and so is cidrs: the rule would open every address",
-            cure="name at least one",
+    refusals = Refusals("https_to")
+    if not domain_names and not cidrs:
+        refusals.refuse(
+            "domain_names", "is empty, and so is cidrs: the rule would open every address", "name at least one"
         )
-    return ApplicationEgressRule(to=peers, ports=[ApplicationPort(port=port, protocol="TCP")])
+    peers: list[ApplicationEgressPeer] = []
+    for index, cidr in enumerate(cidrs):
+        with refusals.collecting(f"cidrs[{index}]"):
+            peers.append(ApplicationEgressPeer(ip_block=IpBlock(cidr=cidr)))
+    if domain_names:
+        with refusals.collecting():
+            peers.append(ApplicationEgressPeer(domain_names=list(dict.fromkeys(domain_names))))
+    with refusals.collecting():
+        ports = [ApplicationPort(port=port, protocol="TCP")]
+    refusals.raise_all()
+    return ApplicationEgressRule(to=peers, ports=ports)
 
 
 def peers_of(
@@ -104,7 +109,7 @@ class PodNetworkPolicy(Construct):
     Args:
         scope: the cdk8s chart, or a construct in one, with the namespace of the pods.
         id: the construct's id.
-        pod_labels: the labels that select the pods.
+        pod_labels: the labels that select the pods; ``{}`` selects all of the namespace.
         name: name of both policies, at most 245 characters. Default: the construct's id; we decide.
         clients: who may open connections to ``ports``, as peers of a NetworkPolicy: ``ApplicationPeer``, or the mapping
             that a manifest has. ``None`` admits everyone who reaches the pods. Default: nobody; we decide.
@@ -135,14 +140,17 @@ class PodNetworkPolicy(Construct):
         self.name = kubernetes_name(refusals.where, id if name is None else name, longest=LONGEST_NAME)
         """Name of the NetworkPolicy."""
         peers = None if clients is None else peers_of(refusals, "clients", clients)
+        admitted = ApplicationIngressRule(from_=peers)
+        for index, port in enumerate(ports):
+            with refusals.collecting(f"ports[{index}]"):
+                admitted = admitted.replace(ports=[*(admitted.ports or ()), ApplicationPort(port=port, protocol="TCP")])
+        selector = LabelSelector()
+        with refusals.collecting("pod_labels"):
+            selector = LabelSelector(match_labels=dict(pod_labels))
         refusals.raise_all()
+        by_address, by_domain = _divided(egress)
         super().__init__(scope, id)
         self._labels = labels or {}
-        selector = LabelSelector(match_labels=dict(pod_labels))
-        admitted = ApplicationIngressRule(
-            from_=peers, ports=[ApplicationPort(port=port, protocol="TCP") for port in ports]
-        )
-        by_address, by_domain = _divided(egress)
         self._make(
             "networking.k8s.io/v1",
             "NetworkPolicy",

@@ -626,8 +626,11 @@ class TestTraffic:
                 "egress: is needed beside environment['AWS_ENDPOINT_URL_S3'], whose host no policy can name (is known "
                 "only after deployment)",
             ),
-            ({"weights": replace(S3, region="eu west")}, "weights.region: 'our-models.s3.eu west.amazonaws.com' is "),
-            ({"weights": replace(S3, endpoint_cidrs=["10.0.0.0"])}, "weights.endpoint_cidrs: '10.0.0.0' has no prefix"),
+            (
+                {"weights": replace(S3, region="eu west")},
+                "weights.region: 'eu west' is no region; write it like 'eu-wes",
+            ),
+            ({"weights": replace(S3, endpoint_cidrs=["10.0.0.0"])}, "weights.endpoint_cidrs: '10.0.0.0' has no pre"),
         ],
     )
     def test_traffic_that_no_policy_can_hold(self, arguments: dict[str, Any], message: str) -> None:
