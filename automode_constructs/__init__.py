@@ -40,9 +40,14 @@ if TYPE_CHECKING:
     from automode_constructs.manifests.ingress_class import IngressClass as IngressClass
     from automode_constructs.manifests.ingress_class import IngressClassParams as IngressClassParams
     from automode_constructs.manifests.kubernetes_object import KubernetesObject as KubernetesObject
+    from automode_constructs.manifests.network_policy_controller import (
+        NetworkPolicyController as NetworkPolicyController,
+    )
     from automode_constructs.manifests.node_class import NodeClass as NodeClass
     from automode_constructs.manifests.node_defaults import NodeDefaults as NodeDefaults
     from automode_constructs.manifests.node_pool import NodePool as NodePool
+    from automode_constructs.manifests.pod_network_policy import PodNetworkPolicy as PodNetworkPolicy
+    from automode_constructs.manifests.pod_network_policy import https_to as https_to
     from automode_constructs.manifests.reserved_capacity import ReservedCapacity as ReservedCapacity
     from automode_constructs.manifests.static_node_pools import StaticNodePools as StaticNodePools
     from automode_constructs.manifests.storage_class import StorageClass as StorageClass
@@ -149,6 +154,7 @@ else:
             "ModelServer": "inference.model_server",
             "Network": "aws.network",
             "NetworkInterface": "specs.nodes.advanced_networking",
+            "NetworkPolicyController": "manifests.network_policy_controller",
             "NetworkingPeer": "specs.traffic.target_group_binding",
             "NetworkingPort": "specs.traffic.target_group_binding",
             "NetworkingRule": "specs.traffic.target_group_binding",
@@ -164,6 +170,7 @@ else:
             "NodeRole": "aws.roles",
             "PlacementGroupSelector": "specs.nodes.capacity",
             "PodIdentityRole": "aws.pod_identity",
+            "PodNetworkPolicy": "manifests.pod_network_policy",
             "PodSecurityGroup": "aws.pod_security_group",
             "PullThroughCache": "aws.pull_through_cache",
             "Requirement": "specs.pools.requirement",
@@ -193,6 +200,7 @@ else:
             "WeightStaging": "inference.weight_staging",
             "estimate_cold_start": "inference.cold_start",
             "efa_network_interfaces": "specs.nodes.efa",
+            "https_to": "manifests.pod_network_policy",
             "labels": "specs.labels",
             "with_efa": "specs.nodes.efa",
             "write_yaml_folder": "rendering.yaml_folder",

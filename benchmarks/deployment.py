@@ -38,8 +38,8 @@ VPC_LAMBDA_SECONDS = 60
 """A Lambda function in a VPC, whose network interfaces are made with it."""
 OTHER_SECONDS = 5
 
-MOST_IN_SERIES, MOST_IN_FLIGHT, MOST_MINUTES = 12, 3, 18.0
-"""The goals."""
+MOST_IN_SERIES, MOST_IN_FLIGHT, MOST_MINUTES = 14, 3, 18.5
+"""The goals. Shop and copy each wait for their network policies first: a rank, 20 seconds, in each of two stacks."""
 
 OBJECT_TYPES = "Custom::AWSCDK-EKS-Kubernetes"
 """What the types of the custom resources begin with that deliver an object or wait for one."""
@@ -161,7 +161,7 @@ def _lines(stacks: Sequence[Deployment]) -> Iterator[str]:
 
     minutes, series = sum(stack.minutes for stack in stacks), sum(stack.series for stack in stacks)
     yield f"first deployment of {', '.join(stack.name for stack in stacks)}:"
-    yield f"  {minutes:.1f} minutes as modelled (goal: at most {MOST_MINUTES:.0f}), {listed('minutes', '.1f')}"
+    yield f"  {minutes:.1f} minutes as modelled (goal: at most {MOST_MINUTES:.1f}), {listed('minutes', '.1f')}"
     yield f"  {series} custom resources in series (goal: at most {MOST_IN_SERIES}), {listed('series')}"
     most = max(stack.in_flight for stack in stacks)
     yield f"  {most} objects in flight at most (goal: at most {MOST_IN_FLIGHT})"

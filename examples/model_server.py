@@ -14,11 +14,13 @@ from automode_constructs import (
     ImageWeights,
     KubernetesObject,
     ModelServer,
+    NetworkPolicyController,
     NodeClaimSpec,
     NodeClaimTemplate,
     NodeClass,
     NodePool,
     NodePoolSpec,
+    SecretKey,
     Taint,
 )
 from automode_constructs.specs.labels import ARCH, INSTANCE_CATEGORY, INSTANCE_GENERATION
@@ -29,6 +31,7 @@ cluster = AutoModeCluster(cdk.Stack(app, "Cluster"), "Cluster", cluster_name="mo
 chart = cdk8s.Chart(cdk8s.App(), "model", namespace="models")
 namespace = KubernetesObject(chart, "models", api_version="v1", kind="Namespace", body={})
 namespace.metadata.add_label("pod-security.kubernetes.io/enforce", "restricted")
+NetworkPolicyController(chart, "network-policy-controller")  # without it nothing enforces the server's policy
 nodes = NodeClaimSpec(
     requirements=[INSTANCE_CATEGORY.is_in("g"), INSTANCE_GENERATION.greater_than(4), ARCH.is_in("amd64")],
     taints=[Taint(key="nvidia.com/gpu", effect="NoSchedule")],
@@ -47,7 +50,8 @@ server = ModelServer(
     node_pool=pool,
     pre_stop_delay=30,  # a load balancer needs longer than kube-proxy to stop sending
     termination_grace_period=140,
-    clients=[{"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/16"}}],  # the ALB's addresses: the VPC's
+    clients=[{"ipBlock": {"cidr": cidr}} for cidr in cluster.network_cidrs],  # the ALB's addresses, and all pods'
+    api_key=SecretKey(name="model-api-key", key="key"),  # a Secret that something else makes, in this namespace
 )
 
 # The queue length says more than GPU load, which is 100 % with one request or thirty.

@@ -11,9 +11,17 @@ import aws_cdk as cdk
 
 from automode_constructs.testing import manifests, text_of
 
-__all__ = ["feature_flags", "manifests", "of_type", "only", "synthesised", "text_of"]
+__all__ = ["POLICIES_ON", "feature_flags", "manifests", "of_type", "only", "synthesised", "text_of"]
 
 Template = dict[str, Any]
+
+POLICIES_ON: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system"},
+    "data": {"enable-network-policy-controller": "true"},
+}
+"""The ConfigMap that makes EKS enforce network policies."""
 
 
 @cache

@@ -166,6 +166,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "ModelBucket": lambda _: {},
     "ModelPreset": lambda _: {name: getattr(am.GPT_OSS_20B, name) for name in am.GPT_OSS_20B.__dataclass_fields__},
     "ModelServer": lambda _: {"model": am.GPT_OSS_20B, "image": "example.com/vllm:v0.27.1", "weights": _WEIGHTS},
+    "NetworkPolicyController": lambda _: {},
     "NodeClass": lambda _: {"spec": _node_class_spec()},
     "NodePool": lambda world: {"node_class": world.node_class, "spec": _node_pool_spec()},
     "NodeRole": lambda world: {"cluster": world.cluster},
@@ -203,6 +204,8 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "VpcEndpoints": lambda world: {"network": world.network},
     "WeightStaging": lambda _: {"model": am.GPT_OSS_20B, "weights": _WEIGHTS},
     "efa_network_interfaces": lambda _: {"instance_type": "p5.48xlarge"},
+    "PodNetworkPolicy": lambda _: {"pod_labels": {"app": "web"}},
+    "https_to": lambda _: {"domain_names": ["example.com"]},
     "estimate_cold_start": lambda _: {
         "instance_type": instance_types()["g6.xlarge"],
         "image_bytes": 9_000_000_000,

@@ -50,7 +50,7 @@ class TestManifests:
 
     def test_of_a_template(self, platform_template: dict[str, Any]) -> None:
         objects = {item["metadata"]["name"]: item for item in manifests(platform_template)}
-        assert {"standard", "general", "critical", "spot", "graviton", "gp3", "alb"} == set(objects)
+        assert {"amazon-vpc-cni", "standard", "general", "critical", "spot", "graviton", "gp3", "alb"} == set(objects)
         assert objects["standard"]["spec"]["role"].startswith("{{'Fn::ImportValue'")
 
     def test_of_anything_else_is_refused(self) -> None:

@@ -223,6 +223,7 @@ class AutoModeCluster(ChartTarget):
             iam.PermissionsBoundary.of(self).apply(permissions_boundary)
         self._built_in_pools = tuple(built_in_pools)
         self._kubectl = kubectl
+        self._ipv6 = ip_family == "ipv6"
         self._node_defaults = self._completed(arguments.node_defaults, arguments.service_cidr)
         self._node_tags = dict(node_tags or {})
         self._storage_class = None if volume_key is None else _storage_class(self.volume_key)
@@ -448,13 +449,19 @@ class AutoModeCluster(ChartTarget):
         services = endpoint_services_of(self.network)
         if defaults.https_proxy is not None:
             resource = cast(CfnResource, self.cluster.node.default_child)
+            if not self.network_cidrs:
+                Annotations.of(self).add_warning_v2(
+                    "automode:ProxyNetwork",
+                    "node_defaults.no_proxy: the network's blocks are not known, so that traffic inside the VPC would "
+                    "take the proxy; give ExistingNetwork(cidrs=[...])",
+                )
             defaults = complete_no_proxy(
                 self.node.path,
                 defaults,
                 region=region,
                 cidrs=[
                     service_cidr or weakly(resource.get_att("KubernetesNetworkConfig.ServiceIpv6Cidr").to_string()),
-                    *self._network_cidrs(ipv6=service_cidr is None),
+                    *self.network_cidrs,
                 ],
                 services=services,
                 ipv6=service_cidr is None,
@@ -466,19 +473,17 @@ class AutoModeCluster(ChartTarget):
             configure_handler(self, self._provider, defaults, fips=fips)
         return defaults
 
-    def _network_cidrs(self, *, ipv6: bool) -> list[str]:
+    @property
+    def network_cidrs(self) -> list[str]:
+        """The blocks of the network's VPC, with its IPv6 block for an IPv6 cluster; empty if they are not known."""
         vpc = self.network.vpc
         cidrs = list(self.network.cidrs)
         if not cidrs:
             try:
                 cidrs = [weakly(vpc.vpc_cidr_block)]
             except RuntimeError:  # An imported VPC without a known CIDR block raises when its block is read.
-                Annotations.of(self).add_warning_v2(
-                    "automode:ProxyNetwork",
-                    "node_defaults.no_proxy: the network's blocks are not known, so that traffic inside the VPC would "
-                    "take the proxy; give ExistingNetwork(cidrs=[...])",
-                )
-        if ipv6 and isinstance(vpc, ec2.Vpc):
+                return []
+        if self._ipv6 and isinstance(vpc, ec2.Vpc):
             cidrs.append(Fn.select(0, vpc.vpc_ipv6_cidr_blocks))
         return cidrs
 

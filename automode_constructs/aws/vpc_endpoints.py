@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from aws_cdk import Aws, Fn, Stack
@@ -19,7 +19,7 @@ from automode_constructs.facts.regions import partition_of
 from automode_constructs.facts.vpc_endpoints import EndpointService, endpoint_services
 from automode_constructs.tokens import is_token
 
-__all__ = ["VpcEndpoints", "endpoint_services_of"]
+__all__ = ["VpcEndpoints", "endpoint_services_of", "interface_endpoint_cidrs"]
 
 
 class VpcEndpoints(Construct):
@@ -120,14 +120,26 @@ def endpoint_services_of(network: Network) -> frozenset[str]:
 
     Includes endpoints that the app has created so far, in any stack, and those declared on an ``ExistingNetwork``.
     """
-    names = set(network.endpoint_services or ())
+    return frozenset([*(network.endpoint_services or ()), *(name for name, _ in _endpoints_of(network))])
+
+
+def interface_endpoint_cidrs(network: Network, service: str) -> tuple[str, ...]:
+    """The network's blocks, if an interface endpoint with private DNS of the app leads to a service; else none."""
+    by_address = any(
+        name == service and endpoint.vpc_endpoint_type == "Interface" and endpoint.private_dns_enabled is True
+        for name, endpoint in _endpoints_of(network)
+    )
+    return tuple(network.cidrs) if by_address else ()
+
+
+def _endpoints_of(network: Network) -> Iterator[tuple[str, ec2.CfnVPCEndpoint]]:
+    """The endpoints that the app has created so far in the network's VPC, each with its service."""
     for construct in network.vpc.node.root.node.find_all():
         if isinstance(construct, ec2.CfnVPCEndpoint) and construct.vpc_id == network.vpc.vpc_id:
             resolved = Stack.of(construct).resolve(construct.service_name)
             parts = resolved["Fn::Join"][1] if isinstance(resolved, dict) and "Fn::Join" in resolved else [resolved]
             whole = "".join(part if isinstance(part, str) else "region" for part in parts)
-            names.add(whole.split(".", 3)[-1])
-    return frozenset(names)
+            yield whole.split(".", 3)[-1], construct
 
 
 def _services(

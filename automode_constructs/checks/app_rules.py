@@ -13,6 +13,7 @@ __all__ = [
     "CHART_WARNING",
     "DEPENDENCY_NOT_DELIVERED",
     "IMAGE_SOURCE",
+    "OPEN_MODEL",
     "VLLM_ARGUMENT",
     "WAITED_JOB",
 ]
@@ -200,6 +201,12 @@ _app_rule(
 )
 
 # Model servers.
+OPEN_MODEL = _app_rule(
+    "automode:OpenModel",
+    "Deployment",
+    sentence="A model server that admits more than the pods of its own namespace asks for an API key.",
+    source="vLLM, 'OpenAI-Compatible Server', --api-key",
+)
 VLLM_ARGUMENT = rule(
     "automode:VllmArgument",
     "Deployment",

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from automode_constructs.checks.device_plugin import device_plugin_problems
+from automode_constructs.checks.network_policies import enforcement_problems
 from automode_constructs.checks.placement import BUILT_IN_POOLS, LabelDemand, Pool, is_near, pods_of, pool_of, tolerates
 from automode_constructs.checks.pool_order import accelerated_first_problems
 from automode_constructs.checks.references import reference_problems
@@ -385,6 +386,12 @@ def _equal_policy_names(tree: _Tree) -> Iterator[TreeFinding]:
             )
 
 
+def _policies_nobody_enforces(tree: _Tree) -> Iterator[TreeFinding]:
+    objects = [(str(member.key), member.manifest) for member in tree.members]
+    for index, problem in enforcement_problems(objects, whole=tree.whole, files=tree.files):
+        yield tree.members[index].finding(problem)
+
+
 def _objects_by_themselves(tree: _Tree) -> Iterator[TreeFinding]:
     """Problems in objects of other kinds, which no construct has checked."""
     if tree.files:
@@ -602,6 +609,7 @@ _CHECKS: tuple[Callable[[_Tree], Iterator[TreeFinding]], ...] = (
     _duplicates,
     _pools_without_class,
     _equal_policy_names,
+    _policies_nobody_enforces,
     _objects_by_themselves,
     _network_load_balancers_in_local_zones,
     _unknown_namespaces,

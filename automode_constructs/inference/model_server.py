@@ -15,14 +15,16 @@ from automode_constructs.inference.fit import doubts
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import GIB, ModelPreset
 from automode_constructs.inference.model_server_arguments import PORT, ServerArguments
-from automode_constructs.inference.model_server_checks import streamer_doubts
+from automode_constructs.inference.model_server_checks import client_doubts, streamer_doubts
 from automode_constructs.inference.weight_staging import WeightStaging
 from automode_constructs.inference.weights import SecretKey, Weights
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.manifests.pod_network_policy import PodNetworkPolicy
 from automode_constructs.specs import labels
 from automode_constructs.specs.fields import kubernetes_name
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
+from automode_constructs.specs.traffic.network_policy import ApplicationEgressRule, ApplicationPeer
 from automode_constructs.tokens import is_token
 
 __all__ = ["GPU_TOLERATION", "ModelServer"]
@@ -45,9 +47,10 @@ class ModelServer(Construct):
     """A model behind a Service on port 8000, with an OpenAI-compatible API (``/v1/chat/completions`` and so on).
 
     Creates a Deployment, a Service, a ServiceAccount, a PodDisruptionBudget and a NetworkPolicy in the chart's
-    namespace, all called ``name``. Each pod requests a GPU, tolerates the usual taint of GPU nodes, runs as an
-    unprivileged user on a read-only file system, becomes ready once vLLM has loaded the model, and finishes requests
-    in flight when its node goes away. Nothing scales by itself.
+    namespace, all called ``name``, and for the domain names of the NetworkPolicy an ApplicationNetworkPolicy
+    ``<name>-domains``. EKS enforces both once they are turned on, see ``NetworkPolicyController``. Each pod requests a
+    GPU, tolerates the usual taint of GPU nodes, runs as an unprivileged user on a read-only file system, becomes ready
+    once vLLM has loaded the model, and finishes requests in flight when its node goes away. Nothing scales by itself.
 
     Weights from S3 pass through a buffer in the pod's memory (``S3Weights(memory_limit=...)``). That limit, once for
     each GPU, plus about 6 GiB for vLLM must fit in ``memory``.
@@ -79,7 +82,8 @@ class ModelServer(Construct):
         arguments: more flags of vLLM, ``--flag=value`` each. Default: none.
         environment: more environment variables of the container, as text. Default: none.
         api_key: the Secret with the key that requests must carry. ``/health`` and ``/metrics`` stay open.
-            Default: none, anyone who reaches the Service may send requests.
+            Default: none, whoever ``clients`` admits may use the model; beyond the server's own namespace that is the
+            warning ``automode:OpenModel``.
         shutdown_timeout: seconds that requests in flight get to finish. Default: 90; we decide, vLLM's 0 cuts them off.
         pre_stop_delay: seconds between the pod's removal from the endpoints and the stop signal; 30 behind an ALB.
             Default: 10; we decide.
@@ -96,10 +100,16 @@ class ModelServer(Construct):
             ``/mnt/.ephemeral/...`` is the NVMe. Needs ``restricted=False``. Default: none, each pod compiles.
         tolerations: tolerations of the pods, as in a manifest. Default: ``GPU_TOLERATION``; we decide.
         node_selector: more labels the node must have. Default: none.
-        network_policy: whether to write a NetworkPolicy; EKS enforces it where the cluster does.
-            Default: True; we decide.
-        clients: who may reach the port, as NetworkPolicy peers. Default: the pods of the same namespace; we
-            decide. An ALB needs ``{"ipBlock": {"cidr": <the VPC's>}}``.
+        network_policy: whether to write network policies; see ``PodNetworkPolicy``. Default: True; we decide.
+        clients: who may send requests, as peers of a NetworkPolicy: ``{"podSelector": {...}}`` for pods of the server's
+            namespace, ``{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}`` for those of
+            another, ``{"ipBlock": {"cidr": "10.0.0.0/16"}}`` for addresses; a load balancer has addresses of the VPC,
+            and so has every pod. Default: the pods of the server's namespace; we decide.
+        egress: where the pods may open connections to besides DNS and EKS Pod Identity; ``https_to`` makes a rule.
+            Images are not among it: the node pulls them. Default: what the weights come from (S3, by the domain names
+            of the bucket or by ``endpoint_cidrs`` of ``S3Weights``; the hub), for gpt-oss the vocabulary that vLLM
+            before 0.32 loads from OpenAI's storage, and the proxy in ``environment``; we decide. Instead of domain
+            names, a security group for pods can limit S3 to its prefix list.
         service_account: name of an existing ServiceAccount. Default: one of our own; we decide.
         vllm_version: version of vLLM in the image. Default: the version in the tag of an image called ``vllm`` or
             ``vllm-openai``; for other images the newest version that we know.
@@ -148,13 +158,14 @@ class ModelServer(Construct):
         tolerations: Sequence[Mapping[str, Any]] = (GPU_TOLERATION,),
         node_selector: Mapping[str, str] | None = None,
         network_policy: bool = True,
-        clients: Sequence[Mapping[str, Any]] | None = None,
+        clients: Sequence[ApplicationPeer | Mapping[str, Any]] | None = None,
+        egress: Sequence[ApplicationEgressRule] | None = None,
         service_account: str | None = None,
         vllm_version: str | None = None,
     ) -> None:
         where = place(scope, id)
         self.name = kubernetes_name(where, id if name is None else name, longest=63)
-        given = ServerArguments(
+        settings = ServerArguments(
             model=model,
             image=image,
             weights=weights,
@@ -184,10 +195,11 @@ class ModelServer(Construct):
             node_selector=node_selector,
             network_policy=network_policy,
             clients=clients,
+            egress=egress,
             service_account=service_account,
             vllm_version=vllm_version,
         )
-        checked = given.checked(where)
+        checked = settings.checked(where)
         self.needs = checked.needs
         """What one replica needs from a node."""
 
@@ -198,38 +210,41 @@ class ModelServer(Construct):
         """The pods' selector labels; they never change."""
         self.service_account = service_account or self.name
         """Name of the pods' ServiceAccount, for an EKS Pod Identity association."""
-        self.deployment = self._make_deployment(given)
+        self.deployment = self._make_deployment(settings)
         """The Deployment, for settings that this construct has no argument for: ``deployment.add_override``."""
         self.service = self._make_service()
         """The Service."""
-        self._make_others(given)
+        self._make_others(settings)
         for finding in checked.doubts:
             note_warning(self, finding.rule, str(finding))
-        for problem in streamer_doubts(model, weights):
+        doubtful = client_doubts(clients, api_key, environment or {}, network_policy=network_policy)
+        for problem in (*streamer_doubts(model, weights), *doubtful):
             note_warning(self, problem.rule, str(problem))
         self._warn(image, checked.reference, node_pool, termination_grace_period)
 
-    def _container(self, given: ServerArguments) -> dict[str, Any]:
+    def _container(self, settings: ServerArguments) -> dict[str, Any]:
         container = {
             "name": "vllm",
-            "image": given.image,
+            "image": settings.image,
             # The entry points of some images run vLLM under a shell, which does not pass the stop signal on.
             "command": ["vllm", "serve"],
             "args": list(self.arguments),
-            "env": _environment(given.weights, given.environment or {}, given.api_key),
+            "env": _environment(settings.weights, settings.environment or {}, settings.api_key),
             "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
             "resources": {
-                "requests": {"cpu": given.cpu, "memory": self.needs.memory, "nvidia.com/gpu": given.gpus},
-                "limits": {"memory": self.needs.memory, "nvidia.com/gpu": given.gpus},
+                "requests": {"cpu": settings.cpu, "memory": self.needs.memory, "nvidia.com/gpu": settings.gpus},
+                "limits": {"memory": self.needs.memory, "nvidia.com/gpu": settings.gpus},
             },
-            "startupProbe": _probe(period=5, failures=math.ceil(given.startup_timeout / 5), timeout=3),
+            "startupProbe": _probe(period=5, failures=math.ceil(settings.startup_timeout / 5), timeout=3),
             "readinessProbe": _probe(period=5, failures=2, timeout=3),
             "livenessProbe": _probe(period=10, failures=6, timeout=5),
             # Endpoints are removed first: vLLM rejects requests that arrive after the signal.
-            "lifecycle": {"preStop": {"sleep": {"seconds": given.pre_stop_delay}}} if given.pre_stop_delay else None,
+            "lifecycle": {"preStop": {"sleep": {"seconds": settings.pre_stop_delay}}}
+            if settings.pre_stop_delay
+            else None,
             "securityContext": {
                 "allowPrivilegeEscalation": False,
-                **({"readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}} if given.restricted else {}),
+                **({"readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}} if settings.restricted else {}),
             },
             "volumeMounts": [
                 {"name": "cache", "mountPath": _CACHE},
@@ -239,7 +254,7 @@ class ModelServer(Construct):
         }
         return {key: value for key, value in container.items() if value is not None}
 
-    def _pod(self, given: ServerArguments) -> dict[str, Any]:
+    def _pod(self, settings: ServerArguments) -> dict[str, Any]:
         user = {"runAsNonRoot": True, "runAsUser": _USER, "runAsGroup": 0, "fsGroup": _USER}
         pod: dict[str, Any] = {
             "serviceAccountName": self.service_account,
@@ -247,14 +262,14 @@ class ModelServer(Construct):
             "automountServiceAccountToken": False,
             # Kubernetes sets VLLM_PORT for a Service called vllm, and vLLM reads that as its own.
             "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": given.termination_grace_period,
+            "terminationGracePeriodSeconds": settings.termination_grace_period,
             "nodeSelector": {
                 str(labels.COMPUTE_TYPE): "auto",
-                str(labels.ARCH): given.architecture,
-                **({} if given.node_pool is None else {"karpenter.sh/nodepool": given.node_pool.name}),
-                **(given.node_selector or {}),
+                str(labels.ARCH): settings.architecture,
+                **({} if settings.node_pool is None else {"karpenter.sh/nodepool": settings.node_pool.name}),
+                **(settings.node_selector or {}),
             },
-            "tolerations": [dict(toleration) for toleration in given.tolerations],
+            "tolerations": [dict(toleration) for toleration in settings.tolerations],
             "topologySpreadConstraints": [
                 {
                     "maxSkew": 1,
@@ -265,33 +280,35 @@ class ModelServer(Construct):
                 }
             ],
             "securityContext": {
-                **(user if given.restricted else {}),
+                **(user if settings.restricted else {}),
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [self._container(given)],
-            "volumes": _volumes(given.weights.bytes_on_disk(given.model), given.gpus, given.compile_cache_host_path),
+            "containers": [self._container(settings)],
+            "volumes": _volumes(
+                settings.weights.bytes_on_disk(settings.model), settings.gpus, settings.compile_cache_host_path
+            ),
         }
-        if given.staging is not None:
-            pod["initContainers"] = [given.staging.init_container()]
-            pod["volumes"].append(given.staging.volume())
+        if settings.staging is not None:
+            pod["initContainers"] = [settings.staging.init_container()]
+            pod["volumes"].append(settings.staging.volume())
         return pod
 
-    def _make_deployment(self, given: ServerArguments) -> KubernetesObject:
+    def _make_deployment(self, settings: ServerArguments) -> KubernetesObject:
         rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-        if given.service_account is None:
+        if settings.service_account is None:
             self._make("v1", "ServiceAccount", {"automountServiceAccountToken": False})
         return self._make(
             "apps/v1",
             "Deployment",
             {
                 "spec": {
-                    **({} if given.replicas is None else {"replicas": given.replicas}),
+                    **({} if settings.replicas is None else {"replicas": settings.replicas}),
                     # Node launch, image pull and model load come first; the default deadline is ten minutes.
-                    "progressDeadlineSeconds": 900 + given.startup_timeout,
+                    "progressDeadlineSeconds": 900 + settings.startup_timeout,
                     "revisionHistoryLimit": 3,
                     "selector": {"matchLabels": self.labels},
-                    "strategy": rolling if given.strategy == "RollingUpdate" else {"type": given.strategy},
-                    "template": {"metadata": {"labels": self.labels}, "spec": self._pod(given)},
+                    "strategy": rolling if settings.strategy == "RollingUpdate" else {"type": settings.strategy},
+                    "template": {"metadata": {"labels": self.labels}, "spec": self._pod(settings)},
                 }
             },
         )
@@ -300,13 +317,22 @@ class ModelServer(Construct):
         ports = [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}]
         return self._make("v1", "Service", {"spec": {"type": "ClusterIP", "selector": self.labels, "ports": ports}})
 
-    def _make_others(self, given: ServerArguments) -> None:
-        if given.staging is not None:
-            self.deployment.add_dependency(given.staging)
+    def _make_others(self, settings: ServerArguments) -> None:
+        if settings.staging is not None:
+            self.deployment.add_dependency(settings.staging)
         budget = {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
         self._make("policy/v1", "PodDisruptionBudget", {"spec": {**budget, "selector": {"matchLabels": self.labels}}})
-        if given.network_policy:
-            self._make("networking.k8s.io/v1", "NetworkPolicy", {"spec": self._traffic(given.clients)})
+        if settings.network_policy:
+            PodNetworkPolicy(
+                self,
+                "Traffic",
+                name=self.name,
+                pod_labels=self.labels,
+                labels=self.labels,
+                clients=[{"podSelector": {}}] if settings.clients is None else settings.clients,
+                ports=[PORT],
+                egress=settings.pod_egress(),
+            )
 
     def _warn(
         self, image: str, reference: ImageReference, node_pool: NodePool | None, termination_grace_period: int
@@ -334,7 +360,7 @@ class ModelServer(Construct):
             )
 
     def _make(self, api_version: str, kind: str, body: Mapping[str, Any]) -> KubernetesObject:
-        made = KubernetesObject(
+        manifest = KubernetesObject(
             self,
             kind,
             api_version=api_version,
@@ -345,26 +371,8 @@ class ModelServer(Construct):
             body=body,
         )
         for key, value in self.labels.items():
-            made.metadata.add_label(key, value)
-        return made
-
-    def _traffic(self, clients: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
-        peers = [{"podSelector": {}}] if clients is None else [dict(peer) for peer in clients]
-        return {
-            "podSelector": {"matchLabels": self.labels},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": peers, "ports": [{"port": PORT, "protocol": "TCP"}]}] if peers else [],
-            "egress": [
-                # DNS, wherever the cluster resolves it; S3, registries and hubs.
-                {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
-                {"ports": [{"port": 443, "protocol": "TCP"}]},
-                # The address of EKS Pod Identity on every node.
-                {
-                    "to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}, {"ipBlock": {"cidr": "fd00:ec2::23/128"}}],
-                    "ports": [{"port": 80, "protocol": "TCP"}],
-                },
-            ],
-        }
+            manifest.metadata.add_label(key, value)
+        return manifest
 
 
 def _probe(*, period: int, failures: int, timeout: int) -> dict[str, Any]:

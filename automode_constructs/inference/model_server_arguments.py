@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from automode_constructs.errors import AutoModeError, Problem
+from automode_constructs.inference.destinations import destination_problems, pod_egress, vocabulary_rules
 from automode_constructs.inference.fit import ServerNeeds
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import ModelPreset
 from automode_constructs.inference.model_server_checks import (
     argument_problems,
+    client_problems,
     drain_problems,
     environment_problems,
     flags_in,
@@ -28,6 +30,7 @@ from automode_constructs.inference.vllm_arguments import check_arguments
 from automode_constructs.inference.weight_staging import WeightStaging
 from automode_constructs.inference.weights import S3Weights, SecretKey, Weights
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.specs.traffic.network_policy import ApplicationEgressRule, ApplicationPeer
 
 __all__ = ["PORT", "CheckedArguments", "ServerArguments"]
 
@@ -84,7 +87,8 @@ class ServerArguments:
     tolerations: Sequence[Mapping[str, Any]]
     node_selector: Mapping[str, str] | None
     network_policy: bool
-    clients: Sequence[Mapping[str, Any]] | None
+    clients: Sequence[ApplicationPeer | Mapping[str, Any]] | None
+    egress: Sequence[ApplicationEgressRule] | None
     service_account: str | None
     vllm_version: str | None
 
@@ -114,6 +118,8 @@ class ServerArguments:
             *host_path_problems(self.compile_cache_host_path, restricted=self.restricted),
             *argument_problems(self.arguments),
             *environment_problems(self.environment or {}, self.weights),
+            *client_problems(self.clients, self.egress, network_policy=self.network_policy),
+            *(destination_problems(self.egress, self.environment or {}) if self.network_policy else ()),
             *(finding for finding in findings if finding.severity == "error"),
             *pool_problems(needs, self.node_pool),
         ]
@@ -122,6 +128,13 @@ class ServerArguments:
         return CheckedArguments(
             reference=reference, needs=needs, flags=tuple(flags), doubts=findings
         )  # none of these is an error here
+
+    def pod_egress(self) -> Sequence[ApplicationEgressRule]:
+        """Where the pods may open connections to."""
+        variables = self.environment or {}
+        version = self.vllm_version or ImageReference.of("", self.image).vllm_version
+        needed = [*self.weights.egress(variables), *vocabulary_rules(self.model, version, variables)]
+        return pod_egress(needed, self.egress, variables)
 
     def _number_problems(self) -> list[Problem]:
         return [

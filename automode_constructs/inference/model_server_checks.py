@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from automode_constructs.arguments import is_whole_number
+from automode_constructs.arguments import Refusals, is_whole_number
+from automode_constructs.checks.app_rules import OPEN_MODEL
 from automode_constructs.checks.vllm_command import is_flag, written_flag
 from automode_constructs.checks.weight_streaming import LIMIT_VARIABLE, STREAMER_LIMIT
 from automode_constructs.errors import Problem, shown
@@ -12,14 +14,18 @@ from automode_constructs.facts.vllm import spellings_of, vllm_versions
 from automode_constructs.inference.fit import ServerNeeds, memory_problems, misfits
 from automode_constructs.inference.model_preset import ModelPreset
 from automode_constructs.inference.weight_staging import WeightStaging
-from automode_constructs.inference.weights import S3Weights, Weights
+from automode_constructs.inference.weights import S3Weights, SecretKey, Weights
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.manifests.pod_network_policy import peers_of
 from automode_constructs.specs.quantity import number
+from automode_constructs.specs.traffic.network_policy import ApplicationEgressRule, ApplicationPeer
 
 __all__ = [
     "STOP_MARGIN_SECONDS",
     "argument_problems",
+    "client_doubts",
+    "client_problems",
     "drain_problems",
     "environment_problems",
     "flags_in",
@@ -184,6 +190,44 @@ def environment_problems(environment: Mapping[str, str], weights: Weights) -> It
             message="is set by the weights' memory_limit",
             cure=f"use S3Weights(..., memory_limit={shown(environment[LIMIT_VARIABLE])})",
         )
+
+
+def client_problems(
+    clients: Sequence[ApplicationPeer | Mapping[str, Any]] | None,
+    egress: Sequence[ApplicationEgressRule] | None,
+    *,
+    network_policy: bool,
+) -> Iterator[Problem]:
+    """Peers that select nobody, and rules that no policy would hold."""
+    refusals = Refusals("")
+    peers_of(refusals, "clients", clients or ())
+    yield from refusals.problems
+    for field, rules in (("clients", clients), ("egress", egress)):
+        if rules is not None and not network_policy:
+            yield Problem(
+                field=field,
+                message="has no effect with network_policy=False",
+                cure=f"leave {field} out, or network_policy",
+            )
+
+
+def client_doubts(
+    clients: Sequence[ApplicationPeer | Mapping[str, Any]] | None,
+    api_key: SecretKey | None,
+    environment: Mapping[str, str],
+    *,
+    network_policy: bool,
+) -> Iterator[Problem]:
+    """A server that asks for no key, and admits more than the pods of its own namespace."""
+    if api_key is not None or environment.get("VLLM_API_KEY"):
+        return
+    cure = "give it api_key=SecretKey(name=..., key=...)"
+    if not network_policy:
+        yield OPEN_MODEL.problem(
+            "network_policy", "without a policy every pod of the cluster may use the model, which asks for no key", cure
+        )
+    elif any(peer.to_manifest().keys() != {"podSelector"} for peer in peers_of(Refusals(""), "clients", clients or ())):
+        yield OPEN_MODEL.problem("clients", "whoever they admit may use the model, which asks for no key", cure)
 
 
 def pool_problems(needs: ServerNeeds, node_pool: NodePool | None) -> Iterator[Problem]:

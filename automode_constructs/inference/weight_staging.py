@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -13,13 +13,16 @@ from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments, is_whole_number
 from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.inference.destinations import destination_problems, hub_rule, pod_egress
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import ModelPreset
 from automode_constructs.inference.weights import LONGEST_AWAITED_SECONDS, STAGING_DEADLINE, S3Weights, SecretKey
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning, wait_for
+from automode_constructs.manifests.pod_network_policy import PodNetworkPolicy
 from automode_constructs.specs import labels
 from automode_constructs.specs.fields import kubernetes_name
 from automode_constructs.specs.quantity import number
+from automode_constructs.specs.traffic.network_policy import ApplicationEgressRule
 from automode_constructs.tokens import is_token
 
 __all__ = ["STAGING_IMAGE", "WeightStaging"]
@@ -51,13 +54,14 @@ _OURS = {"HF_ENDPOINT": "hub_endpoint", "HF_TOKEN": "token"}
 class WeightStaging(Construct):
     """Copies one commit of a model from the Hugging Face hub into the bucket that servers load it from.
 
-    Creates a Job on ordinary nodes of Auto Mode, a ConfigMap with its program, and a ServiceAccount, in the chart's
-    namespace. The Job streams the files through memory, compares sizes and digests with the hub's, writes the marker
-    ``.ready.json`` last, and copies nothing if the marker is already there. When a pod fails, another one copies what
-    is missing; settings that can never work end the Job at once. Jobs are immutable in Kubernetes, so the Job's name
-    holds the model, the commit and a digest of all settings and the program: a change makes a new Job, which finds the
-    objects of the old one. Values known only after deployment are not part of the digest: when one of them changes,
-    increase ``run``.
+    Creates a Job on ordinary nodes of Auto Mode, a ConfigMap with its program, a ServiceAccount, and network policies
+    (see ``PodNetworkPolicy``) by which its pods reach DNS, EKS Pod Identity, the hub and S3 and are reached by nobody,
+    in the chart's namespace. The Job streams the files through memory, compares sizes and digests with the hub's,
+    writes the marker ``.ready.json`` last, and copies nothing if the marker is already there. When a pod fails, another
+    one copies what is missing; settings that can never work end the Job at once. Jobs are immutable in Kubernetes, so
+    the Job's name holds the model, the commit and a digest of all settings and the program: a change makes a new Job,
+    which finds the objects of the old one. Values known only after deployment are not part of the digest: when one of
+    them changes, increase ``run``.
 
     The service account needs an EKS Pod Identity association (by its namespace and name) with a role that allows
     ``s3:ListBucket`` and ``s3:ListBucketMultipartUploads`` on the bucket, ``s3:GetObject``, ``s3:PutObject`` and
@@ -93,6 +97,10 @@ class WeightStaging(Construct):
             ones may start before their permissions are in force. Default: 3, about two minutes; we decide.
         deadline: seconds after which the Job fails, at least 60. Use more than 780 only if no CloudFormation deployment
             waits for the copy. Default: 780, which ends before such a deployment stops waiting; we decide.
+        network_policy: whether to write network policies. Default: True; we decide.
+        egress: where the pods may open connections to besides DNS and EKS Pod Identity; ``https_to`` makes a rule.
+            Default: the hub's domain names or the host of ``hub_endpoint``, S3 as ``weights`` says, and the proxy in
+            ``environment``; we decide. A mirror that redirects to other hosts needs them here.
         run: increase it to run again with the same settings, for example into a new bucket. Default: 1; we decide.
 
     Raises:
@@ -120,21 +128,29 @@ class WeightStaging(Construct):
         memory: int | str = "1Gi",
         retries: int = 3,
         deadline: int = LONGEST_AWAITED_SECONDS,
+        network_policy: bool = True,
+        egress: Sequence[ApplicationEgressRule] | None = None,
         run: int = 1,
     ) -> None:
         where = f"{scope.node.path}/{id}".removeprefix("/")
         weights.check(where)
         self.image = ImageReference.of(where, image)
         account = kubernetes_name(where, id if service_account is None else service_account)
+        variables = environment or {}
         problems = [
             *_model_problems(model),
             *_endpoint_problems(hub_endpoint),
-            *_environment_problems(environment or {}),
+            *_environment_problems(variables),
             *_quantity_problems(cpu=cpu, memory=memory),
             *_bound_problems("retries", retries, 0, 20),
             *_bound_problems("deadline", deadline, _SHORTEST_DEADLINE_SECONDS, None),
             *_bound_problems("run", run, 1, None),
         ]
+        if network_policy and not problems:
+            problems += destination_problems(egress, variables, hub_endpoint=hub_endpoint)
+        elif egress is not None and not network_policy:
+            message, cure = "has no effect with network_policy=False", "leave egress out, or network_policy"
+            problems.append(Problem(field="egress", message=message, cure=cure))
         if problems:
             raise AutoModeError(where, problems)
         super().__init__(scope, id)
@@ -142,7 +158,7 @@ class WeightStaging(Construct):
         self.weights = weights
         self.service_account = account
         """The name that a Pod Identity association needs, in addition to the namespace."""
-        self._environment = [{"name": name, "value": value} for name, value in (environment or {}).items()]
+        self._environment = [{"name": name, "value": value} for name, value in variables.items()]
         program = files(__package__).joinpath(_PROGRAM).read_text("utf-8")
         container = self._container(_CONTAINER, "copy")
         if hub_endpoint is not None:
@@ -184,6 +200,17 @@ class WeightStaging(Construct):
             cluster_scoped=False,
             body={"spec": spec},
         )
+        if network_policy:
+            PodNetworkPolicy(
+                self,
+                "traffic",
+                name=self.name,
+                # Kubernetes adds this label; other Jobs of the namespace may copy other models, from elsewhere.
+                pod_labels={"batch.kubernetes.io/job-name": self.name},
+                egress=pod_egress(
+                    [hub_rule(hub_endpoint), *weights.egress(variables)] if egress is None else [], egress, variables
+                ),
+            )
         wait_for(self.job, ".status.succeeded")
         if deadline > LONGEST_AWAITED_SECONDS:
             problem = STAGING_DEADLINE.problem(

@@ -12,9 +12,11 @@ from typing import Any
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.weight_streaming import DEFAULT_MEMORY_LIMIT
 from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.inference.destinations import hub_rule, s3_rule
 from automode_constructs.inference.model_preset import ModelPreset
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.traffic.network_policy import ApplicationEgressRule
 from automode_constructs.tokens import is_token
 
 __all__ = [
@@ -42,6 +44,7 @@ STAGING_DEADLINE = rule(
 _BYTES_PER_STREAM = 4_000_000_000
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()-]+(?:/[A-Za-z0-9!_.*'()-]+)*")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -78,6 +81,10 @@ class S3Weights:
         memory_limit: what the streamer may buffer in host memory, in bytes or as a quantity such as ``4Gi``; at
             least the model's largest tensor. Each GPU of a pod has its own process and buffer.
             Default: 4Gi, or the largest tensor if that is more; we decide, the streamer's own limit is 40 GB.
+        region: the bucket's region, for the network policies of the pods; a token too. Default: not known, so that the
+            policies name S3 in every region; we decide.
+        endpoint_cidrs: where an interface endpoint with private DNS leads to S3, the blocks that it is in, such as the
+            VPC's: network policies then name them instead of domain names. Default: none; we decide.
 
     Source: EKS User Guide, "Load and serve a model"; run-ai/runai-model-streamer.
     """
@@ -85,6 +92,8 @@ class S3Weights:
     bucket: str
     prefix: str
     memory_limit: int | str | None = field(default=None, compare=False)
+    region: str | None = field(default=None, compare=False)
+    endpoint_cidrs: Sequence[str] = field(default=(), compare=False)
 
     def check(self, where: str) -> None:
         """Refuses an invalid bucket or prefix."""
@@ -110,6 +119,24 @@ class S3Weights:
                 message=f"{shown(limit)} is not a number of bytes",
                 cure="write 4294967296, or '4Gi'",
             )
+        if self.region is not None and not is_token(self.region) and _REGION.fullmatch(self.region) is None:
+            raise AutoModeError.of(
+                where,
+                field="weights.region",
+                message=f"{shown(self.region)} is no region",
+                cure="write it like 'eu-west-1'",
+            )
+        try:
+            self.egress({})
+        except AutoModeError as error:
+            problem = error.problems[0]
+            raise AutoModeError.of(
+                where, field="weights.endpoint_cidrs", message=problem.message, cure=problem.cure
+            ) from None
+
+    def egress(self, environment: Mapping[str, str]) -> Sequence[ApplicationEgressRule]:
+        """Where pods with these variables open connections to for these weights."""
+        return [s3_rule(self.bucket, self.region, self.endpoint_cidrs, environment)]
 
     def buffer_bytes(self, preset: ModelPreset) -> int:
         """Bytes that the streamer may buffer in each process."""
@@ -165,6 +192,10 @@ class ImageWeights:
                 cure="begin it with '/': '/models/gpt-oss-20b'",
             )
 
+    def egress(self, environment: Mapping[str, str]) -> Sequence[ApplicationEgressRule]:  # noqa: ARG002
+        """Where pods with these variables open connections to for these weights: nowhere."""
+        return []
+
     def model(self, preset: ModelPreset) -> str:  # noqa: ARG002
         """The model argument of the server."""
         return self.path
@@ -213,6 +244,10 @@ class HubWeights:
                 message=f"{shown(self.revision)} is not a commit, so each pod may load a different model",
                 cure="write the commit's 40 hexadecimal digits",
             )
+
+    def egress(self, environment: Mapping[str, str]) -> Sequence[ApplicationEgressRule]:
+        """Where pods with these variables open connections to for these weights."""
+        return [] if environment.get("HF_ENDPOINT") else [hub_rule(None)]
 
     def model(self, preset: ModelPreset) -> str:
         """The model argument of the server."""

@@ -7,11 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from automode_constructs.checks.network_policies import POLICY_KINDS
 from automode_constructs.checks.placement import pods_of, pool_of
 from automode_constructs.checks.whole_tree import ObjectKey, is_cluster_scoped, node_class_of, object_key
 from automode_constructs.errors import AutoModeError
 from automode_constructs.rendering.render import WEBHOOKS, WORKLOADS, RenderedObject, rank
 from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.traffic.network_policy import is_network_policy_switch
 
 __all__ = ["companions", "in_order", "prerequisites"]
 
@@ -113,8 +115,9 @@ def companions(objects: Sequence[RenderedObject]) -> list[set[int]]:
       have nowhere to go.
     - It comes after the service account, ConfigMaps and claims that it names, after what applies to it without being
       named (quotas, roles, network policies that select it), after CRDs and classes.
-    - An IngressClass comes after its parameters; ingresses, routes and bindings after workloads, Services and
-      configuration of their namespace; webhooks after everything else, which they would intercept.
+    - An IngressClass comes after its parameters; network policies after the ConfigMap that turns them on; ingresses,
+      routes and bindings after workloads, Services and configuration of their namespace; webhooks after everything
+      else, which they would intercept.
 
     An unknown kind may depend on any of these, and comes after all of them.
     """
@@ -134,11 +137,14 @@ class _Mate:
         self.manifest = item.manifest
         self.text = json.dumps(item.manifest)
         self.pods = pods_of(self.key.group, item.manifest)
+        self.is_policy = (self.key.group, self.key.kind) in POLICY_KINDS
         self.pool = pool_of(item.manifest) if self.key.kind == "NodePool" else None
 
     def comes_after(self, other: _Mate) -> bool:
         if self.key.kind == "IngressClass":
             return other.key.kind == "IngressClassParams" and other.key.name in self.text
+        if self.is_policy:
+            return other.key.kind == "ConfigMap" and is_network_policy_switch(other.manifest)
         if self.rank < WORKLOADS or other.rank >= self.rank or self.key.kind in _WITHOUT_PODS:
             return False
         if self.key.kind in WEBHOOKS:
@@ -164,7 +170,7 @@ class _Mate:
         if other.key.kind in _ONLY_WHERE_NAMED:
             return other.key.name in self.text or other.key.name == "default"
         labels = mapping_at(self.manifest, "spec", "template", "metadata", "labels")
-        if other.key.kind != "NetworkPolicy" or not labels:
+        if not other.is_policy or not labels:
             return True
         chosen = mapping_at(other.manifest, "spec", "podSelector", "matchLabels")
         return all(labels.get(key) == value for key, value in chosen.items() if key not in _GIVEN_LABELS)

@@ -44,6 +44,8 @@ _RANKS: tuple[frozenset[str], ...] = (
     frozenset({"NodePool"}),
     frozenset(
         {
+            "ApplicationNetworkPolicy",
+            "ClusterNetworkPolicy",
             "ClusterRole",
             "ClusterRoleBinding",
             "ConfigMap",

@@ -339,6 +339,7 @@ def test_the_gitops_example_writes_its_charts_once_there_are_outputs(tmp_path: P
     assert sorted(file.name for file in (tmp_path / "manifests").iterdir()) == [
         "00-node-pools.yaml",
         "01-platform.yaml",
+        "02-network-policies.yaml",
     ]
     template = json.loads((tmp_path / "out" / "GitOps.template.json").read_text("utf-8"))
     assert "Custom::AWSCDK-EKS-KubernetesResource" not in {item["Type"] for item in template["Resources"].values()}

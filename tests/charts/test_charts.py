@@ -54,7 +54,7 @@ class TestYamlFolder:
         assert main(["--out", str(out)]) == 0
         written = {file.name: list(yaml.safe_load_all(file.read_text("utf-8"))) for file in out.iterdir()}
         assert written == {file.name: list(yaml.safe_load_all(file.read_text("utf-8"))) for file in STORED.iterdir()}
-        assert set(written) == {"00-node-pools.yaml", "01-platform.yaml"}
+        assert set(written) == {"00-node-pools.yaml", "01-platform.yaml", "02-network-policies.yaml"}
         assert capsys.readouterr().out.splitlines() == [str(out / name) for name in sorted(written)]
 
     @pytest.mark.parametrize(

@@ -580,11 +580,102 @@ def test_all_rules_of_the_tree_are_listed() -> None:
     assert listed <= RULES.keys()
 
 
+SWITCH = thing(
+    "ConfigMap", "amazon-vpc-cni", namespace="kube-system", data={"enable-network-policy-controller": "true"}
+)
+
+
+def unenforced(*objects: TreeObject, whole: bool = True, files: bool = False) -> list[str]:
+    findings = judge_tree(objects, default_node_class=True, whole=whole, files=files)
+    return [
+        f"{finding.severity} {finding.where}: {finding}"
+        for finding in findings
+        if finding.rule == "automode:NetworkPolicyController"
+    ]
+
+
+POLICIES = (
+    thing("NetworkPolicy", "one", api_version="networking.k8s.io/v1"),
+    thing("ApplicationNetworkPolicy", "two", api_version="networking.k8s.aws/v1alpha1"),
+    thing("ClusterNetworkPolicy", "three", api_version="networking.k8s.aws/v1alpha1"),
+)
+DENYING = thing("NodeClass", "four", api_version="eks.amazonaws.com/v1", spec={"networkPolicy": "DefaultDeny"})
+
+
+@pytest.mark.parametrize("policy", [*POLICIES, DENYING], ids=lambda policy: policy.manifest["kind"])
+def test_a_policy_that_nothing_enforces(policy: TreeObject) -> None:
+    (found,) = unenforced(policy)
+    field = "spec.networkPolicy: " if policy is DENYING else ""
+    kind, name = policy.manifest["kind"], policy.manifest["metadata"]["name"]
+    assert found == (
+        f"warning {policy.where}: {policy.where}: {field}nothing enforces {kind} '{name}': EKS Auto Mode needs the "
+        "ConfigMap 'amazon-vpc-cni' in namespace 'kube-system' with enable-network-policy-controller: 'true', which no "
+        "chart of this cluster makes; deliver NetworkPolicyController(chart, 'network-policy-controller'), which "
+        "PlatformStack does for you"
+    )
+    assert unenforced(policy, SWITCH) == unenforced(SWITCH, policy) == []
+
+
+def test_policies_that_nothing_enforces_are_one_finding() -> None:
+    (found,) = unenforced(*POLICIES, DENYING)
+    assert "nothing enforces NetworkPolicy 'one' and 3 more: EKS Auto Mode needs" in found
+
+
+def test_nothing_is_enforced_where_nothing_is_restricted() -> None:
+    allowing = thing("NodeClass", "a", api_version="eks.amazonaws.com/v1", spec={"networkPolicy": "DefaultAllow"})
+    elsewhere = thing("NetworkPolicy", "a", api_version="crd.projectcalico.org/v1")
+    off = thing("ConfigMap", "amazon-vpc-cni", namespace="kube-system", data={})
+    assert unenforced(allowing, elsewhere, off) == []
+
+
+def test_on_an_imported_cluster_something_else_may_enforce_policies() -> None:
+    (found,) = unenforced(POLICIES[0], whole=False)
+    assert found.endswith(
+        "which no chart of this app makes; deliver NetworkPolicyController(chart, 'network-policy-controller'), which "
+        "PlatformStack does for you; acknowledge this if something else has turned network policies on"
+    )
+
+
+def test_files_may_be_a_part_of_a_cluster() -> None:
+    (found,) = unenforced(POLICIES[0], whole=False, files=True)
+    assert found.endswith("which no file that is judged holds; add it, unless the cluster has it already")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"enable-network-policy-controller": "false"}, "got 'false', so that nothing enforces NetworkPolicy 'one'"),
+        ({"enable-network-policy-controller": True}, "got True, so that nothing enforces NetworkPolicy 'one'"),
+        ({"enable-network-policy-controller": "True"}, "got 'True', so that nothing enforces NetworkPolicy 'one'"),
+        ({"enable-network-policy": "true"}, "is not set, so that nothing enforces NetworkPolicy 'one'"),
+    ],
+)
+def test_a_switch_that_does_not_turn_on(data: dict[str, Any], message: str) -> None:
+    switch = thing("ConfigMap", "amazon-vpc-cni", namespace="kube-system", data=data)
+    assert unenforced(POLICIES[0], switch) == [
+        "warning chart/amazon-vpc-cni: chart/amazon-vpc-cni: data['enable-network-policy-controller']: "
+        f"{message}; write 'true', in quotes"
+    ]
+
+
+def test_a_switch_in_another_place_is_none() -> None:
+    elsewhere = thing("ConfigMap", "amazon-vpc-cni", namespace="apps", data=dict(SWITCH.manifest["data"]))
+    assert len(unenforced(POLICIES[0], elsewhere)) == 1
+
+
+def test_a_switch_whose_value_comes_late_may_turn_on() -> None:
+    data = {"enable-network-policy-controller": "${Token[Switch.7]}"}
+    late = thing("ConfigMap", "amazon-vpc-cni", namespace="kube-system", data=data)
+    assert unenforced(POLICIES[0], late) == []
+    placeholder = thing("ConfigMap", "amazon-vpc-cni", namespace="kube-system")  # as the linter leaves it
+    assert unenforced(POLICIES[0], placeholder, files=True, whole=False) == []
+
+
 def test_two_kinds_of_policy_do_not_share_a_name() -> None:
     ordinary = thing("NetworkPolicy", "web", api_version="networking.k8s.io/v1", namespace="kube-system")
     ours = thing("ApplicationNetworkPolicy", "web", api_version="networking.k8s.aws/v1alpha1", namespace="kube-system")
     other = thing("ApplicationNetworkPolicy", "web", api_version="networking.k8s.aws/v1alpha1")
-    assert judged(ordinary, ours, other) == [
+    assert judged(SWITCH, ordinary, ours, other) == [
         "error automode:PolicyNames chart/web: metadata.name: a NetworkPolicy is also called 'web', so neither takes "
         "effect; give one of them another name"
     ]

@@ -123,6 +123,39 @@ def test_pools_of_equal_weight_are_a_warning_in_one_cluster(tmp_path: Path) -> N
     ]
 
 
+def switch(value: Any) -> dict[str, Any]:
+    metadata = {"name": "amazon-vpc-cni", "namespace": "kube-system"}
+    data = {"enable-network-policy-controller": value}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def test_policies_that_nothing_enforces_are_a_warning(tmp_path: Path) -> None:
+    def told(name: str, *documents: Any) -> list[str]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "all.yaml").write_text("".join(f"---\n{json.dumps(one)}\n" for one in documents), "utf-8")
+        findings = lint([str(tmp_path / name)]).findings
+        return [f"{finding.line} {finding.severity} {finding.rule} {finding}" for finding in findings]
+
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "deny"}, "spec": {}}
+    denying = node_class("deny", networkPolicy="DefaultDeny")
+    assert told("on", policy, denying, switch("true")) == []
+    assert told("missing", policy, denying) == [
+        "2 warning automode:NetworkPolicyController nothing enforces NetworkPolicy 'deny' and 1 more: EKS Auto Mode "
+        "needs the ConfigMap 'amazon-vpc-cni' in namespace 'kube-system' with enable-network-policy-controller: 'true',"
+        " which no file that is judged holds; add it, unless the cluster has it already"
+    ]
+    assert told("off", policy, denying, switch("false")) == [
+        "6 warning automode:NetworkPolicyController data['enable-network-policy-controller']: got 'false', so that "
+        "nothing enforces NetworkPolicy 'deny' and 1 more; write 'true', in quotes"
+    ]
+    (boolean,) = told("boolean", policy, switch(True))
+    assert boolean.startswith("4 error automode:Value data['enable-network-policy-controller']: ")
+    assert told("placeholder", policy, switch("${ENABLED}")) == [
+        "4 error automode:UnrenderedTemplate data.enable-network-policy-controller: the placeholder '${ENABLED}' is "
+        "not filled in; judge what the template makes (helm template, envsubst)"
+    ]
+
+
 def test_the_files_of_several_clusters_hold_nothing_but_duplicates(tmp_path: Path) -> None:
     def of_cluster(own: str) -> list[Any]:
         policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": own}}

@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import aws_cdk as cdk
+import boto3
 import cdk8s
 import kubernetes_validate
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 
+from automode_constructs.checks.document import judge_document
 from automode_constructs.checks.whole_tree import judge_tree
 from automode_constructs.inference.model_preset import GPT_OSS_20B, ModelPreset
 from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.weights import HubWeights, ImageWeights, S3Weights, SecretKey
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.manifests.pod_network_policy import DNS, POD_IDENTITY, https_to
 from automode_constructs.rendering.render import render
 from automode_constructs.specs import labels
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 from automode_constructs.specs.pools.requirement import Requirement
+from automode_constructs.specs.traffic.label_selector import LabelSelector
+from automode_constructs.specs.traffic.network_policy import ApplicationPeer
 from tests.refusal import refusal
 
 IMAGE = f"public.ecr.aws/deep-learning-containers/vllm@sha256:{'0a' * 32}"
@@ -30,6 +37,11 @@ TALK = (
     labels.INSTANCE_GENERATION.greater_than(4),
     labels.ARCH.is_in("amd64"),
 )
+
+VOCABULARY = {
+    "to": [{"domainNames": ["openaipublic.blob.core.windows.net"]}],
+    "ports": [{"port": 443, "protocol": "TCP"}],
+}
 
 Objects = dict[str, Any]
 
@@ -74,15 +86,24 @@ def gpu_pool(chart: cdk8s.Chart, *requirements: Requirement, capacity: tuple[str
     return NodePool(chart, "gpu", node_class=NodeClass.from_name("default"), spec=spec)
 
 
+class _NotSentError(Exception):
+    """A request to AWS, by its address, that must not leave this machine."""
+
+
+def _stop(request: AWSPreparedRequest, **_: Any) -> None:
+    raise _NotSentError(request.url)
+
+
 @pytest.fixture(scope="module")
 def objects() -> Objects:
     return made()
 
 
 def test_makes_what_a_server_needs(objects: Objects) -> None:
-    assert objects.keys() == {"Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceAccount"}
-    assert {(item["metadata"]["name"], item["metadata"]["namespace"]) for item in objects.values()} == {
-        ("gpt-oss-20b", "models")
+    alike = {"Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceAccount"}
+    assert {kind: (item["metadata"]["name"], item["metadata"]["namespace"]) for kind, item in objects.items()} == {
+        **dict.fromkeys(alike, ("gpt-oss-20b", "models")),
+        "ApplicationNetworkPolicy": ("gpt-oss-20b-domains", "models"),
     }
 
 
@@ -98,7 +119,10 @@ def test_kubernetes_knows_every_field(version: str) -> None:
         environment={"LOG": "1"},
     )
     for manifest in [*made().values(), *everything.values()]:
-        assert kubernetes_validate.validate(manifest, version, strict=True) == version
+        if manifest["kind"] == "ApplicationNetworkPolicy":  # EKS's own kind
+            assert judge_document(manifest) == []
+        else:
+            assert kubernetes_validate.validate(manifest, version, strict=True) == version
 
 
 class TestCommand:
@@ -406,26 +430,211 @@ class TestTraffic:
     def test_a_service_monitor_finds_the_service_by_its_label(self, objects: Objects) -> None:
         assert objects["Service"]["metadata"]["labels"] == {"app.kubernetes.io/name": "gpt-oss-20b"}
 
-    def test_dns_https_and_pod_identity_go_out(self, objects: Objects) -> None:
+    def test_dns_and_pod_identity_go_out_by_address(self, objects: Objects) -> None:
         assert objects["NetworkPolicy"]["spec"] == {
             "podSelector": {"matchLabels": {"app.kubernetes.io/name": "gpt-oss-20b"}},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 8000, "protocol": "TCP"}]}],
+            "egress": [DNS.to_manifest(), POD_IDENTITY.to_manifest()],
+        }
+
+    def test_s3_by_the_names_of_the_bucket(self) -> None:
+        weights = replace(S3, region="eu-west-1")
+        spec = made(weights=weights)["ApplicationNetworkPolicy"]["spec"]
+        assert spec == {
+            "podSelector": {"matchLabels": {"app.kubernetes.io/name": "gpt-oss-20b"}},
+            "policyTypes": ["Egress"],
             "egress": [
-                {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
-                {"ports": [{"port": 443, "protocol": "TCP"}]},
+                DNS.to_manifest(),
                 {
-                    "to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}, {"ipBlock": {"cidr": "fd00:ec2::23/128"}}],
-                    "ports": [{"port": 80, "protocol": "TCP"}],
+                    "to": [{"domainNames": ["our-models.s3.eu-west-1.amazonaws.com", "s3.eu-west-1.amazonaws.com"]}],
+                    "ports": [{"port": 443, "protocol": "TCP"}],
                 },
+                VOCABULARY,
             ],
         }
+
+    @pytest.mark.parametrize(
+        ("region", "variables", "names"),
+        [
+            (
+                "us-east-1",  # SDKs still use the global name there
+                {},
+                [
+                    *("our-models.s3.us-east-1.amazonaws.com", "s3.us-east-1.amazonaws.com"),
+                    *("our-models.s3.amazonaws.com", "s3.amazonaws.com"),
+                ],
+            ),
+            ("us-gov-west-1", {}, ["our-models.s3.us-gov-west-1.amazonaws.com", "s3.us-gov-west-1.amazonaws.com"]),
+            ("eusc-de-east-1", {}, ["our-models.s3.eusc-de-east-1.amazonaws.eu", "s3.eusc-de-east-1.amazonaws.eu"]),
+            (
+                "us-gov-west-1",
+                {"AWS_USE_FIPS_ENDPOINT": "true"},
+                ["our-models.s3-fips.us-gov-west-1.amazonaws.com", "s3-fips.us-gov-west-1.amazonaws.com"],
+            ),
+            (
+                "us-east-1",
+                {"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "true"},
+                ["our-models.s3-fips.dualstack.us-east-1.amazonaws.com", "s3-fips.dualstack.us-east-1.amazonaws.com"],
+            ),
+        ],
+    )
+    def test_the_names_are_those_that_the_sdk_uses(
+        self, region: str, variables: dict[str, str], names: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spec = made(weights=replace(S3, region=region), environment=variables)["ApplicationNetworkPolicy"]["spec"]
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert spec["egress"][1]["to"] == [{"domainNames": names}]
+        client = boto3.client("s3", region_name=region, aws_access_key_id="a", aws_secret_access_key="b")
+        client.meta.events.register("before-send.s3.HeadObject", _stop)
+        with pytest.raises(_NotSentError) as request:
+            client.head_object(Bucket="our-models", Key="k")
+        assert urlsplit(str(request.value)).hostname in names
+
+    def test_a_region_that_is_not_known_may_be_any(self) -> None:
+        rule = made()["ApplicationNetworkPolicy"]["spec"]["egress"][1]
+        names = rule["to"][0]["domainNames"]
+        assert {f"our-models.s3.{region}.amazonaws.com" for region in ("eu-west-1", "us-gov-west-1")} < set(names)
+        assert all("s3." in name and "*" not in name for name in names)
+
+    def test_a_region_that_a_deployment_knows(self) -> None:
+        late = cdk.Aws.REGION
+        rule = made(weights=replace(S3, region=late))["ApplicationNetworkPolicy"]["spec"]["egress"][1]
+        assert rule["to"][0]["domainNames"][0] == f"our-models.s3.{late}.amazonaws.com"
+
+    def test_s3_by_the_block_of_its_interface_endpoint(self) -> None:
+        objects = made(weights=replace(S3, endpoint_cidrs=["10.0.0.0/16"]))
+        assert objects["ApplicationNetworkPolicy"]["spec"]["egress"][1:] == [VOCABULARY]
+        assert objects["NetworkPolicy"]["spec"]["egress"][2] == {
+            "to": [{"ipBlock": {"cidr": "10.0.0.0/16"}}],
+            "ports": [{"port": 443, "protocol": "TCP"}],
+        }
+
+    def test_weights_in_the_image_open_nothing(self) -> None:
+        objects = made(weights=ImageWeights(path="/models/gpt-oss-20b"), vllm_version="0.33.0")
+        assert "ApplicationNetworkPolicy" not in objects
+        assert objects["NetworkPolicy"]["spec"]["egress"] == [DNS.to_manifest(), POD_IDENTITY.to_manifest()]
+
+    def test_weights_of_the_hub_open_the_hub(self) -> None:
+        spec = made(weights=HubWeights())["ApplicationNetworkPolicy"]["spec"]
+        assert spec["egress"][1]["to"] == [{"domainNames": ["huggingface.co", "*.hf.co"]}]
+
+    @pytest.mark.parametrize(
+        ("arguments", "loaded"),
+        [
+            ({"vllm_version": "0.27.1"}, True),
+            ({}, True),  # an image whose version is not known
+            ({"vllm_version": "0.33.0"}, False),
+            ({"environment": {"TIKTOKEN_ENCODINGS_BASE": "/models/vocabulary"}}, False),
+            ({"model": replace(GPT_OSS_20B, name="m", repository="example/m", tool_call_parser=None)}, False),
+            ({"model": replace(GPT_OSS_20B, repository="openai/gpt-oss-120b", tool_call_parser=None)}, True),
+        ],
+    )
+    def test_the_vocabulary_of_gpt_oss_is_loaded_at_the_start(self, arguments: dict[str, Any], loaded: bool) -> None:
+        objects = made(weights=ImageWeights(path="/models/m"), **arguments)
+        assert ("ApplicationNetworkPolicy" in objects) is loaded
+        if loaded:
+            assert objects["ApplicationNetworkPolicy"]["spec"]["egress"] == [DNS.to_manifest(), VOCABULARY]
+
+    def test_the_vocabulary_may_be_elsewhere(self) -> None:
+        variables = {"TIKTOKEN_ENCODINGS_BASE": "https://mirror.example.com/encodings/"}
+        objects = made(weights=ImageWeights(path="/models/m"), environment=variables)
+        (rule,) = objects["ApplicationNetworkPolicy"]["spec"]["egress"][1:]
+        assert rule["to"] == [{"domainNames": ["mirror.example.com"]}]
+
+    def test_a_proxy_is_reached_at_its_port(self) -> None:
+        objects = made(
+            weights=ImageWeights(path="/models/gpt-oss-20b"), environment={"HTTPS_PROXY": "http://10.1.2.3:3128"}
+        )
+        assert objects["NetworkPolicy"]["spec"]["egress"][2] == {
+            "to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}],
+            "ports": [{"port": 3128, "protocol": "TCP"}],
+        }
+
+    def test_what_the_user_names_takes_the_place_of_what_is_derived(self) -> None:
+        objects = made(egress=[https_to(domain_names=["otel.example.com"], port=4318)])
+        (rule,) = objects["ApplicationNetworkPolicy"]["spec"]["egress"][1:]
+        assert rule == {
+            "to": [{"domainNames": ["otel.example.com"]}],
+            "ports": [{"port": 4318, "protocol": "TCP"}],
+        }
+        assert objects["NetworkPolicy"]["spec"]["egress"] == [DNS.to_manifest(), POD_IDENTITY.to_manifest()]
 
     def test_clients_are_named_or_nobody(self) -> None:
         vpc = {"ipBlock": {"cidr": "10.0.0.0/16"}}
         assert made(clients=[vpc])["NetworkPolicy"]["spec"]["ingress"][0]["from"] == [vpc]
+        typed = ApplicationPeer(namespace_selector=LabelSelector(match_labels={"kubernetes.io/metadata.name": "shop"}))
+        assert made(clients=[typed])["NetworkPolicy"]["spec"]["ingress"][0]["from"] == [typed.to_manifest()]
         assert made(clients=[])["NetworkPolicy"]["spec"]["ingress"] == []
         assert "NetworkPolicy" not in made(network_policy=False)
+
+    @pytest.mark.parametrize(
+        ("arguments", "warned"),
+        [
+            ({}, None),
+            ({"clients": [{"podSelector": {"matchLabels": {"app": "web"}}}]}, None),
+            ({"clients": []}, None),
+            (
+                {"clients": [{"podSelector": {}}, {"namespaceSelector": {}}]},
+                "clients: whoever they admit may use the model, which asks for no key; "
+                "give it api_key=SecretKey(name=..., key=...)",
+            ),
+            ({"clients": [{"namespaceSelector": {}}], "api_key": SecretKey(name="api", key="key")}, None),
+            ({"clients": [{"namespaceSelector": {}}], "environment": {"VLLM_API_KEY": "k"}}, None),
+            (
+                {"network_policy": False},
+                "network_policy: without a policy every pod of the cluster may use the model, which asks for no key; "
+                "give it api_key=SecretKey(name=..., key=...)",
+            ),
+        ],
+    )
+    def test_whom_a_model_without_a_key_serves(self, arguments: dict[str, Any], warned: str | None) -> None:
+        chart = new_chart()
+        server(chart, **arguments)
+        told = [note.message for note in render(chart).notes if note.rule == "automode:OpenModel"]
+        assert told == ([] if warned is None else [warned])
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"clients": [{}]}, "clients[0]: is empty and selects nobody; write {'podSelector': {}} for the pods of "),
+            ({"clients": [{"podselector": {}}]}, "clients[0].podselector: is not a known field; did you mean 'podSel"),
+            (
+                {"clients": [{"ipBlock": {"cidr": "10.0.0.1"}}]},
+                "clients[0].ipBlock.cidr: '10.0.0.1' has no prefix length; write '10.0.0.1/32' or the like",
+            ),
+            (
+                {"clients": [], "network_policy": False},
+                "clients: has no effect with network_policy=False; leave clients out, or network_policy",
+            ),
+            (
+                {"egress": [], "network_policy": False},
+                "egress: has no effect with network_policy=False; leave egress out, or network_policy",
+            ),
+            (
+                {"environment": {"HTTPS_PROXY": "proxy:3128"}},
+                "egress: is needed beside environment['HTTPS_PROXY'], whose host no policy can name (got "
+                "'proxy:3128'); name where the pods open connections to: egress=[https_to(domain_names=[...])]",
+            ),
+            (
+                {"environment": {"HF_ENDPOINT": "http://mirror.hub.svc"}},
+                "egress: is needed beside environment['HF_ENDPOINT'], whose host no policy can name (got 'http://mir",
+            ),
+            (
+                {"environment": {"AWS_ENDPOINT_URL_S3": cdk.Aws.STACK_NAME}},
+                "egress: is needed beside environment['AWS_ENDPOINT_URL_S3'], whose host no policy can name (is known "
+                "only after deployment)",
+            ),
+            (
+                {"weights": replace(S3, region="eu west")},
+                "weights.region: 'eu west' is no region; write it like 'eu-wes",
+            ),
+            ({"weights": replace(S3, endpoint_cidrs=["10.0.0.0"])}, "weights.endpoint_cidrs: '10.0.0.0' has no pre"),
+        ],
+    )
+    def test_traffic_that_no_policy_can_hold(self, arguments: dict[str, Any], message: str) -> None:
+        assert message in refusal(lambda: made(**arguments))
 
     def test_the_budget_never_blocks_a_node(self, objects: Objects) -> None:
         budget = objects["PodDisruptionBudget"]["spec"]

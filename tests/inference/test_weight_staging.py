@@ -15,6 +15,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from automode_constructs.checks.document import judge_document
 from automode_constructs.checks.placement import BUILT_IN_POOLS, pods_of, pool_of
 from automode_constructs.delivery.attachment import MAX_MANIFEST_BYTES
 from automode_constructs.delivery.resources import WAIT_TIMEOUT_SECONDS
@@ -22,13 +23,14 @@ from automode_constructs.inference import stage_weights, weight_staging
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE, WeightStaging
 from automode_constructs.inference.weights import HubWeights, S3Weights, SecretKey
+from automode_constructs.manifests.pod_network_policy import DNS, POD_IDENTITY, https_to
 from automode_constructs.rendering.render import render
 from automode_constructs.rendering.yaml_folder import to_yaml
 from tests.refusal import refusal
 
 STORED = Path(__file__).with_suffix(".yaml")
 PREFIX = f"gpt-oss-20b/{GPT_OSS_20B.revision}"
-WEIGHTS = S3Weights(bucket="example-weights", prefix=PREFIX)
+WEIGHTS = S3Weights(bucket="example-weights", prefix=PREFIX, region="eu-west-1")
 
 
 @jsii.implements(cdk.IStableStringProducer)
@@ -73,8 +75,11 @@ class TestManifests:
         assert documents == [*yaml.safe_load_all(STORED.read_text("utf-8"))]
 
     def test_are_what_kubernetes_takes(self, objects: dict[str, dict[str, Any]]) -> None:
-        for manifest in objects.values():
-            kubernetes_validate.validate(manifest, "1.36", strict=True)
+        for kind, manifest in objects.items():
+            if kind == "ApplicationNetworkPolicy":  # EKS's own kind
+                assert judge_document(manifest) == []
+            else:
+                kubernetes_validate.validate(manifest, "1.36", strict=True)
 
     def test_the_config_map_holds_the_program_and_can_be_delivered(self, objects: dict[str, dict[str, Any]]) -> None:
         program = Path(stage_weights.__file__).read_text("utf-8")
@@ -140,7 +145,7 @@ class TestOptions:
     def test_a_service_account_that_exists_is_not_made(self) -> None:
         made = staging(service_account="writer")
         objects = {item["kind"]: item for item in cdk8s.Chart.of(made).to_json()}
-        assert objects.keys() == {"ConfigMap", "Job"}
+        assert objects.keys() == {"ApplicationNetworkPolicy", "ConfigMap", "Job", "NetworkPolicy"}
         assert pod(objects)["serviceAccountName"] == made.service_account == "writer"
 
     def test_mirror_token_proxy_and_image(self) -> None:
@@ -163,6 +168,67 @@ class TestOptions:
         ]
         assert container["resources"] == {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"memory": "2Gi"}}
         assert made.init_container()["env"] == [{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}]
+
+
+class TestTraffic:
+    def test_the_pods_of_this_job_reach_hub_and_s3_and_are_reached_by_nobody(
+        self, made: WeightStaging, objects: dict[str, dict[str, Any]]
+    ) -> None:
+        selected = {"matchLabels": {"batch.kubernetes.io/job-name": made.name}}
+        assert objects["NetworkPolicy"]["metadata"]["name"] == made.name == objects["Job"]["metadata"]["name"]
+        assert objects["NetworkPolicy"]["spec"] == {
+            "podSelector": selected,
+            "policyTypes": ["Ingress", "Egress"],
+            "egress": [DNS.to_manifest(), POD_IDENTITY.to_manifest()],
+        }
+        assert objects["ApplicationNetworkPolicy"]["metadata"]["name"] == f"{made.name}-domains"
+        https = [{"port": 443, "protocol": "TCP"}]
+        s3 = ["example-weights.s3.eu-west-1.amazonaws.com", "s3.eu-west-1.amazonaws.com"]
+        assert objects["ApplicationNetworkPolicy"]["spec"] == {
+            "podSelector": selected,
+            "policyTypes": ["Egress"],
+            "egress": [
+                DNS.to_manifest(),
+                {"to": [{"domainNames": ["huggingface.co", "*.hf.co"]}], "ports": https},
+                {"to": [{"domainNames": s3}], "ports": https},
+            ],
+        }
+
+    def test_a_mirror_takes_the_place_of_the_hub_and_a_proxy_is_added(self) -> None:
+        variables = {"HTTPS_PROXY": "http://proxy.example.com:3128"}
+        made = staging(hub_endpoint="https://hub.example.com:8443/hf", environment=variables)
+        (policy,) = (item for item in cdk8s.Chart.of(made).to_json() if item["kind"] == "ApplicationNetworkPolicy")
+        reached = [(rule["to"][0]["domainNames"][0], rule["ports"][0]["port"]) for rule in policy["spec"]["egress"][1:]]
+        assert reached == [
+            ("hub.example.com", 8443),
+            ("example-weights.s3.eu-west-1.amazonaws.com", 443),
+            ("proxy.example.com", 3128),
+        ]
+
+    def test_the_user_may_name_other_destinations_or_none(self) -> None:
+        def kinds(**changed: Any) -> set[str]:
+            return {item["kind"] for item in cdk8s.Chart.of(staging(**changed)).to_json()}
+
+        others = {"ConfigMap", "Job", "ServiceAccount"}
+        assert kinds(egress=[https_to(cidrs=["10.0.0.0/16"])]) == {*others, "NetworkPolicy"}
+        assert kinds(network_policy=False) == others
+
+    @pytest.mark.parametrize(
+        ("changed", "message"),
+        [
+            (
+                {"hub_endpoint": cdk.Lazy.string(Late())},
+                "weights: egress: is needed beside hub_endpoint, whose host no policy can name (is known only after "
+                "deployment); name where the pods open connections to: egress=[https_to(domain_names=[...])]",
+            ),
+            (
+                {"egress": [], "network_policy": False},
+                "weights: egress: has no effect with network_policy=False; leave egress out, or network_policy",
+            ),
+        ],
+    )
+    def test_destinations_that_no_policy_can_name(self, changed: dict[str, Any], message: str) -> None:
+        assert refusal(lambda: staging(**changed)).endswith(message)
 
 
 class TestInitContainer:

@@ -12,7 +12,14 @@ from automode_constructs.errors import AutoModeError
 from automode_constructs.rendering.order import companions, in_order, prerequisites
 from automode_constructs.rendering.render import RenderedObject
 
-GROUPS = {"NodeClass": "eks.amazonaws.com/v1", "NodePool": "karpenter.sh/v1", "Widget": "example.com/v1"}
+GROUPS = {
+    "ApplicationNetworkPolicy": "networking.k8s.aws/v1alpha1",
+    "ClusterNetworkPolicy": "networking.k8s.aws/v1alpha1",
+    "NetworkPolicy": "networking.k8s.io/v1",
+    "NodeClass": "eks.amazonaws.com/v1",
+    "NodePool": "karpenter.sh/v1",
+    "Widget": "example.com/v1",
+}
 
 
 def thing(kind: str, name: str, *, namespace: str = "", after: tuple[str, ...] = (), **body: Any) -> RenderedObject:
@@ -221,6 +228,22 @@ def test_a_workload_comes_after_the_configuration_that_concerns_it() -> None:
     near = {item.manifest["metadata"]["name"] for item in objects[:11]} - {"web-elsewhere"}
     assert mates(objects, "unknown") == near
     assert mates(objects, "budget") == set()
+
+
+def test_policies_come_after_what_turns_them_on_and_before_the_pods_that_they_concern() -> None:
+    switch = thing("ConfigMap", "amazon-vpc-cni", namespace="kube-system")
+    domains = thing(
+        "ApplicationNetworkPolicy",
+        "domains",
+        namespace="apps",
+        spec={"podSelector": {"matchLabels": {"app": "web"}}},
+    )
+    tier = thing("ClusterNetworkPolicy", "tier")
+    policy = thing("NetworkPolicy", "policy", namespace="apps", spec={})
+    objects = [deployment("web"), domains, tier, policy, switch, thing("ConfigMap", "other", namespace="apps")]
+    for name in ("domains", "tier", "policy"):
+        assert mates(objects, name) == {"amazon-vpc-cni"}
+    assert {"domains", "tier", "policy"} <= mates(objects, "web")
 
 
 def test_what_lets_traffic_in_comes_after_its_namespace_and_webhooks_after_all() -> None:

@@ -47,6 +47,7 @@ EXPORTED = {
 }
 READ_WEAKLY = {"ClusterVolumeKeyCBCDEE22.Arn"}
 DELIVERED = {
+    "NetworkPoliciesConfigMapKubeSystemAmazonVpcCni51E130FF",
     "NodePoolsNodeClassStandard8366A900",
     "NodePoolsNodePoolCritical6BC1C995",
     "NodePoolsNodePoolGeneral0318A011",
@@ -193,6 +194,7 @@ class TestPlatform:
             ("StorageClass", "gp3"),
             ("IngressClassParams", "alb"),
             ("IngressClass", "alb"),
+            ("ConfigMap", "amazon-vpc-cni"),
         }
 
     def test_eks_s_own_pools_can_be_had(self, built_in_template: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cdk8s
@@ -14,8 +14,10 @@ from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_server import GPU_TOLERATION
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
+from automode_constructs.manifests.pod_network_policy import PodNetworkPolicy
 from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.specs.labels import COMPUTE_TYPE, INSTANCE_GPU_MANUFACTURER
+from automode_constructs.specs.traffic.network_policy import ApplicationPeer
 
 __all__ = ["IMAGE", "LONGEST_INTERVAL_SECONDS", "NAME", "NAMESPACE", "PORT", "DcgmExporterChart"]
 
@@ -23,7 +25,7 @@ IMAGE = "nvcr.io/nvidia/k8s/dcgm-exporter:4.6.1-4.8.4-distroless"
 """The newest release that could be found in use on 2026-11-23: DCGM 4.6.1 with exporter 4.8.4."""
 NAMESPACE = "gpu-metrics"
 NAME = "dcgm-exporter"
-"""Name of the DaemonSet, the Service, the ConfigMap, the ServiceAccount and the container."""
+"""Name of the DaemonSet, the Service, the ConfigMap, the ServiceAccount, the NetworkPolicy and the container."""
 PORT = 9400
 LONGEST_INTERVAL_SECONDS = 300
 
@@ -83,8 +85,9 @@ class DcgmExporterChart(cdk8s.Chart):
     """NVIDIA's DCGM exporter on Auto Mode's GPU nodes. Opt-in: nothing in this library creates it by default.
 
     Creates a Namespace that admits privileged pods, and in it a DaemonSet, a headless Service with the port
-    ``metrics`` (9400), a ConfigMap and a ServiceAccount, all named ``dcgm-exporter``. A ServiceMonitor finds the
-    Service by the label ``app.kubernetes.io/name: dcgm-exporter``. No device plugin: Auto Mode's AMI includes it.
+    ``metrics`` (9400), a ConfigMap, a ServiceAccount and a NetworkPolicy, all named ``dcgm-exporter``. The pods open no
+    connections. A ServiceMonitor finds the Service by the label ``app.kubernetes.io/name: dcgm-exporter``. No device
+    plugin: Auto Mode's AMI includes it.
 
     The pods do not request ``nvidia.com/gpu``, which would take GPUs from the workloads, yet they see all GPUs: they
     set ``NVIDIA_VISIBLE_DEVICES``, which Bottlerocket honours only in containers with the capability SYS_ADMIN.
@@ -113,6 +116,9 @@ class DcgmExporterChart(cdk8s.Chart):
             Default: 30; the exporter's own.
         profiling: whether to read the profiling counters too (``DCGM_FI_PROF_*``). Only one engine per GPU can, so this
             and profilers exclude each other. Default: False; we decide, the exporter's own is True.
+        clients: who may read the metrics, as peers of a NetworkPolicy, see ``PodNetworkPolicy``; for Prometheus in the
+            namespace ``monitoring``: ``[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name":
+            "monitoring"}}}]``. Default: every pod of the cluster; we decide.
 
     Raises:
         AutoModeError: for an interval out of bounds; for a namespace that cannot be the chart's own; for an image that
@@ -133,6 +139,7 @@ class DcgmExporterChart(cdk8s.Chart):
         namespace: str = NAMESPACE,
         interval: int = 30,
         profiling: bool = False,
+        clients: Sequence[ApplicationPeer | Mapping[str, Any]] = ({"namespaceSelector": {}},),
     ) -> None:
         where = place(scope, id)
         if _NAMESPACE.fullmatch(namespace) is None:
@@ -191,6 +198,7 @@ class DcgmExporterChart(cdk8s.Chart):
             "it has reported AcceleratedHardwareReady=False, and nodes were replaced (aws/containers-roadmap#2763); "
             "watch that condition on a pool that nobody needs before you acknowledge this",
         )
+        PodNetworkPolicy(self, "traffic", name=NAME, pod_labels=_LABELS, clients=clients, ports=[PORT])
         # Headless: each pod reports its own node only, so no single address may stand for all of them.
         ports = [{"name": "metrics", "port": PORT, "targetPort": "metrics", "protocol": "TCP"}]
         self._make("v1", "Service", {"spec": {"clusterIP": "None", "selector": _LABELS, "ports": ports}})

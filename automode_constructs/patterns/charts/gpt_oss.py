@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
 import cdk8s
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.weight_staging import STAGING_IMAGE, WeightStaging
-from automode_constructs.inference.weights import S3Weights, Weights
+from automode_constructs.inference.weights import S3Weights, SecretKey, Weights
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
 from automode_constructs.manifests.node_class import NamedNodeClass, NodeClass
@@ -18,6 +22,7 @@ from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.node_class import EphemeralStorage
 from automode_constructs.specs.pools.node_pool import Disruption, NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 from automode_constructs.specs.pools.requirement import Requirement
+from automode_constructs.specs.traffic.network_policy import ApplicationPeer
 
 __all__ = ["IMAGE", "NAME", "NAMESPACE", "POOL", "STAGING_ACCOUNT", "WEIGHTS_PREFIX", "GptOssChart"]
 
@@ -46,10 +51,10 @@ class GptOssChart(cdk8s.Chart):
     """GPT-OSS-20B behind the Service ``gpt-oss-20b`` on port 8000, and the GPU pool it runs on.
 
     Creates the Namespace ``gpt-oss``, which admits restricted pods only, the NodeClass and the NodePool ``gpu``, a
-    ``ModelServer``, and for weights from S3 a ``WeightStaging`` that fills the bucket first. The pool has the
-    requirements of the talk (spot and on-demand, category g, generation above 4, amd64), and besides them: one GPU with
-    at least 22,000 MiB, local NVMe above 200 GB, at most 32 vCPU, the taint ``nvidia.com/gpu``, a limit of GPUs, and
-    nodes that go only when empty, since a new one costs a cold start.
+    ``ModelServer``, and for weights from S3 a ``WeightStaging`` that fills the bucket first; both have network
+    policies. The pool has the requirements of the talk (spot and on-demand, category g, generation above 4, amd64), and
+    besides them: one GPU with at least 22,000 MiB, local NVMe above 200 GB, at most 32 vCPU, the taint
+    ``nvidia.com/gpu``, a limit of GPUs, and nodes that go only when empty, since a new one costs a cold start.
 
     Args:
         scope: the cdk8s app.
@@ -72,6 +77,9 @@ class GptOssChart(cdk8s.Chart):
             if EKS keeps no pools, and so no NodeClass, on ``standard`` of ``NodePoolsChart``. Without a taint it takes
             ordinary pods too: Karpenter tries ``gpu`` before ``general`` and ``general-purpose``, and no weight is
             lower than theirs. The warning ``automode:AcceleratedPoolFirst`` says so. Default: False; we decide.
+        clients: who may send requests to the model, see ``ModelServer``. Default: the pods of the namespace
+            ``gpt-oss``; we decide.
+        api_key: the Secret with the key that requests must carry, see ``ModelServer``. Default: none.
 
     Raises:
         AutoModeError: as ``ModelServer`` and ``WeightStaging`` do.
@@ -95,8 +103,12 @@ class GptOssChart(cdk8s.Chart):
         gpu_limit: int = 4,
         min_vcpu: int | None = None,
         bare_pool: bool = False,
+        clients: Sequence[ApplicationPeer | Mapping[str, Any]] | None = None,
+        api_key: SecretKey | None = None,
     ) -> None:
         super().__init__(scope, id, namespace=NAMESPACE)
+        if isinstance(weights, S3Weights) and weights.region is None:
+            weights = replace(weights, region=values.region)
         KubernetesObject(
             self,
             "namespace",
@@ -134,6 +146,8 @@ class GptOssChart(cdk8s.Chart):
             staging=staging,
             node_pool=self.pool,
             replicas=replicas,
+            clients=clients,
+            api_key=api_key,
         )
 
 

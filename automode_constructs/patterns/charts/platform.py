@@ -1,4 +1,4 @@
-"""What every workload expects: NodePools, a default StorageClass and a default IngressClass."""
+"""What every workload expects: NodePools, a default StorageClass and IngressClass, and enforced network policies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.ingress_class import IngressClass, IngressClassParams
 from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.manifests.storage_class import StorageClass
+from automode_constructs.patterns.charts.network_policies import NetworkPoliciesChart
 from automode_constructs.patterns.charts.node_pools import NodePoolsChart
 from automode_constructs.specs.storage.storage_class import PROVISIONER, StorageClassSpec, StorageParameters
 from automode_constructs.specs.traffic.ingress_class import IngressClassParamsSpec
@@ -20,7 +21,9 @@ __all__ = ["PlatformChart", "platform_charts"]
 
 
 @checked_arguments
-def platform_charts(app: cdk8s.App, values: ClusterValues, *, pools: Sequence[str] | None = None) -> list[cdk8s.Chart]:
+def platform_charts(
+    app: cdk8s.App, values: ClusterValues, *, pools: Sequence[str] | None = None, network_policies: bool = True
+) -> list[cdk8s.Chart]:
     """The charts every cluster needs, in the order of delivery; the same for CloudFormation and GitOps.
 
     Args:
@@ -28,16 +31,19 @@ def platform_charts(app: cdk8s.App, values: ClusterValues, *, pools: Sequence[st
         values: the cluster's values.
         pools: which of ``NODE_POOLS`` to make. Default: ``spot`` and ``graviton``, and ``critical`` and ``general``
             if EKS keeps no pools of its own; we decide.
+        network_policies: whether EKS enforces network policies, see ``NetworkPoliciesChart``. Default: True; we decide,
+            EKS itself enforces none.
 
     Raises:
         AutoModeError: for a pool that is not in ``NODE_POOLS``.
     """
     if pools is None:
-        in_their_place = () if values.built_in_pools else ("critical", "general")
-        pools = [*in_their_place, "spot", "graviton"]
+        replacements = () if values.built_in_pools else ("critical", "general")
+        pools = [*replacements, "spot", "graviton"]
     return [
         NodePoolsChart(app, "node-pools", values=values, pools=pools),
         PlatformChart(app, "platform", values=values),
+        *([NetworkPoliciesChart(app, "network-policies")] if network_policies else []),
     ]
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import cdk8s
 
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.manifests.pod_network_policy import PodNetworkPolicy
 from automode_constructs.manifests.scope import ChartScope
 from automode_constructs.specs.labels import ZONE
+from automode_constructs.specs.traffic.network_policy import ApplicationPeer
 
 try:
     import cdk8s_plus_28 as kplus
@@ -29,7 +34,7 @@ IMAGE = "public.ecr.aws/aws-containers/retail-store-sample-ui:1.6.2"
 """The newest release that could be found in use on 2026-11-23; for amd64 and arm64."""
 NAMESPACE = "retail-store"
 NAME = "ui"
-"""Name of the Deployment, the Service, the Ingress, the PodDisruptionBudget and the container."""
+"""Name of the Deployment, the Service, the Ingress, the PodDisruptionBudget, the NetworkPolicy and the container."""
 MOST_REPLICAS = 100
 """Every replica requests capacity: a typo must not buy a fleet."""
 
@@ -46,9 +51,10 @@ class RetailStoreChart(cdk8s.Chart):
     """The UI of the AWS retail store sample, with its backends mocked inside it.
 
     Creates the Namespace ``retail-store``, which admits restricted pods only, and in it a Deployment, a Service, a
-    PodDisruptionBudget and, optionally, an Ingress, all named ``ui``. Without ``RETAIL_UI_ENDPOINTS_*`` the UI uses its
-    own mocks for the catalog, carts, orders and checkout; a cart then lives in the memory of one pod, and the load
-    balancer keeps each visitor on one pod.
+    PodDisruptionBudget, a NetworkPolicy and, optionally, an Ingress, all named ``ui``. Its pods open no connections,
+    not even to DNS: their backends are inside them. Without ``RETAIL_UI_ENDPOINTS_*`` the UI uses its own mocks for the
+    catalog, carts, orders and checkout; a cart then lives in the memory of one pod, and the load balancer keeps each
+    visitor on one pod.
 
     Args:
         scope: the cdk8s app.
@@ -57,6 +63,9 @@ class RetailStoreChart(cdk8s.Chart):
         image: the container image of the UI, with a tag or a digest. Default: release 1.6.2; we decide.
         ingress: whether an Application Load Balancer exposes the shop. It uses the IngressClass ``alb`` that
             ``PlatformChart`` makes; its parameters decide whether it has public addresses. Default: True; we decide.
+        clients: who may reach the shop's port, as peers of a NetworkPolicy, see ``PodNetworkPolicy``. The load balancer
+            has addresses of the VPC, an internet-facing one too: ``{"ipBlock": {"cidr": <the VPC's>}}``. Default:
+            everyone who reaches the pods, or without ``ingress`` the pods of the namespace; we decide.
 
     Raises:
         AutoModeError: for replicas out of bounds; for an image whose reference may move; on import, without
@@ -75,6 +84,7 @@ class RetailStoreChart(cdk8s.Chart):
         replicas: int = 1,
         image: str = IMAGE,
         ingress: bool = True,
+        clients: Sequence[ApplicationPeer | Mapping[str, Any]] | None = None,
     ) -> None:
         where = place(scope, id)
         if not 0 <= replicas <= MOST_REPLICAS:
@@ -86,6 +96,9 @@ class RetailStoreChart(cdk8s.Chart):
         ImageReference.of(where, image)
         super().__init__(scope, id, namespace=NAMESPACE, labels=_LABELS)
         self._make_namespace(ingress=ingress)
+        if clients is None and not ingress:
+            clients = [{"podSelector": {}}]
+        PodNetworkPolicy(self, "traffic", name=NAME, pod_labels=_LABELS, clients=clients, ports=[_PORT])
         self._make_deployment(replicas, image)
         KubernetesObject(
             self,

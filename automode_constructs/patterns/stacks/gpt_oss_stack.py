@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Unpack
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 import aws_cdk as cdk
 import cdk8s
@@ -15,10 +16,11 @@ from automode_constructs.aws.model_bucket import ModelBucket
 from automode_constructs.aws.pod_identity import PodIdentityRole
 from automode_constructs.aws.pull_through_cache import PullThroughCache
 from automode_constructs.aws.scope import AppScope
+from automode_constructs.aws.vpc_endpoints import interface_endpoint_cidrs
 from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE
-from automode_constructs.inference.weights import S3Weights
+from automode_constructs.inference.weights import S3Weights, SecretKey
 from automode_constructs.patterns.charts.dcgm_exporter import DcgmExporterChart
 from automode_constructs.patterns.charts.gpt_oss import (
     IMAGE,
@@ -31,6 +33,7 @@ from automode_constructs.patterns.charts.gpt_oss import (
 )
 from automode_constructs.patterns.stacks.stack_options import StackOptions
 from automode_constructs.specs.labels import CAPACITY_TYPE, INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
+from automode_constructs.specs.traffic.network_policy import ApplicationPeer
 from automode_constructs.tokens import shell_word
 
 __all__ = ["GptOssStack"]
@@ -68,6 +71,9 @@ class GptOssStack(cdk.Stack):
         replicas: pods of the server, 0 or more. Default: 0, no GPU is started or paid for until the output
             ``ScaleToOneCommand`` is run; we decide.
         bare_pool: whether the pool is exactly that of the talk; see ``GptOssChart``. Default: False; we decide.
+        clients: who may send requests to the model, see ``ModelServer``. Default: the pods of the namespace
+            ``gpt-oss``; we decide.
+        api_key: the Secret with the key that requests must carry, see ``ModelServer``. Default: none.
         gpu_metrics: whether NVIDIA's DCGM exporter runs on GPU nodes; see ``DcgmExporterChart`` for its risk.
             Default: False; we decide.
 
@@ -88,6 +94,8 @@ class GptOssStack(cdk.Stack):
         hub_endpoint: str | None = None,
         replicas: int = 0,
         bare_pool: bool = False,
+        clients: Sequence[ApplicationPeer | Mapping[str, Any]] | None = None,
+        api_key: SecretKey | None = None,
         gpu_metrics: bool = False,
         **stack_options: Unpack[StackOptions],
     ) -> None:
@@ -111,13 +119,22 @@ class GptOssStack(cdk.Stack):
             cdk8s.App(),
             "gpt-oss",
             values=cluster.values,
-            weights=S3Weights(bucket=self.bucket.bucket_name, prefix=WEIGHTS_PREFIX),
+            weights=S3Weights(
+                bucket=self.bucket.bucket_name,
+                prefix=WEIGHTS_PREFIX,
+                region=cdk.Aws.REGION,
+                endpoint_cidrs=interface_endpoint_cidrs(cluster.network, "s3")
+                if isinstance(cluster, AutoModeCluster)
+                else (),
+            ),
             image=IMAGE if self.images is None else self.images.image(IMAGE),
             staging_image=STAGING_IMAGE if self.images is None else self.images.image(STAGING_IMAGE),
             stage_weights=stage_weights,
             hub_endpoint=hub_endpoint,
             replicas=replicas,
             bare_pool=bare_pool,
+            clients=clients,
+            api_key=api_key,
         )
         ChartDelivery(self, "gpt-oss", cluster=cluster, chart=chart)
         if gpu_metrics:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 import aws_cdk as cdk
 import cdk8s
@@ -15,6 +16,7 @@ from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.patterns.charts.retail_store import IMAGE, NAME, NAMESPACE, RetailStoreChart
 from automode_constructs.patterns.stacks.stack_options import StackOptions
 from automode_constructs.specs.labels import CAPACITY_TYPE, INSTANCE_TYPE, ZONE
+from automode_constructs.specs.traffic.network_policy import ApplicationPeer
 
 __all__ = ["RetailStoreStack"]
 
@@ -33,6 +35,8 @@ class RetailStoreStack(cdk.Stack):
         image: the container image. Default: that of ``RetailStoreChart``; we decide.
         ingress: whether an Application Load Balancer of the IngressClass ``alb`` leads to the shop. Default: True; we
             decide.
+        clients: who may reach the shop's port, see ``RetailStoreChart``. Default: addresses of the VPC, as far as the
+            cluster's network says which these are, so that the load balancer reaches it; we decide.
 
     Raises:
         AutoModeError: for replicas out of bounds; for an image whose reference may move.
@@ -48,10 +52,15 @@ class RetailStoreStack(cdk.Stack):
         replicas: int = 1,
         image: str = IMAGE,
         ingress: bool = True,
+        clients: Sequence[ApplicationPeer | Mapping[str, Any]] | None = None,
         **stack_options: Unpack[StackOptions],
     ) -> None:
         super().__init__(scope, id, **stack_options)
-        chart = RetailStoreChart(cdk8s.App(), "retail-store", replicas=replicas, image=image, ingress=ingress)
+        if clients is None and ingress and isinstance(cluster, AutoModeCluster):
+            clients = [{"ipBlock": {"cidr": cidr}} for cidr in cluster.network_cidrs] or None
+        chart = RetailStoreChart(
+            cdk8s.App(), "retail-store", replicas=replicas, image=image, ingress=ingress, clients=clients
+        )
         ChartDelivery(self, "retail-store", cluster=cluster, chart=chart)
         self._write_outputs(ingress=ingress)
 

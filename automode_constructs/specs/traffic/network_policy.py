@@ -163,7 +163,7 @@ class ApplicationPeer(KubeModel):
 class ApplicationEgressPeer(ApplicationPeer):
     """The destination: as ``ApplicationPeer``, or domain names."""
 
-    domain_names: Annotated[ListOf[_DomainName], Field(min_length=1)] | None = None
+    domain_names: Annotated[ListOf[TokenOr[_DomainName]], Field(min_length=1)] | None = None
     """Domain names; set alone. A leading ``*.`` stands for one or more labels. Works on Auto Mode nodes only, and the
     pods must be allowed to reach DNS."""
 
@@ -260,7 +260,7 @@ class ClusterEgressPeer(ClusterPeer):
 
     networks: Annotated[TokenListOf[Cidr], Field(min_length=1, max_length=25)] | None = None
     """Ranges of addresses, at most 25."""
-    domain_names: Annotated[ListOf[_DomainName], Field(min_length=1, max_length=25)] | None = None
+    domain_names: Annotated[ListOf[TokenOr[_DomainName]], Field(min_length=1, max_length=25)] | None = None
     """Domain names, at most 25; only with the action ``Accept``."""
 
     def _broken_rules(self) -> Iterator[Problem]:

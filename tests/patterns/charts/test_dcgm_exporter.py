@@ -24,6 +24,7 @@ from automode_constructs.patterns.charts.dcgm_exporter import IMAGE, DcgmExporte
 from automode_constructs.rendering.render import render
 from automode_constructs.rendering.yaml_folder import to_yaml
 from tests.refusal import refusal
+from tests.support import POLICIES_ON
 
 STORED = Path(__file__).parents[3] / "examples" / "dcgm_exporter.yaml"
 LABELS = {"app.kubernetes.io/name": "dcgm-exporter", "app.kubernetes.io/part-of": "gpu-metrics"}
@@ -75,7 +76,7 @@ def test_holds_the_stored_objects(objects: Objects) -> None:
 class TestSchemas:
     @pytest.mark.parametrize("version", ["1.36", "1.37"])
     def test_kubernetes_knows_every_field(self, objects: Objects, version: str) -> None:
-        assert set(objects) == {"ConfigMap", "DaemonSet", "Namespace", "Service", "ServiceAccount"}
+        assert set(objects) == {"ConfigMap", "DaemonSet", "Namespace", "NetworkPolicy", "Service", "ServiceAccount"}
         for manifest in objects.values():
             assert kubernetes_validate.validate(manifest, version, strict=True) == version
 
@@ -85,15 +86,15 @@ class TestSchemas:
         with pytest.raises(kubernetes_validate.ValidationError, match="strategy"):
             kubernetes_validate.validate(broken, "1.37", strict=True)
 
-    def test_the_linter_has_nothing_to_judge(
+    def test_the_linter_finds_nothing(
         self, objects: Objects, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        (tmp_path / "metrics.yaml").write_text(to_yaml(list(objects.values())), "utf-8")
+        (tmp_path / "metrics.yaml").write_text(to_yaml([POLICIES_ON, *objects.values()]), "utf-8")
         assert main(["lint", "--strict", str(tmp_path / "metrics.yaml")]) == 0
         said = capsys.readouterr()
         assert (said.out, said.err) == (
             "",
-            "0 documents judged, 5 of other kinds passed by: 0 errors, 0 warnings\n",
+            "1 document judged, 6 of other kinds passed by: 0 errors, 0 warnings\n",
         )
 
 
@@ -312,3 +313,27 @@ _NAMESPACE_CURE = (
 )
 def test_what_is_refused(arguments: dict[str, Any], message: str) -> None:
     assert refusal(_chart(**arguments)) == message
+
+
+class TestTraffic:
+    def test_every_pod_of_the_cluster_may_read_and_nothing_goes_out(self, objects: Objects) -> None:
+        assert objects["NetworkPolicy"]["spec"] == {
+            "podSelector": {"matchLabels": pod_labels(objects)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": [{"namespaceSelector": {}}], "ports": [{"port": 9400, "protocol": "TCP"}]}],
+        }
+
+    def test_or_prometheus_alone(self) -> None:
+        prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+        assert made(clients=[prometheus])["NetworkPolicy"]["spec"]["ingress"][0]["from"] == [prometheus]
+
+    def test_a_client_that_is_nobody(self) -> None:
+        assert refusal(lambda: made(clients=[{}])) == (
+            "gpu-metrics/traffic: clients[0]: is empty and selects nobody; write {'podSelector': {}} for the pods of "
+            "the namespace, {'namespaceSelector': {}} for all pods, or {'ipBlock': {'cidr': ...}}"
+        )
+
+
+def pod_labels(objects: Objects) -> dict[str, str]:
+    labels: dict[str, str] = objects["DaemonSet"]["spec"]["template"]["metadata"]["labels"]
+    return labels

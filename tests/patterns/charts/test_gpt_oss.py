@@ -21,12 +21,15 @@ from automode_constructs.cli.main import main
 from automode_constructs.inference.weights import HubWeights, S3Weights
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.patterns.charts.gpt_oss import WEIGHTS_PREFIX, GptOssChart
+from automode_constructs.patterns.charts.network_policies import NetworkPoliciesChart
 from automode_constructs.patterns.charts.node_pools import NodePoolsChart
 from automode_constructs.rendering.render import render
 from automode_constructs.rendering.yaml_folder import to_yaml
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
+from automode_constructs.specs.traffic.network_policy import ApplicationNetworkPolicySpec
 from tests.refusal import refusal
+from tests.support import POLICIES_ON
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 STORED = EXAMPLES / "gpt_oss.yaml"
@@ -72,8 +75,8 @@ def test_nothing_comes_from_the_place_in_the_code(objects: Objects) -> None:
 
 @pytest.mark.parametrize("version", ["1.36", "1.37"])
 def test_kubernetes_knows_every_field_of_its_own_kinds(objects: Objects, version: str) -> None:
-    judged = [item for item in objects if item["kind"] not in {"NodeClass", "NodePool"}]
-    assert len(judged) == 9
+    judged = [item for item in objects if item["kind"] not in {"ApplicationNetworkPolicy", "NodeClass", "NodePool"}]
+    assert len(judged) == 10
     for manifest in judged:
         assert kubernetes_validate.validate(manifest, version, strict=True) == version
 
@@ -81,17 +84,19 @@ def test_kubernetes_knows_every_field_of_its_own_kinds(objects: Objects, version
 def test_auto_mode_knows_every_field_of_the_others(objects: Objects) -> None:
     NodeClassSpec.from_manifest(of_kind(objects, "NodeClass")["spec"])
     NodePoolSpec.from_manifest(of_kind(objects, "NodePool")["spec"])
+    for policy in (item for item in objects if item["kind"] == "ApplicationNetworkPolicy"):
+        ApplicationNetworkPolicySpec.from_manifest(policy["spec"])
 
 
 def test_the_linter_finds_nothing_and_would(
     objects: Objects, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "model.yaml").write_text(to_yaml(objects), "utf-8")
+    (tmp_path / "model.yaml").write_text(to_yaml([POLICIES_ON, *objects]), "utf-8")
     assert main(["lint", "--strict", str(tmp_path)]) == 0
     assert capsys.readouterr().out == ""
     broken = copy.deepcopy(objects)
     of_kind(broken, "NodePool")["spec"]["template"]["spec"]["expireAfter"] = "900h"
-    (tmp_path / "model.yaml").write_text(to_yaml(broken), "utf-8")
+    (tmp_path / "model.yaml").write_text(to_yaml([POLICIES_ON, *broken]), "utf-8")
     assert main(["lint", "--strict", str(tmp_path)]) == 1
     assert "automode:NodeLifetime" in capsys.readouterr().out
 
@@ -141,7 +146,8 @@ class TestPool:
     @pytest.mark.parametrize(("bare", "found"), [(True, ["automode:AcceleratedPoolFirst"]), (False, [])])
     def test_the_purist_is_told_who_else_lands_there(self, bare: bool, found: list[str]) -> None:
         pools = NodePoolsChart(cdk8s.App(), "pools", values=VALUES, pools=["critical", "general", "spot", "graviton"])
-        tree = [item.in_tree() for one in (chart(bare_pool=bare), pools) for item in render(one).objects]
+        charts = (chart(bare_pool=bare), pools, NetworkPoliciesChart(cdk8s.App(), "policies"))
+        tree = [item.in_tree() for one in charts for item in render(one).objects]
         for built_in in ((), ("general-purpose", "system")):
             judged = judge_tree(tree, default_node_class=True, whole=True, built_in_pools=built_in)
             assert [finding.rule for finding in judged] == found

@@ -9,11 +9,14 @@ from typing import Any
 import cdk8s
 import pytest
 
+from automode_constructs.checks.document import judge_document
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.manifests.network_policy_controller import NetworkPolicyController
 from automode_constructs.patterns.charts.node_pools import NodePoolsChart
 from automode_constructs.patterns.charts.platform import platform_charts
 from automode_constructs.testing import manifests
+from tests.support import POLICIES_ON
 
 OUTPUTS = Path(__file__).parents[3] / "examples" / "outputs.json"
 
@@ -81,6 +84,21 @@ class TestNodePools:
     def test_a_pool_that_is_asked_for_twice_is_made_once(self, values: ClusterValues) -> None:
         chart = NodePoolsChart(cdk8s.App(), "node-pools", values=values, pools=["spot", "general", "spot"])
         assert [item["metadata"]["name"] for item in chart.to_json()] == ["standard", "spot", "general"]
+
+
+class TestNetworkPolicies:
+    def test_are_enforced(self, objects: dict[tuple[str, str], Any]) -> None:
+        assert objects["ConfigMap", "amazon-vpc-cni"] == POLICIES_ON
+
+    def test_unless_somebody_turns_them_off(self, values: ClusterValues) -> None:
+        charts = platform_charts(cdk8s.App(), values, network_policies=False)
+        assert [chart.node.id for chart in charts] == ["node-pools", "platform"]
+
+    def test_the_switch_is_in_kube_system_whatever_the_chart_s_namespace(self) -> None:
+        chart = cdk8s.Chart(cdk8s.App(), "policies", namespace="apps")
+        NetworkPolicyController(chart, "network-policy-controller")
+        assert manifests(chart) == [POLICIES_ON]
+        assert judge_document(POLICIES_ON) == []
 
 
 class TestPlatform:

@@ -21,6 +21,7 @@ from automode_constructs.patterns.charts.retail_store import IMAGE, RetailStoreC
 from automode_constructs.rendering.render import render
 from automode_constructs.rendering.yaml_folder import to_yaml
 from tests.refusal import refusal
+from tests.support import POLICIES_ON
 
 STORED = Path(__file__).parents[3] / "examples" / "retail_store.yaml"
 SELECTED = {"app.kubernetes.io/name": "ui", "app.kubernetes.io/part-of": "retail-store"}
@@ -54,7 +55,7 @@ def test_holds_the_stored_objects(objects: Objects) -> None:
 class TestSchemas:
     @pytest.mark.parametrize("version", ["1.36", "1.37"])
     def test_kubernetes_knows_every_field(self, objects: Objects, version: str) -> None:
-        assert len(objects) == 5
+        assert len(objects) == 6
         for manifest in objects.values():
             assert kubernetes_validate.validate(manifest, version, strict=True) == version
 
@@ -67,16 +68,16 @@ class TestSchemas:
     def test_the_linter_finds_nothing(
         self, objects: Objects, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        (tmp_path / "shop.yaml").write_text(to_yaml(list(objects.values())), "utf-8")
+        (tmp_path / "shop.yaml").write_text(to_yaml([POLICIES_ON, *objects.values()]), "utf-8")
         assert main(["lint", "--strict", str(tmp_path / "shop.yaml")]) == 0
         said = capsys.readouterr()
         assert (said.out, said.err) == (
             "",
-            "1 document judged, 4 of other kinds passed by: 0 errors, 0 warnings\n",
+            "2 documents judged, 5 of other kinds passed by: 0 errors, 0 warnings\n",
         )
         objects = copy.deepcopy(objects)
         objects["Ingress"]["metadata"]["annotations"]["alb.ingress.kubernetes.io/group.name"] = "shop"
-        (tmp_path / "shop.yaml").write_text(to_yaml(list(objects.values())), "utf-8")
+        (tmp_path / "shop.yaml").write_text(to_yaml([POLICIES_ON, *objects.values()]), "utf-8")
         assert main(["lint", "--strict", str(tmp_path / "shop.yaml")]) == 1
         assert "automode:UnsupportedIngressAnnotation" in capsys.readouterr().out
 
@@ -210,3 +211,19 @@ def _chart(**arguments: Any) -> Callable[[], object]:
 )
 def test_what_is_refused(arguments: dict[str, Any], message: str) -> None:
     assert refusal(_chart(**arguments)) == message
+
+
+class TestTraffic:
+    def test_its_port_is_open_and_nothing_goes_out(self, objects: Objects) -> None:
+        assert objects["NetworkPolicy"]["spec"] == {
+            "podSelector": {"matchLabels": SELECTED},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"ports": [{"port": 8080, "protocol": "TCP"}]}],
+        }
+
+    def test_clients_are_the_vpc_where_it_is_known(self) -> None:
+        vpc = {"ipBlock": {"cidr": "10.0.0.0/16"}}
+        assert made(clients=[vpc])["NetworkPolicy"]["spec"]["ingress"][0]["from"] == [vpc]
+
+    def test_without_a_load_balancer_they_are_the_pods_of_the_namespace(self) -> None:
+        assert made(ingress=False)["NetworkPolicy"]["spec"]["ingress"][0]["from"] == [{"podSelector": {}}]

@@ -16,6 +16,7 @@ from typing import Any
 import aws_cdk as cdk
 import jq
 import pytest
+from aws_cdk import aws_ec2 as ec2
 
 from automode_constructs import AutoModeCluster, ImportedCluster, ModelBucket
 from automode_constructs.manifests.cluster_values import ClusterValues
@@ -40,6 +41,9 @@ def templates() -> dict[str, dict[str, Any]]:
     weights = ModelBucket(cdk.Stack(app, "Weights"), "Weights")
     GptOssStack(app, "Model", cluster=ours, bucket=weights, replicas=1)
     other = AutoModeCluster(cdk.Stack(app, "Other"), "Cluster", cluster_name="other")
+    ec2.InterfaceVpcEndpoint(
+        other, "S3", vpc=other.network.vpc, service=ec2.InterfaceVpcEndpointAwsService.S3, private_dns_enabled=True
+    )
     GptOssStack(app, "Bare", cluster=other, bucket=weights, bare_pool=True, cache_prefix="bare", gpu_metrics=True)
     theirs = ImportedCluster(cdk.Stack(app, "Import"), "Cluster", cluster_name="prod", values=VALUES)
     GptOssStack(app, "Theirs", cluster=theirs, bucket=weights, cache_prefix="theirs")
@@ -69,14 +73,51 @@ def direct_needs(template: dict[str, Any], name: str) -> set[str]:
 
 def test_the_chart_arrives_whole_on_every_cluster(templates: dict[str, dict[str, Any]]) -> None:
     kinds = {
-        *("ConfigMap", "Deployment", "Job", "Namespace", "NetworkPolicy", "NodeClass", "NodePool"),
-        *("PodDisruptionBudget", "Service", "ServiceAccount"),
+        *("ApplicationNetworkPolicy", "ConfigMap", "Deployment", "Job", "Namespace", "NetworkPolicy", "NodeClass"),
+        *("NodePool", "PodDisruptionBudget", "Service", "ServiceAccount"),
     }
     assert {item["kind"] for item in manifests(templates["Model"])} == kinds
     assert {item["kind"] for item in manifests(templates["Theirs"])} == kinds
     assert {item["kind"] for item in manifests(templates["Bare"])} == (kinds | {"DaemonSet"}) - {"NodeClass"}
     clusters = {body["Properties"]["ClusterName"] for body in of_type(templates["Theirs"], MANIFEST).values()}
     assert clusters == {"prod"}
+
+
+def test_s3_is_reached_by_its_names_or_by_the_block_of_its_interface_endpoint(
+    templates: dict[str, dict[str, Any]],
+) -> None:
+    def egress(name: str) -> dict[str, list[Any]]:
+        return {
+            item["metadata"]["name"]: item["spec"].get("egress", [])
+            for item in manifests(templates[name])
+            if item["kind"] in {"NetworkPolicy", "ApplicationNetworkPolicy"}
+        }
+
+    https, vpc = [{"port": 443, "protocol": "TCP"}], {"ipBlock": {"cidr": "10.0.0.0/16"}}
+    by_block = egress("Bare")
+    assert by_block["gpt-oss-20b"][2] == {"to": [vpc], "ports": https}
+    assert "s3." not in str(by_block["gpt-oss-20b-domains"])
+    by_name = egress("Model")
+    assert len(by_name["gpt-oss-20b"]) == 2
+    rule = by_name["gpt-oss-20b-domains"][1]
+    (server,) = [item for item in manifests(templates["Model"]) if item["kind"] == "Deployment"]
+    bucket = server["spec"]["template"]["spec"]["containers"][0]["args"][0].removeprefix("s3://").split("/gpt-oss")[0]
+    region = text_of({"Ref": "AWS::Region"})
+    assert rule["to"][0]["domainNames"][0] == f"{bucket}.s3.{region}.amazonaws.com"
+    (job,) = [name for name in by_name if name.startswith("stage-") and name.endswith("-domains")]
+    assert by_name[job][1]["to"] == [{"domainNames": ["huggingface.co", "*.hf.co"]}]
+    assert by_name[job][2]["to"] == rule["to"]
+
+
+def test_policies_are_there_before_the_pods_that_they_restrict(template: dict[str, Any]) -> None:
+    before = waits_for(template)
+    (job,) = [item["metadata"]["name"] for item in manifests(template) if item["kind"] == "Job"]
+    for kind, name in (("Deployment", "gpt-oss-20b"), ("Job", job)):
+        policies = {
+            logical_id(template, "NetworkPolicy", name),
+            logical_id(template, "ApplicationNetworkPolicy", f"{name}-domains"),
+        }
+        assert policies <= before[logical_id(template, kind, name)]
 
 
 def test_our_checks_find_nothing(templates: dict[str, dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ import aws_cdk as cdk
 import cdk8s
 import pytest
 
-from automode_constructs import AutoModeCluster, ImportedCluster
+from automode_constructs import AutoModeCluster, AutoModeNetwork, ImportedCluster
 from automode_constructs.patterns.charts.retail_store import RetailStoreChart
 from automode_constructs.patterns.stacks.retail_store_stack import RetailStoreStack
 from automode_constructs.rendering.render import render
@@ -22,6 +22,7 @@ DELIVERED = {
     "RetailStoreDeploymentRetailStoreUiD7E7BBC3",
     "RetailStoreIngressRetailStoreUi7B6E151D",
     "RetailStoreNamespaceRetailStoreE72C9B6B",
+    "RetailStoreNetworkPolicyRetailStoreUi1D02F5B9",
     "RetailStorePodDisruptionBudgetRetailStoreUi43AECD5E",
     "RetailStoreServiceRetailStoreUi3039EF99",
 }
@@ -36,6 +37,14 @@ def templates() -> dict[str, dict[str, Any]]:
     theirs = ImportedCluster(cdk.Stack(app, "Import"), "Cluster", cluster_name="prod")
     image = "registry.example.com/shop/ui:1.6.2"
     RetailStoreStack(app, "PlainShop", cluster=theirs, replicas=0, image=image, ingress=False)
+    RetailStoreStack(
+        app, "ShopElsewhere", cluster=ImportedCluster(cdk.Stack(app, "Import2"), "Cluster", cluster_name="x")
+    )
+    home = cdk.Stack(app, "Ipv6")
+    six = AutoModeCluster(
+        home, "Cluster", cluster_name="six", ip_family="ipv6", network=AutoModeNetwork(home, "Network", ipv6=True)
+    )
+    RetailStoreStack(app, "ShopOfIpv6", cluster=six)
     return synthesised(app)
 
 
@@ -43,16 +52,30 @@ def test_the_chart_arrives_whole_on_both_clusters(templates: dict[str, dict[str,
     def by_kind(objects: Any) -> dict[str, Any]:
         return {item["kind"]: item for item in objects}
 
-    chart = RetailStoreChart(cdk8s.App(), "retail-store")
+    vpc = {"ipBlock": {"cidr": "10.0.0.0/16"}}
+    chart = RetailStoreChart(cdk8s.App(), "retail-store", clients=[vpc])
     whole = by_kind(item.manifest for item in render(chart).objects)
     assert by_kind(manifests(templates["Shop"])) == whole
     plain = by_kind(manifests(templates["PlainShop"]))
     assert set(whole) - set(plain) == {"Ingress"}
+    assert plain["NetworkPolicy"]["spec"]["ingress"][0]["from"] == [{"podSelector": {}}]
     assert plain["Deployment"]["spec"]["replicas"] == 0
     (container,) = plain["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "registry.example.com/shop/ui:1.6.2"
     names = {body["Properties"]["ClusterName"] for body in of_type(templates["PlainShop"], MANIFEST).values()}
     assert names == {"prod"}
+
+
+def test_the_load_balancer_is_admitted_as_far_as_its_addresses_are_known(templates: dict[str, dict[str, Any]]) -> None:
+    def admitted(name: str) -> Any:
+        (policy,) = [item for item in manifests(templates[name]) if item["kind"] == "NetworkPolicy"]
+        return policy["spec"]["ingress"][0].get("from")
+
+    assert admitted("Shop") == [{"ipBlock": {"cidr": "10.0.0.0/16"}}]
+    four, six = admitted("ShopOfIpv6")
+    assert four == {"ipBlock": {"cidr": "10.0.0.0/16"}}
+    assert "Ipv6CidrBlocks" in six["ipBlock"]["cidr"]
+    assert admitted("ShopElsewhere") is None
 
 
 def test_logical_ids_are_pinned(templates: dict[str, dict[str, Any]]) -> None:
@@ -63,7 +86,7 @@ def test_the_namespace_comes_first_and_the_load_balancer_last(templates: dict[st
     before = waits_for(templates["Shop"])
     names = {name.removeprefix("RetailStore").partition("RetailStore")[0]: name for name in DELIVERED}
     namespace, ingress = names.pop("Namespace"), names.pop("Ingress")
-    assert set(names) == {"Service", "Deployment", "PodDisruptionBudget"}
+    assert set(names) == {"Service", "Deployment", "NetworkPolicy", "PodDisruptionBudget"}
     for name in names.values():
         assert namespace in before[name]
         assert name in before[ingress]
