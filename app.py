@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 if __name__ == "__main__":
     # One short run: garbage may lie where it is, and no pydantic plugin is looked for in all that is installed.
@@ -33,6 +33,8 @@ from stacks.platform_stack import PlatformStack
 
 CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
 """Context keys of the CDK's own that have neither ':' nor '@' in them."""
+
+_SUPPORT_TYPES = ("STANDARD", "EXTENDED")
 
 
 MOST = 1000
@@ -105,6 +107,13 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_text(part) for part in parts)
 
 
+def _support_type(value: Any) -> str:
+    text = _text(value)
+    if text not in _SUPPORT_TYPES:
+        raise _RefusedError(f"'{text}' is not known", did_you_mean(text, _SUPPORT_TYPES))
+    return text
+
+
 def _demos(value: Any) -> tuple[str, ...]:
     demos = _texts(value)
     for demo in demos:
@@ -132,7 +141,9 @@ class Settings:
     account: str | None = _key(None, _account)
     admin_role_arns: tuple[str, ...] = _key((), _texts)
     endpoint_cidrs: tuple[str, ...] = _key((), _texts)
+    wide_endpoint_cidrs: bool = _key(False, _switch)
     availability_zones: tuple[str, ...] = _key((), _texts)
+    support_type: Literal["STANDARD", "EXTENDED"] = _key("STANDARD", _support_type)
     ephemeral: bool = _key(False, _switch)
     hardened_pools: bool = _key(True, _switch)
     demos: tuple[str, ...] = _key(tuple(DEMOS), _demos)
@@ -241,7 +252,9 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
         cluster_name=settings.name,
         version=settings.version,
         endpoint_cidrs=settings.endpoint_cidrs,
+        wide_endpoint_cidrs=settings.wide_endpoint_cidrs,
         availability_zones=settings.availability_zones or None,
+        support_type=settings.support_type,
         ephemeral=settings.ephemeral,
         hardened_pools=settings.hardened_pools,
         as_of=as_of,

@@ -76,6 +76,11 @@ def test_a_region_without_auto_mode_is_a_warning(monkeypatch: pytest.MonkeyPatch
 REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"nmae": "x"}, "context: nmae: is not a known key; did you mean 'name'? Use one of 'name', 'version', 'region',"),
     ({"ephemeral": "yess"}, 'context: ephemeral: needs true or false, got "yess"'),
+    (
+        {"support_type": "extended"},
+        "context: support_type: 'extended' is not known; did you mean 'EXTENDED'? Use one of 'STANDARD', 'EXTENDED'",
+    ),
+    ({"wide_endpoint_cidrs": "yes"}, 'context: wide_endpoint_cidrs: needs true or false, got "yes"'),
     ({"ephemeral": 1}, "context: ephemeral: needs true or false, got 1"),
     ({"version": 1.36}, "context: version: needs a text, got 1.36"),
     ({"name": "my cluster"}, "context: name: 'my cluster' cannot name stacks and a cluster; use 1 to 80 letters"),

@@ -28,7 +28,13 @@ from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws import encryption
 from automode_constructs.aws import kubernetes_version as versions
 from automode_constructs.aws.access import admin_ids, admin_policy, put_in_kubectl_group
-from automode_constructs.aws.cluster_arguments import LOG_TYPES, SCALING_TIERS, CheckedArguments, ClusterArguments
+from automode_constructs.aws.cluster_arguments import (
+    LOG_TYPES,
+    SCALING_TIERS,
+    CheckedArguments,
+    ClusterArguments,
+    endpoint_cidrs_within_others,
+)
 from automode_constructs.aws.exports import export_always, weakly
 from automode_constructs.aws.fips import fips_endpoints, with_fips
 from automode_constructs.aws.fleet import NoAdmin, register_name
@@ -76,8 +82,11 @@ class AutoModeCluster(ChartTarget):
             Default: none.
         vpc_subnets: the subnets of ``vpc`` for control plane and nodes, in at least two zones: a selection, or a list
             of selections and subnets. Default: the VPC's private subnets, or the isolated ones of a VPC without them.
-        endpoint_cidrs: CIDRs that may reach the API from the internet, never all addresses; IPv6 CIDRs for IPv6
-            clusters only. Default: none, the API is private; we decide (EKS would open it to everyone).
+        endpoint_cidrs: at most 40 public CIDRs that may reach the API from the internet, together never all addresses;
+            IPv6 CIDRs for IPv6 clusters only. Default: none, the API is private; we decide (EKS would open it to
+            everyone).
+        wide_endpoint_cidrs: whether ``endpoint_cidrs`` may together hold more addresses than a /8 of IPv4 or a /32 of
+            IPv6. Default: False; we decide.
         ip_family: ``ipv6`` gives pods and services IPv6 addresses; the network needs them too. Default: ``ipv4``, as
             EKS decides.
         service_ipv4_cidr: private block of /12 to /24 for services, outside the VPC's blocks; not with IPv6. Default:
@@ -139,6 +148,7 @@ class AutoModeCluster(ChartTarget):
         vpc: ec2.IVpc | None = None,
         vpc_subnets: VpcSubnets | None = None,
         endpoint_cidrs: Sequence[str] = (),
+        wide_endpoint_cidrs: bool = False,
         ip_family: Literal["ipv4", "ipv6"] = "ipv4",
         service_ipv4_cidr: str | None = None,
         built_in_pools: Sequence[str] = BUILT_IN_POOL_NAMES,
@@ -169,6 +179,7 @@ class AutoModeCluster(ChartTarget):
             vpc=vpc,
             vpc_subnets=vpc_subnets,
             endpoint_cidrs=endpoint_cidrs,
+            wide_endpoint_cidrs=wide_endpoint_cidrs,
             ip_family=ip_family,
             service_ipv4_cidr=service_ipv4_cidr,
             built_in_pools=built_in_pools,
@@ -243,6 +254,11 @@ class AutoModeCluster(ChartTarget):
                 "automode:ClusterName",
                 "cluster_name: is not set, so that CloudFormation answers a change of what a cluster keeps for life "
                 "(such as ip_family or secrets_key) with a second cluster; give cluster_name, and it refuses",
+            )
+        for cidr, other in endpoint_cidrs_within_others(arguments.endpoint_cidrs):
+            Annotations.of(self).add_warning_v2(
+                "automode:EndpointCidrOverlap",
+                f"endpoint_cidrs: '{cidr}' is part of '{other}' and opens nothing more; leave out one of the two",
             )
         if checked.egress is not None:
             checked.egress.warn(self)

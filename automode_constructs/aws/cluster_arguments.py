@@ -26,7 +26,7 @@ from automode_constructs.aws.network import DEFAULT_CIDR, DEFAULT_ZONE_COUNT, Ex
 from automode_constructs.aws.roles import ClusterRole, check_role_arn
 from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.aws.zones import zones_of_region
-from automode_constructs.errors import Problem, did_you_mean
+from automode_constructs.errors import AutoModeError, Problem, did_you_mean
 from automode_constructs.facts.regions import partition_of
 from automode_constructs.facts.versions import as_of_default
 from automode_constructs.facts.vpc_endpoints import endpoint_services
@@ -38,7 +38,9 @@ from automode_constructs.tokens import is_token
 __all__ = [
     "DEFAULT_SERVICE_IPV4_CIDR",
     "LOG_TYPES",
+    "MOST_ENDPOINT_CIDRS",
     "SCALING_TIERS",
+    "WIDEST_ENDPOINT_PREFIXES",
     "CheckedArguments",
     "ClusterArguments",
     "Egress",
@@ -52,6 +54,7 @@ __all__ = [
     "check_node_tags",
     "check_region",
     "check_service_cidr",
+    "endpoint_cidrs_within_others",
     "missing_egress",
 ]
 
@@ -68,10 +71,31 @@ _REMOVAL_POLICIES = (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DE
 
 _S3 = "nodes fetch the layers of images, and the CDK's Lambdas answer to CloudFormation"
 
-_PRIVATE_RANGES = [
-    ipaddress.IPv4Network(block)
-    for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16")
+MOST_ENDPOINT_CIDRS = 40
+"""EKS's quota, which cannot be raised. Source: Service Quotas, "Public endpoint access CIDR ranges per cluster"."""
+
+WIDEST_ENDPOINT_PREFIXES = {4: 8, 6: 32}
+"""The widest block of each IP version that may reach the API unless the caller says so: a /8 is the 256th part of IPv4;
+of IPv6 a /32 is what a registry allocates to a whole provider, which gives a /48 to each company."""
+
+_Block = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_PRIVATE_RANGES: list[_Block] = [
+    ipaddress.ip_network(block)
+    for block in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("fc00::/7", "fe80::/10", "::1/128"),
+    )
 ]
+_RESERVED_RANGES: list[_Block] = [
+    ipaddress.ip_network(block)
+    # Of IPv6, the internet uses 2000::/3 alone.
+    for block in ("0.0.0.0/8", "192.0.0.0/24", "198.18.0.0/15", "224.0.0.0/3", "::/3", "4000::/2", "8000::/1")
+]
+"""Source: IANA, "IPv4 Special-Purpose Address Registry", "Internet Protocol Version 6 Address Space"."""
+
+_OPENS_ALL = "would open the Kubernetes API to the whole internet"
+_OPENS_ALL_CURE = "give the addresses you connect from, for example <your ip>/32, or leave the endpoint private"
 _SERVICE_RANGES = [ipaddress.IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 
 
@@ -85,6 +109,7 @@ class ClusterArguments:
     vpc: ec2.IVpc | None
     vpc_subnets: VpcSubnets | None
     endpoint_cidrs: Sequence[str]
+    wide_endpoint_cidrs: bool
     ip_family: Literal["ipv4", "ipv6"]
     service_ipv4_cidr: str | None
     built_in_pools: Sequence[str]
@@ -165,7 +190,7 @@ class ClusterArguments:
         if self.control_plane_scaling_tier is not None:
             refusals.choice("control_plane_scaling_tier", self.control_plane_scaling_tier, SCALING_TIERS)
         check_admins(refusals, self.admin_role_arns, region)
-        check_endpoint_cidrs(refusals, self.endpoint_cidrs, ip_family=self.ip_family)
+        check_endpoint_cidrs(refusals, self.endpoint_cidrs, ip_family=self.ip_family, wide=self.wide_endpoint_cidrs)
         check_node_tags(refusals, self.node_tags)
         if self.node_defaults.certificate_bundles:
             # Imported here because it takes time to load.
@@ -295,33 +320,105 @@ def check_admins(refusals: Refusals, arns: Sequence[str], region: str) -> None:
         refusals.refuse("admin_role_arns", "names a role twice", "name each once")
 
 
-def check_endpoint_cidrs(refusals: Refusals, cidrs: Sequence[str], *, ip_family: str = "ipv4") -> None:
-    """Refuses blocks that open the API to everyone, or that can never reach its public endpoint."""
+def check_endpoint_cidrs(
+    refusals: Refusals, cidrs: Sequence[str], *, ip_family: str = "ipv4", wide: bool = False
+) -> None:
+    """Refuses blocks that EKS refuses, that never reach the public endpoint, or that together open it too far.
+
+    Tokens are accepted: their addresses are not known.
+
+    Args:
+        refusals: collects what is wrong.
+        cidrs: the blocks.
+        ip_family: the cluster's; only an IPv6 cluster takes IPv6 blocks.
+        wide: whether the blocks may together hold more addresses than a block of ``WIDEST_ENDPOINT_PREFIXES``; even
+            then they may not hold the whole internet.
+    """
+    field = "endpoint_cidrs"
+    if len(cidrs) > MOST_ENDPOINT_CIDRS:
+        refusals.refuse(
+            field,
+            f"has {len(cidrs)} blocks; EKS takes {MOST_ENDPOINT_CIDRS} at most",
+            "combine adjacent blocks into larger ones",
+        )
+    blocks: dict[_Block, None] = {}
     for position, cidr in enumerate(cidrs):
         if not is_token(cidr):
-            _check_endpoint_cidr(refusals, f"endpoint_cidrs[{position}]", cidr, ip_family)
+            with refusals.collecting(f"{field}[{position}]"):
+                block = _endpoint_block(cidr, ip_family)
+                if block in blocks:
+                    raise AutoModeError.of(
+                        "", field="", message=f"'{cidr}' is named twice", cure="name each block once"
+                    )
+                blocks[block] = None
+    for family in (4, 6):
+        _check_union(refusals, field, [block for block in blocks if block.version == family], wide=wide)
 
 
-def _check_endpoint_cidr(refusals: Refusals, field: str, cidr: str, ip_family: str) -> None:
+def _endpoint_block(cidr: str, ip_family: str) -> _Block:
+    def refused(message: str, cure: str) -> AutoModeError:
+        return AutoModeError.of("", field="", message=f"'{cidr}' {message}", cure=cure)
+
     try:
-        block = ipaddress.ip_network(cidr)
+        block = ipaddress.ip_network(cidr, strict=False)
     except ValueError as error:
-        refusals.refuse(field, f"'{cidr}' is not a CIDR ({error})", "give one address as 203.0.113.7/32")
-        return
-    if block.version != 4 and ip_family != "ipv6":
-        refusals.refuse(field, f"'{cidr}' is IPv6, which an IPv4 cluster refuses", "give an IPv4 CIDR")
-    elif block.prefixlen == 0:
-        refusals.refuse(
-            field,
-            f"'{cidr}' would open the Kubernetes API to the whole internet",
-            "give the addresses you connect from, for example <your ip>/32, or leave the endpoint private",
+        raise refused(f"is not a CIDR ({error})", "give one address as 203.0.113.7/32") from None
+    address, _, length = cidr.partition("/")
+    if length != str(block.prefixlen):
+        raise refused("has no prefix length" if not length else "has no plain prefix length", f"write '{block}'")
+    if ipaddress.ip_address(address) != block.network_address:
+        raise refused(
+            f"has bits set beyond its first {length}",
+            f"write '{block}', or '{address}/{block.max_prefixlen}' for the one address",
         )
-    elif isinstance(block, ipaddress.IPv4Network) and any(block.subnet_of(private) for private in _PRIVATE_RANGES):
-        refusals.refuse(
-            field,
-            f"'{cidr}' is a private block, which never reaches the public endpoint",
+    if block.version != 4 and ip_family != "ipv6":
+        raise refused("is IPv6, which an IPv4 cluster refuses", "give an IPv4 CIDR")
+    if block.prefixlen == 0:
+        raise refused(_OPENS_ALL, _OPENS_ALL_CURE)
+    if any(_within(block, private) for private in _PRIVATE_RANGES):
+        raise refused(
+            "is a private block, which never reaches the public endpoint",
             "give public addresses; private ones use the private endpoint, which is always on",
         )
+    if any(_within(block, reserved) for reserved in _RESERVED_RANGES):
+        raise refused("is a reserved block, which never reaches the public endpoint", "give public addresses")
+    return block
+
+
+def _check_union(refusals: Refusals, field: str, blocks: Sequence[_Block], *, wide: bool) -> None:
+    """Judges the blocks of one address family by what they open together."""
+    if not blocks:
+        return
+    bits, family = blocks[0].max_prefixlen, blocks[0].version
+    # Nothing comes from a block that is not routed: all the others together are the whole internet.
+    unrouted = [block for block in (*_PRIVATE_RANGES, *_RESERVED_RANGES) if block.version == family]
+    names = " and ".join(f"'{block}'" for block in blocks)
+    open_to = f"{names} together" if len(blocks) > 1 else names
+    widest = WIDEST_ENDPOINT_PREFIXES[family]
+    if any(block.prefixlen == 0 for block in _collapsed([*blocks, *unrouted])):
+        refusals.refuse(field, f"{open_to} {_OPENS_ALL}", _OPENS_ALL_CURE)
+    elif not wide and sum(block.num_addresses for block in _collapsed(blocks)) > 2 ** (bits - widest):
+        refusals.refuse(
+            field,
+            f"{open_to} would open the Kubernetes API to more addresses than a /{widest} of IPv{family} holds",
+            "give the addresses you connect from; if so many are meant, set wide_endpoint_cidrs=True",
+        )
+
+
+def endpoint_cidrs_within_others(cidrs: Sequence[str]) -> list[tuple[str, str]]:
+    """The blocks that lie in another one of the list, each with that one. Tokens are passed over."""
+    blocks = [ipaddress.ip_network(cidr) for cidr in cidrs if not is_token(cidr)]
+    return [
+        (str(block), str(other)) for block in blocks for other in blocks if block != other and _within(block, other)
+    ]
+
+
+def _within(block: _Block, other: _Block) -> bool:
+    return block.version == other.version and block.subnet_of(other)  # type: ignore[arg-type]
+
+
+def _collapsed(blocks: Sequence[_Block]) -> list[_Block]:
+    return list(ipaddress.collapse_addresses(blocks))  # type: ignore[type-var]
 
 
 def check_service_cidr(refusals: Refusals, cidr: str, network_cidrs: Sequence[str]) -> None:

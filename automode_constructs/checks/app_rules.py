@@ -59,6 +59,11 @@ _app_rule(
     source="EKS User Guide, 'Amazon EKS Auto Mode cluster IAM role'",
 )
 _app_rule(
+    "automode:EndpointCidrOverlap",
+    sentence="No block of endpoint_cidrs is part of another: it would open nothing more.",
+    source="EKS User Guide, 'Cluster API server endpoint'",
+)
+_app_rule(
     "automode:LogRetention",
     sentence="The control plane's log group is created with the cluster, so it has a retention period and a key.",
     source="EKS User Guide, 'Send control plane logs to CloudWatch Logs'",

@@ -43,6 +43,8 @@ class ClusterStack(cdk.Stack):
         cluster_name: the cluster's name; it cannot change.
         version: Kubernetes minor version. Default: 1.36; we decide.
         endpoint_cidrs: public CIDRs that may reach the Kubernetes API. Default: none, the API is private.
+        wide_endpoint_cidrs: whether ``endpoint_cidrs`` may together hold more addresses than a /8 of IPv4 or a /32 of
+            IPv6. Default: False; we decide.
         availability_zones: names or ids of zones, for the cluster's life. Default: the region's first three; by id in
             us-east-1 and ca-central-1; required in us-west-1.
         ephemeral: whether the cluster is disposable: one NAT gateway, no deletion protection, keys and logs are deleted
@@ -62,6 +64,8 @@ class ClusterStack(cdk.Stack):
             creates. It is deleted only after its charts. Default: False.
         permissions_boundary: the permissions boundary of every role of this stack, or a function of this stack that
             creates or imports it. Default: none.
+        support_type: ``STANDARD`` lets EKS upgrade the cluster at the end of its version's standard support; with
+            ``EXTENDED`` you pay for another year. Default: ``STANDARD``; we decide (EKS would say ``EXTENDED``).
         kubectl: whether charts can be delivered; without it, deliver them by GitOps. Default: True; we decide.
         as_of: the day against which support and certificates are checked. Default: the day the support calendar was
             last checked.
@@ -80,6 +84,7 @@ class ClusterStack(cdk.Stack):
         cluster_name: str,
         version: str = DEFAULT_VERSION,
         endpoint_cidrs: Sequence[str] = (),
+        wide_endpoint_cidrs: bool = False,
         availability_zones: Sequence[str] | None = None,
         ephemeral: bool = False,
         hardened_pools: bool = True,
@@ -91,6 +96,7 @@ class ClusterStack(cdk.Stack):
         volume_key: kms.IKey | AwsOwned | Callable[[Construct], kms.IKey] | None = None,
         instance_profile: bool = False,
         permissions_boundary: iam.IManagedPolicy | Callable[[Construct], iam.IManagedPolicy] | None = None,
+        support_type: Literal["STANDARD", "EXTENDED"] = "STANDARD",
         kubectl: bool = True,
         as_of: date | None = None,
         **stack_options: Unpack[ClusterStackOptions],
@@ -101,9 +107,11 @@ class ClusterStack(cdk.Stack):
             "cluster_name": cluster_name,
             "ip_family": ip_family,
             "endpoint_cidrs": endpoint_cidrs,
+            "wide_endpoint_cidrs": wide_endpoint_cidrs,
             "node_defaults": node_defaults,
             "node_tags": node_tags,
             "instance_profile": instance_profile,
+            "support_type": support_type,
             "kubectl": kubectl,
             "built_in_pools": () if hardened_pools else BUILT_IN_POOL_NAMES,
             "deletion_protection": not ephemeral,

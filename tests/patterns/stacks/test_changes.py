@@ -124,6 +124,7 @@ CASES: dict[str, list[Case]] = {
         Case(lambda stack: kms.Key.from_key_arn(stack, "Given", f"{ARN}1")),
         Case(lambda stack: kms.Alias.from_alias_name(stack, "Given", "alias/volumes")),
     ],
+    "wide_endpoint_cidrs": [Case(True)],
     "zonal_shift": [Case(False)],
 }
 REFUSED_AT_SYNTH = {"kubectl": "'C/Cluster' was created with kubectl=False and receives no charts"}
