@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
+    from automode_constructs.aws.load_balancer_logs import allow_load_balancer_logs as allow_load_balancer_logs
     from automode_constructs.aws.local_zone import LocalZoneSubnets as LocalZoneSubnets
     from automode_constructs.aws.model_bucket import ModelBucket as ModelBucket
     from automode_constructs.aws.network import AutoModeNetwork as AutoModeNetwork

@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
         charts += [DEMOS[demo](app, demo, values, options.weights_bucket) for demo in options.demos or ()]
         with warnings.catch_warnings(record=True) as risks:
             warnings.simplefilter("always", ChartWarning)
-            files = write_yaml_folder(charts, options.out, default_node_class=values.built_in_pools)
+            files = write_yaml_folder(
+                charts, options.out, default_node_class=values.built_in_pools, ip_family=values.ip_family
+            )
     except AutoModeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -20,7 +20,11 @@ import cdk8s
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+<<<<<<< HEAD
 from constructs import Construct
+=======
+from aws_cdk import aws_s3 as s3
+>>>>>>> 80317ee (Close load balancers by default, make them dual-stack for IPv6, and refuse what their controller refuses)
 
 import automode_constructs as am
 from automode_constructs import patterns, testing
@@ -203,6 +207,9 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     "VpcEndpoints": lambda world: {"network": world.network},
     "WeightStaging": lambda _: {"model": am.GPT_OSS_20B, "weights": _WEIGHTS},
+    "allow_load_balancer_logs": lambda world: {
+        "bucket": s3.Bucket.from_bucket_name(world.stack, f"b{next(_NUMBERS)}", "corp-logs")
+    },
     "efa_network_interfaces": lambda _: {"instance_type": "p5.48xlarge"},
     "PodNetworkPolicy": lambda _: {"pod_labels": {"app": "web"}},
     "https_to": lambda _: {"domain_names": ["example.com"]},

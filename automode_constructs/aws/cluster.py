@@ -404,7 +404,14 @@ class AutoModeCluster(ChartTarget):
             node_tags=self._node_tags or None,
             node_defaults=self._node_defaults,
             built_in_pools=bool(self._built_in_pools),
+            ip_family="ipv6" if self._ipv6 else None,
+            network_cidrs=self.network_cidrs or None,
         )
+
+    @property
+    def ip_family(self) -> str:
+        """The address family of pods and services, ``ipv4`` or ``ipv6``."""
+        return "ipv6" if self._ipv6 else "ipv4"
 
     @property
     def internet(self) -> bool | None:

@@ -159,6 +159,11 @@ class ImportedCluster(ChartTarget):
         return self._values
 
     @property
+    def ip_family(self) -> str | None:
+        """The address family of pods and services, if ``values`` are known."""
+        return None if self._values is None else self._values.ip_family or "ipv4"
+
+    @property
     def default_node_class(self) -> bool:
         """Whether the cluster has the NodeClass ``default`` of EKS."""
         return self._default_node_class

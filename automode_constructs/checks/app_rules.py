@@ -75,8 +75,9 @@ _app_rule(
 )
 _app_rule(
     "automode:LogBucketPolicyNotOurs",
-    sentence="The policy of a log bucket that the stack cannot change lets Amazon S3 write its logs there.",
-    source="Amazon S3 User Guide, 'Enabling Amazon S3 server access logging'",
+    sentence="The policy of a log bucket that the stack cannot change lets S3 or Elastic Load Balancing write there.",
+    source="Amazon S3 User Guide, 'Enabling Amazon S3 server access logging'; Elastic Load Balancing, 'Enable access "
+    "logs for your Application Load Balancer'",
 )
 _app_rule(
     "automode:FipsRegion",

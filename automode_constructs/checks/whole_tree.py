@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from automode_constructs.checks.device_plugin import device_plugin_problems
+from automode_constructs.checks.load_balancers import load_balancer_problems
 from automode_constructs.checks.network_policies import enforcement_problems
 from automode_constructs.checks.placement import BUILT_IN_POOLS, LabelDemand, Pool, is_near, pods_of, pool_of, tolerates
 from automode_constructs.checks.pool_order import accelerated_first_problems
@@ -221,6 +222,7 @@ def judge_tree(
     node_classes: Collection[str] = (),
     built_in_pools: Collection[str] | None = None,
     other_nodes: bool = False,
+    ip_family: str | None = None,
     files: bool = False,
 ) -> list[TreeFinding]:
     """Checks all objects of one cluster together.
@@ -234,6 +236,8 @@ def judge_tree(
             that one is.
         other_nodes: whether the cluster has nodes that are not Auto Mode's, which may take what no pool does.
             Default: False.
+        ip_family: the address family of pods and services; for ``ipv6``, load balancers of IPv4 are errors. Default:
+            not known.
         files: whether the objects come from files, perhaps of several clusters. Then everything is a warning, each
             object has already been checked by itself, and a NodeClass or a pool is missing only if the files hold
             others of its kind. Default: False.
@@ -246,6 +250,7 @@ def judge_tree(
         node_classes=frozenset([*node_classes, *(["default"] if default_node_class else [])]),
         built_in_pools=built_in_pools,
         other_nodes=other_nodes,
+        ip_family=ip_family,
         files=files,
     )
     findings = [finding for check in _CHECKS for finding in check(tree)]
@@ -289,6 +294,7 @@ class _Tree:
         node_classes: frozenset[str],
         built_in_pools: Collection[str],
         other_nodes: bool,
+        ip_family: str | None,
         files: bool,
     ) -> None:
         self.members = [_Member(index, item) for index, item in enumerate(objects)]
@@ -296,6 +302,7 @@ class _Tree:
         self.node_classes = node_classes
         self.built_in_pools = built_in_pools
         self.other_nodes = other_nodes
+        self.ip_family = ip_family
         self.files = files
         self.pools = [(member, member.pool) for member in self.members if member.pool is not None]
         """The NodePools that can be read."""
@@ -516,6 +523,14 @@ def _references(tree: _Tree) -> Iterator[TreeFinding]:
         yield tree.members[index].finding(problem)
 
 
+def _load_balancers(tree: _Tree) -> Iterator[TreeFinding]:
+    if tree.may_be_several:
+        return
+    manifests = [member.manifest for member in tree.members]
+    for index, problem in load_balancer_problems(manifests, ipv6=tree.ip_family == "ipv6"):
+        yield tree.members[index].finding(problem)
+
+
 def _stranded(tree: _Tree) -> Iterator[TreeFinding]:
     if not tree.launches_are_known or not (tree.pools if tree.files else tree.all_pools):
         return  # The nodes for the pods are not known, or come from elsewhere.
@@ -618,6 +633,7 @@ _CHECKS: tuple[Callable[[_Tree], Iterator[TreeFinding]], ...] = (
     _rollouts,
     _accelerated_first,
     _references,
+    _load_balancers,
     _stranded,
     _nearly_tolerated,
     _nothing_for_ordinary_pods,

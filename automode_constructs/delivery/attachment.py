@@ -201,6 +201,7 @@ def _judge_tree(target: DeliveryTarget, delivered: Sequence[Delivered]) -> None:
         default_node_class=target.default_node_class,
         whole=target.charts_are_all_known,
         built_in_pools=target.built_in_pools,
+        ip_family=target.ip_family,
         # This check walks the whole app, and only workloads need it.
         other_nodes=any(pods_of(one.key.group, one.item.manifest) for one in delivered) and target.other_nodes,
     )

@@ -46,6 +46,11 @@ class DeliveryTarget(Construct):
         return True
 
     @property
+    def ip_family(self) -> str | None:
+        """The address family of pods and services, ``ipv4`` or ``ipv6``, or ``None`` if that is not known."""
+        return None
+
+    @property
     def internet(self) -> bool | None:
         """Whether nodes reach the internet, or ``None`` if that is not known."""
         return None

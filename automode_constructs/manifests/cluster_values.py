@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Self, Unpack, cast
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self, Unpack, cast
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.manifests.node_defaults import NodeDefaults
-from automode_constructs.specs.fields import ListOf, TokenOr
+from automode_constructs.specs.fields import ListOf, TokenListOf, TokenOr
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.node_class import (
     EphemeralStorage,
@@ -18,11 +19,21 @@ from automode_constructs.specs.nodes.node_class import (
     SecurityGroupSelectorTerm,
     SubnetSelectorTerm,
 )
+from automode_constructs.specs.traffic.ingress_class import (
+    Cidr,
+    IngressClassParamsSpec,
+    LoadBalancerAttribute,
+    check_log_prefix,
+)
+from automode_constructs.tokens import is_token
 
-__all__ = ["KUBECTL_GROUP", "ClusterValues"]
+__all__ = ["KUBECTL_GROUP", "SSL_POLICY", "ClusterValues"]
 
 KUBECTL_GROUP = "automode-kubectl"
 """The Kubernetes group of the kubectl handler that delivers charts. It has no rights; policies know it."""
+
+SSL_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+"""TLS 1.2 and 1.3. Source: Elastic Load Balancing, "Security policies for your Application Load Balancer"."""
 
 
 class ClusterValues(KubeModel):
@@ -59,6 +70,10 @@ class ClusterValues(KubeModel):
     """Further settings of the nodes, as completed by the cluster. Default: as EKS decides."""
     built_in_pools: bool
     """Whether EKS manages a built-in pool, and with it the NodeClass ``default``."""
+    ip_family: Literal["ipv4", "ipv6"] | None = None
+    """Address family of pods and services. Default: ``ipv4``."""
+    network_cidrs: TokenListOf[Cidr] | None = None
+    """The VPC's blocks, with its IPv6 block for an IPv6 cluster. Default: not known."""
 
     @checked_arguments
     def node_class_spec(self, **fields: Unpack[NodeClassFields]) -> NodeClassSpec:
@@ -115,6 +130,66 @@ class ClusterValues(KubeModel):
         other = {name: value for name, value in fields.items() if value is not None}
         return NodeClassSpec(**cast("dict[str, Any]", {**of_the_cluster, **other, **completed}))
 
+    @checked_arguments
+    def ingress_class_params_spec(
+        self,
+        *,
+        scheme: Literal["internal", "internet-facing"] = "internal",
+        inbound_cidrs: Sequence[str] | None = None,
+        certificate_arns: Sequence[str] | None = None,
+        ssl_policy: str = SSL_POLICY,
+        access_log_bucket: str | None = None,
+        access_log_prefix: str | None = None,
+        deletion_protection: bool = False,
+    ) -> IngressClassParamsSpec:
+        """The load balancers of an IngressClass that fits the cluster: closed by default, dual-stack for IPv6.
+
+        Application Load Balancers drop header fields whose names are invalid. In an IPv6 cluster they are dual-stack
+        and their targets are pods. Other fields can be added with ``.replace(...)``.
+
+        Args:
+            scheme: whether the load balancers have public addresses. Default: ``internal``; we decide, as EKS does.
+            inbound_cidrs: who may connect; ``["0.0.0.0/0"]`` for everyone who reaches the load balancer. Default: for
+                ``internal``, the VPC's blocks as far as they are known, so name the blocks of your other networks too;
+                for ``internet-facing``, everyone. We decide (EKS would admit everyone).
+            certificate_arns: ACM certificates of the cluster's region, which make the load balancers speak HTTPS.
+                Default: none, so that only Ingresses with a certificate of their own speak HTTPS. Plain HTTP to the
+                internet is the warning ``automode:PlainHttp``.
+            ssl_policy: ELB security policy of HTTPS. Default: TLS 1.2 and 1.3 only; we decide (EKS would take TLS 1.0
+                too).
+            access_log_bucket: name of an S3 bucket in the cluster's region for access logs, encrypted with S3's own
+                keys (SSE-S3), whose policy lets ``logdelivery.elasticloadbalancing.amazonaws.com`` put objects. EKS
+                cannot create a load balancer without that. ``allow_load_balancer_logs`` writes the policy. Default: no
+                access logs.
+            access_log_prefix: prefix of the logs, without a slash at either end. Default: none.
+            deletion_protection: whether the AWS console and API refuse to delete the load balancers. It does not keep
+                one whose Ingress is deleted: the open-source controller then lifts the protection itself, but nobody
+                has seen yet whether Auto Mode's does. If not, the deletion of an Ingress, and of its stack, would never
+                end. Default: False; we decide, as EKS does.
+
+        Raises:
+            AutoModeError: for a block without a prefix length; for a prefix without a bucket, or of another form.
+
+        Source: EKS User Guide, "Create an IngressClass to configure an Application Load Balancer"; Elastic Load
+        Balancing, "Application Load Balancers", "Access logs".
+        """
+        if inbound_cidrs is None and scheme == "internal":
+            inbound_cidrs = self.network_cidrs
+        attributes = {"routing.http.drop_invalid_header_fields.enabled": "true"}
+        if deletion_protection:
+            attributes["deletion_protection.enabled"] = "true"
+        attributes |= _access_logs(access_log_bucket, access_log_prefix)
+        ipv6 = self.ip_family == "ipv6"
+        return IngressClassParamsSpec(
+            scheme=scheme,
+            ip_address_type="dualstack" if ipv6 else None,
+            target_type="ip" if ipv6 else None,
+            inbound_cidrs=inbound_cidrs or None,
+            certificate_arns=certificate_arns or None,
+            ssl_policy=ssl_policy,
+            load_balancer_attributes=[LoadBalancerAttribute(key=key, value=value) for key, value in attributes.items()],
+        )
+
     def proxy_environment(self) -> dict[str, str]:
         """The cluster's proxy as environment variables of a container; empty without one."""
         return (self.node_defaults or NodeDefaults()).proxy_environment()
@@ -154,3 +229,26 @@ class ClusterValues(KubeModel):
                 cure="deploy the stack again",
             ) from None
         return cls.from_manifest(document, where=f"{where}: {stack}.ClusterValues")
+
+
+def _access_logs(bucket: str | None, prefix: str | None) -> dict[str, str]:
+    """The attributes of a load balancer with access logs; none without a bucket."""
+    where = "ingress_class_params_spec"
+    if bucket is None:
+        if prefix is None:
+            return {}
+        raise AutoModeError.of(
+            where, field="access_log_prefix", message="is set without access_log_bucket", cure="name the bucket"
+        )
+    if not is_token(bucket) and re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket) is None:
+        raise AutoModeError.of(
+            where,
+            field="access_log_bucket",
+            message=f"{shown(bucket)} is not the name of an S3 bucket",
+            cure="write the name alone: 3 to 63 lower-case letters, digits, '-' and '.'",
+        )
+    logs = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": bucket}
+    if prefix is not None:
+        check_log_prefix(where, "access_log_prefix", prefix)
+        logs["access_logs.s3.prefix"] = prefix
+    return logs

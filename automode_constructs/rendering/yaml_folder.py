@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -73,6 +73,7 @@ def write_yaml_folder(
     default_node_class: bool,
     built_in_pools: Collection[str] | None = None,
     internet: bool | None = None,
+    ip_family: Literal["ipv4", "ipv6"] | None = None,
 ) -> list[Path]:
     """Writes one file per chart, with its objects in the order in which they must be applied.
 
@@ -86,6 +87,8 @@ def write_yaml_folder(
             on if the cluster has the NodeClass ``default``.
         internet: whether the cluster's nodes reach the internet; if not, images of public registries are errors.
             Default: not known, and images are not checked.
+        ip_family: the address family of the cluster's pods and services, ``ip_family`` of its ``ClusterValues``; for
+            ``ipv6``, load balancers of IPv4 are errors. Default: ``ipv4``.
 
     Returns:
         The files written.
@@ -135,7 +138,13 @@ def write_yaml_folder(
             where = f"{each.where}: {object_key(each.manifest)}"
             for problem in image_source_problems(each.manifest):
                 (problems if problem.severity == "error" else risks).append(replace(problem, where=where))
-    findings = judge_tree(everything, default_node_class=default_node_class, whole=True, built_in_pools=built_in_pools)
+    findings = judge_tree(
+        everything,
+        default_node_class=default_node_class,
+        whole=True,
+        built_in_pools=built_in_pools,
+        ip_family=ip_family,
+    )
     problems += [finding for finding in findings if finding.severity == "error"]
     if problems:
         raise AutoModeError(str(folder), problems)

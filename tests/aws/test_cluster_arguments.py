@@ -68,8 +68,8 @@ def judged(cidrs: list[str], *, ip_family: str = "ipv6", wide: bool = False) -> 
         ),
         (
             ["11.0.0.0/8", "203.0.113.7/32"],
-            "endpoint_cidrs: '11.0.0.0/8' and '203.0.113.7/32' together would open the Kubernetes API to more addresses "
-            f"than a /8 of IPv4 holds; {WIDE}",
+            "endpoint_cidrs: '11.0.0.0/8' and '203.0.113.7/32' together would open the Kubernetes API to more "
+            f"addresses than a /8 of IPv4 holds; {WIDE}",
         ),
         (
             ["2600::/28"],

@@ -180,5 +180,80 @@ def test_a_record_with_mistakes_is_told_by_file_stack_and_field() -> None:
         "  nodeRole: needs a text, got 5",
         "  nodeSubnet: is not a known field; did you mean 'nodeSubnets'? Use one of 'clusterName', 'region', "
         "'nodeRole', 'instanceProfile', 'nodeSubnets', 'nodeSecurityGroups', 'podSubnets', 'podSecurityGroups', "
-        "'volumeKeyArn', 'storageClass', 'nodeTags', 'nodeDefaults', 'builtInPools'",
+        "'volumeKeyArn', 'storageClass', 'nodeTags', 'nodeDefaults', 'builtInPools', 'ipFamily', 'networkCidrs'",
     ]
+
+
+def _attributes(**arguments: Any) -> dict[str, str]:
+    spec = _values().ingress_class_params_spec(**arguments).to_manifest()
+    return {entry["key"]: entry["value"] for entry in spec["loadBalancerAttributes"]}
+
+
+class TestLoadBalancers:
+    def test_they_are_closed_by_default(self) -> None:
+        closed = _values(network_cidrs=["10.0.0.0/16", "100.64.0.0/16"])
+        assert closed.ingress_class_params_spec().to_manifest() == {
+            "scheme": "internal",
+            "inboundCIDRs": ["10.0.0.0/16", "100.64.0.0/16"],
+            "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
+            "loadBalancerAttributes": [{"key": "routing.http.drop_invalid_header_fields.enabled", "value": "true"}],
+        }
+        assert "inboundCIDRs" not in _values().ingress_class_params_spec().to_manifest()
+
+    def test_who_connects_can_be_named(self) -> None:
+        closed = _values(network_cidrs=["10.0.0.0/16"])
+        named = closed.ingress_class_params_spec(inbound_cidrs=["10.0.0.0/8"]).to_manifest()
+        assert named["inboundCIDRs"] == ["10.0.0.0/8"]
+        assert "inboundCIDRs" not in closed.ingress_class_params_spec(scheme="internet-facing").to_manifest()
+
+    def test_an_ipv6_cluster_gets_dual_stack_and_pods_as_targets(self) -> None:
+        spec = _values(ip_family="ipv6").ingress_class_params_spec().to_manifest()
+        assert (spec["ipAddressType"], spec["targetType"]) == ("dualstack", "ip")
+        spec = _values(ip_family="ipv4").ingress_class_params_spec().to_manifest()
+        assert not {"ipAddressType", "targetType"} & spec.keys()
+
+    def test_certificates_logs_and_protection(self) -> None:
+        spec = (
+            _values().ingress_class_params_spec(certificate_arns=["arn:aws:acm:cert"], ssl_policy="Own").to_manifest()
+        )
+        assert (spec["certificateARNs"], spec["sslPolicy"]) == (["arn:aws:acm:cert"], "Own")
+        assert _attributes(access_log_bucket="logs", access_log_prefix="alb", deletion_protection=True) == {
+            "routing.http.drop_invalid_header_fields.enabled": "true",
+            "deletion_protection.enabled": "true",
+            "access_logs.s3.enabled": "true",
+            "access_logs.s3.bucket": "logs",
+            "access_logs.s3.prefix": "alb",
+        }
+
+    def test_values_known_late_pass(self) -> None:
+        late = "${Token[TOKEN.7]}"
+        spec = _values(network_cidrs=[late]).ingress_class_params_spec(certificate_arns=[late]).to_manifest()
+        assert (spec["inboundCIDRs"], spec["certificateARNs"]) == ([late], [late])
+        assert _attributes(access_log_bucket=late)["access_logs.s3.bucket"] == late
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (
+                {"inbound_cidrs": ["10.0.0.1"]},
+                "inbound_cidrs[0]: '10.0.0.1' has no prefix length; write '10.0.0.1/32'",
+            ),
+            ({"inbound_cidrs": ["fd00::1"]}, "inbound_cidrs[0]: 'fd00::1' has no prefix length; write 'fd00::1/128'"),
+            (
+                {"access_log_prefix": "alb"},
+                "ingress_class_params_spec: access_log_prefix: is set without access_log_bucket; name the bucket",
+            ),
+            (
+                {"access_log_bucket": "s3://logs"},
+                "ingress_class_params_spec: access_log_bucket: 's3://logs' is not the name of an S3 bucket; write the "
+                "name alone: 3 to 63 lower-case letters, digits, '-' and '.'",
+            ),
+            (
+                {"access_log_bucket": "logs", "access_log_prefix": "x/AWSLogs"},
+                "ingress_class_params_spec: access_log_prefix: 'x/AWSLogs' is not a prefix of access logs; write",
+            ),
+            ({"scheme": "public"}, "scheme: 'public' is not known"),
+        ],
+    )
+    def test_what_cannot_be(self, arguments: dict[str, Any], message: str) -> None:
+        assert message in refusal(lambda: _values().ingress_class_params_spec(**arguments))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import cdk8s
 
@@ -22,7 +21,12 @@ __all__ = ["PlatformChart", "platform_charts"]
 
 @checked_arguments
 def platform_charts(
-    app: cdk8s.App, values: ClusterValues, *, pools: Sequence[str] | None = None, network_policies: bool = True
+    app: cdk8s.App,
+    values: ClusterValues,
+    *,
+    pools: Sequence[str] | None = None,
+    load_balancers: IngressClassParamsSpec | None = None,
+    network_policies: bool = True,
 ) -> list[cdk8s.Chart]:
     """The charts every cluster needs, in the order of delivery; the same for CloudFormation and GitOps.
 
@@ -31,6 +35,8 @@ def platform_charts(
         values: the cluster's values.
         pools: which of ``NODE_POOLS`` to make. Default: ``spot`` and ``graviton``, and ``critical`` and ``general``
             if EKS keeps no pools of its own; we decide.
+        load_balancers: what the Application Load Balancers are like, ``values.ingress_class_params_spec(...)``.
+            Default: internal, open to the VPC alone; we decide.
         network_policies: whether EKS enforces network policies, see ``NetworkPoliciesChart``. Default: True; we decide,
             EKS itself enforces none.
 
@@ -42,7 +48,7 @@ def platform_charts(
         pools = [*replacements, "spot", "graviton"]
     return [
         NodePoolsChart(app, "node-pools", values=values, pools=pools),
-        PlatformChart(app, "platform", values=values),
+        PlatformChart(app, "platform", values=values, load_balancers=load_balancers),
         *([NetworkPoliciesChart(app, "network-policies")] if network_policies else []),
     ]
 
@@ -56,7 +62,8 @@ class PlatformChart(cdk8s.Chart):
         scope: the cdk8s app.
         id: the chart's id.
         values: the cluster's values.
-        scheme: whether load balancers have public addresses. Default: ``internal``; we decide.
+        load_balancers: what the Application Load Balancers are like, ``values.ingress_class_params_spec(...)``.
+            Default: internal, open to the VPC alone; we decide.
     """
 
     @checked_arguments
@@ -66,7 +73,7 @@ class PlatformChart(cdk8s.Chart):
         id: str,
         *,
         values: ClusterValues,
-        scheme: Literal["internal", "internet-facing"] = "internal",
+        load_balancers: IngressClassParamsSpec | None = None,
     ) -> None:
         super().__init__(scope, id)
         self.storage_class = StorageClass(
@@ -79,5 +86,6 @@ class PlatformChart(cdk8s.Chart):
                 allow_volume_expansion=True,
             ),
         )
-        params = IngressClassParams(self, "alb-params", name="alb", spec=IngressClassParamsSpec(scheme=scheme))
+        spec = load_balancers or values.ingress_class_params_spec()
+        params = IngressClassParams(self, "alb-params", name="alb", spec=spec)
         self.ingress_class = IngressClass(self, "alb", params=params, default_class=True)

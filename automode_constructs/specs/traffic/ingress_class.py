@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -30,6 +31,7 @@ __all__ = [
     "LoadBalancerTag",
     "MinimumLoadBalancerCapacity",
     "SubnetTag",
+    "check_log_prefix",
     "port_or_name",
 ]
 
@@ -86,16 +88,31 @@ PARAMETERS_NAMESPACE = rule(
 
 def _cidr(value: str) -> str:
     try:
-        ipaddress.ip_network(value, strict=False)
+        block = ipaddress.ip_network(value, strict=False)
     except ValueError:
         raise AutoModeError.of(
             "", field="", message=f"{shown(value)} is not a range of addresses such as '10.0.0.0/8'"
         ) from None
     if "/" not in value:
         raise AutoModeError.of(
-            "", field="", message=f"{shown(value)} has no prefix length", cure=f"write '{value}/32' or the like"
+            "", field="", message=f"{shown(value)} has no prefix length", cure=f"write '{value}/{block.max_prefixlen}'"
         )
     return value
+
+
+_LOG_PREFIX = re.compile(r"(?!.*AWSLogs)[A-Za-z0-9!_.'()-]+(?:/[A-Za-z0-9!_.'()-]+)*")
+
+
+def check_log_prefix(where: str, field: str, prefix: str) -> None:
+    """Refuses a prefix of access logs that Elastic Load Balancing would refuse, or that no permission can name."""
+    if not is_token(prefix) and _LOG_PREFIX.fullmatch(prefix) is None:
+        raise AutoModeError.of(
+            where,
+            field=field,
+            message=f"{shown(prefix)} is not a prefix of access logs",
+            cure='write letters, digits and characters of "!_.\'()-", with single slashes between and none at the '
+            "ends, without 'AWSLogs', such as 'load-balancers'",
+        )
 
 
 Cidr = Annotated[str, AfterValidator(_cidr)]

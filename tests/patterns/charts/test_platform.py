@@ -113,7 +113,20 @@ class TestPlatform:
         ingress = objects["IngressClass", "alb"]
         assert ingress["metadata"]["annotations"] == {"ingressclass.kubernetes.io/is-default-class": "true"}
         assert ingress["spec"]["controller"] == "eks.amazonaws.com/alb"
-        assert objects["IngressClassParams", ingress["spec"]["parameters"]["name"]]["spec"] == {"scheme": "internal"}
+        assert objects["IngressClassParams", ingress["spec"]["parameters"]["name"]]["spec"] == {
+            "scheme": "internal",
+            "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
+            "loadBalancerAttributes": [{"key": "routing.http.drop_invalid_header_fields.enabled", "value": "true"}],
+        }
+
+    def test_load_balancers_are_what_the_caller_says(self, values: ClusterValues) -> None:
+        spec = values.ingress_class_params_spec(scheme="internet-facing", certificate_arns=["arn:aws:acm:cert"])
+        *_, chart = platform_charts(cdk8s.App(), values, load_balancers=spec)
+        (params,) = [item for item in manifests(chart) if item["kind"] == "IngressClassParams"]
+        assert (params["spec"]["scheme"], params["spec"]["certificateARNs"]) == (
+            "internet-facing",
+            ["arn:aws:acm:cert"],
+        )
 
     def test_immutable_fields_of_a_class_never_change_under_its_name(self, objects: dict[tuple[str, str], Any]) -> None:
         # Kubernetes refuses a changed StorageClass: whoever changes these must change the name with them.

@@ -156,7 +156,7 @@ def test_names_of_the_open_source_controller_are_cured_by_auto_modes(document: d
         ({"inboundCIDRs": ["x"]}, "inboundCIDRs[0]: 'x' is not a range of addresses such as '10.0.0.0/8'"),
         (
             {"inboundCIDRs": ["10.0.0.1"]},
-            "inboundCIDRs[0]: '10.0.0.1' has no prefix length; write '10.0.0.1/32' or the like",
+            "inboundCIDRs[0]: '10.0.0.1' has no prefix length; write '10.0.0.1/32'",
         ),
         ({"prefixListsIDs": ["x"]}, "prefixListsIDs[0]: 'x' is not a prefix list id ('pl-...')"),
         (

@@ -142,7 +142,7 @@ def test_a_misspelt_annotation_is_warned_of_with_the_nearest() -> None:
             (
                 "error",
                 "automode:Value",
-                "spec.loadBalancerSourceRanges[0]: '10.0.0.1' has no prefix length; write '10.0.0.1/32' or the like",
+                "spec.loadBalancerSourceRanges[0]: '10.0.0.1' has no prefix length; write '10.0.0.1/32'",
             ),
         ),
         (
