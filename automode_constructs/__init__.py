@@ -200,6 +200,7 @@ else:
             "VpcEndpoints": "aws.vpc_endpoints",
             "WeightStaging": "inference.weight_staging",
             "estimate_cold_start": "inference.cold_start",
+            "allow_load_balancer_logs": "aws.load_balancer_logs",
             "efa_network_interfaces": "specs.nodes.efa",
             "https_to": "manifests.pod_network_policy",
             "labels": "specs.labels",

@@ -20,11 +20,8 @@ import cdk8s
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-<<<<<<< HEAD
-from constructs import Construct
-=======
 from aws_cdk import aws_s3 as s3
->>>>>>> 80317ee (Close load balancers by default, make them dual-stack for IPv6, and refuse what their controller refuses)
+from constructs import Construct
 
 import automode_constructs as am
 from automode_constructs import patterns, testing

@@ -518,6 +518,19 @@ class TestRefusals:
         cidr = cdk.CfnParameter(stack, "Office").value_as_string
         AutoModeCluster(stack, "Cluster", cluster_name=name, admin_role_arns=[arn], endpoint_cidrs=[cidr])
 
+    def test_a_block_within_another_is_warned_of(self, stack: cdk.Stack, make: MakeCluster) -> None:
+        make(cluster_name="dev", endpoint_cidrs=["203.0.113.7/32", "203.0.113.0/24"])
+        Annotations.from_stack(stack).has_warning(
+            "/Dev/Cluster",
+            Match.string_like_regexp(
+                "endpoint_cidrs: '203.0.113.7/32' is part of '203.0.113.0/24' and opens nothing more; leave out one of "
+                "the two.*automode:EndpointCidrOverlap"
+            ),
+        )
+
+    def test_a_wide_choice_is_made_by_name(self, make: MakeCluster) -> None:
+        make(cluster_name="dev", endpoint_cidrs=["12.0.0.0/6"], wide_endpoint_cidrs=True)
+
     def test_a_token_cannot_be_the_service_range(self, stack: cdk.Stack, make: MakeCluster) -> None:
         cidr = cdk.CfnParameter(stack, "Services").value_as_string
         with pytest.raises(AutoModeError, match="service_ipv4_cidr: holds a value known only after deployment"):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import aws_cdk as cdk
+import cdk8s
 import pytest
 from aws_cdk import aws_ec2 as ec2
 
-from automode_constructs import AutoModeCluster, AutoModeNetwork, ExistingNetwork, NodeDefaults
+from automode_constructs import AutoModeCluster, AutoModeNetwork, ExistingNetwork, KubernetesObject, NodeDefaults
 from tests.refusal import refusal
 from tests.support import of_type, only, synthesised, text_of
 from tests.template_checks import template_findings
@@ -68,6 +69,37 @@ def test_nodes_of_the_class_have_the_settings_of_ipv6() -> None:
         node_defaults=NodeDefaults(enable_v4_egress=False),
     )
     assert cluster.values.node_class_spec().to_manifest()["advancedNetworking"] == {"enableV4Egress": False}
+
+
+class TestLoadBalancers:
+    def test_those_of_the_platform_are_dual_stack_and_open_to_both_blocks_of_the_vpc(self) -> None:
+        stack = cdk.Stack(cdk.App(), "Dev")
+        network = AutoModeNetwork(stack, "Network", ipv6=True)
+        cluster = AutoModeCluster(stack, "Cluster", network=network, ip_family="ipv6", kubectl=False)
+        spec = stack.resolve(cluster.values.ingress_class_params_spec().to_manifest())
+        assert (spec["scheme"], spec["ipAddressType"], spec["targetType"]) == ("internal", "dualstack", "ip")
+        ipv4, ipv6 = spec["inboundCIDRs"]
+        assert ipv4 == "10.0.0.0/16"
+        assert "Ipv6CidrBlocks" in str(ipv6)
+
+    def test_one_of_ipv4_is_refused_at_synth(self) -> None:
+        app = cdk.App()
+        stack = cdk.Stack(app, "Dev")
+        cluster = AutoModeCluster(stack, "Cluster", cluster_name="dev", network=_network(stack), ip_family="ipv6")
+        chart = cdk8s.Chart(cdk8s.App(), "shop", namespace="default")
+        KubernetesObject(
+            chart,
+            "web",
+            api_version="v1",
+            kind="Service",
+            cluster_scoped=False,
+            body={"spec": {"type": "LoadBalancer"}},
+        )
+        cluster.add_chart("Shop", chart)
+        with pytest.raises(
+            RuntimeError, match="is not set, which means ipv4, in an IPv6 cluster: the controller refuses"
+        ):
+            app.synth()
 
 
 @pytest.mark.parametrize(

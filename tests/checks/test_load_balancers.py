@@ -177,6 +177,7 @@ CERTIFIED = [
 )
 def test_plain_http_to_the_internet(manifests: list[dict[str, Any]], problems: list[str]) -> None:
     assert found(*manifests) == problems
+    assert {problem.rule for _, problem in load_balancer_problems(manifests, ipv6=True)} <= {"automode:PlainHttp"}
 
 
 def test_a_tree_is_judged_by_its_address_family() -> None:

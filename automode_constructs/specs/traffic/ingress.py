@@ -11,7 +11,7 @@ from automode_constructs.specs.fields import VALUE
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.rule import rule
 
-__all__ = ["IngressSpec", "ingress_annotation_problems", "is_load_balanced"]
+__all__ = ["IngressSpec", "ingress_annotation_problems", "is_load_balanced", "protection_problems"]
 
 UNSUPPORTED_INGRESS_ANNOTATION = rule(
     "automode:UnsupportedIngressAnnotation",
@@ -28,6 +28,15 @@ MISSPELT_INGRESS_ANNOTATION = rule(
     severity="warning",
     sentence="Annotations for load balancers are spelt as a controller reads them.",
     source="kubernetes-sigs/aws-load-balancer-controller, Ingress annotations",
+)
+
+PROTECTED_LOAD_BALANCER = rule(
+    "automode:ProtectedLoadBalancer",
+    "Ingress",
+    "Service",
+    severity="warning",
+    sentence="No annotation protects a load balancer from deletion: the deletion of its object would not end.",
+    source="kubernetes-sigs/aws-load-balancer-controller, 'deletion_protection is enabled, cannot delete the ingress'",
 )
 
 _LEGACY_CLASS = "kubernetes.io/ingress.class"
@@ -101,8 +110,21 @@ def ingress_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem
                 "'oidc' needs a Secret that Auto Mode's controller may not read by itself; "
                 "let group eks:managed read it",
             )
+        elif name == f"{_PREFIX}load-balancer-attributes":
+            yield from protection_problems(where, value, "Ingress")
         elif isinstance(name, str) and name.startswith(_PREFIX):
             yield from _named_problems(where, name.removeprefix(_PREFIX))
+
+
+def protection_problems(where: str, attributes: str, kind: str) -> Iterator[Problem]:
+    """Deletion protection among the attributes of a load balancer, ``key=value`` separated by commas."""
+    pairs = {pair.replace(" ", "").lower() for pair in attributes.split(",")}
+    if "deletion_protection.enabled=true" in pairs:
+        yield PROTECTED_LOAD_BALANCER.problem(
+            where,
+            f"protects the load balancer, so that the deletion of this {kind} does not end while it stands here",
+            "leave it out, or deploy without it before you delete the object or its stack",
+        )
 
 
 def _named_problems(where: str, name: str) -> Iterator[Problem]:

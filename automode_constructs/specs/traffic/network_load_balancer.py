@@ -12,6 +12,7 @@ from automode_constructs.specs.fields import VALUE, TokenListOf, TokenOr, matchi
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.traffic.ingress import protection_problems
 from automode_constructs.specs.traffic.ingress_class import Cidr
 
 __all__ = [
@@ -137,6 +138,8 @@ class NetworkLoadBalancerAnnotations(KubeModel):
     """Whether targets of other clusters in the groups are left alone. Since 5 August 2026."""
 
     def _broken_rules(self) -> Iterator[Problem]:
+        if isinstance(self.attributes, str):
+            yield from protection_problems("attributes", self.attributes, "Service")
         known = [_annotation(name) for name in type(self).model_fields]
         for name, value in (self.model_extra or {}).items():
             short = name.removeprefix(_PREFIX)

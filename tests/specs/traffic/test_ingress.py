@@ -67,6 +67,27 @@ def test_annotations_that_auto_mode_does_not_take_are_warned_of(name: str, value
 
 
 @pytest.mark.parametrize(
+    ("attributes", "rules"),
+    [
+        ("deletion_protection.enabled=true", ["automode:ProtectedLoadBalancer"]),
+        ("idle_timeout.timeout_seconds=60, deletion_protection.enabled = True", ["automode:ProtectedLoadBalancer"]),
+        ("deletion_protection.enabled=false", []),
+    ],
+)
+def test_a_protected_load_balancer_keeps_its_ingress_from_going(attributes: str, rules: list[str]) -> None:
+    name = f"{_PREFIX}load-balancer-attributes"
+    findings = judge_document(_ingress({name: attributes}))
+    assert findings is not None
+    assert [finding.rule for finding in findings] == rules
+    for finding in findings:
+        assert finding.severity == "warning"
+        assert str(finding) == (
+            f"metadata.annotations['{name}']: protects the load balancer, so that the deletion of this Ingress does "
+            "not end while it stands here; leave it out, or deploy without it before you delete the object or its stack"
+        )
+
+
+@pytest.mark.parametrize(
     ("annotations", "text"),
     [
         ({"a": True}, "metadata.annotations['a']: needs a text, got True"),

@@ -96,6 +96,13 @@ def test_annotations_that_auto_mode_does_not_read_are_warned_of(name: str, cure:
     ]
 
 
+def test_a_protected_load_balancer_keeps_its_service_from_going() -> None:
+    name = f"{_PREFIX}aws-load-balancer-attributes"
+    [(severity, rule, text)] = _told(_service({name: "deletion_protection.enabled=true"}))
+    assert (severity, rule) == ("warning", "automode:ProtectedLoadBalancer")
+    assert text.startswith(f"metadata.annotations['{name}']: protects the load balancer, so that the deletion of this")
+
+
 def test_a_misspelt_annotation_is_warned_of_with_the_nearest() -> None:
     [(severity, rule, text)] = _told(_service({f"{_PREFIX}aws-load-balancer-nlb-taget-type": "ip"}))
     assert (severity, rule) == ("warning", "automode:UnknownServiceAnnotation")
