@@ -115,6 +115,7 @@ class TestPlatform:
         assert ingress["spec"]["controller"] == "eks.amazonaws.com/alb"
         assert objects["IngressClassParams", ingress["spec"]["parameters"]["name"]]["spec"] == {
             "scheme": "internal",
+            "inboundCIDRs": ["10.0.0.0/16"],
             "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
             "loadBalancerAttributes": [{"key": "routing.http.drop_invalid_header_fields.enabled", "value": "true"}],
         }
