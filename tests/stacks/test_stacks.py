@@ -169,6 +169,7 @@ class TestOutputs:
         assert set(values) == {
             "builtInPools",
             "clusterName",
+            "networkCidrs",
             "nodeRole",
             "nodeSecurityGroups",
             "nodeSubnets",
