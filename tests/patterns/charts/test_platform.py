@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from automode_constructs.patterns.charts.node_pools import NodePoolsChart
 from automode_constructs.patterns.charts.platform import platform_charts
 from automode_constructs.testing import manifests
 from tests.support import POLICIES_ON
+from tests.support import manifests as delivered
 
 OUTPUTS = Path(__file__).parents[3] / "examples" / "outputs.json"
 
@@ -122,12 +124,30 @@ class TestPlatform:
 
     def test_load_balancers_are_what_the_caller_says(self, values: ClusterValues) -> None:
         spec = values.ingress_class_params_spec(scheme="internet-facing", certificate_arns=["arn:aws:acm:cert"])
-        *_, chart = platform_charts(cdk8s.App(), values, load_balancers=spec)
-        (params,) = [item for item in manifests(chart) if item["kind"] == "IngressClassParams"]
+        charts = platform_charts(cdk8s.App(), values, load_balancers=spec)
+        (params,) = [item for chart in charts for item in manifests(chart) if item["kind"] == "IngressClassParams"]
         assert (params["spec"]["scheme"], params["spec"]["certificateARNs"]) == (
             "internet-facing",
             ["arn:aws:acm:cert"],
         )
+
+    def test_the_program_of_the_docs_opens_https_and_keeps_logs(self) -> None:
+        text = (Path(__file__).parents[3] / "docs" / "load-balancers.md").read_text("utf-8")
+        (program,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+        names: dict[str, Any] = {"__name__": "__main__"}
+        exec(compile(program, "docs/load-balancers.md", "exec"), names)
+        templates = {stack.stack_name: stack.template for stack in names["app"].synth().stacks}
+        (params,) = [item for item in delivered(templates["ShopPlatform"]) if item["kind"] == "IngressClassParams"]
+        spec = params["spec"]
+        assert (spec["scheme"], len(spec["certificateARNs"]), "inboundCIDRs" in spec) == ("internet-facing", 1, False)
+        attributes = {entry["key"]: entry["value"] for entry in spec["loadBalancerAttributes"]}
+        assert attributes["access_logs.s3.prefix"] == "shop"
+        (policy,) = [
+            resource["Properties"]["PolicyDocument"]["Statement"]
+            for resource in templates["Logs"]["Resources"].values()
+            if resource["Type"] == "AWS::S3::BucketPolicy"
+        ]
+        assert "LoadBalancerLogs" in [statement.get("Sid") for statement in policy]
 
     def test_immutable_fields_of_a_class_never_change_under_its_name(self, objects: dict[tuple[str, str], Any]) -> None:
         # Kubernetes refuses a changed StorageClass: whoever changes these must change the name with them.
