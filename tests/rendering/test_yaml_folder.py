@@ -371,3 +371,13 @@ def test_images_are_judged_where_nodes_do_not_reach_the_internet(tmp_path: Path)
     written("111122223333.dkr.ecr.eu-central-1.amazonaws.com/nginx:1.29", False)
     with pytest.warns(ChartWarning, match=r"\[automode:ImageSource\]"):
         written("registry.corp.example/nginx:1.29", False)
+
+
+def test_a_load_balancer_of_ipv4_is_refused_for_an_ipv6_cluster(tmp_path: Path) -> None:
+    chart = cdk8s.Chart(cdk8s.App(), "shop")
+    body = {"spec": {"type": "LoadBalancer"}}
+    KubernetesObject(chart, "web", api_version="v1", kind="Service", cluster_scoped=False, body=body)
+    write_yaml_folder([chart], tmp_path / "out", default_node_class=True)
+    write_yaml_folder([chart], tmp_path / "out", default_node_class=True, ip_family="ipv4")
+    words = refusal(lambda: write_yaml_folder([chart], tmp_path / "out", default_node_class=True, ip_family="ipv6"))
+    assert "is not set, which means ipv4, in an IPv6 cluster: the controller refuses it: 'lb not dual-stack'" in words
