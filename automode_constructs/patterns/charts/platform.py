@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import cdk8s
@@ -22,7 +22,12 @@ __all__ = ["PlatformChart", "platform_charts"]
 
 @checked_arguments
 def platform_charts(
-    app: cdk8s.App, values: ClusterValues, *, pools: Sequence[str] | None = None, network_policies: bool = True
+    app: cdk8s.App,
+    values: ClusterValues,
+    *,
+    pools: Sequence[str] | None = None,
+    limits: Mapping[str, Mapping[str, int | str] | None] | None = None,
+    network_policies: bool = True,
 ) -> list[cdk8s.Chart]:
     """The charts every cluster needs, in the order of delivery; the same for CloudFormation and GitOps.
 
@@ -31,17 +36,19 @@ def platform_charts(
         values: the cluster's values.
         pools: which of ``NODE_POOLS`` to make. Default: ``spot`` and ``graviton``, and ``critical`` and ``general``
             if EKS keeps no pools of its own; we decide.
+        limits: how far each pool may grow, or ``None`` for one without a limit, by its name; see ``NodePoolsChart``.
+            Default: 256 vCPUs each, 64 for ``critical``; we decide.
         network_policies: whether EKS enforces network policies, see ``NetworkPoliciesChart``. Default: True; we decide,
             EKS itself enforces none.
 
     Raises:
-        AutoModeError: for a pool that is not in ``NODE_POOLS``.
+        AutoModeError: as ``NodePoolsChart`` does.
     """
     if pools is None:
         replacements = () if values.built_in_pools else ("critical", "general")
         pools = [*replacements, "spot", "graviton"]
     return [
-        NodePoolsChart(app, "node-pools", values=values, pools=pools),
+        NodePoolsChart(app, "node-pools", values=values, pools=pools, limits=limits),
         PlatformChart(app, "platform", values=values),
         *([NetworkPoliciesChart(app, "network-policies")] if network_policies else []),
     ]
