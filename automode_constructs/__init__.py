@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from automode_constructs.aws.roles import BuiltInNodeRole as BuiltInNodeRole
     from automode_constructs.aws.roles import ClusterRole as ClusterRole
     from automode_constructs.aws.roles import NodeRole as NodeRole
+    from automode_constructs.aws.roles import RoleNames as RoleNames
     from automode_constructs.aws.vpc_endpoints import VpcEndpoints as VpcEndpoints
     from automode_constructs.delivery.chart_delivery import ChartDelivery as ChartDelivery
     from automode_constructs.errors import AutoModeError as AutoModeError
@@ -176,6 +177,7 @@ else:
             "PullThroughCache": "aws.pull_through_cache",
             "Requirement": "specs.pools.requirement",
             "ReservedCapacity": "manifests.reserved_capacity",
+            "RoleNames": "aws.roles",
             "S3Weights": "inference.weights",
             "SecretKey": "inference.weights",
             "SecurityGroupSelectorTerm": "specs.nodes.node_class",

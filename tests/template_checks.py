@@ -83,7 +83,9 @@ def _cluster_findings(template: dict[str, Any], cluster: dict[str, Any], *, ephe
     role = template["Resources"].get(str(cluster["RoleArn"].get("Fn::GetAtt", [""])[0]))
     if role is not None:
         names = {text_of(arn).rpartition("/")[2] for arn in role["Properties"].get("ManagedPolicyArns", [])}
-        if "AmazonEKSBlockStoragePolicyV2" not in names or "AmazonEKSBlockStoragePolicy" in names:
+        # No source shows the second one in GovCloud.
+        second = "" if "us-gov-" in json.dumps(template) else "V2"
+        if {name for name in names if "BlockStorage" in name} != {f"AmazonEKSBlockStoragePolicy{second}"}:
             yield "cluster role without the second block-storage policy"
         if "sts:TagSession" not in json.dumps(role["Properties"]["AssumeRolePolicyDocument"]):
             yield "cluster role without sts:TagSession"
@@ -116,7 +118,12 @@ def _network_findings(template: dict[str, Any]) -> Iterator[str]:
 def _policy_findings(template: dict[str, Any]) -> Iterator[str]:
     for name, key in of_type(template, "AWS::KMS::Key").items():
         for statement in key["Properties"]["KeyPolicy"]["Statement"]:
-            if statement["Principal"] in ("*", {"AWS": "*"}):
+            conditions = statement.get("Condition", {})
+            # Service-linked roles of the account may have no name in a policy before they exist.
+            linked = "kms:CallerAccount" in conditions.get("StringEquals", {}) and text_of(
+                conditions.get("ArnLike", {}).get("aws:PrincipalArn", "")
+            ).endswith(":role/aws-service-role/*")
+            if statement["Principal"] in ("*", {"AWS": "*"}) and not linked:
                 yield f"{name}: key policy for everyone"
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             if "kms:CreateGrant" in actions and statement.get("Condition", {}).get("Bool") != {
@@ -146,6 +153,11 @@ def _leftover_findings(template: dict[str, Any]) -> Iterator[str]:
         made = template["Resources"].get(group.get("Ref"), {}) if isinstance(group, dict) else {}
         if made.get("Type") != "AWS::Logs::LogGroup" or "RetentionInDays" not in made["Properties"]:
             yield f"{name}: Lambda makes its log group, which stays for ever"
+    keys = {
+        json.dumps(group["Properties"].get("KmsKeyId")) for group in of_type(template, "AWS::Logs::LogGroup").values()
+    }
+    if len(keys) > 1:
+        yield "not all log groups have the same key"
 
 
 def _physical_name(resource: dict[str, Any]) -> Any:

@@ -71,6 +71,16 @@ def test_logs_that_nobody_deletes_are_found() -> None:
     assert template_findings(template) == []
 
 
+def test_a_log_group_without_the_key_of_the_others_is_found() -> None:
+    groups: dict[str, Any] = {
+        name: {"Type": "AWS::Logs::LogGroup", "Properties": properties}
+        for name, properties in (("A", {"KmsKeyId": {"Ref": "K"}}), ("B", {}))
+    }
+    assert template_findings({"Resources": groups}) == ["not all log groups have the same key"]
+    groups["B"]["Properties"]["KmsKeyId"] = {"Ref": "K"}
+    assert template_findings({"Resources": groups}) == []
+
+
 def test_the_default_app_is_clean(templates: dict[str, dict[str, Any]]) -> None:
     assert {name: template_findings(template) for name, template in templates.items()} == {key: [] for key in templates}
     assert len(templates) == 7

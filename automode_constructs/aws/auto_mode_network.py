@@ -8,11 +8,14 @@ from typing import Final
 
 from aws_cdk import RemovalPolicy, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.address_plan import DEFAULT_CIDR, checked_pod_block, checked_vpc_block
+from automode_constructs.aws.encryption import allow_log_encryption, check_key
+from automode_constructs.aws.function_logs import keep_function_logs, use_fips_endpoints
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.zones import MAX_ZONES, ZoneNames, check_zones_of_stack, checked_zones, zones_of_region
 from automode_constructs.specs.nodes.node_class import SubnetSelectorTerm
@@ -71,9 +74,10 @@ class AutoModeNetwork(Construct):
             (``DEFAULT_POD_CIDR``). Default: no pod subnets; pods take addresses from the node subnets, as Auto Mode
             does by default.
         flow_logs: whether to log the traffic of the VPC. Default: true; we decide.
-        flow_log_retention: how long flow logs are kept. Default: three months; we decide.
-        removal_policy: what happens to the flow logs' log group when it leaves the stack. Default: it is retained; we
-            decide.
+        flow_log_retention: how long flow logs are kept. Default: one year; we decide.
+        log_key: the KMS key of the log groups: of flow logs, and of the Lambda that closes the default security group.
+            A cluster in the same stack gives them its own log key if this is left out. Default: a key that AWS owns.
+        removal_policy: what happens to the log groups when they leave the stack. Default: they are retained; we decide.
 
     Raises:
         AutoModeError: a block is malformed, of the wrong size, or cannot join the VPC; a zone is not an availability
@@ -84,6 +88,7 @@ class AutoModeNetwork(Construct):
         has_egress: whether NAT gateways give access to the internet.
         internet: whether nodes reach the internet: false without NAT gateways, so a cluster requires VPC endpoints and
             refuses images from public registries. Set it to ``None`` (not known) if your own routes lead out.
+        flow_log_group: the log group of the flow logs, or ``None`` without them.
 
     See:
         https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
@@ -105,7 +110,8 @@ class AutoModeNetwork(Construct):
         ipv6: bool = False,
         pod_cidr: str | None = None,
         flow_logs: bool = True,
-        flow_log_retention: logs.RetentionDays = logs.RetentionDays.THREE_MONTHS,
+        flow_log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
+        log_key: kms.IKey | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     ) -> None:
         refusals = Refusals(place(scope, id))
@@ -124,6 +130,8 @@ class AutoModeNetwork(Construct):
                 f"'{pod_cidr}' is for IPv4 pods; beside ipv6=True pods have IPv6 addresses of the node subnets",
                 "leave out one of the two",
             )
+        if log_key is not None:
+            check_key(refusals, "log_key", log_key.key_arn, Stack.of(scope).region)
         refusals.raise_all()
 
         super().__init__(scope, id)
@@ -183,8 +191,20 @@ class AutoModeNetwork(Construct):
             service=ec2.GatewayVpcEndpointAwsService.S3,
             subnets=[ec2.SubnetSelection(subnets=[*self.node_subnets, *self.pod_subnets])],
         )
+        if log_key is not None:
+            allow_log_encryption(self, log_key)
+        keep_function_logs(self, removal_policy=removal_policy, log_key=log_key)
+        use_fips_endpoints(self)
+        self.flow_log_group: logs.LogGroup | None = None
         if flow_logs:
-            log_group = logs.LogGroup(self, "FlowLogGroup", retention=flow_log_retention, removal_policy=removal_policy)
+            log_group = logs.LogGroup(
+                self,
+                "FlowLogGroup",
+                retention=flow_log_retention,
+                encryption_key=log_key,
+                removal_policy=removal_policy,
+            )
+            self.flow_log_group = log_group
             ec2.FlowLog(
                 self,
                 "FlowLog",

@@ -37,11 +37,11 @@ from automode_constructs.aws.cluster_arguments import (
 )
 from automode_constructs.aws.exports import export_always, weakly
 from automode_constructs.aws.fips import fips_endpoints, with_fips
-from automode_constructs.aws.fleet import NoAdmin, register_name
-from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
+from automode_constructs.aws.fleet import NoAdmin, register_name, register_roles
+from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions, use_fips_endpoints
 from automode_constructs.aws.network import AutoModeNetwork, Network, VpcSubnets
 from automode_constructs.aws.partition_types import refuse_missing_types
-from automode_constructs.aws.roles import CLUSTER_POLICIES, BuiltInNodeRole, ClusterRole, NodeRole
+from automode_constructs.aws.roles import BuiltInNodeRole, ClusterRole, NodeRole, RoleNames, cluster_policies
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.aws.zones import warn_of_refused_zones
@@ -63,7 +63,7 @@ class AutoModeCluster(ChartTarget):
 
     Creates an ``AWS::EKS::Cluster`` (through the CDK's ``aws_eks_v2.Cluster``, see ``.cluster``), its role, the role of
     nodes outside the built-in pools with its access entry, the role of the built-in pools, KMS keys for secrets,
-    volumes and control-plane logs, the log group, and a kubectl provider that delivers charts. Without ``network`` it
+    volumes and logs, the control plane's log group, and a kubectl provider that delivers charts. Without ``network`` it
     also creates a VPC.
 
     Some arguments are fixed for the life of the cluster: ``cluster_name``, ``ip_family``, ``service_ipv4_cidr``,
@@ -100,13 +100,20 @@ class AutoModeCluster(ChartTarget):
             say True).
         cluster_role: the cluster's role; a role that is not a ``ClusterRole`` is left unchanged, with a warning that
             lists what it needs. Default: a new ``ClusterRole``; we decide.
+        role_names: names of the roles created here, for policies that must name them beforehand. Default:
+            CloudFormation generates them.
         permissions_boundary: permissions boundary of every role created here. Default: none.
         secrets_key: KMS key of Kubernetes secrets, or ``"aws-owned"``. Default: a new key; we decide.
         volume_key: KMS key of the volumes of nodes outside the built-in pools and of workloads, or ``"aws-owned"``. A
             later change of the key replaces nodes and creates a StorageClass with another name; existing volumes keep
             their key. Default: a new key; we decide.
+        log_key: KMS key of the stack's log groups, or ``"aws-owned"``: of the control plane, the Lambdas that run
+            kubectl, those that the CDK has added so far, and the flow logs of an ``AutoModeNetwork`` of the stack. It
+            may change; logs keep the key they were written with. Default: a new key, about 1 USD a month for all of
+            them, because CloudWatch Logs has no other key that you can withdraw; we decide.
         log_types: which control-plane logs go to CloudWatch. Default: all five; we decide (EKS would send none).
-        log_retention: how long the logs are kept; needs ``cluster_name``. Default: one year; we decide.
+        log_retention: how long the logs of the control plane are kept, which needs ``cluster_name``, and the flow logs
+            of a network created here. Default: one year; we decide.
         deletion_protection: whether the cluster is protected from deletion. Default: True; we decide.
         support_type: ``STANDARD`` upgrades automatically at the end of standard support; with ``EXTENDED`` you pay for
             another year. Default: ``STANDARD``; we decide (EKS would say ``EXTENDED``).
@@ -155,9 +162,11 @@ class AutoModeCluster(ChartTarget):
         admin_role_arns: Sequence[str] = (),
         creator_admin: bool = False,
         cluster_role: ClusterRole | iam.IRole | None = None,
+        role_names: RoleNames | None = None,
         permissions_boundary: iam.IManagedPolicy | None = None,
         secrets_key: kms.IKey | AwsOwned | None = None,
         volume_key: kms.IKey | AwsOwned | None = None,
+        log_key: kms.IKey | AwsOwned | None = None,
         log_types: Sequence[str] = LOG_TYPES,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
         deletion_protection: bool = True,
@@ -186,9 +195,11 @@ class AutoModeCluster(ChartTarget):
             admin_role_arns=admin_role_arns,
             creator_admin=creator_admin,
             cluster_role=cluster_role,
+            role_names=role_names or RoleNames(),
             permissions_boundary=permissions_boundary,
             secrets_key=secrets_key,
             volume_key=volume_key,
+            log_key=log_key,
             log_types=log_types,
             log_retention=log_retention,
             deletion_protection=deletion_protection,
@@ -205,17 +216,24 @@ class AutoModeCluster(ChartTarget):
         )
         checked = arguments.checked(scope, id)
         super().__init__(scope, id)
-        self.network = self._create_network(checked.network, removal_policy)
+        names = arguments.role_names
+        self.network = self._create_network(checked.network, arguments)
         """The network of the cluster."""
         self._warn(arguments, checked)
-        role = cluster_role or ClusterRole(self, "ClusterRole", custom_tags=bool(node_tags))
+        role = cluster_role or ClusterRole(
+            self, "ClusterRole", role_name=names.cluster, path=names.cluster_path, custom_tags=bool(node_tags)
+        )
         self.cluster_role: iam.IRole = role.role if isinstance(role, ClusterRole) else role
         """The cluster's role."""
         if not isinstance(role, ClusterRole):
             self._warn_of_foreign_role(custom_tags=bool(node_tags))
-        self.built_in_node_role = BuiltInNodeRole(self, "BuiltInNodeRole") if built_in_pools else None
+        self.built_in_node_role = (
+            BuiltInNodeRole(self, "BuiltInNodeRole", role_name=names.built_in_node) if built_in_pools else None
+        )
         """The role of nodes in EKS's built-in pools; ``None`` without such pools."""
         self.secrets_key, self.volume_key = self._keys(arguments)
+        self.log_key = self._log_key(arguments)
+        """The key of the stack's log groups; ``None`` for a key that AWS owns."""
         self.log_group = self._create_log_group(cluster_name, log_types, log_retention, removal_policy)
         """The control plane's log group; ``None`` if EKS creates it."""
         self.kubectl_security_group = self._create_kubectl_security_group(arguments)
@@ -228,7 +246,9 @@ class AutoModeCluster(ChartTarget):
         self.admin_role_arns: tuple[str, ...] = tuple(admin_role_arns)
         """The roles that administer the cluster through access entries in its own stack."""
         self._admit(arguments)
-        self.node_role = NodeRole(self, "NodeRole", cluster=self, instance_profile=instance_profile)
+        self.node_role = NodeRole(
+            self, "NodeRole", cluster=self, role_name=names.node, instance_profile=instance_profile
+        )
         """The role of nodes outside EKS's built-in pools, with its access entry."""
         if permissions_boundary is not None:
             iam.PermissionsBoundary.of(self).apply(permissions_boundary)
@@ -236,14 +256,23 @@ class AutoModeCluster(ChartTarget):
         self._kubectl = kubectl
         self._ipv6 = ip_family == "ipv6"
         self._node_defaults = self._completed(arguments.node_defaults, arguments.service_cidr)
+        self._warn_of_built_in_pools()
         self._node_tags = dict(node_tags or {})
         self._storage_class = None if volume_key is None else _storage_class(self.volume_key)
         refuse_missing_types(self)
         self._export(ip_family)
         register_name(self, cluster_name)
+        register_roles(self, names.by_field())
 
-    def _create_network(self, network: Network | None, removal_policy: RemovalPolicy) -> Network:
-        return network if network is not None else AutoModeNetwork(self, "Network", removal_policy=removal_policy)
+    def _create_network(self, network: Network | None, arguments: ClusterArguments) -> Network:
+        if network is not None:
+            return network
+        return AutoModeNetwork(
+            self,
+            "Network",
+            flow_log_retention=arguments.log_retention,
+            removal_policy=arguments.removal_policy,
+        )
 
     def _warn(self, arguments: ClusterArguments, checked: CheckedArguments) -> None:
         """Adds warnings for what works but is risky."""
@@ -284,6 +313,22 @@ class AutoModeCluster(ChartTarget):
             encryption.allow_volume_encryption,
         )
         return secrets, volumes
+
+    def _log_key(self, arguments: ClusterArguments) -> kms.IKey | None:
+        """The key of log groups, which the flow logs of a network in the same stack get too, unless they have one."""
+        key = arguments.log_key
+        unused = not arguments.kubectl and not (arguments.cluster_name and arguments.log_types)
+        if isinstance(key, str) or (key is None and unused and not isinstance(self.network, AutoModeNetwork)):
+            return None
+        if key is None:
+            key = encryption.log_key(self, "LogKey", removal_policy=arguments.removal_policy)
+        else:
+            encryption.allow_log_encryption(self, key)
+        flow_logs = self.network.flow_log_group if isinstance(self.network, AutoModeNetwork) else None
+        if flow_logs is not None and Stack.of(flow_logs).node.addr == Stack.of(self).node.addr:
+            resource = cast(logs.CfnLogGroup, flow_logs.node.default_child)
+            resource.kms_key_id = resource.kms_key_id or key.key_arn
+        return key
 
     def _create_kubectl_security_group(self, arguments: ClusterArguments) -> ec2.SecurityGroup | None:
         # The Lambdas that run kubectl are created before the cluster if they do not need it: once a cluster with
@@ -341,7 +386,7 @@ class AutoModeCluster(ChartTarget):
     def _keep_kubectl(self, arguments: ClusterArguments) -> None:
         provider, group = self._provider, self.kubectl_security_group
         functions = () if provider is None else kubectl_functions(provider)
-        keep_function_logs(self, removal_policy=arguments.removal_policy, functions=functions)
+        keep_function_logs(self, removal_policy=arguments.removal_policy, functions=functions, log_key=self.log_key)
         if provider is not None:
             put_in_kubectl_group(cast(eks.AccessEntry, self.cluster.node.find_child("ClusterAdminRoleAccess")))
         if provider is not None and arguments.cluster_name is not None and group is not None:
@@ -463,7 +508,8 @@ class AutoModeCluster(ChartTarget):
     def _completed(self, defaults: NodeDefaults, service_cidr: str | None) -> NodeDefaults | None:
         """The node defaults completed with what the cluster knows; they also configure the kubectl handler."""
         region = Stack.of(self).region
-        defaults = with_fips(self, defaults, built_in_pools=self._built_in_pools)
+        defaults = with_fips(self, defaults)
+        use_fips_endpoints(self, fips=bool(defaults.fips))
         if defaults == NodeDefaults():
             return None
         # Imported here because it loads the certificate parser.
@@ -529,8 +575,26 @@ class AutoModeCluster(ChartTarget):
         Annotations.of(self).add_warning_v2(
             "automode:ClusterRoleNotOurs",
             "cluster_role: is used as it is; it must trust eks.amazonaws.com for sts:AssumeRole and sts:TagSession and "
-            f"hold {', '.join(CLUSTER_POLICIES)}{tags}",
+            f"hold {', '.join(cluster_policies(Stack.of(self).region))}{tags}",
         )
+
+    def _warn_of_built_in_pools(self) -> None:
+        """Says what nodes of EKS's own NodeClass do not get of what the cluster has by default."""
+        if not self._built_in_pools:
+            return
+        lost = []
+        fips = self._node_defaults is not None and self._node_defaults.fips
+        if self.volume_key is not None:
+            lost.append("volume_key on their root and data volumes")
+        if fips:
+            lost.append(f"FIPS images, which are the default in '{Stack.of(self).region}'")
+        if lost:
+            Annotations.of(self).add_warning_v2(
+                "automode:FipsBuiltInPools" if fips else "automode:BuiltInPoolsDefaults",
+                f"built_in_pools: EKS's own NodeClass 'default' launches the nodes of {list(self._built_in_pools)}, "
+                f"without {' and without '.join(lost)}; set built_in_pools=[] and deliver your own pools (ClusterStack "
+                "does so unless hardened_pools=False)",
+            )
 
     def _create_log_group(
         self, cluster_name: str | None, log_types: Sequence[str], retention: logs.RetentionDays, removal: RemovalPolicy
@@ -549,7 +613,7 @@ class AutoModeCluster(ChartTarget):
             "ControlPlaneLogs",
             log_group_name=f"/aws/eks/{cluster_name}/cluster",
             retention=retention,
-            encryption_key=encryption.log_key(self, "LogKey", cluster_name=cluster_name, removal_policy=removal),
+            encryption_key=self.log_key,
             removal_policy=removal,
         )
 

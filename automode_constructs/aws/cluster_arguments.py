@@ -20,10 +20,11 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from automode_constructs.arguments import Refusals, place
-from automode_constructs.aws.fleet import check_unique_name
+from automode_constructs.aws.encryption import check_key
+from automode_constructs.aws.fleet import check_unique_name, check_unique_roles
 from automode_constructs.aws.kubernetes_version import checked_version
 from automode_constructs.aws.network import DEFAULT_CIDR, DEFAULT_ZONE_COUNT, ExistingNetwork, Network, VpcSubnets
-from automode_constructs.aws.roles import ClusterRole, check_role_arn
+from automode_constructs.aws.roles import ClusterRole, RoleNames, check_role_arn, check_role_names
 from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.aws.zones import zones_of_region
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean
@@ -49,7 +50,6 @@ __all__ = [
     "check_choices",
     "check_endpoint_cidrs",
     "check_ip_family",
-    "check_key",
     "check_name",
     "check_node_tags",
     "check_region",
@@ -116,9 +116,11 @@ class ClusterArguments:
     admin_role_arns: Sequence[str]
     creator_admin: bool
     cluster_role: ClusterRole | iam.IRole | None
+    role_names: RoleNames
     permissions_boundary: iam.IManagedPolicy | None
     secrets_key: kms.IKey | str | None
     volume_key: kms.IKey | str | None
+    log_key: kms.IKey | str | None
     log_types: Sequence[str]
     log_retention: logs.RetentionDays
     deletion_protection: bool
@@ -150,6 +152,7 @@ class ClusterArguments:
         defaults = {one.name: parameters[one.name].default for one in fields(cls)} | arguments
         defaults["node_tags"] = defaults["node_tags"] or {}
         defaults["node_defaults"] = defaults["node_defaults"] or NodeDefaults()
+        defaults["role_names"] = defaults["role_names"] or RoleNames()
         return cls(**defaults)
 
     def checked(self, scope: Construct, id: str) -> CheckedArguments:
@@ -160,6 +163,7 @@ class ClusterArguments:
         """
         refusals, stack = Refusals(place(scope, id)), Stack.of(scope)
         check_unique_name(refusals, scope, self.cluster_name, account=stack.account, region=stack.region)
+        check_unique_roles(refusals, scope, self.role_names.by_field(), account=stack.account)
         self.check_alone(refusals, stack.region)
         network = self._network(refusals)
         egress = None
@@ -201,9 +205,11 @@ class ClusterArguments:
                 check_bundles(
                     where, "node_defaults.certificate_bundles", self.node_defaults.certificate_bundles, as_of=day
                 )
-        for field, key in (("secrets_key", self.secrets_key), ("volume_key", self.volume_key)):
+        for field in ("secrets_key", "volume_key", "log_key"):
+            key = getattr(self, field)
             if key is not None and not isinstance(key, str):
                 check_key(refusals, field, key.key_arn, region)
+        self._check_role_names(refusals)
 
     def check_with_network(self, refusals: Refusals, network: Network) -> Egress | None:
         """Checks what must fit a network.
@@ -230,6 +236,22 @@ class ClusterArguments:
         self._check_service_cidr(refusals, (DEFAULT_CIDR,))
         check_ip_family(refusals, self.ip_family, None, self.service_ipv4_cidr)
         self._check_built_in_pools(refusals, None)
+
+    def _check_role_names(self, refusals: Refusals) -> None:
+        names = self.role_names
+        check_role_names(refusals, names)
+        if self.cluster_role is not None and (names.cluster is not None or names.cluster_path is not None):
+            refusals.refuse(
+                "role_names.cluster" if names.cluster is not None else "role_names.cluster_path",
+                "is set beside cluster_role, which exists or has its own",
+                "leave out one of the two; ClusterRole takes role_name and path",
+            )
+        if names.built_in_node is not None and not self.built_in_pools:
+            refusals.refuse(
+                "role_names.built_in_node",
+                f"'{names.built_in_node}' names a role that is not created, because the cluster has no built-in pools",
+                "leave it out",
+            )
 
     def _network(self, refusals: Refusals) -> Network | None:
         """The network, or the one of ``vpc`` and ``vpc_subnets``; ``None`` if it is to be created, or is refused."""
@@ -531,16 +553,3 @@ def check_ip_family(refusals: Refusals, ip_family: str, network: Network | None,
             "is 'ipv6', but the network has no IPv6 blocks",
             "give network=AutoModeNetwork(..., ipv6=True)",
         )
-
-
-def check_key(refusals: Refusals, field: str, arn: str, region: str) -> None:
-    """Refuses a KMS key of another region: neither EKS nor EBS can use it. Tokens are accepted, part by part."""
-    parts = arn.split(":")
-    if len(parts) < 6 or parts[2] != "kms" or is_token(parts[3]) or is_token(region) or parts[3] == region:
-        return
-    cure = (
-        f"replicate the multi-Region key to '{region}' and give the replica's ARN"
-        if parts[5].startswith("key/mrk-")
-        else f"give a key of '{region}'"
-    )
-    refusals.refuse(field, f"'{arn}' lies in '{parts[3]}', the cluster in '{region}'", cure)

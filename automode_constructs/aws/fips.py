@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from aws_cdk import Annotations, Stack
 from constructs import Construct
 
@@ -11,20 +9,27 @@ from automode_constructs.facts.regions import fips_endpoint_regions, fips_node_r
 from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.tokens import is_token
 
-__all__ = ["fips_endpoints", "with_fips"]
+__all__ = ["fips_by_default", "fips_endpoints", "with_fips"]
 
 
-def with_fips(scope: Construct, defaults: NodeDefaults, *, built_in_pools: Sequence[str]) -> NodeDefaults:
+def fips_by_default(region: str) -> bool:
+    """Whether FIPS is on in a region unless it is turned off: in GovCloud. A region that is not known counts as none.
+
+    Args:
+        region: the region, or its token.
+    """
+    return not is_token(region) and partition_of(region).name == "aws-us-gov"
+
+
+def with_fips(scope: Construct, defaults: NodeDefaults) -> NodeDefaults:
     """The node defaults with FIPS decided: in GovCloud it is on unless explicitly turned off.
 
     Adds the warning ``automode:FipsRegion`` if AWS has no FIPS images in the region, or an info of that name if the
-    region is not known. Adds the warning ``automode:FipsBuiltInPools`` for EKS's built-in pools with the default in
-    GovCloud.
+    region is not known.
 
     Args:
         scope: the cluster; its stack's region counts.
         defaults: the user's settings.
-        built_in_pools: the pools that EKS manages.
     """
     region, fips_regions = Stack.of(scope).region, ", ".join(fips_node_regions())
     if is_token(region):
@@ -40,16 +45,9 @@ def with_fips(scope: Construct, defaults: NodeDefaults, *, built_in_pools: Seque
             f"node_defaults.fips: AWS lists no FIPS images for '{region}', so nodes may not start; choose one of "
             f"{fips_regions}, or leave fips out",
         )
-    if defaults.fips is not None or partition_of(region).name != "aws-us-gov":
-        return defaults
-    if built_in_pools:
-        Annotations.of(scope).add_warning_v2(
-            "automode:FipsBuiltInPools",
-            f"node_defaults.fips: is on by default in '{region}', but the nodes of EKS's built-in pools "
-            f"{list(built_in_pools)} cannot use it; set built_in_pools=[] and deliver your own pools (ClusterStack "
-            "does so unless hardened_pools=False), or NodeDefaults(fips=False)",
-        )
-    return defaults.replace(fips=True)
+    if defaults.fips is None and fips_by_default(region):
+        return defaults.replace(fips=True)
+    return defaults
 
 
 def fips_endpoints(region: str, *, egress: bool, services: frozenset[str]) -> tuple[bool, bool]:

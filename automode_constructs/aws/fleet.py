@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -14,7 +14,15 @@ from constructs import Construct, IConstruct
 from automode_constructs.arguments import Refusals
 from automode_constructs.tokens import is_token
 
-__all__ = ["NoAdmin", "Register", "check_unique_name", "register_name", "stage_of"]
+__all__ = [
+    "NoAdmin",
+    "Register",
+    "check_unique_name",
+    "check_unique_roles",
+    "register_name",
+    "register_roles",
+    "stage_of",
+]
 
 K = TypeVar("K")
 C = TypeVar("C", bound=Construct)
@@ -52,6 +60,7 @@ def _is_in_tree(construct: IConstruct) -> bool:
 
 
 _BY_NAME: Register[str, Construct] = Register()
+_BY_ROLE: Register[str, Construct] = Register()
 _WITHOUT_ADMIN: Register[None, Construct] = Register()
 
 
@@ -84,6 +93,35 @@ def check_unique_name(refusals: Refusals, scope: Construct, name: str | None, *,
                 "give each cluster of an account and region a name of its own",
             )
             return
+
+
+def register_roles(cluster: Construct, names: Mapping[str, str]) -> None:
+    """Makes the names of a new cluster's roles known to ``check_unique_roles``."""
+    for name in names.values():
+        if not is_token(name):
+            _BY_ROLE.add(cluster.node.root, name.lower(), cluster)
+
+
+def check_unique_roles(refusals: Refusals, scope: Construct, names: Mapping[str, str], *, account: str) -> None:
+    """Refuses names of roles that another cluster of the account has given, in any region: IAM knows no regions.
+
+    Args:
+        refusals: collects what is wrong.
+        scope: the scope of the new cluster, or of its stack.
+        names: the names by field.
+        account: the account of the new cluster, or its token.
+    """
+    for field, name in names.items():
+        others = () if is_token(name) else _BY_ROLE.find(scope.node.root, name.lower())
+        for other in others:
+            same = _same(Stack.of(other).account, account)
+            if same and (not is_token(account) or Stage.of(other) is stage_of(scope)):
+                refusals.refuse(
+                    field,
+                    f"'{name}' is the name of a role of '{other.node.path}' too",
+                    "give each role of an account a name of its own, whatever its region",
+                )
+                break
 
 
 def stage_of(scope: IConstruct) -> Stage | None:

@@ -6,23 +6,28 @@ import re
 from collections.abc import Sequence
 from typing import cast
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import IDependable
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
+from automode_constructs.aws import encryption
 from automode_constructs.aws import kubernetes_version as versions
 from automode_constructs.aws.access import put_in_kubectl_group
 from automode_constructs.aws.cluster_arguments import check_name, missing_egress
 from automode_constructs.aws.exports import export_always
-from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions
+from automode_constructs.aws.fips import fips_by_default, fips_endpoints
+from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions, use_fips_endpoints
 from automode_constructs.aws.network import Network
 from automode_constructs.aws.scope import StackScope
+from automode_constructs.aws.vpc_endpoints import endpoint_services_of
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues
+from automode_constructs.manifests.node_defaults import NodeDefaults
 
 __all__ = ["ImportedCluster"]
 
@@ -32,7 +37,8 @@ class ImportedCluster(ChartTarget):
 
     Creates a kubectl provider (two Lambdas) and the access entry with which it administers the cluster. The cluster
     must accept access entries (authentication mode ``API`` or ``API_AND_CONFIG_MAP``). With ``network`` the Lambdas run
-    in its node subnets, as a private endpoint requires.
+    in its node subnets, as a private endpoint requires. In GovCloud, and where ``values`` turn FIPS on, they use FIPS
+    endpoints if they reach them.
 
     If a chart needs something that no chart creates (a NodeClass, the target of an ``add_dependency``), that is a
     warning here and not an error: it may have been created elsewhere.
@@ -50,10 +56,12 @@ class ImportedCluster(ChartTarget):
         kubectl_layer: the layer with kubectl. Default: the installed layer nearest to ``version``.
         default_node_class: whether the cluster has a built-in pool and so the NodeClass ``default``. Default: True, as
             EKS has it.
+        log_key: KMS key of the Lambdas' log groups. Default: a key that AWS owns; we decide.
 
     Raises:
         AutoModeError: for an invalid cluster name or version; for ``network`` without
-            ``cluster_security_group_id``, or has no route out and lacks a VPC endpoint; when no kubectl layer fits.
+            ``cluster_security_group_id``, or has no route out and lacks a VPC endpoint; when no kubectl layer fits; for
+            a key of another region.
 
     Source: EKS User Guide, "Grant IAM users access to Kubernetes with EKS access entries".
     """
@@ -71,6 +79,7 @@ class ImportedCluster(ChartTarget):
         version: str = versions.DEFAULT_VERSION,
         kubectl_layer: lambda_.ILayerVersion | None = None,
         default_node_class: bool = True,
+        log_key: kms.IKey | None = None,
     ) -> None:
         refusals = Refusals(place(scope, id))
         check_name(refusals, cluster_name)
@@ -92,6 +101,8 @@ class ImportedCluster(ChartTarget):
         egress = None if network is None or proxied else missing_egress(network, nodes=False)
         if egress is not None and egress.refused:
             refusals.problems.append(egress.problem)
+        if log_key is not None:
+            encryption.check_key(refusals, "log_key", log_key.key_arn, Stack.of(scope).region)
         refusals.raise_all()
         super().__init__(scope, id)
         if egress is not None:
@@ -114,8 +125,13 @@ class ImportedCluster(ChartTarget):
             private_subnets=None if network is None else network.node_subnets,
         )
         """The Lambdas that run kubectl."""
+        if log_key is not None:
+            encryption.allow_log_encryption(self, log_key)
         keep_function_logs(
-            self, removal_policy=RemovalPolicy.DESTROY, functions=kubectl_functions(self.kubectl_provider)
+            self,
+            removal_policy=RemovalPolicy.DESTROY,
+            functions=kubectl_functions(self.kubectl_provider),
+            log_key=log_key,
         )
         self.access_entry = eks.AccessEntry(
             self,
@@ -142,12 +158,27 @@ class ImportedCluster(ChartTarget):
         export_always(self, [self.kubectl_provider.service_token])
         self._network = network
         self._values = values
-        if values is not None and values.node_defaults is not None:
-            # Imported here because it loads the certificate parser.
-            from automode_constructs.aws.corporate_egress import configure_handler
-
-            configure_handler(self, self.kubectl_provider, values.node_defaults)
+        self._configure_handler()
         self._default_node_class = default_node_class
+
+    def _configure_handler(self) -> None:
+        """Gives the Lambdas the proxy and authorities of the values, and FIPS endpoints."""
+        defaults = (None if self._values is None else self._values.node_defaults) or NodeDefaults()
+        region = Stack.of(self).region
+        on = fips_by_default(region) if defaults.fips is None else defaults.fips
+        use_fips_endpoints(self, fips=on)
+        if not on and defaults == NodeDefaults():
+            return
+        # Imported here because it loads the certificate parser.
+        from automode_constructs.aws.corporate_egress import configure_handler
+
+        fips = (False, False)
+        if on:
+            network = self._network
+            egress = network is None or network.has_egress or defaults.https_proxy is not None
+            services = frozenset[str]() if network is None else endpoint_services_of(network)
+            fips = fips_endpoints(region, egress=egress, services=services)
+        configure_handler(self, self.kubectl_provider, defaults, fips=fips)
 
     @property
     def values(self) -> ClusterValues:

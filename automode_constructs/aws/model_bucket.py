@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import cast
 
@@ -13,7 +12,9 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
-from automode_constructs.aws.function_logs import keep_function_logs
+from automode_constructs.aws.encryption import allow_log_encryption, warn_of_imported_key
+from automode_constructs.aws.exports import weakly
+from automode_constructs.aws.function_logs import keep_function_logs, use_fips_endpoints
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.tokens import is_token
@@ -48,6 +49,8 @@ class ModelBucket(Construct):
         server_access_logs_bucket: the bucket that receives the access logs. A bucket of another stack or an imported
             bucket is left unchanged, and the warning ``automode:LogBucketPolicyNotOurs`` says what its policy must
             contain. Default: no access logs; we decide.
+        log_key: the KMS key of the log group of the CDK's Lambda that empties the bucket, which exists with ``DESTROY``
+            only. Default: a key that AWS owns; we decide.
         removal_policy: what happens to the bucket when it leaves the stack. ``DESTROY`` also deletes the weights,
             through a Lambda of the CDK. Default: ``RETAIN``; we decide.
 
@@ -69,6 +72,7 @@ class ModelBucket(Construct):
         *,
         encryption_key: kms.IKey | None = None,
         server_access_logs_bucket: s3.IBucket | None = None,
+        log_key: kms.IKey | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         where = f"{scope.node.path}/{id}"
@@ -109,13 +113,18 @@ class ModelBucket(Construct):
         )
         self.bucket_name: str = self.bucket.bucket_name
         # For the Lambda that empties the bucket.
-        keep_function_logs(self, removal_policy=removal_policy)
+        if log_key is not None and removal_policy == RemovalPolicy.DESTROY:
+            allow_log_encryption(self, log_key)
+        keep_function_logs(self, removal_policy=removal_policy, log_key=log_key)
+        use_fips_endpoints(self)
         # A retained bucket keeps refusing requests that are not encrypted in transit.
         cast(s3.BucketPolicy, self.bucket.policy).apply_removal_policy(removal_policy)
         if server_access_logs_bucket is not None and not logs_here:
             self._log_elsewhere(server_access_logs_bucket)
+        if isinstance(encryption_key, kms.Key) and not _same_stack(self, encryption_key):
+            self._use_key_elsewhere(encryption_key)
         if encryption_key is not None and not isinstance(encryption_key, kms.Key):
-            _warn_of_key(self, encryption_key)
+            warn_of_imported_key(self, encryption_key, _WRITE_KEY)
 
     @checked_arguments
     def grant_read(self, grantee: iam.IGrantable, prefix: str) -> None:
@@ -186,7 +195,18 @@ class ModelBucket(Construct):
 
     def _grant_key(self, grantee: iam.IGrantable, actions: tuple[str, ...]) -> None:
         if self._key is not None:
-            self._grant(grantee, list(actions), self._key.key_arn)
+            self._grant(grantee, list(actions), weakly(self._key.key_arn))
+
+    def _use_key_elsewhere(self, key: kms.Key) -> None:
+        # Otherwise the other stack would export the key's ARN, and could not stop while this one reads it.
+        rule = s3.CfnBucket.ServerSideEncryptionRuleProperty(
+            bucket_key_enabled=True,
+            server_side_encryption_by_default=s3.CfnBucket.ServerSideEncryptionByDefaultProperty(
+                sse_algorithm="aws:kms", kms_master_key_id=weakly(key.key_arn)
+            ),
+        )
+        resource = cast(s3.CfnBucket, self.bucket.node.default_child)
+        resource.bucket_encryption = s3.CfnBucket.BucketEncryptionProperty(server_side_encryption_configuration=[rule])
 
     def _log_elsewhere(self, logs: s3.IBucket) -> None:
         # Otherwise the CDK would write to the bucket policy of the other stack.
@@ -203,21 +223,6 @@ class ModelBucket(Construct):
 
 def _same_stack(scope: Construct, other: Construct) -> bool:
     return Stack.of(scope).node.addr == Stack.of(other).node.addr
-
-
-def _warn_of_key(scope: Construct, key: kms.IKey) -> None:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": "arn:<partition>:iam::<account>:root"},
-        "Action": list(_WRITE_KEY),
-        "Resource": "*",
-    }
-    Annotations.of(scope).add_warning_v2(
-        "automode:KeyPolicyNotOurs",
-        f"the key {_readable(key.key_arn, key.node.path)} is imported, so this stack cannot change its policy; to let "
-        "the account's IAM policies decide, it must contain "
-        f"{json.dumps(statement, separators=(',', ':'))}",
-    )
 
 
 def _readable(value: str, stand_in: str) -> str:

@@ -11,6 +11,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
+from automode_constructs.aws.encryption import warn_of_imported_key
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.regions import partition_of
@@ -45,6 +46,9 @@ _SECRET = re.compile(
 _SECRET_PREFIX = "ecr-pullthroughcache/"  # noqa: S105 - a name
 
 _WITHOUT_RULES = ("aws-us-gov", "aws-cn")
+
+_CREATE_REPOSITORY = ("kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant")
+"""What ECR does with a repository's key on behalf of whoever creates the repository."""
 
 _UNTAGGED_DAYS = 30
 """How long an image is kept when no tag and no other image refers to it."""
@@ -81,8 +85,10 @@ class PullThroughCache(Construct):
         immutable_tags: whether a tag keeps the image that it was first pulled with. Otherwise ECR checks the upstream
             registry for a newer image every 24 hours, new nodes may run a different image than old ones, and the image
             that lost its tag expires. Default: ``True``; we decide (ECR's default is mutable).
-        encryption_key: the KMS key of the repositories, which cannot be changed later. Default: S3's own keys
-            (AES-256); ECR decides.
+        encryption_key: the KMS key of the repositories, which cannot be changed later. Whoever deploys the stack needs
+            ``kms:CreateGrant``, ``kms:DescribeKey`` and ``kms:RetireGrant`` on it; a warning
+            ``automode:KeyPolicyNotOurs`` says what the policy of an imported key must contain for that. Default: S3's
+            own keys (AES-256); ECR decides.
 
     Attributes:
         upstream: the upstream registry's name.
@@ -151,6 +157,8 @@ class PullThroughCache(Construct):
             )
             for path in repositories
         }
+        if encryption_key is not None and not isinstance(encryption_key, kms.Key):
+            warn_of_imported_key(self, encryption_key, _CREATE_REPOSITORY)
         # Without the rule there are no pulls, so no pull creates a repository before this stack does.
         self.rule.node.add_dependency(*self.repositories.values())
         self._warn_of_region()

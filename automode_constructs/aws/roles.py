@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import cast
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
 
-from aws_cdk import Aws
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from aws_cdk.aws_eks import CfnAccessEntry
 from constructs import Construct
 
-from automode_constructs.arguments import checked_arguments
+from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
-from automode_constructs.errors import AutoModeError, Problem
+from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.facts.regions import partition_of
 from automode_constructs.tokens import is_token, shell_word
 
-__all__ = ["CLUSTER_POLICIES", "BuiltInNodeRole", "ClusterRole", "NodeRole", "check_role_arn"]
+__all__ = [
+    "BuiltInNodeRole",
+    "ClusterRole",
+    "NodeRole",
+    "RoleNames",
+    "check_role_arn",
+    "check_role_names",
+    "cluster_policies",
+]
 
-CLUSTER_POLICIES = (
-    "AmazonEKSClusterPolicy",
-    "AmazonEKSComputePolicy",
-    "AmazonEKSBlockStoragePolicyV2",
-    "AmazonEKSLoadBalancingPolicy",
-    "AmazonEKSNetworkingPolicy",
-)
-"""The managed policies that AWS requires for an Auto Mode cluster's role."""
+BlockStoragePolicy = Literal["AmazonEKSBlockStoragePolicyV2", "AmazonEKSBlockStoragePolicy"]
 
 _NODE_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
 
@@ -38,9 +42,20 @@ class ClusterRole(Construct):
     Creates one IAM role with the five managed policies AWS requires. Do not add to it later: such statements become a
     separate policy, which may be created after the cluster and deleted before it.
 
+    A change of ``role_name`` or ``path`` replaces the role, and with it the cluster: if the cluster has a name,
+    CloudFormation refuses.
+
     Args:
         scope: where the role is created.
         id: the construct's id.
+        role_name: 1 to 64 letters, digits and characters of ``_+=,.@-``, unique in the account in all regions and
+            without regard to case; a stack with it needs the capability ``CAPABILITY_NAMED_IAM``, which the CDK CLI
+            gives. Default: CloudFormation generates one.
+        path: the role's path, such as ``/platform/``, at most 512 characters. Default: ``/``, as IAM decides.
+        block_storage_policy: the managed policy for volumes. A policy that does not exist in the partition makes the
+            role fail. With ``AmazonEKSBlockStoragePolicyV2`` the cluster reads only snapshots that carry its tag
+            ``eks:eks-cluster-name``. Default: ``AmazonEKSBlockStoragePolicyV2`` in commercial regions, and in a stack
+            without a region; ``AmazonEKSBlockStoragePolicy`` in GovCloud, where no source shows the other; we decide.
         custom_tags: whether Auto Mode may put custom tags on what it creates (``tags`` of a NodeClass,
             ``tagSpecification`` of a StorageClass, tags of load balancers). Default: ``False``; we decide; the managed
             policies alone do not allow such tags.
@@ -52,6 +67,9 @@ class ClusterRole(Construct):
         immutable: the role as passed to ``eks.Cluster``, which would otherwise attach the older block storage policy
             and a second trust statement.
 
+    Raises:
+        AutoModeError: for a name or path that IAM refuses.
+
     Source: EKS User Guide, "Amazon EKS Auto Mode cluster IAM role".
     """
 
@@ -61,16 +79,22 @@ class ClusterRole(Construct):
         scope: StackScope,
         id: str,
         *,
+        role_name: str | None = None,
+        path: str | None = None,
+        block_storage_policy: BlockStoragePolicy | None = None,
         custom_tags: bool = False,
         permissions_boundary: iam.IManagedPolicy | None = None,
     ) -> None:
+        _check_names(scope, id, role_name=role_name, path=path)
         super().__init__(scope, id)
         self.role = iam.Role(
             self,
             "Role",
+            role_name=role_name,
+            path=path,
             # The policies compare with a session tag that EKS sets, so it must be allowed to set it.
             assumed_by=iam.ServicePrincipal("eks.amazonaws.com").with_session_tags(),
-            managed_policies=_aws_managed(CLUSTER_POLICIES),
+            managed_policies=_aws_managed(cluster_policies(Stack.of(self).region, block_storage_policy)),
             inline_policies={"CustomTags": iam.PolicyDocument(statements=_custom_tag_statements())}
             if custom_tags
             else None,
@@ -89,10 +113,15 @@ class NodeRole(Construct):
     Never use the role of the built-in node pools here: EKS creates that role's access entry itself, and a second entry
     fails with "already in use". See ``BuiltInNodeRole``.
 
+    It has no path: EKS looks for its access entry by the bare name, and the pools of a role with a path stayed
+    ``NotReady``.
+
     Args:
         scope: where the role is created; may be in a different stack than the cluster.
         id: the construct's id.
         cluster: the cluster that the nodes join: one of this library's or of the CDK's, new or imported.
+        role_name: the role's name, as that of a ``ClusterRole``. After a change NodeClasses name another role, and
+            nodes are replaced. Default: CloudFormation generates one.
         instance_profile: whether to create an instance profile too, for a NodeClass with ``instanceProfile``. Default:
             ``False``; we decide; EKS then creates and deletes the profiles itself.
         permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
@@ -106,7 +135,11 @@ class NodeRole(Construct):
         access_entry: the access entry; resources that need nodes depend on it, so that it outlives them.
         instance_profile_name: the name of the instance profile, or ``None`` if none was requested.
 
-    Source: EKS User Guide, "Amazon EKS Auto Mode node IAM role" and "Create a Node Class for Amazon EKS".
+    Raises:
+        AutoModeError: for a name that IAM refuses.
+
+    Source: EKS User Guide, "Amazon EKS Auto Mode node IAM role" and "Create a Node Class for Amazon EKS";
+    aws/containers-roadmap#2486 (paths).
     """
 
     @checked_arguments
@@ -116,12 +149,14 @@ class NodeRole(Construct):
         id: str,
         *,
         cluster: ChartTarget | eks.Cluster | eks.ICluster,
+        role_name: str | None = None,
         instance_profile: bool = False,
         permissions_boundary: iam.IManagedPolicy | None = None,
         managed_policies: Sequence[iam.IManagedPolicy] = (),
     ) -> None:
+        _check_names(scope, id, role_name=role_name)
         super().__init__(scope, id)
-        self.role = _node_role(self, permissions_boundary, managed_policies)
+        self.role = _node_role(self, role_name, permissions_boundary, managed_policies)
         self.access_entry = eks.AccessEntry(
             self,
             "AccessEntry",
@@ -153,12 +188,17 @@ class BuiltInNodeRole(Construct):
     Args:
         scope: where the role is created.
         id: the construct's id.
+        role_name: the role's name, as that of a ``ClusterRole``, and without a path like that of a ``NodeRole``. EKS
+            refuses another role while the cluster has built-in pools. Default: CloudFormation generates one.
         permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
 
     Attributes:
         role: the role.
         role_name: its name.
         role_arn: its ARN.
+
+    Raises:
+        AutoModeError: for a name that IAM refuses.
 
     Source: EKS User Guide, "Amazon EKS Auto Mode node IAM role".
     """
@@ -169,12 +209,99 @@ class BuiltInNodeRole(Construct):
         scope: StackScope,
         id: str,
         *,
+        role_name: str | None = None,
         permissions_boundary: iam.IManagedPolicy | None = None,
     ) -> None:
+        _check_names(scope, id, role_name=role_name)
         super().__init__(scope, id)
-        self.role = _node_role(self, permissions_boundary)
+        self.role = _node_role(self, role_name, permissions_boundary)
         self.role_name: str = self.role.role_name
         self.role_arn: str = self.role.role_arn
+
+
+@checked_arguments
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoleNames:
+    """Names of the roles of a cluster, for policies that must name them before they exist.
+
+    IAM keeps one list of names for an account, in all regions and without regard to case: two clusters of an account
+    need different names. A role with a name cannot be replaced, because its name is still taken; see ``ClusterRole``.
+    AWS's policy for the cluster role may pass roles of any name and path to EC2.
+
+    Args:
+        cluster: name of the cluster's role. Default: CloudFormation generates one.
+        cluster_path: path of the cluster's role; node roles have none, see ``NodeRole``. Default: ``/``, as IAM
+            decides.
+        node: name of the role of nodes outside EKS's built-in pools. Default: CloudFormation generates one.
+        built_in_node: name of the role of nodes in EKS's built-in pools. Default: CloudFormation generates one.
+
+    Source: IAM User Guide, "IAM and AWS STS quotas".
+    """
+
+    cluster: str | None = None
+    cluster_path: str | None = None
+    node: str | None = None
+    built_in_node: str | None = None
+
+    def by_field(self) -> dict[str, str]:
+        """The names, keyed by their fields."""
+        names = {"cluster": self.cluster, "node": self.node, "built_in_node": self.built_in_node}
+        return {f"role_names.{field}": name for field, name in names.items() if name is not None}
+
+
+def cluster_policies(region: str, block_storage_policy: BlockStoragePolicy | None = None) -> tuple[str, ...]:
+    """The managed policies that AWS requires for the role of an Auto Mode cluster.
+
+    Args:
+        region: the cluster's region, or its token; its partition decides which policy for volumes exists.
+        block_storage_policy: that policy, where you choose it.
+    """
+    known = partition_of("" if is_token(region) else region).block_storage_policy
+    return (
+        "AmazonEKSClusterPolicy",
+        "AmazonEKSComputePolicy",
+        block_storage_policy or known,
+        "AmazonEKSLoadBalancingPolicy",
+        "AmazonEKSNetworkingPolicy",
+    )
+
+
+def check_role_names(refusals: Refusals, names: RoleNames) -> None:
+    """Refuses names and a path that IAM would not accept, and one name for two roles."""
+    by_field = names.by_field()
+    _refuse_names(refusals, by_field, path=("role_names.cluster_path", names.cluster_path))
+    plain = Counter(name.lower() for name in by_field.values() if not is_token(name))
+    for name, times in plain.items():
+        if times > 1:
+            refusals.refuse(
+                "role_names",
+                f"'{name}' is the name of {times} roles",
+                "give each a name of its own; case does not count",
+            )
+
+
+def _check_names(scope: Construct, id: str, *, role_name: str | None, path: str | None = None) -> None:
+    refusals = Refusals(place(scope, id))
+    _refuse_names(refusals, {} if role_name is None else {"role_name": role_name}, path=("path", path))
+    refusals.raise_all()
+
+
+def _refuse_names(refusals: Refusals, names: Mapping[str, str], *, path: tuple[str, str | None]) -> None:
+    for field, name in names.items():
+        if not is_token(name) and not _ROLE_NAME.fullmatch(name):
+            refusals.refuse(
+                field,
+                f"{shown(name)} is not the name of an IAM role",
+                "use 1 to 64 letters, digits and characters of '_+=,.@-'"
+                + (", and no path before it" if "/" in name else ""),
+            )
+    field, text = path
+    if text is not None and not is_token(text) and (len(text) > 512 or not _PATH.fullmatch(text)):
+        refusals.refuse(
+            field,
+            f"{shown(text)} is not the path of an IAM role",
+            "begin and end it with '/', such as '/platform/', in at most 512 visible ASCII characters",
+        )
 
 
 def check_role_arn(where: str, field: str, arn: str, *, partition: str | None = None) -> None:
@@ -208,6 +335,7 @@ _IDENTITY_CENTER_NAME = "AWSReservedSSO_"
 _IDENTITY_CENTER_PATH = "aws-reserved/sso.amazonaws.com/"
 _ROLE_PATH = re.compile(r"(?:[!-.0-~]+/)*[\w+=,.@-]{1,64}", re.ASCII)
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
+_PATH = re.compile(r"/(?:[!-.0-~]+/)*")
 
 
 def _role_arn_problems(field: str, arn: object, partition: str | None) -> list[Problem]:
@@ -309,13 +437,14 @@ def _aws_managed(names: Sequence[str]) -> list[iam.IManagedPolicy]:
 
 def _node_role(
     scope: Construct,
+    role_name: str | None,
     permissions_boundary: iam.IManagedPolicy | None,
     managed_policies: Sequence[iam.IManagedPolicy] = (),
 ) -> iam.Role:
-    # No path: a NodeClass names the role by its bare name.
     return iam.Role(
         scope,
         "Role",
+        role_name=role_name,
         assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
         managed_policies=[*_aws_managed(_NODE_POLICIES), *managed_policies],
         permissions_boundary=permissions_boundary,

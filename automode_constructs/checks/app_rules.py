@@ -85,9 +85,15 @@ _app_rule(
     source="EKS User Guide, 'Create a Node Class for Amazon EKS', advancedSecurity.fips",
 )
 _app_rule(
+    "automode:BuiltInPoolsDefaults",
+    sentence="Where nodes have a volume key, EKS's built-in pools are off: their nodes do not have it.",
+    source="EKS User Guide, 'Enable or Disable Built-in NodePools'",
+)
+_app_rule(
     "automode:FipsBuiltInPools",
     sentence=(
-        "Where nodes use FIPS images by default, EKS's built-in pools are off: their nodes cannot use FIPS images."
+        "Where nodes use FIPS images by default, EKS's built-in pools are off: their nodes have neither such images "
+        "nor a volume key."
     ),
     source="EKS User Guide, 'Create a Node Class for Amazon EKS'",
 )

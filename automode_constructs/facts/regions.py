@@ -23,12 +23,13 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Partition:
-    """An AWS partition, and whether EKS Auto Mode is offered in it."""
+    """An AWS partition, whether EKS Auto Mode is offered in it, and the newest block storage policy seen in it."""
 
     name: str
     region_prefix: str
     dns_suffix: str
     auto_mode: bool
+    block_storage_policy: str
 
 
 @cache

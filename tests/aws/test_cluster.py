@@ -30,6 +30,7 @@ from automode_constructs import (
     NodeClass,
     NodePool,
     NodePoolSpec,
+    RoleNames,
 )
 from automode_constructs.specs import labels
 from tests.refusal import refusal
@@ -70,6 +71,7 @@ def variants() -> dict[str, dict[str, Any]]:
         creator_admin=True,
         secrets_key="aws-owned",
         volume_key="aws-owned",
+        log_key="aws-owned",
         log_types=[],
         deletion_protection=False,
         support_type="EXTENDED",
@@ -93,6 +95,8 @@ def variants() -> dict[str, dict[str, Any]]:
         cluster_role=role,
         permissions_boundary=boundary,
         secrets_key=kms.Key(own, "Secrets"),
+        log_key=kms.Key(own, "Logs"),
+        role_names=RoleNames(node="own-nodes"),
         volume_key=kms.Key.from_key_arn(own, "Volumes", "arn:aws:kms:eu-west-1:111122223333:key/own"),
         log_types=["audit"],
         log_retention=logs.RetentionDays.TEN_YEARS,
@@ -163,9 +167,19 @@ class TestSafeByDefault:
         assert key["Type"] == "AWS::KMS::Key"
         admitted = key["Properties"]["KeyPolicy"]["Statement"][-1]
         assert text_of(admitted["Principal"]["Service"]) == "logs.{{'Ref': 'AWS::Region'}}.amazonaws.com"
-        assert text_of(admitted["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"]).endswith(
-            ":log-group:/aws/eks/automode/cluster"
-        )
+        assert text_of(admitted["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]).endswith(":log-group:*")
+
+    def test_every_log_group_has_the_one_log_key_and_an_end(self, cluster_template: dict[str, Any]) -> None:
+        groups = of_type(cluster_template, "AWS::Logs::LogGroup")
+        # The control plane's, flow logs, kubectl with its framework, and the closed default security group.
+        assert len(groups) == 5
+        assert {group["Properties"]["KmsKeyId"]["Fn::GetAtt"][0] for group in groups.values()} == {
+            "ClusterLogKey160CC57F"
+        }
+        assert sorted(group["Properties"]["RetentionInDays"] for group in groups.values()) == [90, 90, 90, 365, 365]
+        policy = cluster_template["Resources"]["ClusterLogKey160CC57F"]["Properties"]["KeyPolicy"]
+        # A key that named a group would wait for what waits for the key.
+        assert "Fn::GetAtt" not in str(policy) and not [name for name in groups if name in str(policy)]
 
     def test_secrets_and_volumes_have_keys_that_rotate_and_stay(self, cluster_template: dict[str, Any]) -> None:
         keys = of_type(cluster_template, "AWS::KMS::Key")
@@ -248,7 +262,10 @@ class TestEveryDefaultHasAName:
         assert [
             group["Properties"]["RetentionInDays"] for group in groups if "LogGroupName" in group["Properties"]
         ] == [3653]
+        assert {group["Properties"]["KmsKeyId"]["Fn::GetAtt"][0] for group in groups} == {"Logs6819BB44"}
         assert only(template, "AWS::IAM::InstanceProfile")["Properties"]["Roles"]
+        roles = of_type(template, "AWS::IAM::Role").values()
+        assert [role["Properties"]["RoleName"] for role in roles if "RoleName" in role["Properties"]] == ["own-nodes"]
         assert all(
             "DeletionPolicy" not in key or key["DeletionPolicy"] == "Delete"
             for name, key in of_type(template, "AWS::KMS::Key").items()
@@ -305,6 +322,58 @@ class TestOneName:
         assert str(refused.value) == (
             "Dev/Cluster: removal_policy: got RETAIN; use RETAIN_ON_UPDATE_OR_DELETE or DESTROY"
         )
+
+
+class TestRoleNames:
+    def test_a_name_is_taken_in_all_regions_of_an_account(self) -> None:
+        app = cdk.App()
+        stacks = [
+            cdk.Stack(app, region, env=cdk.Environment(region=region, account="111122223333"))
+            for region in ("eu-west-1", "us-east-2")
+        ]
+        options: dict[str, Any] = {"cluster_name": "dev", "kubectl": False, "built_in_pools": []}
+        AutoModeCluster(stacks[0], "Cluster", role_names=RoleNames(cluster="eks", node="nodes"), **options)
+        with pytest.raises(AutoModeError) as refused:
+            AutoModeCluster(stacks[1], "Cluster", role_names=RoleNames(node="EKS"), **options)
+        assert str(refused.value) == (
+            "us-east-2/Cluster: role_names.node: 'EKS' is the name of a role of 'eu-west-1/Cluster' too; give each "
+            "role of an account a name of its own, whatever its region"
+        )
+        AutoModeCluster(stacks[1], "Cluster", role_names=RoleNames(node="nodes-us"), **options)
+
+    def test_a_name_may_stand_in_two_accounts(self) -> None:
+        app = cdk.App()
+        for account in ("111122223333", "444455556666"):
+            stack = cdk.Stack(app, f"A{account}", env=cdk.Environment(region="eu-west-1", account=account))
+            AutoModeCluster(stack, "Cluster", cluster_name="dev", kubectl=False, role_names=RoleNames(cluster="eks"))
+
+
+def test_nothing_that_is_logged_needs_no_log_key(stack: cdk.Stack) -> None:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id="vpc-0123456789abcdef0",
+        vpc_cidr_block="10.20.0.0/16",
+        availability_zones=["eu-west-1a", "eu-west-1b"],
+        private_subnet_ids=["subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"],
+    )
+    cluster = AutoModeCluster(stack, "Cluster", cluster_name="dev", vpc=vpc, kubectl=False, log_types=[])
+    assert cluster.log_key is None
+
+
+def test_a_network_of_another_stack_keeps_its_own_log_key() -> None:
+    app = cdk.App()
+    shared = cdk.Stack(app, "Shared")
+    network = AutoModeNetwork(shared, "Network", log_key=kms.Key(shared, "Key"))
+    AutoModeCluster(cdk.Stack(app, "Dev"), "Cluster", cluster_name="dev", network=network)
+    keys = {
+        name: {
+            group["Properties"]["KmsKeyId"]["Fn::GetAtt"][0]
+            for group in of_type(template, "AWS::Logs::LogGroup").values()
+        }
+        for name, template in synthesised(app).items()
+    }
+    assert keys == {"Shared": {"Key961B73FD"}, "Dev": {"ClusterLogKey160CC57F"}}
 
 
 class TestValues:
@@ -407,11 +476,25 @@ class TestWarnings:
     @pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "ca-central-1"])
     def test_no_warning_on_a_complete_cluster(self, region: str) -> None:
         stack = cdk.Stack(cdk.App(), "Dev", env=cdk.Environment(region=region))
-        AutoModeCluster(stack, "Cluster", cluster_name="dev", admin_role_arns=[ADMIN])
+        AutoModeCluster(stack, "Cluster", cluster_name="dev", admin_role_arns=[ADMIN], built_in_pools=[])
         assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"role_names": RoleNames(cluster="eks/cluster")},
+        "role_names.cluster: 'eks/cluster' is not the name of an IAM role; use 1 to 64 letters, digits and characters "
+        "of '_+=,.@-', and no path before it",
+    ),
+    (
+        {"role_names": RoleNames(cluster_path="platform")},
+        "role_names.cluster_path: 'platform' is not the path of an IAM role; begin and end it with '/'",
+    ),
+    (
+        {"role_names": RoleNames(built_in_node="nodes"), "built_in_pools": []},
+        "role_names.built_in_node: 'nodes' names a role that is not created, because the cluster has no built-in "
+        "pools; leave it out",
+    ),
     ({"cluster_name": "my cluster"}, "cluster_name: 'my cluster' is not a cluster name; use 1 to 100 letters"),
     (
         {"version": "1.28"},

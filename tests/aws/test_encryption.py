@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnOutput, RemovalPolicy, Stack
+from aws_cdk import App, CfnOutput, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Annotations, Match, Template
 from constructs import Construct
 
 from automode_constructs.aws.encryption import (
+    allow_log_encryption,
     allow_secrets_encryption,
     allow_volume_encryption,
     log_key,
@@ -19,12 +21,14 @@ from automode_constructs.aws.encryption import (
     volume_key,
 )
 from automode_constructs.aws.roles import ClusterRole
+from tests.support import text_of
 
 IMPORTED_ARN = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 SECRETS_ACTIONS = ["kms:Encrypt", "kms:Decrypt", "kms:ListGrants", "kms:DescribeKey"]
 USE_ACTIONS = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
 GRANT_ACTIONS = ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"]
 FOR_AWS_ONLY = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+LOG_ACTIONS = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
 
 
 @dataclass
@@ -64,17 +68,20 @@ def scene() -> Scene:
     role = ClusterRole(cluster, "ClusterRole").immutable
     secrets_key(cluster, "Secrets", cluster_role=role, removal_policy=RemovalPolicy.RETAIN)
     volume_key(cluster, "Volumes", cluster_role=role, removal_policy=RemovalPolicy.DESTROY)
-    log_key(cluster, "Logs", cluster_name="prod", removal_policy=RemovalPolicy.DESTROY)
+    log_key(cluster, "Logs", removal_policy=RemovalPolicy.DESTROY)
 
     users_key = kms.Key(cluster, "UsersKey")
     allow_volume_encryption(Construct(cluster, "UsersVolumes"), users_key, role)
     allow_secrets_encryption(Construct(cluster, "UsersSecrets"), users_key, role)
+    users_log_key = kms.Key(cluster, "UsersLogKey")
+    allow_log_encryption(Construct(cluster, "UsersLogs"), users_log_key)
     foreign_key = kms.Key(elsewhere, "ForeignKey")
     # The cluster's stack uses the key, so a statement that named the role would close a circle.
     CfnOutput(cluster, "UseOfForeignKey", value=foreign_key.key_arn)
     allow_volume_encryption(Construct(cluster, "ForeignVolumes"), foreign_key, role)
     imported_key = kms.Key.from_key_arn(cluster, "ImportedKey", IMPORTED_ARN)
     allow_secrets_encryption(Construct(cluster, "ImportedSecrets"), imported_key, role)
+    allow_log_encryption(Construct(cluster, "ImportedLogs"), imported_key)
     alias = kms.Alias.from_alias_name(cluster, "Alias", "alias/volumes")
     allow_volume_encryption(Construct(cluster, "AliasVolumes"), alias, role)
     return Scene(
@@ -90,15 +97,92 @@ def allowed(actions: list[str], **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Principal": {"AWS": role}, "Action": actions, "Resource": "*", **more}
 
 
+def joined(*parts: Any) -> dict[str, Any]:
+    return {"Fn::Join": ["", list(parts)]}
+
+
+PARTITION, REGION, ACCOUNT = ({"Ref": f"AWS::{name}"} for name in ("Partition", "Region", "AccountId"))
+THROUGH_EC2 = {
+    "StringEquals": {
+        "kms:CallerAccount": ACCOUNT,
+        "kms:ViaService": joined("ec2.", REGION, ".amazonaws.com"),
+    },
+    "ArnLike": {"aws:PrincipalArn": joined("arn:", PARTITION, ":iam::", ACCOUNT, ":role/aws-service-role/*")},
+}
+SPOT_READABLE = {
+    "StringEquals": {"kms:CallerAccount": "<account>", "kms:ViaService": "ec2.<region>.amazonaws.com"},
+    "ArnLike": {"aws:PrincipalArn": "arn:<partition>:iam::<account>:role/aws-service-role/*"},
+}
+
+
+def of_volumes() -> list[dict[str, Any]]:
+    """The statements of a key of volumes: for the cluster role, and for the account's service-linked roles."""
+    return [
+        allowed(USE_ACTIONS),
+        allowed(GRANT_ACTIONS, Condition=FOR_AWS_ONLY),
+        allowed(USE_ACTIONS, Principal={"AWS": "*"}, Condition=THROUGH_EC2),
+        allowed(GRANT_ACTIONS, Principal={"AWS": "*"}, Condition={**THROUGH_EC2, **FOR_AWS_ONLY}),
+    ]
+
+
+def of_others(what: str) -> list[dict[str, Any]]:
+    """The statements that a warning asks for."""
+
+    def wanted(
+        actions: list[str], principal: dict[str, str], condition: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        more = {} if condition is None else {"Condition": condition}
+        return {"Effect": "Allow", "Principal": principal, "Action": actions, "Resource": "*", **more}
+
+    role, anybody = {"AWS": "<ARN of the cluster role>"}, {"AWS": "*"}
+    groups = {"kms:EncryptionContext:aws:logs:arn": "arn:<partition>:logs:<region>:<account>:log-group:*"}
+    statements = {
+        "secrets": [wanted(SECRETS_ACTIONS, role)],
+        "volumes": [
+            wanted(USE_ACTIONS, role),
+            wanted(GRANT_ACTIONS, role, FOR_AWS_ONLY),
+            wanted(USE_ACTIONS, anybody, SPOT_READABLE),
+            wanted(GRANT_ACTIONS, anybody, {**SPOT_READABLE, **FOR_AWS_ONLY}),
+        ],
+        "logs": [wanted(LOG_ACTIONS, {"Service": "logs.<region>.amazonaws.com"}, {"ArnLike": groups})],
+    }
+    return statements[what]
+
+
 def test_the_secrets_key_admits_the_cluster_role_and_nobody_else(scene: Scene) -> None:
     assert scene.statements("Secrets") == [allowed(SECRETS_ACTIONS)]
 
 
-def test_the_volume_key_lets_the_cluster_role_grant_to_aws_resources_only(scene: Scene) -> None:
-    assert scene.statements("Volumes") == [allowed(USE_ACTIONS), allowed(GRANT_ACTIONS, Condition=FOR_AWS_ONLY)]
+def test_the_volume_key_admits_the_cluster_role_and_service_linked_roles_through_ec2(scene: Scene) -> None:
+    assert scene.statements("Volumes") == of_volumes()
 
 
-def test_the_log_key_admits_the_log_service_of_the_region_for_one_log_group(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("principal", "account", "via", "admitted"),
+    [
+        ("role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot", "111122223333", "ec2", True),
+        # Whoever may use EC2 in the account, other services, and other accounts.
+        ("role/Developer", "111122223333", "ec2", False),
+        ("role/my-aws-service-role/Developer", "111122223333", "ec2", False),
+        ("role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot", "111122223333", "rds", False),
+        ("role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot", "444455556666", "ec2", False),
+    ],
+)
+def test_whom_the_statement_for_spot_nodes_admits(principal: str, account: str, via: str, admitted: bool) -> None:
+    stack = Stack(App(), "Cluster", env=Environment(region="eu-west-1", account="111122223333"))
+    volume_key(stack, "Volumes", cluster_role=ClusterRole(stack, "Role").immutable, removal_policy=RemovalPolicy.RETAIN)
+    (key,) = Template.from_stack(stack).find_resources("AWS::KMS::Key").values()
+    condition = key["Properties"]["KeyPolicy"]["Statement"][3]["Condition"]
+    (pattern,) = condition["ArnLike"].values()
+    readable = text_of(pattern).replace("{{'Ref': 'AWS::Partition'}}", "aws")
+    arn = f"arn:aws:iam::{account}:{principal}"
+    asked = {"kms:CallerAccount": account, "kms:ViaService": f"{via}.eu-west-1.amazonaws.com"}
+    assert (condition["StringEquals"] == asked and fnmatchcase(arn, readable)) is admitted
+
+
+def test_the_log_key_admits_the_log_service_of_the_region_for_log_groups_alone(scene: Scene) -> None:
+    assert scene.statements("Logs") == scene.statements("UsersLogKey")
+    assert scene.warnings("/Cluster/UsersLogs") == []
     assert scene.statements("Logs") == [
         {
             "Effect": "Allow",
@@ -106,7 +190,7 @@ def test_the_log_key_admits_the_log_service_of_the_region_for_one_log_group(scen
             "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
             "Resource": "*",
             "Condition": {
-                "ArnEquals": {
+                "ArnLike": {
                     "kms:EncryptionContext:aws:logs:arn": {
                         "Fn::Join": [
                             "",
@@ -117,7 +201,7 @@ def test_the_log_key_admits_the_log_service_of_the_region_for_one_log_group(scen
                                 {"Ref": "AWS::Region"},
                                 ":",
                                 {"Ref": "AWS::AccountId"},
-                                ":log-group:/aws/eks/prod/cluster",
+                                ":log-group:*",
                             ],
                         ]
                     }
@@ -132,7 +216,7 @@ def test_the_log_key_admits_the_log_service_of_the_region_for_one_log_group(scen
     [
         ("Secrets", "Encrypts the Kubernetes secrets of an EKS cluster"),
         ("Volumes", "Encrypts the EBS volumes of an EKS cluster"),
-        ("Logs", "Encrypts the control plane logs of an EKS cluster"),
+        ("Logs", "Encrypts the log groups of an EKS cluster"),
     ],
 )
 def test_each_key_rotates_and_says_what_it_encrypts(scene: Scene, name: str, purpose: str) -> None:
@@ -150,7 +234,7 @@ def test_the_removal_policy_reaches_the_key(scene: Scene, name: str, policy: str
 
 def test_logical_ids_of_keys_stay_as_they_are(scene: Scene) -> None:
     keys = [name for name, resource in scene.resources.items() if resource["Type"] == "AWS::KMS::Key"]
-    assert keys == ["SecretsA3BCC2E9", "Volumes957B024C", "Logs6819BB44", "UsersKey8AE11CEA"]
+    assert keys[:4] == ["SecretsA3BCC2E9", "Volumes957B024C", "Logs6819BB44", "UsersKey8AE11CEA"]
 
 
 def test_no_statement_goes_through_a_policy_of_the_role(scene: Scene) -> None:
@@ -159,11 +243,7 @@ def test_no_statement_goes_through_a_policy_of_the_role(scene: Scene) -> None:
 
 
 def test_a_users_key_of_the_same_stack_gets_the_statements_and_no_warning(scene: Scene) -> None:
-    assert scene.statements("UsersKey") == [
-        allowed(USE_ACTIONS),
-        allowed(GRANT_ACTIONS, Condition=FOR_AWS_ONLY),
-        allowed(SECRETS_ACTIONS),
-    ]
+    assert scene.statements("UsersKey") == [*of_volumes(), allowed(SECRETS_ACTIONS)]
     assert scene.warnings("/Cluster/UsersVolumes") == []
     assert scene.warnings("/Cluster/UsersSecrets") == []
 
@@ -176,34 +256,34 @@ def test_a_key_of_another_stack_gets_no_statement(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "key", "purpose", "statements"),
+    ("user", "key", "purpose", "statements", "besides"),
     [
-        ("ForeignVolumes", "Elsewhere/ForeignKey", "EBS volumes", [USE_ACTIONS, GRANT_ACTIONS]),
-        ("ImportedSecrets", IMPORTED_ARN, "Kubernetes secrets", [SECRETS_ACTIONS]),
-        ("AliasVolumes", "Cluster/Alias", "EBS volumes", [USE_ACTIONS, GRANT_ACTIONS]),
+        ("ForeignVolumes", "Elsewhere/ForeignKey", "EBS volumes", of_others("volumes"), ""),
+        (
+            "ImportedSecrets",
+            IMPORTED_ARN,
+            "Kubernetes secrets",
+            of_others("secrets"),
+            "; whoever creates the cluster (CloudFormation's execution role) needs kms:DescribeKey and "
+            "kms:CreateGrant, the latter without the condition kms:GrantIsForAWSResource",
+        ),
+        ("AliasVolumes", "Cluster/Alias", "EBS volumes", of_others("volumes"), ""),
+        ("ImportedLogs", IMPORTED_ARN, "log groups", of_others("logs"), ""),
     ],
 )
 def test_a_key_that_is_not_ours_gives_a_warning_with_the_statements(
-    scene: Scene, user: str, key: str, purpose: str, statements: list[list[str]]
+    scene: Scene, user: str, key: str, purpose: str, statements: list[dict[str, Any]], besides: str
 ) -> None:
     (warning,) = scene.warnings(f"/Cluster/{user}")
-    assert warning.startswith(
-        f"the key {key} is imported, an alias or of another stack, so this stack cannot change its policy; "
-        f"for {purpose} it must contain [{{"
-    )
     assert "Token" not in warning
-    assert warning.endswith("[ack: automode:KeyPolicyNotOurs]")
-    wanted = json.loads(warning[warning.index("[{") : warning.index(" [ack:")])
-    assert wanted == [
-        {
-            "Effect": "Allow",
-            "Principal": {"AWS": "<ARN of the cluster role>"},
-            "Action": actions,
-            "Resource": "*",
-            **({"Condition": FOR_AWS_ONLY} if actions is GRANT_ACTIONS else {}),
-        }
-        for actions in statements
-    ]
+    beginning = (
+        f"the key {key} is imported, an alias or of another stack, so this stack cannot change its policy; "
+        f"for {purpose} it must contain "
+    )
+    end = f"{besides} [ack: automode:KeyPolicyNotOurs]"
+    assert warning.startswith(beginning)
+    assert warning.endswith(end)
+    assert json.loads(warning[len(beginning) : -len(end)]) == statements
 
 
 def test_the_warning_prints_a_known_role_arn() -> None:

@@ -82,9 +82,37 @@ class TestNodes:
         _cluster(stack, built_in_pools=["system"], kubectl=False)
         Annotations.from_stack(stack).has_warning(
             "/Dev/Cluster",
-            "node_defaults.fips: is on by default in 'us-gov-west-1', but the nodes of EKS's built-in pools ['system'] "
-            "cannot use it; set built_in_pools=[] and deliver your own pools (ClusterStack does so unless "
-            "hardened_pools=False), or NodeDefaults(fips=False) [ack: automode:FipsBuiltInPools]",
+            "built_in_pools: EKS's own NodeClass 'default' launches the nodes of ['system'], without volume_key on "
+            "their root and data volumes and without FIPS images, which are the default in 'us-gov-west-1'; set "
+            "built_in_pools=[] and deliver your own pools (ClusterStack does so unless hardened_pools=False) "
+            "[ack: automode:FipsBuiltInPools]",
+        )
+        assert Annotations.from_stack(stack).find_warning("/Dev/Cluster", Match.string_like_regexp("Defaults")) == []
+
+    @pytest.mark.parametrize(
+        ("region", "arguments", "lost"),
+        [
+            ("eu-central-1", {}, "volume_key on their root and data volumes"),
+            (None, {"node_defaults": NodeDefaults(fips=False)}, "volume_key on their root and data volumes"),
+            ("us-gov-west-1", {"node_defaults": NodeDefaults(fips=False), "volume_key": "aws-owned"}, None),
+            ("eu-central-1", {"volume_key": "aws-owned"}, None),
+            ("eu-central-1", {"built_in_pools": []}, None),
+        ],
+    )
+    def test_one_warning_says_what_nodes_of_built_in_pools_do_not_get(
+        self, region: str | None, arguments: dict[str, Any], lost: str | None
+    ) -> None:
+        stack = _stack(region)
+        _cluster(stack, **{"built_in_pools": ["general-purpose"], "kubectl": False, **arguments})
+        found = Annotations.from_stack(stack).find_warning("/Dev/Cluster", Match.string_like_regexp("BuiltInPools"))
+        assert [str(warning.entry.data) for warning in found] == (
+            []
+            if lost is None
+            else [
+                f"built_in_pools: EKS's own NodeClass 'default' launches the nodes of ['general-purpose'], without "
+                f"{lost}; set built_in_pools=[] and deliver your own pools (ClusterStack does so unless "
+                "hardened_pools=False) [ack: automode:BuiltInPoolsDefaults]"
+            ]
         )
 
     def test_built_in_pools_beside_what_was_asked_for_are_an_error(self) -> None:

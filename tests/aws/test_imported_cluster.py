@@ -8,9 +8,18 @@ import aws_cdk as cdk
 import cdk8s
 import pytest
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 
-from automode_constructs import ChartDelivery, ClusterValues, ExistingNetwork, ImportedCluster, NodeClass, NodePool
+from automode_constructs import (
+    ChartDelivery,
+    ClusterValues,
+    ExistingNetwork,
+    ImportedCluster,
+    NodeClass,
+    NodeDefaults,
+    NodePool,
+)
 from automode_constructs.manifests.cluster_values import KUBECTL_GROUP
 from automode_constructs.specs import labels
 from automode_constructs.specs.nodes.node_class import SecurityGroupSelectorTerm, SubnetSelectorTerm
@@ -33,6 +42,80 @@ VALUES = ClusterValues(
 SPEC = NodePoolSpec(
     template=NodeClaimTemplate(spec=NodeClaimSpec(requirements=[labels.INSTANCE_CATEGORY.is_in("m")])),
 )
+
+
+def endpoints_of(region: str | None, **arguments: Any) -> list[str]:
+    """Which Lambdas of an imported cluster use FIPS endpoints."""
+    app = cdk.App()
+    stack = cdk.Stack(app, "Import", env=cdk.Environment(region=region))
+    ImportedCluster(stack, "Cluster", cluster_name="prod", **arguments)
+    functions = of_type(synthesised(app)["Import"], "AWS::Lambda::Function")
+    return [
+        place
+        for place in ("Handler", "framework")
+        for name, body in functions.items()
+        if f"KubectlProvider{place}" in name
+        and body["Properties"]["Environment"]["Variables"].get("AWS_USE_FIPS_ENDPOINT") == "true"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("region", "fips", "wanted"),
+    [
+        ("us-gov-west-1", None, ["Handler", "framework"]),
+        ("us-gov-west-1", False, []),
+        ("us-east-1", True, ["Handler", "framework"]),
+        ("us-east-1", None, []),
+        ("eu-west-1", None, []),
+        (None, None, []),
+    ],
+)
+def test_its_lambdas_use_fips_endpoints_as_those_of_an_own_cluster(
+    region: str | None, fips: bool | None, wanted: list[str]
+) -> None:
+    values = VALUES if fips is None else VALUES.replace(node_defaults=NodeDefaults(fips=fips))
+    assert endpoints_of(region, values=values) == wanted
+
+
+def test_without_a_way_out_its_lambdas_use_the_endpoints_of_the_vpc() -> None:
+    stack = cdk.Stack(cdk.App(), "Vpc")
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id="vpc-0123456789abcdef0",
+        availability_zones=["us-gov-west-1a", "us-gov-west-1b"],
+        isolated_subnet_ids=["subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"],
+        vpc_cidr_block="10.0.0.0/16",
+    )
+    network = ExistingNetwork(
+        vpc=vpc,
+        node_subnets=vpc.isolated_subnets,
+        internet=False,
+        endpoint_services=["eks", "lambda", "s3", "sts", "ecr.api", "ecr.dkr"],
+    )
+    # In GovCloud the plain host of EKS is the FIPS host; that of Lambda is not.
+    assert endpoints_of("us-gov-west-1", network=network, cluster_security_group_id=GROUP) == ["Handler"]
+
+
+@pytest.mark.parametrize("log_key", [True, False])
+def test_logs_of_its_lambdas_have_a_key_where_one_is_passed(log_key: bool) -> None:
+    app = cdk.App()
+    stack = cdk.Stack(app, "Import")
+    key = kms.Key(stack, "Key") if log_key else None
+    ImportedCluster(stack, "Cluster", cluster_name="prod", log_key=key)
+    template = synthesised(app)["Import"]
+    groups = of_type(template, "AWS::Logs::LogGroup").values()
+    wanted = {"Fn::GetAtt": [*of_type(template, "AWS::KMS::Key"), "Arn"]} if log_key else None
+    assert [group["Properties"].get("KmsKeyId") for group in groups] == [wanted, wanted]
+
+
+def test_a_log_key_of_another_region() -> None:
+    stack = cdk.Stack(cdk.App(), "Import", env=cdk.Environment(region="eu-west-1"))
+    key = kms.Key.from_key_arn(stack, "Key", "arn:aws:kms:us-east-1:111122223333:key/1234abcd")
+    assert refusal(lambda: ImportedCluster(stack, "Cluster", cluster_name="prod", log_key=key)) == (
+        "Import/Cluster: log_key: 'arn:aws:kms:us-east-1:111122223333:key/1234abcd' lies in 'us-east-1', the cluster "
+        "in 'eu-west-1'; give a key of 'eu-west-1'"
+    )
 
 
 def new_chart() -> cdk8s.Chart:

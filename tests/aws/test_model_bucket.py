@@ -186,6 +186,13 @@ def test_keys_and_log_buckets_of_other_stacks_are_left_as_they_are(scene: dict[s
     assert models(scene["Own"])["Properties"]["LoggingConfiguration"]["DestinationBucketName"]
 
 
+def test_a_key_of_another_stack_is_read_weakly_so_that_it_can_be_left_out(scene: dict[str, Any]) -> None:
+    (rule,) = models(scene["Foreign"])["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["BucketKeyEnabled"] is True
+    (reference,) = rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+    assert reference == "Fn::GetStackOutput"
+
+
 def test_what_their_policies_must_hold_is_told(scene: dict[str, Any]) -> None:
     assert scene["warnings"]["plain"] == scene["warnings"]["keyed"] == []
     logs = (

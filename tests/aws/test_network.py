@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from aws_cdk import App, Environment, Fn, Stack
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
+from aws_cdk.assertions import Template
 
 from automode_constructs.aws.network import (
     DEFAULT_POD_CIDR,
@@ -226,20 +228,53 @@ class TestEgress:
 
 class TestFlowLogs:
     def test_all_traffic_goes_to_a_retained_log_group(self, templates: dict[str, dict[str, Any]]) -> None:
-        ((group_id, group),) = of_type(templates["Pods"], "AWS::Logs::LogGroup").items()
+        groups = of_type(templates["Pods"], "AWS::Logs::LogGroup")
+        ((group_id, group),) = ((name, body) for name, body in groups.items() if "FlowLog" in name)
         (flow_log,) = of_type(templates["Pods"], "AWS::EC2::FlowLog").values()
         assert flow_log["Properties"]["TrafficType"] == "ALL"
         assert flow_log["Properties"]["LogGroupName"] == {"Ref": group_id}
-        assert group["Properties"]["RetentionInDays"] == 90
+        assert group["Properties"] == {"RetentionInDays": 365}
         assert group["DeletionPolicy"] == "RetainExceptOnCreate"
 
     def test_the_retention_can_be_chosen(self, templates: dict[str, dict[str, Any]]) -> None:
-        (group,) = of_type(templates["Named"], "AWS::Logs::LogGroup").values()
+        groups = of_type(templates["Named"], "AWS::Logs::LogGroup")
+        (group,) = (body for name, body in groups.items() if "FlowLog" in name)
         assert group["Properties"]["RetentionInDays"] == 7
 
     def test_they_can_be_turned_off(self, templates: dict[str, dict[str, Any]]) -> None:
         assert of_type(templates["Silent"], "AWS::EC2::FlowLog") == {}
-        assert of_type(templates["Silent"], "AWS::Logs::LogGroup") == {}
+        assert not [name for name in of_type(templates["Silent"], "AWS::Logs::LogGroup") if "FlowLog" in name]
+
+    def test_the_lambda_of_the_default_security_group_logs_for_a_while(
+        self, templates: dict[str, dict[str, Any]]
+    ) -> None:
+        ((name, group),) = of_type(templates["Silent"], "AWS::Logs::LogGroup").items()
+        assert group["Properties"] == {"RetentionInDays": 90}
+        (function,) = of_type(templates["Silent"], "AWS::Lambda::Function").values()
+        assert function["Properties"]["LoggingConfig"] == {"LogGroup": {"Ref": name}}
+
+    def test_a_key_is_for_all_its_log_groups(self) -> None:
+        stack = Stack(App(), "Keyed")
+        AutoModeNetwork(stack, "Network", log_key=kms.Key(stack, "Key"))
+        template = dict(Template.from_stack(stack).to_json())
+        groups = of_type(template, "AWS::Logs::LogGroup").values()
+        assert [group["Properties"]["KmsKeyId"] for group in groups] == [{"Fn::GetAtt": ["Key961B73FD", "Arn"]}] * 2
+        (key,) = of_type(template, "AWS::KMS::Key").values()
+        assert key["Properties"]["KeyPolicy"]["Statement"][1]["Action"][0] == "kms:Encrypt"
+
+    @pytest.mark.parametrize(("region", "fips"), [("us-gov-east-1", True), ("us-east-1", False)])
+    def test_the_lambda_uses_fips_endpoints_in_govcloud(self, region: str, fips: bool) -> None:
+        stack = Stack(App(), "Gov", env=Environment(region=region))
+        AutoModeNetwork(stack, "Network")
+        (function,) = of_type(dict(Template.from_stack(stack).to_json()), "AWS::Lambda::Function").values()
+        variables = function["Properties"].get("Environment", {}).get("Variables", {})
+        assert variables == ({"AWS_USE_FIPS_ENDPOINT": "true"} if fips else {})
+
+    def test_a_key_of_another_region_is_an_error(self) -> None:
+        stack = Stack(App(), "S", env=Environment(region="eu-west-1"))
+        key = kms.Key.from_key_arn(stack, "Key", "arn:aws:kms:us-east-1:111122223333:key/1234abcd")
+        with pytest.raises(AutoModeError, match=r"log_key: .* lies in 'us-east-1', the cluster in 'eu-west-1'"):
+            AutoModeNetwork(stack, "Network", log_key=key)
 
 
 class TestTags:

@@ -147,6 +147,23 @@ def test_what_may_not_work_is_told(scene: dict[str, Any]) -> None:
     }
 
 
+def test_who_deploys_needs_an_imported_key() -> None:
+    stack = cdk.Stack(cdk.App(), "Keyed")
+    arn = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd"
+    cache = PullThroughCache(
+        stack,
+        "Cache",
+        prefix="ecr-public",
+        repositories=[VLLM],
+        encryption_key=kms.Key.from_key_arn(stack, "Key", arn),
+    )
+    assert [str(entry.data) for entry in cache.node.metadata if entry.type == "aws:cdk:warning"] == [
+        f"the key {arn} is imported, so this stack cannot change its policy; to let the account's IAM policies decide, "
+        'it must contain {"Effect":"Allow","Principal":{"AWS":"arn:<partition>:iam::<account>:root"},"Action":'
+        '["kms:CreateGrant","kms:DescribeKey","kms:RetireGrant"],"Resource":"*"} [ack: automode:KeyPolicyNotOurs]'
+    ]
+
+
 def test_logical_ids_stay_as_they_are(scene: dict[str, Any]) -> None:
     assert set(of_type(scene["Plain"], REPOSITORY)) == {
         "Cachedeeplearningcontainersvllm13D611E6",

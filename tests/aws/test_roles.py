@@ -4,13 +4,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from aws_cdk import App, Aws, Stack
+from aws_cdk import App, Aws, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Template
 
-from automode_constructs.aws.roles import BuiltInNodeRole, ClusterRole, NodeRole, check_role_arn
+from automode_constructs.arguments import Refusals
+from automode_constructs.aws.roles import (
+    BuiltInNodeRole,
+    ClusterRole,
+    NodeRole,
+    RoleNames,
+    check_role_arn,
+    check_role_names,
+)
 from automode_constructs.errors import AutoModeError
 
 ROLE = "arn:aws:iam::123456789012:role/Admin"
@@ -29,6 +37,7 @@ class Scene:
 
     clusters: dict[str, Any]
     pools: dict[str, Any]
+    names: dict[str, Any]
 
     def role(self, construct: str) -> dict[str, Any]:
         """The properties of the one role below a construct of the first stack."""
@@ -83,10 +92,21 @@ def scene() -> Scene:
         managed_policies=[ssm],
     )
     elsewhere = NodeRole(pools, "Elsewhere", cluster=cluster)
+    names = Stack(app, "Names")
+    ClusterRole(
+        names,
+        "Cluster",
+        role_name="eks-cluster",
+        path="/platform/eks/",
+        block_storage_policy="AmazonEKSBlockStoragePolicy",
+    )
+    NodeRole(names, "Node", cluster=cluster, role_name="eks-node")
+    BuiltInNodeRole(names, "BuiltIn", role_name="eks-built-in")
     assert elsewhere.instance_profile_name is None
     return Scene(
         clusters=Template.from_stack(clusters).to_json()["Resources"],
         pools=Template.from_stack(pools).to_json()["Resources"],
+        names=Template.from_stack(names).to_json()["Resources"],
     )
 
 
@@ -111,6 +131,88 @@ def test_the_cluster_role_has_the_five_policies_and_block_storage_v2_even_beside
         managed("AmazonEKSLoadBalancingPolicy"),
         managed("AmazonEKSNetworkingPolicy"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("region", "policy"),
+    [
+        ("eu-central-1", "AmazonEKSBlockStoragePolicyV2"),
+        (None, "AmazonEKSBlockStoragePolicyV2"),
+        ("us-gov-west-1", "AmazonEKSBlockStoragePolicy"),
+    ],
+)
+def test_the_policy_for_volumes_is_the_newest_that_is_known_in_the_partition(region: str | None, policy: str) -> None:
+    stack = Stack(App(), "S", env=Environment(region=region))
+    ClusterRole(stack, "Role")
+    role = only(Template.from_stack(stack).to_json()["Resources"], "AWS::IAM::Role", "Role")
+    assert [arn for arn in role["ManagedPolicyArns"] if "BlockStorage" in str(arn)] == [managed(policy)]
+
+
+def test_the_policy_for_volumes_can_be_chosen(scene: Scene) -> None:
+    arns = only(scene.names, "AWS::IAM::Role", "Cluster")["ManagedPolicyArns"]
+    assert managed("AmazonEKSBlockStoragePolicy") in arns
+    assert managed("AmazonEKSBlockStoragePolicyV2") not in arns
+
+
+def test_roles_have_the_names_that_policies_name_beforehand(scene: Scene) -> None:
+    # EKS finds a node role by its bare name (aws/containers-roadmap#2486).
+    assert [(role["RoleName"], role.get("Path")) for role in of_type(scene.names, "AWS::IAM::Role").values()] == [
+        ("eks-cluster", "/platform/eks/"),
+        ("eks-node", None),
+        ("eks-built-in", None),
+    ]
+
+
+def test_without_names_cloudformation_generates_them(scene: Scene) -> None:
+    for role in (scene.role("Plain"), scene.role("BuiltInRole")):
+        assert not {"RoleName", "Path"} & set(role)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (
+            {"role_name": "eks/cluster"},
+            "role_name: 'eks/cluster' is not the name of an IAM role; use 1 to 64 letters, digits and characters of "
+            "'_+=,.@-', and no path before it",
+        ),
+        (
+            {"role_name": "a" * 65},
+            f"role_name: '{'a' * 65}' is not the name of an IAM role; use 1 to 64 letters, digits and characters of "
+            "'_+=,.@-'",
+        ),
+        (
+            {"path": "platform"},
+            "path: 'platform' is not the path of an IAM role; begin and end it with '/', such as '/platform/', in at "
+            "most 512 visible ASCII characters",
+        ),
+    ],
+)
+def test_what_iam_takes_for_no_name_is_refused(arguments: dict[str, Any], fault: str) -> None:
+    with pytest.raises(AutoModeError) as refused:
+        ClusterRole(Stack(App(), "S"), "Role", **arguments)
+    assert str(refused.value) == f"S/Role: {fault}"
+
+
+@pytest.mark.parametrize("path", ["/", "/a/", "/a/b-c_d.e/", f"/{'a' * 510}/", Aws.STACK_NAME])
+def test_what_iam_takes_for_a_path_passes(path: str) -> None:
+    ClusterRole(Stack(App(), "S"), "Role", path=path, role_name="a" * 64)
+
+
+@pytest.mark.parametrize("path", ["", "//", "/a//b/", "/a b/", f"/{'a' * 511}/", "/ä/"])
+def test_what_iam_takes_for_no_path_is_refused(path: str) -> None:
+    with pytest.raises(AutoModeError, match="is not the path of an IAM role"):
+        ClusterRole(Stack(App(), "S"), "Role", path=path)
+
+
+def test_two_roles_of_one_name_are_refused_whatever_its_case() -> None:
+    refusals = Refusals("S/Cluster")
+    check_role_names(refusals, RoleNames(cluster="EKS", node="eks", built_in_node=Aws.STACK_NAME))
+    with pytest.raises(AutoModeError) as refused:
+        refusals.raise_all()
+    assert str(refused.value) == (
+        "S/Cluster: role_names: 'eks' is the name of 2 roles; give each a name of its own; case does not count"
+    )
 
 
 def test_the_cluster_uses_the_role(scene: Scene) -> None:

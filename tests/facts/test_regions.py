@@ -38,6 +38,8 @@ from automode_constructs.facts.versions import as_of_default
 )
 def test_a_regions_name_tells_its_partition(region: str, partition: str, auto_mode: bool) -> None:
     found = partition_of(region)
+    # A policy that a partition lacks fails the cluster's role: only what was seen there.
+    assert found.block_storage_policy == "AmazonEKSBlockStoragePolicy" + ("V2" if partition == "aws" else "")
     assert (found.name, found.auto_mode) == (partition, auto_mode)
 
 

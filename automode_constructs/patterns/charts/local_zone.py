@@ -44,6 +44,7 @@ class LocalZoneChart(cdk8s.Chart):
         values: the cluster's values.
         subnet_ids: the id of the subnet in each Local Zone.
         instance_families: the families that each zone offers, which you look up. Default: not known.
+        cpu_limit: the most vCPUs that each pool may have, or ``None`` for no limit. Default: 64; we decide.
 
     Raises:
         AutoModeError: for a zone that is not a Local Zone, or families for a zone without a subnet.
@@ -60,6 +61,7 @@ class LocalZoneChart(cdk8s.Chart):
         values: ClusterValues,
         subnet_ids: Mapping[str, str],
         instance_families: Mapping[str, Sequence[str]] | None = None,
+        cpu_limit: int | None = 64,
     ) -> None:
         families = instance_families or {}
         problems = [
@@ -99,7 +101,10 @@ class LocalZoneChart(cdk8s.Chart):
                 self,
                 zone,
                 node_class=node_class,
-                spec=NodePoolSpec(template=NodeClaimTemplate(spec=nodes)),
+                spec=NodePoolSpec(
+                    template=NodeClaimTemplate(spec=nodes),
+                    limits=None if cpu_limit is None else {"cpu": cpu_limit},
+                ),
             )
             if offered is None:
                 note_warning(

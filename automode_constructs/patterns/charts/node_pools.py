@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cdk8s
 
-from automode_constructs.arguments import checked_arguments, place
-from automode_constructs.errors import AutoModeError, did_you_mean
+from automode_constructs.arguments import Refusals, checked_arguments, place
+from automode_constructs.errors import did_you_mean
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
@@ -22,7 +22,7 @@ __all__ = ["NODE_POOLS", "NodePoolsChart"]
 _ORDINARY = (labels.INSTANCE_CATEGORY.is_in("c", "m", "r"), labels.INSTANCE_GENERATION.greater_than(4))
 
 
-def _pool(capacity: str, architectures: Sequence[str], taint: Taint | None = None) -> NodePoolSpec:
+def _pool(capacity: str, architectures: Sequence[str], vcpus: int, taint: Taint | None = None) -> NodePoolSpec:
     requirements: list[Requirement] = [
         labels.CAPACITY_TYPE.is_in(capacity),
         *_ORDINARY,
@@ -31,19 +31,22 @@ def _pool(capacity: str, architectures: Sequence[str], taint: Taint | None = Non
     return NodePoolSpec(
         template=NodeClaimTemplate(
             spec=NodeClaimSpec(requirements=requirements, taints=None if taint is None else [taint])
-        )
+        ),
+        # Of these categories a vCPU has at most 8 GiB, so this bounds the memory too.
+        limits={"cpu": vcpus},
     )
 
 
 NODE_POOLS: dict[str, NodePoolSpec] = {
-    "general": _pool("on-demand", ["amd64"]),
-    "critical": _pool("on-demand", ["amd64", "arm64"], Taint(key="CriticalAddonsOnly", effect="NoSchedule")),
+    "general": _pool("on-demand", ["amd64"], 256),
+    "critical": _pool("on-demand", ["amd64", "arm64"], 64, Taint(key="CriticalAddonsOnly", effect="NoSchedule")),
     # Pods come here only if they tolerate it: an interruption, or another architecture.
-    "spot": _pool("spot", ["amd64"], Taint(key=labels.CAPACITY_TYPE, value="spot", effect="NoSchedule")),
-    "graviton": _pool("on-demand", ["arm64"], Taint(key=labels.ARCH, value="arm64", effect="NoSchedule")),
+    "spot": _pool("spot", ["amd64"], 256, Taint(key=labels.CAPACITY_TYPE, value="spot", effect="NoSchedule")),
+    "graviton": _pool("on-demand", ["arm64"], 256, Taint(key=labels.ARCH, value="arm64", effect="NoSchedule")),
 }
 """``general`` and ``critical`` match EKS's ``general-purpose`` and ``system``; ``spot`` and ``graviton`` take
-only pods that tolerate ``karpenter.sh/capacity-type=spot`` and ``kubernetes.io/arch=arm64``."""
+only pods that tolerate ``karpenter.sh/capacity-type=spot`` and ``kubernetes.io/arch=arm64``. Unlike EKS's, each stops
+growing at 256 vCPUs (``critical`` at 64), so that one bad autoscaler costs no more than sixteen nodes of 16 vCPUs."""
 
 
 class NodePoolsChart(cdk8s.Chart):
@@ -54,24 +57,36 @@ class NodePoolsChart(cdk8s.Chart):
         id: the chart's id.
         values: the cluster's values.
         pools: names in ``NODE_POOLS`` of the pools to create.
+        limits: the most of each resource (``cpu``, ``memory``, ``nodes``) that a pool may have, by the pool's name;
+            ``None`` for no limit at all. Default: those of ``NODE_POOLS``; we decide (EKS's pools have none).
 
     Raises:
-        AutoModeError: for a pool that is not in ``NODE_POOLS``.
+        AutoModeError: for a pool that is not in ``NODE_POOLS``; for limits of a pool that is not created.
     """
 
     @checked_arguments
-    def __init__(self, scope: ChartScope, id: str, *, values: ClusterValues, pools: Sequence[str]) -> None:
+    def __init__(
+        self,
+        scope: ChartScope,
+        id: str,
+        *,
+        values: ClusterValues,
+        pools: Sequence[str],
+        limits: Mapping[str, Mapping[str, int | str] | None] | None = None,
+    ) -> None:
+        refusals = Refusals(place(scope, id))
         for name in pools:
-            if name not in NODE_POOLS:
-                raise AutoModeError.of(
-                    place(scope, id),
-                    field="pools",
-                    message=f"'{name}' is not known",
-                    cure=did_you_mean(name, NODE_POOLS),
-                )
+            refusals.choice("pools", name, NODE_POOLS)
+        for name in limits or {}:
+            if name not in pools:
+                refusals.refuse(f"limits['{name}']", "is for a pool that is not created", did_you_mean(name, pools))
+        refusals.raise_all()
         super().__init__(scope, id)
         self.node_class = NodeClass(self, "standard", spec=values.node_class_spec())
+        specs = {name: NODE_POOLS[name] for name in dict.fromkeys(pools)}
+        for name, most in (limits or {}).items():
+            specs[name] = specs[name].replace(limits=most)
         self.pools = {
-            name: NodePool(self, f"{name}-pool", name=name, node_class=self.node_class, spec=NODE_POOLS[name])
-            for name in dict.fromkeys(pools)
+            name: NodePool(self, f"{name}-pool", name=name, node_class=self.node_class, spec=spec)
+            for name, spec in specs.items()
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cdk8s
 
@@ -25,6 +25,7 @@ def platform_charts(
     values: ClusterValues,
     *,
     pools: Sequence[str] | None = None,
+    limits: Mapping[str, Mapping[str, int | str] | None] | None = None,
     load_balancers: IngressClassParamsSpec | None = None,
     network_policies: bool = True,
 ) -> list[cdk8s.Chart]:
@@ -35,19 +36,21 @@ def platform_charts(
         values: the cluster's values.
         pools: which of ``NODE_POOLS`` to make. Default: ``spot`` and ``graviton``, and ``critical`` and ``general``
             if EKS keeps no pools of its own; we decide.
+        limits: how far each pool may grow, or ``None`` for one without a limit, by its name; see ``NodePoolsChart``.
+            Default: 256 vCPUs each, 64 for ``critical``; we decide.
         load_balancers: what the Application Load Balancers are like, ``values.ingress_class_params_spec(...)``.
             Default: internal, open to the VPC alone; we decide.
         network_policies: whether EKS enforces network policies, see ``NetworkPoliciesChart``. Default: True; we decide,
             EKS itself enforces none.
 
     Raises:
-        AutoModeError: for a pool that is not in ``NODE_POOLS``.
+        AutoModeError: as ``NodePoolsChart`` does.
     """
     if pools is None:
         replacements = () if values.built_in_pools else ("critical", "general")
         pools = [*replacements, "spot", "graviton"]
     return [
-        NodePoolsChart(app, "node-pools", values=values, pools=pools),
+        NodePoolsChart(app, "node-pools", values=values, pools=pools, limits=limits),
         PlatformChart(app, "platform", values=values, load_balancers=load_balancers),
         *([NetworkPoliciesChart(app, "network-policies")] if network_policies else []),
     ]

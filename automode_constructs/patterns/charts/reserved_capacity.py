@@ -7,7 +7,8 @@ from datetime import date
 
 import cdk8s
 
-from automode_constructs.arguments import checked_arguments
+from automode_constructs.arguments import Refusals, checked_arguments, place
+from automode_constructs.errors import did_you_mean
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.reserved_capacity import ReservedCapacity
 from automode_constructs.manifests.scope import ChartScope
@@ -32,11 +33,14 @@ class ReservedCapacityChart(cdk8s.Chart):
         values: the cluster's values.
         reservations: the reservations by pool name.
         fallback: capacity types to use when a reservation is full. Default: none; we decide.
+        limits: the most of each resource (``nodes``, ``cpu``) that a pool may have, reserved nodes included, or
+            ``None`` for no limit, by the pool's name. Needed for every pool beside ``fallback``. Default: none, because
+            a pool without a fallback ends with its reservation.
         as_of: the day against which the reservations' ends are checked. Default: the day the library's calendar was
             last checked.
 
     Raises:
-        AutoModeError: for a reservation that has ended.
+        AutoModeError: for a reservation that has ended; for limits that are missing, or of a pool that is not created.
     """
 
     @checked_arguments
@@ -48,8 +52,24 @@ class ReservedCapacityChart(cdk8s.Chart):
         values: ClusterValues,
         reservations: Mapping[str, CapacityReservation],
         fallback: Sequence[Fallback] = (),
+        limits: Mapping[str, Mapping[str, int | str] | None] | None = None,
         as_of: date | None = None,
     ) -> None:
+        most = limits or {}
+        refusals = Refusals(place(scope, id))
+        for name in most:
+            if name not in reservations:
+                refusals.refuse(
+                    f"limits['{name}']", "is for a pool that is not created", did_you_mean(name, reservations)
+                )
+        for name in reservations if fallback else ():
+            if name not in most:
+                refusals.refuse(
+                    f"limits['{name}']",
+                    "is needed beside fallback, which launches nodes without end when the reservation is full",
+                    "give the most that the pool may have, such as {'nodes': 8}, or None for no limit",
+                )
+        refusals.raise_all()
         super().__init__(scope, id)
         self.pools = {
             name: ReservedCapacity(
@@ -57,7 +77,7 @@ class ReservedCapacityChart(cdk8s.Chart):
                 name,
                 reservation=reservation,
                 node_class_spec=values.node_class_spec(),
-                spec=_pool(reservation.instance_type),
+                spec=_pool(reservation.instance_type, most.get(name)),
                 fallback=fallback,
                 as_of=as_of,
             )
@@ -65,10 +85,11 @@ class ReservedCapacityChart(cdk8s.Chart):
         }
 
 
-def _pool(instance_type: str) -> NodePoolSpec:
+def _pool(instance_type: str, limits: Mapping[str, int | str] | None) -> NodePoolSpec:
     taint = accelerator_taint(instance_type)
     nodes = NodeClaimSpec(requirements=(), taints=None if taint is None else [taint])
     return NodePoolSpec(
         template=NodeClaimTemplate(spec=nodes),
+        limits=limits,
         disruption=Disruption(consolidation_policy="WhenEmpty", consolidate_after="10m"),
     )

@@ -15,9 +15,10 @@ from constructs import Construct
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.cluster_arguments import ClusterArguments
-from automode_constructs.aws.fleet import check_unique_name, stage_of
+from automode_constructs.aws.fleet import check_unique_name, check_unique_roles, stage_of
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.aws.network import DEFAULT_ZONE_COUNT, AutoModeNetwork, Network
+from automode_constructs.aws.roles import ClusterRole, RoleNames
 from automode_constructs.aws.scope import AppScope
 from automode_constructs.aws.zones import checked_zones, zones_of_region
 from automode_constructs.manifests.node_defaults import NodeDefaults
@@ -60,6 +61,14 @@ class ClusterStack(cdk.Stack):
             ``"aws-owned"``; create-only. Default: a new key; we decide.
         volume_key: the same for the volumes of nodes and workloads; it may change (docs/create-only.md). Default: a new
             key; we decide.
+        log_key: the same for all log groups of this stack, flow logs and logs of Lambdas included; it may change.
+            Default: a new key, about 1 USD a month; we decide.
+        log_retention: how long logs of the control plane and flow logs of the stack's own network are kept. Default:
+            one year; we decide.
+        cluster_role: the cluster's role, see ``AutoModeCluster``, or a function of this stack that creates or imports
+            it; create-only. Default: a new one; we decide.
+        role_names: names of the roles created here, for policies that must name them beforehand. Default:
+            CloudFormation generates them.
         instance_profile: whether nodes get an instance profile that this stack creates, instead of one that EKS
             creates. It is deleted only after its charts. Default: False.
         permissions_boundary: the permissions boundary of every role of this stack, or a function of this stack that
@@ -94,6 +103,10 @@ class ClusterStack(cdk.Stack):
         node_tags: Mapping[str, str] | None = None,
         secrets_key: kms.IKey | AwsOwned | Callable[[Construct], kms.IKey] | None = None,
         volume_key: kms.IKey | AwsOwned | Callable[[Construct], kms.IKey] | None = None,
+        log_key: kms.IKey | AwsOwned | Callable[[Construct], kms.IKey] | None = None,
+        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
+        cluster_role: ClusterRole | iam.IRole | Callable[[Construct], ClusterRole | iam.IRole] | None = None,
+        role_names: RoleNames | None = None,
         instance_profile: bool = False,
         permissions_boundary: iam.IManagedPolicy | Callable[[Construct], iam.IManagedPolicy] | None = None,
         support_type: Literal["STANDARD", "EXTENDED"] = "STANDARD",
@@ -110,6 +123,8 @@ class ClusterStack(cdk.Stack):
             "wide_endpoint_cidrs": wide_endpoint_cidrs,
             "node_defaults": node_defaults,
             "node_tags": node_tags,
+            "log_retention": log_retention,
+            "role_names": role_names,
             "instance_profile": instance_profile,
             "support_type": support_type,
             "kubectl": kubectl,
@@ -118,14 +133,22 @@ class ClusterStack(cdk.Stack):
             "removal_policy": removal_policy,
             "as_of": as_of,
         }
-        existing = {
+        existing: dict[str, Any] = {
             name: None if _is_function(value) else value
-            for name, value in (("network", network), ("secrets_key", secrets_key), ("volume_key", volume_key))
+            for name, value in (
+                ("network", network),
+                ("secrets_key", secrets_key),
+                ("volume_key", volume_key),
+                ("log_key", log_key),
+            )
         }
+        # As a function too: only whether there is one matters here.
+        existing["cluster_role"] = cluster_role
         arguments = ClusterArguments.with_defaults(AutoModeCluster.__init__, **options, **existing)
         account, region = _environment(scope, stack_options.get("env"))
         refusals = Refusals(place(scope, id))
         check_unique_name(refusals, scope, cluster_name, account=account, region=region)
+        check_unique_roles(refusals, scope, arguments.role_names.by_field(), account=account)
         arguments.check_alone(refusals, region)
         if network is not None and availability_zones is not None:
             refusals.refuse("availability_zones", "are set beside network", "name the zones where you create it")
@@ -146,6 +169,7 @@ class ClusterStack(cdk.Stack):
                 "Network",
                 availability_zones=availability_zones,
                 nat_gateways=1 if ephemeral else None,
+                flow_log_retention=log_retention,
                 removal_policy=removal_policy,
             )
         self.network: Network = self._created("network", network, Network)
@@ -157,6 +181,8 @@ class ClusterStack(cdk.Stack):
             network=self.network,
             secrets_key=self._created("secrets_key", secrets_key, kms.IKey),
             volume_key=self._created("volume_key", volume_key, kms.IKey),
+            log_key=self._created("log_key", log_key, kms.IKey),
+            cluster_role=self._created("cluster_role", cluster_role, ClusterRole | iam.IRole),
             **options,
         )
         """The cluster."""

@@ -8,8 +8,9 @@ from typing import Any, Unpack
 
 import aws_cdk as cdk
 import cdk8s
+from aws_cdk import aws_kms as kms
 
-from automode_constructs.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.aws.model_bucket import ModelBucket
@@ -18,6 +19,7 @@ from automode_constructs.aws.pull_through_cache import PullThroughCache
 from automode_constructs.aws.scope import AppScope
 from automode_constructs.aws.vpc_endpoints import interface_endpoint_cidrs
 from automode_constructs.delivery.chart_delivery import ChartDelivery
+from automode_constructs.errors import AutoModeError
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE
 from automode_constructs.inference.weights import S3Weights, SecretKey
@@ -66,6 +68,8 @@ class GptOssStack(cdk.Stack):
         cache_prefix: prefix of the cached ECR repositories' names, unique in account and region. ``None``
             for nodes that pull from ``public.ecr.aws`` themselves, as they must in AWS GovCloud (US), where ECR has no
             pull-through cache. Default: ``gpt-oss``; we decide.
+        encryption_key: the KMS key of those repositories, fixed for their life; the weights have the bucket's key.
+            Default: S3's own keys (AES-256); ECR decides.
         stage_weights: whether a Job copies the weights into the bucket; see ``GptOssChart``. Default: True; we decide.
         hub_endpoint: address of a mirror of the Hugging Face hub. Default: the hub itself; we decide.
         replicas: pods of the server, 0 or more. Default: 0, no GPU is started or paid for until the output
@@ -78,7 +82,7 @@ class GptOssStack(cdk.Stack):
             Default: False; we decide.
 
     Raises:
-        AutoModeError: as ``GptOssChart`` does.
+        AutoModeError: as ``GptOssChart`` does; for a key without a cache.
     """
 
     @checked_arguments
@@ -90,6 +94,7 @@ class GptOssStack(cdk.Stack):
         cluster: AutoModeCluster | ImportedCluster,
         bucket: ModelBucket,
         cache_prefix: str | None = "gpt-oss",
+        encryption_key: kms.IKey | None = None,
         stage_weights: bool = True,
         hub_endpoint: str | None = None,
         replicas: int = 0,
@@ -99,11 +104,24 @@ class GptOssStack(cdk.Stack):
         gpu_metrics: bool = False,
         **stack_options: Unpack[StackOptions],
     ) -> None:
+        if cache_prefix is None and encryption_key is not None:
+            raise AutoModeError.of(
+                place(scope, id),
+                field="encryption_key",
+                message="is the key of cached images, and cache_prefix=None caches none",
+                cure="leave out encryption_key, or give cache_prefix",
+            )
         super().__init__(scope, id, **stack_options)
         self.images = (
             None
             if cache_prefix is None
-            else PullThroughCache(self, "Images", prefix=cache_prefix, repositories=_REPOSITORIES)
+            else PullThroughCache(
+                self,
+                "Images",
+                prefix=cache_prefix,
+                repositories=_REPOSITORIES,
+                encryption_key=encryption_key,
+            )
         )
         self.bucket = bucket
         self.server_role = PodIdentityRole(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Unpack
 
 import aws_cdk as cdk
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.model_bucket import ModelBucket
@@ -25,16 +27,34 @@ class WeightsStack(cdk.Stack):
         scope: the app or stage.
         id: the stack's id.
         ephemeral: whether the bucket is deleted with the stack. Default: False; we decide.
+        encryption_key: the KMS key of the weights, see ``ModelBucket``. Default: S3's own keys (SSE-S3); we decide.
+        server_access_logs_bucket: the bucket that receives the access logs, see ``ModelBucket``. Default: no access
+            logs; we decide.
+        log_key: the KMS key of the logs of the Lambda that empties an ephemeral bucket. Default: a key that AWS owns.
+
+    Raises:
+        AutoModeError: as ``ModelBucket`` does.
     """
 
     @checked_arguments
     def __init__(
-        self, scope: AppScope, id: str, *, ephemeral: bool = False, **stack_options: Unpack[StackOptions]
+        self,
+        scope: AppScope,
+        id: str,
+        *,
+        ephemeral: bool = False,
+        encryption_key: kms.IKey | None = None,
+        server_access_logs_bucket: s3.IBucket | None = None,
+        log_key: kms.IKey | None = None,
+        **stack_options: Unpack[StackOptions],
     ) -> None:
         super().__init__(scope, id, **stack_options)
         self.bucket = ModelBucket(
             self,
             "Weights",
+            encryption_key=encryption_key,
+            server_access_logs_bucket=server_access_logs_bucket,
+            log_key=log_key,
             # A first deployment that fails leaves an empty bucket, which may be deleted.
             removal_policy=cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )

@@ -39,6 +39,14 @@ def test_class_and_pool_are_pinned_to_the_zone() -> None:
     assert nodes["taints"] == [{"key": "aws.amazon.com/local-zone", "value": "true", "effect": "NoSchedule"}]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "limits"), [({}, {"cpu": 64}), ({"cpu_limit": 500}, {"cpu": 500}), ({"cpu_limit": None}, None)]
+)
+def test_a_pool_stops_growing_unless_its_limit_is_lifted(arguments: dict[str, Any], limits: Any) -> None:
+    (spec,) = [item["spec"] for item in made(**arguments).to_json() if item["kind"] == "NodePool"]
+    assert spec.get("limits") == limits
+
+
 def test_pods_stay_in_the_zone_where_the_cluster_has_pod_subnets() -> None:
     values = VALUES.replace(
         pod_subnets=[SubnetSelectorTerm(id="subnet-0bbbbbbbbbbbbbbbb")],

@@ -87,6 +87,28 @@ class TestNodePools:
         chart = NodePoolsChart(cdk8s.App(), "node-pools", values=values, pools=["spot", "general", "spot"])
         assert [item["metadata"]["name"] for item in chart.to_json()] == ["standard", "spot", "general"]
 
+    def test_every_pool_stops_growing(self, objects: dict[tuple[str, str], Any]) -> None:
+        pools = {name: item["spec"]["limits"] for (kind, name), item in objects.items() if kind == "NodePool"}
+        assert pools == {
+            "general": {"cpu": 256},
+            "critical": {"cpu": 64},
+            "spot": {"cpu": 256},
+            "graviton": {"cpu": 256},
+        }
+
+    def test_a_limit_is_raised_or_lifted_by_the_pools_name(self, values: ClusterValues) -> None:
+        limits: dict[str, dict[str, int | str] | None] = {"general": {"cpu": 2000, "memory": "8Ti"}, "spot": None}
+        chart, _ = platform_charts(cdk8s.App(), values, pools=["general", "spot", "graviton"], limits=limits)
+        pools = {item["metadata"]["name"]: item["spec"] for item in chart.to_json() if item["kind"] == "NodePool"}
+        assert pools["general"]["limits"] == {"cpu": 2000, "memory": "8Ti"}
+        assert "limits" not in pools["spot"]
+        assert pools["graviton"]["limits"] == {"cpu": 256}
+
+    def test_a_limit_of_a_pool_that_is_not_created(self, values: ClusterValues) -> None:
+        with pytest.raises(AutoModeError) as refused:
+            NodePoolsChart(cdk8s.App(), "node-pools", values=values, pools=["spot"], limits={"spto": None})
+        assert str(refused.value) == ("node-pools: limits['spto']: is for a pool that is not created; use 'spot'")
+
 
 class TestNetworkPolicies:
     def test_are_enforced(self, objects: dict[tuple[str, str], Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import cdk8s
 import pytest
 
+from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.patterns.charts.accelerator_taint import accelerator_taint
 from automode_constructs.patterns.charts.reserved_capacity import ReservedCapacityChart
@@ -32,6 +33,7 @@ def pools() -> dict[str, Any]:
             ),
         },
         fallback=["on-demand"],
+        limits={"web": {"nodes": 8}, "block": None},
         as_of=date(2026, 12, 1),
     )
     return {item["metadata"]["name"]: item["spec"] for item in chart.to_json() if item["kind"] == "NodePool"}
@@ -50,6 +52,37 @@ def test_paid_nodes_are_never_emptied(pools: dict[str, Any]) -> None:
 def test_a_fallback_reaches_every_pool(pools: dict[str, Any]) -> None:
     for pool in pools.values():
         assert pool["template"]["spec"]["requirements"][0]["values"] == ["reserved", "on-demand"]
+
+
+def test_beside_a_fallback_each_pool_has_the_limit_that_its_name_has(pools: dict[str, Any]) -> None:
+    assert pools["web"]["limits"] == {"nodes": 8}
+    assert "limits" not in pools["block"]
+
+
+def test_a_fallback_without_a_limit_is_refused_and_so_is_a_limit_of_no_pool() -> None:
+    web = CapacityReservation(id="cr-1", instance_type="m8i.4xlarge", zone="us-east-1a")
+    with pytest.raises(AutoModeError) as refused:
+        ReservedCapacityChart(
+            cdk8s.App(),
+            "reserved",
+            values=VALUES,
+            reservations={"web": web},
+            fallback=["spot"],
+            limits={"wbe": {"nodes": 8}},
+        )
+    assert str(refused.value) == (
+        "reserved: 2 problems\n"
+        "  limits['wbe']: is for a pool that is not created; use 'web'\n"
+        "  limits['web']: is needed beside fallback, which launches nodes without end when the reservation is "
+        "full; give the most that the pool may have, such as {'nodes': 8}, or None for no limit"
+    )
+
+
+def test_without_a_fallback_the_reservation_is_the_ceiling() -> None:
+    web = CapacityReservation(id="cr-1", instance_type="m8i.4xlarge", zone="us-east-1a")
+    chart = ReservedCapacityChart(cdk8s.App(), "reserved", values=VALUES, reservations={"web": web})
+    (pool,) = (item["spec"] for item in chart.to_json() if item["kind"] == "NodePool")
+    assert "limits" not in pool
 
 
 @pytest.mark.parametrize(

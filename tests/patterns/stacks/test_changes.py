@@ -27,6 +27,7 @@ from automode_constructs import (
     ExistingNetwork,
     ImportedCluster,
     NodeDefaults,
+    RoleNames,
 )
 from automode_constructs.patterns.stacks.cluster_stack import ClusterStack
 from automode_constructs.patterns.stacks.gpt_oss_stack import GptOssStack
@@ -93,6 +94,11 @@ CASES: dict[str, list[Case]] = {
             )
         )
     ],
+    "log_key": [
+        Case("aws-owned"),
+        Case(lambda stack: kms.Key(stack, "Given")),
+        Case(lambda stack: kms.Key.from_key_arn(stack, "Given", f"{ARN}{'0123456789abcdef' * 2}")),
+    ],
     "log_retention": [Case(logs.RetentionDays.ONE_MONTH)],
     "log_types": [Case(["audit"])],
     "network": [
@@ -114,6 +120,11 @@ CASES: dict[str, list[Case]] = {
         Case(lambda stack: iam.ManagedPolicy.from_managed_policy_name(stack, "Boundary", "bounds"))
     ],
     "removal_policy": [Case(cdk.RemovalPolicy.DESTROY)],
+    "role_names": [
+        Case(RoleNames(cluster="c-eks"), "life"),
+        Case(RoleNames(cluster_path="/eks/"), "life"),
+        Case(RoleNames(node="c-nodes"), "life"),
+    ],
     "secrets_key": [Case("aws-owned", "life"), Case(lambda stack: kms.Key(stack, "Given"), "life")],
     "service_ipv4_cidr": [Case("10.100.0.0/16", "life")],
     "support_type": [Case("EXTENDED")],
@@ -202,7 +213,7 @@ def test_an_argument_changes_with_charts_delivered_or_the_docs_say_that_it_does_
     if case.came_to == "life":
         assert argument in in_docs(FOR_LIFE)
         assert report.refused, report
-        assert report.replaced == [] or argument in {"cluster_name", "network"}
+        assert report.replaced == [] or argument in {"cluster_name", "network", "role_names"}
         assert account.deploy(old).refused == [], "nothing has changed"
         return
     assert plain(report) == ([], [])

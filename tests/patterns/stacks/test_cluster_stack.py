@@ -13,9 +13,17 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk.assertions import Annotations, Match
+from aws_cdk import aws_logs as logs
+from aws_cdk.assertions import Annotations, Match, Template
 
-from automode_constructs import AutoModeError, AutoModeNetwork, CertificateBundle, NodeDefaults
+from automode_constructs import (
+    AutoModeError,
+    AutoModeNetwork,
+    CertificateBundle,
+    ClusterRole,
+    NodeDefaults,
+    RoleNames,
+)
 from automode_constructs.patterns.stacks.cluster_stack import ClusterStack
 from automode_constructs.patterns.stacks.platform_stack import PlatformStack
 from tests.refusal import refusal
@@ -190,6 +198,7 @@ class TestRefusals:
         ("field", "id", "cure"),
         [
             ("secrets_key", "0123", "give a key of 'eu-west-1'"),
+            ("log_key", "0123", "give a key of 'eu-west-1'"),
             ("volume_key", "mrk-1", "replicate the multi-Region key to 'eu-west-1' and give the replica's ARN"),
         ],
     )
@@ -274,12 +283,13 @@ class TestRefusals:
             ({"network": lambda _: None}, "network(stack): needs an AutoModeNetwork or an ExistingNetwork, got None"),
             ({"secrets_key": lambda _: "alias/mine"}, "secrets_key(stack): needs an IKey, got the text 'alias/mine'"),
             ({"volume_key": lambda stack: stack}, "volume_key(stack): needs an IKey, got a ClusterStack"),
+            ({"cluster_role": lambda _: "eks"}, "cluster_role(stack): needs a ClusterRole or an IRole, got the text"),
             (
                 {"permissions_boundary": lambda _: None},
                 "permissions_boundary(stack): needs an IManagedPolicy, got",
             ),
         ],
-        ids=["network", "secrets_key", "volume_key", "boundary"],
+        ids=["network", "secrets_key", "volume_key", "cluster_role", "boundary"],
     )
     def test_a_function_that_creates_something_else(self, arguments: dict[str, Any], message: str) -> None:
         text = refusal(lambda: ClusterStack(cdk.App(), "Dev", cluster_name="dev", **arguments))
@@ -296,6 +306,59 @@ class TestRefusals:
         )
         assert stage.node.children == []
         ClusterStack(stage, "B", cluster_name="dev", env=cdk.Environment(region="us-east-1"))
+
+
+def test_roles_are_named_and_logs_kept_as_asked_for() -> None:
+    stack = ClusterStack(
+        cdk.App(),
+        "Dev",
+        cluster_name="dev",
+        kubectl=False,
+        hardened_pools=False,
+        log_key="aws-owned",
+        log_retention=logs.RetentionDays.TEN_YEARS,
+        role_names=RoleNames(cluster="dev-eks", cluster_path="/eks/", node="dev-node", built_in_node="dev-built-in"),
+    )
+    template = dict(Template.from_stack(stack).to_json())
+    named = [role["Properties"] for role in of_type(template, "AWS::IAM::Role").values()]
+    assert {role["RoleName"]: role.get("Path") for role in named if "RoleName" in role} == {
+        "dev-eks": "/eks/",
+        "dev-node": None,
+        "dev-built-in": None,
+    }
+    groups = of_type(template, "AWS::Logs::LogGroup")
+    assert {name[:12]: group["Properties"]["RetentionInDays"] for name, group in groups.items()} == {
+        "NetworkFlowL": 3653,
+        "ClusterContr": 3653,
+        "CustomVpcRes": 90,
+    }
+    assert not [name for name, group in groups.items() if "KmsKeyId" in group["Properties"]]
+
+
+def test_a_function_creates_the_clusters_role_and_then_its_name_is_there() -> None:
+    app = cdk.App()
+    stack = ClusterStack(
+        app,
+        "Dev",
+        cluster_name="dev",
+        kubectl=False,
+        cluster_role=lambda stack: ClusterRole(stack, "Role", role_name="dev-eks"),
+    )
+    template = dict(Template.from_stack(stack).to_json())
+    assert only(template, "AWS::EKS::Cluster")["Properties"]["RoleArn"]["Fn::GetAtt"][0].startswith("Role")
+    text = refusal(
+        lambda: ClusterStack(
+            cdk.App(),
+            "Other",
+            cluster_name="other",
+            cluster_role=lambda stack: ClusterRole(stack, "Role"),
+            role_names=RoleNames(cluster="eks"),
+        )
+    )
+    assert text == (
+        "Other: role_names.cluster: is set beside cluster_role, which exists or has its own; leave out one of the two; "
+        "ClusterRole takes role_name and path"
+    )
 
 
 def test_public_addresses_are_written_as_asked_for_with_a_warning() -> None:

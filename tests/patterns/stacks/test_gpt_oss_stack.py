@@ -17,12 +17,15 @@ import aws_cdk as cdk
 import jq
 import pytest
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
 
 from automode_constructs import AutoModeCluster, ImportedCluster, ModelBucket
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.patterns.charts.gpt_oss import WEIGHTS_PREFIX
 from automode_constructs.patterns.stacks.gpt_oss_stack import GptOssStack
 from automode_constructs.patterns.stacks.weights_stack import WeightsStack
+from tests.refusal import refusal
 from tests.support import feature_flags, manifests, of_type, synthesised, text_of
 from tests.template_checks import template_findings
 from tests.template_order import waits_for
@@ -214,6 +217,44 @@ def test_the_weights_stay_unless_they_are_a_throw_away() -> None:
     kept = {body.get("DeletionPolicy", "Delete") for body in templates["Gone"]["Resources"].values()}
     assert kept == {"Delete"}
     assert "Outputs" not in templates["Gone"]
+
+
+def test_keys_and_a_log_bucket_reach_weights_and_images() -> None:
+    app = cdk.App(context=feature_flags())
+    shared = cdk.Stack(app, "Shared")
+    key, logs = kms.Key(shared, "Key"), s3.Bucket(shared, "Logs")
+    weights = WeightsStack(
+        app, "Weights", ephemeral=True, encryption_key=key, log_key=key, server_access_logs_bucket=logs
+    )
+    cluster = ImportedCluster(cdk.Stack(app, "Import"), "Cluster", cluster_name="prod", values=VALUES)
+    GptOssStack(app, "Model", cluster=cluster, bucket=weights.bucket, encryption_key=key)
+    templates = synthesised(app)
+    (bucket,) = of_type(templates["Weights"], "AWS::S3::Bucket").values()
+    (rule,) = bucket["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+    assert "DestinationBucketName" in bucket["Properties"]["LoggingConfiguration"]
+    (group,) = of_type(templates["Weights"], "AWS::Logs::LogGroup").values()
+    assert "KmsKeyId" in group["Properties"]
+    repositories = of_type(templates["Model"], "AWS::ECR::Repository").values()
+    assert len(repositories) == 2
+    for repository in repositories:
+        encryption = repository["Properties"]["EncryptionConfiguration"]
+        assert encryption["EncryptionType"] == "KMS" and "KmsKey" in encryption
+
+
+def test_a_key_of_images_that_are_not_cached_is_refused() -> None:
+    app = cdk.App()
+    stack = cdk.Stack(app, "Shared")
+    cluster = ImportedCluster(stack, "Cluster", cluster_name="prod", values=VALUES)
+    bucket = ModelBucket(stack, "Weights")
+    assert refusal(
+        lambda: GptOssStack(
+            app, "Model", cluster=cluster, bucket=bucket, cache_prefix=None, encryption_key=kms.Key(stack, "Key")
+        )
+    ) == (
+        "Model: encryption_key: is the key of cached images, and cache_prefix=None caches none; leave out "
+        "encryption_key, or give cache_prefix"
+    )
 
 
 def test_weights_may_be_there_already_and_images_come_from_elsewhere(templates: dict[str, dict[str, Any]]) -> None:
