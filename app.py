@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
+from functools import partial
 from typing import Any, Literal
 
 if __name__ == "__main__":
@@ -19,6 +20,8 @@ if __name__ == "__main__":
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 import aws_cdk as cdk
+from aws_cdk import aws_kms as kms
+from constructs import Construct
 
 from automode_constructs import patterns
 from automode_constructs.arguments import is_whole_number
@@ -143,7 +146,10 @@ class Settings:
     endpoint_cidrs: tuple[str, ...] = _key((), _texts)
     wide_endpoint_cidrs: bool = _key(False, _switch)
     availability_zones: tuple[str, ...] = _key((), _texts)
-    support_type: Literal["STANDARD", "EXTENDED"] = _key("STANDARD", _support_type)
+    support_type: Literal["STANDARD", "EXTENDED"] | None = _key(None, _support_type)
+    regulated: bool = _key(False, _switch)
+    certificate_arns: tuple[str, ...] = _key((), _texts)
+    image_registries: tuple[str, ...] = _key((), _texts)
     ephemeral: bool = _key(False, _switch)
     hardened_pools: bool = _key(True, _switch)
     demos: tuple[str, ...] = _key(tuple(DEMOS), _demos)
@@ -245,6 +251,7 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
             f"context: region: '{settings.region}' had no EKS Auto Mode when this was written; "
             f"{did_you_mean(settings.region, known_regions())}",
         )
+    _check_regulated(settings)
     env = cdk.Environment(region=settings.region, account=settings.account)
     cluster = ClusterStack(
         app,
@@ -256,6 +263,7 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
         availability_zones=settings.availability_zones or None,
         support_type=settings.support_type,
         ephemeral=settings.ephemeral,
+        regulated=settings.regulated,
         hardened_pools=settings.hardened_pools,
         as_of=as_of,
         env=env,
@@ -273,6 +281,7 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
         app,
         f"{settings.name}-platform",
         cluster=cluster.cluster,
+        certificate_arns=settings.certificate_arns,
         env=env,
         description="EKS Auto Mode cluster: NodePools, StorageClass, IngressClass",
     )
@@ -289,6 +298,55 @@ def build(app: cdk.App, settings: Settings, *, as_of: date | None = None) -> Non
             # An Ingress cannot be deleted any more when its class is gone. And of what nothing depends on the CLI
             # destroys the lowest rank first: weights after the platform rank the model above the guard.
             stack.add_stack_dependency(platform)
+    if settings.regulated:
+        patterns.GuardrailsStack(
+            app,
+            f"{settings.name}-guardrails",
+            cluster=cluster.cluster,
+            guardrails=_guardrails(settings),
+            env=env,
+            description="EKS Auto Mode cluster: what its API server refuses",
+        )
+
+
+def _check_regulated(settings: Settings) -> None:
+    """Refuses context keys that only a regulated cluster has, and a shop without TLS on one."""
+    problems = []
+    if settings.regulated and "retail-store" in settings.demos and not settings.certificate_arns:
+        problems.append(
+            Problem(
+                field="certificate_arns",
+                message="is required by regulated=true: the shop's load balancer would speak plain HTTP",
+                cure="name a certificate of ACM in the cluster's region, or write -c demos=gpt-oss",
+            )
+        )
+    if settings.image_registries and not settings.regulated:
+        problems.append(
+            Problem(field="image_registries", message="is for the guard rails", cure="write regulated=true too")
+        )
+    if problems:
+        raise AutoModeError("context", problems)
+
+
+def _guardrails(settings: Settings) -> patterns.Guardrails:
+    """The guard rails of the app's own charts: with the demos' registries, unless others are named."""
+    own = f"{cdk.Aws.ACCOUNT_ID}.dkr.ecr.{cdk.Aws.REGION}.{cdk.Aws.URL_SUFFIX}"
+    metrics = ("nvcr.io",) if settings.gpu_metrics else ()
+    return patterns.Guardrails(
+        image_registries=settings.image_registries or (own, "public.ecr.aws", *metrics),
+        privileged_namespaces=("gpu-metrics",) if settings.gpu_metrics else (),
+    )
+
+
+def _key_of(stack: Construct, *, ephemeral: bool) -> kms.Key:
+    """A key of a stack's own, for what it stores."""
+    return kms.Key(
+        stack,
+        "Key",
+        description="Weights of models, or cached images, of an EKS cluster",
+        enable_key_rotation=True,
+        removal_policy=cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+    )
 
 
 def _retail_store(app: cdk.App, settings: Settings, cluster: AutoModeCluster, env: cdk.Environment) -> list[cdk.Stack]:
@@ -304,10 +362,12 @@ def _retail_store(app: cdk.App, settings: Settings, cluster: AutoModeCluster, en
 
 
 def _gpt_oss(app: cdk.App, settings: Settings, cluster: AutoModeCluster, env: cdk.Environment) -> list[cdk.Stack]:
+    own_key = partial(_key_of, ephemeral=settings.ephemeral) if settings.regulated else None
     weights = patterns.WeightsStack(
         app,
         f"{settings.name}-weights",
         ephemeral=settings.ephemeral,
+        encryption_key=own_key,
         env=env,
         description="EKS Auto Mode demo: the weights of GPT-OSS-20B",
     )
@@ -318,6 +378,7 @@ def _gpt_oss(app: cdk.App, settings: Settings, cluster: AutoModeCluster, env: cd
         cluster=cluster,
         bucket=weights.bucket,
         cache_prefix=_cache_prefix(settings.name) if in_aws else None,
+        encryption_key=own_key if in_aws else None,
         replicas=settings.gpt_oss_replicas,
         bare_pool=settings.bare_gpu_pool,
         gpu_metrics=settings.gpu_metrics,

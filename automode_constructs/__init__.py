@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from automode_constructs.aws.auto_mode_logs import AutoModeLogs as AutoModeLogs
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
@@ -121,6 +122,7 @@ else:
             "AdvancedSecurity": "specs.nodes.advanced_security",
             "AutoModeCluster": "aws.cluster",
             "AutoModeError": "errors",
+            "AutoModeLogs": "aws.auto_mode_logs",
             "AutoModeNetwork": "aws.network",
             "Budget": "specs.pools.node_pool",
             "BuiltInNodeRole": "aws.roles",

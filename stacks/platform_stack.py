@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from constructs import Construct
@@ -20,7 +22,17 @@ class PlatformStack(patterns.PlatformStack):
         scope: the app or stage.
         id: the stack's id.
         cluster: the cluster of a ``ClusterStack``.
+        certificate_arns: ACM certificates of the load balancers. Default: none.
     """
 
-    def __init__(self, scope: Construct, id: str, *, cluster: AutoModeCluster, **stack_options: Any) -> None:
-        super().__init__(scope, id, cluster=cluster, charts=platform_charts, **stack_options)
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: AutoModeCluster,
+        certificate_arns: Sequence[str] = (),
+        **stack_options: Any,
+    ) -> None:
+        charts = partial(platform_charts, certificate_arns=certificate_arns)
+        super().__init__(scope, id, cluster=cluster, charts=charts, **stack_options)

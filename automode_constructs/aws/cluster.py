@@ -28,6 +28,7 @@ from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws import encryption
 from automode_constructs.aws import kubernetes_version as versions
 from automode_constructs.aws.access import admin_ids, admin_policy, put_in_kubectl_group
+from automode_constructs.aws.auto_mode_logs import AutoModeLogs
 from automode_constructs.aws.cluster_arguments import (
     LOG_TYPES,
     SCALING_TIERS,
@@ -39,6 +40,7 @@ from automode_constructs.aws.exports import export_always, weakly
 from automode_constructs.aws.fips import fips_endpoints, with_fips
 from automode_constructs.aws.fleet import NoAdmin, register_name, register_roles
 from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions, use_fips_endpoints
+from automode_constructs.aws.kubectl_role import leave_out_image_rights
 from automode_constructs.aws.network import AutoModeNetwork, Network, VpcSubnets
 from automode_constructs.aws.partition_types import refuse_missing_types
 from automode_constructs.aws.roles import BuiltInNodeRole, ClusterRole, NodeRole, RoleNames, cluster_policies
@@ -114,6 +116,8 @@ class AutoModeCluster(ChartTarget):
         log_types: which control-plane logs go to CloudWatch. Default: all five; we decide (EKS would send none).
         log_retention: how long the logs of the control plane are kept, which needs ``cluster_name``, and the flow logs
             of a network created here. Default: one year; we decide.
+        auto_mode_logs: whether the logs of Auto Mode's controllers (nodes, volumes, load balancers, addresses) go to
+            CloudWatch too, see ``AutoModeLogs``; needs ``cluster_name``. Default: False, as EKS decides.
         deletion_protection: whether the cluster is protected from deletion. Default: True; we decide.
         support_type: ``STANDARD`` upgrades automatically at the end of standard support; with ``EXTENDED`` you pay for
             another year. Default: ``STANDARD``; we decide (EKS would say ``EXTENDED``).
@@ -129,6 +133,8 @@ class AutoModeCluster(ChartTarget):
             only after its charts. Default: False.
         kubectl: whether charts can be delivered, through a Lambda in the node subnets with its own security group.
             Default: True; we decide.
+        helm_charts_from_ecr: whether that Lambda may pull from ECR, which only ``add_helm_chart`` of the CDK's cluster
+            needs, for a chart that lies there (``oci://``). Default: False; we decide (the CDK would say True).
         kubectl_layer: the layer with that Lambda's kubectl. Default: the installed layer nearest to ``version``.
         removal_policy: what happens to keys and logs when they leave the stack. ``RETAIN`` is refused: it would also
             keep the control plane's log group after a failed first deployment, and the next deployment needs that name.
@@ -169,6 +175,7 @@ class AutoModeCluster(ChartTarget):
         log_key: kms.IKey | AwsOwned | None = None,
         log_types: Sequence[str] = LOG_TYPES,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
+        auto_mode_logs: bool = False,
         deletion_protection: bool = True,
         support_type: Literal["STANDARD", "EXTENDED"] = "STANDARD",
         zonal_shift: bool = True,
@@ -177,6 +184,7 @@ class AutoModeCluster(ChartTarget):
         node_defaults: NodeDefaults | None = None,
         instance_profile: bool = False,
         kubectl: bool = True,
+        helm_charts_from_ecr: bool = False,
         kubectl_layer: lambda_.ILayerVersion | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         as_of: date | None = None,
@@ -202,6 +210,7 @@ class AutoModeCluster(ChartTarget):
             log_key=log_key,
             log_types=log_types,
             log_retention=log_retention,
+            auto_mode_logs=auto_mode_logs,
             deletion_protection=deletion_protection,
             support_type=support_type,
             zonal_shift=zonal_shift,
@@ -210,6 +219,7 @@ class AutoModeCluster(ChartTarget):
             node_defaults=node_defaults or NodeDefaults(),
             instance_profile=instance_profile,
             kubectl=kubectl,
+            helm_charts_from_ecr=helm_charts_from_ecr,
             kubectl_layer=kubectl_layer,
             removal_policy=removal_policy,
             as_of=as_of,
@@ -246,6 +256,16 @@ class AutoModeCluster(ChartTarget):
         self.admin_role_arns: tuple[str, ...] = tuple(admin_role_arns)
         """The roles that administer the cluster through access entries in its own stack."""
         self._admit(arguments)
+        if auto_mode_logs and cluster_name is not None:
+            AutoModeLogs(
+                self,
+                "AutoModeLogs",
+                cluster_name=cluster_name,
+                cluster_arn=self.cluster.cluster_arn,
+                retention=log_retention,
+                log_key=self.log_key,
+                removal_policy=removal_policy,
+            )
         self.node_role = NodeRole(
             self, "NodeRole", cluster=self, role_name=names.node, instance_profile=instance_profile
         )
@@ -317,7 +337,9 @@ class AutoModeCluster(ChartTarget):
     def _log_key(self, arguments: ClusterArguments) -> kms.IKey | None:
         """The key of log groups, which the flow logs of a network in the same stack get too, unless they have one."""
         key = arguments.log_key
-        unused = not arguments.kubectl and not (arguments.cluster_name and arguments.log_types)
+        unused = not arguments.kubectl and not (
+            arguments.cluster_name and (arguments.log_types or arguments.auto_mode_logs)
+        )
         if isinstance(key, str) or (key is None and unused and not isinstance(self.network, AutoModeNetwork)):
             return None
         if key is None:
@@ -388,6 +410,8 @@ class AutoModeCluster(ChartTarget):
         functions = () if provider is None else kubectl_functions(provider)
         keep_function_logs(self, removal_policy=arguments.removal_policy, functions=functions, log_key=self.log_key)
         if provider is not None:
+            if not arguments.helm_charts_from_ecr:
+                leave_out_image_rights(provider)
             put_in_kubectl_group(cast(eks.AccessEntry, self.cluster.node.find_child("ClusterAdminRoleAccess")))
         if provider is not None and arguments.cluster_name is not None and group is not None:
             self._put_kubectl_first(provider, arguments.cluster_name, group)

@@ -123,6 +123,7 @@ class ClusterArguments:
     log_key: kms.IKey | str | None
     log_types: Sequence[str]
     log_retention: logs.RetentionDays
+    auto_mode_logs: bool
     deletion_protection: bool
     support_type: Literal["STANDARD", "EXTENDED"]
     zonal_shift: bool
@@ -131,6 +132,7 @@ class ClusterArguments:
     node_defaults: NodeDefaults
     instance_profile: bool
     kubectl: bool
+    helm_charts_from_ecr: bool
     kubectl_layer: lambda_.ILayerVersion | None
     removal_policy: RemovalPolicy
     as_of: date | None
@@ -209,6 +211,10 @@ class ClusterArguments:
             key = getattr(self, field)
             if key is not None and not isinstance(key, str):
                 check_key(refusals, field, key.key_arn, region)
+        if self.auto_mode_logs and self.cluster_name is None:
+            refusals.refuse("auto_mode_logs", "need the cluster's name for their own", "give cluster_name")
+        if self.helm_charts_from_ecr and not self.kubectl:
+            refusals.refuse("helm_charts_from_ecr", "is for kubectl, and kubectl=False", "remove one of the two")
         self._check_role_names(refusals)
 
     def check_with_network(self, refusals: Refusals, network: Network) -> Egress | None:

@@ -21,6 +21,7 @@ from automode_constructs.aws.cluster_arguments import check_name, missing_egress
 from automode_constructs.aws.exports import export_always
 from automode_constructs.aws.fips import fips_by_default, fips_endpoints
 from automode_constructs.aws.function_logs import keep_function_logs, kubectl_functions, use_fips_endpoints
+from automode_constructs.aws.kubectl_role import leave_out_image_rights
 from automode_constructs.aws.network import Network
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.aws.vpc_endpoints import endpoint_services_of
@@ -146,6 +147,7 @@ class ImportedCluster(ChartTarget):
         )
         """The access entry that lets kubectl do its work."""
         put_in_kubectl_group(self.access_entry)
+        leave_out_image_rights(self.kubectl_provider)
         self.cluster: eks.ICluster = eks.Cluster.from_cluster_attributes(
             self,
             "Cluster",

@@ -22,9 +22,14 @@ from automode_constructs.aws.roles import ClusterRole, RoleNames
 from automode_constructs.aws.scope import AppScope
 from automode_constructs.aws.zones import checked_zones, zones_of_region
 from automode_constructs.manifests.node_defaults import NodeDefaults
+from automode_constructs.patterns.stacks.regulated import (
+    REGULATED_LOG_RETENTION,
+    check_regulated,
+    regulated_node_defaults,
+)
 from automode_constructs.patterns.stacks.stack_options import ClusterStackOptions
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
-from automode_constructs.tokens import shell_word
+from automode_constructs.tokens import is_token, shell_word
 
 __all__ = ["ClusterStack"]
 
@@ -50,6 +55,8 @@ class ClusterStack(cdk.Stack):
             us-east-1 and ca-central-1; required in us-west-1.
         ephemeral: whether the cluster is disposable: one NAT gateway, no deletion protection, keys and logs are deleted
             with the stack. Default: False; we decide.
+        regulated: whether the cluster is one that a regulated company can take as it is; docs/regulated.md lists what
+            that turns on and refuses. Default: False; we decide.
         hardened_pools: whether our pools replace EKS's built-in ones, whose nodes have none of your keys and settings.
             Default: True; we decide (EKS would say False).
         network: the cluster's network, or a function of this stack that creates it; VPC and zones cannot change.
@@ -64,7 +71,9 @@ class ClusterStack(cdk.Stack):
         log_key: the same for all log groups of this stack, flow logs and logs of Lambdas included; it may change.
             Default: a new key, about 1 USD a month; we decide.
         log_retention: how long logs of the control plane and flow logs of the stack's own network are kept. Default:
-            one year; we decide.
+            one year, two if ``regulated``; we decide.
+        auto_mode_logs: whether the logs of Auto Mode's controllers go to CloudWatch too, see ``AutoModeLogs``. Default:
+            as ``regulated``; we decide.
         cluster_role: the cluster's role, see ``AutoModeCluster``, or a function of this stack that creates or imports
             it; create-only. Default: a new one; we decide.
         role_names: names of the roles created here, for policies that must name them beforehand. Default:
@@ -76,6 +85,8 @@ class ClusterStack(cdk.Stack):
         support_type: ``STANDARD`` lets EKS upgrade the cluster at the end of its version's standard support; with
             ``EXTENDED`` you pay for another year. Default: ``STANDARD``; we decide (EKS would say ``EXTENDED``).
         kubectl: whether charts can be delivered; without it, deliver them by GitOps. Default: True; we decide.
+        pools_applied_by: without ``kubectl``, who applies our pools: ``"argo-cd"``, or ``"operator"`` for people, whose
+            command is then the output ``ApplyPoolsCommand``. A cluster without pools starts no node. Default: none.
         as_of: the day against which support and certificates are checked. Default: the day the support calendar was
             last checked.
 
@@ -96,6 +107,7 @@ class ClusterStack(cdk.Stack):
         wide_endpoint_cidrs: bool = False,
         availability_zones: Sequence[str] | None = None,
         ephemeral: bool = False,
+        regulated: bool = False,
         hardened_pools: bool = True,
         network: Network | Callable[[Construct], Network] | None = None,
         ip_family: Literal["ipv4", "ipv6"] = "ipv4",
@@ -104,16 +116,20 @@ class ClusterStack(cdk.Stack):
         secrets_key: kms.IKey | AwsOwned | Callable[[Construct], kms.IKey] | None = None,
         volume_key: kms.IKey | AwsOwned | Callable[[Construct], kms.IKey] | None = None,
         log_key: kms.IKey | AwsOwned | Callable[[Construct], kms.IKey] | None = None,
-        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
+        log_retention: logs.RetentionDays | None = None,
+        auto_mode_logs: bool | None = None,
         cluster_role: ClusterRole | iam.IRole | Callable[[Construct], ClusterRole | iam.IRole] | None = None,
         role_names: RoleNames | None = None,
         instance_profile: bool = False,
         permissions_boundary: iam.IManagedPolicy | Callable[[Construct], iam.IManagedPolicy] | None = None,
-        support_type: Literal["STANDARD", "EXTENDED"] = "STANDARD",
+        support_type: Literal["STANDARD", "EXTENDED"] | None = None,
         kubectl: bool = True,
+        pools_applied_by: Literal["argo-cd", "operator"] | None = None,
         as_of: date | None = None,
         **stack_options: Unpack[ClusterStackOptions],
     ) -> None:
+        account, region = _environment(scope, stack_options.get("env"))
+        retention = log_retention or (REGULATED_LOG_RETENTION if regulated else logs.RetentionDays.ONE_YEAR)
         removal_policy = cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
         options: dict[str, Any] = {
             "version": version,
@@ -121,12 +137,13 @@ class ClusterStack(cdk.Stack):
             "ip_family": ip_family,
             "endpoint_cidrs": endpoint_cidrs,
             "wide_endpoint_cidrs": wide_endpoint_cidrs,
-            "node_defaults": node_defaults,
+            "node_defaults": regulated_node_defaults(region, node_defaults) if regulated else node_defaults,
             "node_tags": node_tags,
-            "log_retention": log_retention,
+            "log_retention": retention,
+            "auto_mode_logs": regulated if auto_mode_logs is None else auto_mode_logs,
             "role_names": role_names,
             "instance_profile": instance_profile,
-            "support_type": support_type,
+            "support_type": support_type or "STANDARD",
             "kubectl": kubectl,
             "built_in_pools": () if hardened_pools else BUILT_IN_POOL_NAMES,
             "deletion_protection": not ephemeral,
@@ -145,11 +162,23 @@ class ClusterStack(cdk.Stack):
         # As a function too: only whether there is one matters here.
         existing["cluster_role"] = cluster_role
         arguments = ClusterArguments.with_defaults(AutoModeCluster.__init__, **options, **existing)
-        account, region = _environment(scope, stack_options.get("env"))
         refusals = Refusals(place(scope, id))
         check_unique_name(refusals, scope, cluster_name, account=account, region=region)
         check_unique_roles(refusals, scope, arguments.role_names.by_field(), account=account)
         arguments.check_alone(refusals, region)
+        if regulated:
+            check_regulated(
+                refusals,
+                region=region,
+                ephemeral=ephemeral,
+                hardened_pools=hardened_pools,
+                endpoint_cidrs=endpoint_cidrs,
+                keys={"secrets_key": secrets_key, "volume_key": volume_key, "log_key": log_key},
+                node_defaults=node_defaults,
+                log_retention=log_retention,
+                support_type=support_type,
+            )
+        _check_pools_arrive(refusals, kubectl=kubectl, hardened_pools=hardened_pools, applied_by=pools_applied_by)
         if network is not None and availability_zones is not None:
             refusals.refuse("availability_zones", "are set beside network", "name the zones where you create it")
         if arguments.network is not None:
@@ -163,13 +192,18 @@ class ClusterStack(cdk.Stack):
         refusals.raise_all()
 
         super().__init__(scope, id, **stack_options)
+        if regulated and is_token(region):
+            cdk.Annotations.of(self).add_warning_v2(
+                "automode:FipsRegion",
+                "regulated: the stack names no region, so its nodes get no FIPS images; name the region in env=",
+            )
         if network is None:
             network = AutoModeNetwork(
                 self,
                 "Network",
                 availability_zones=availability_zones,
                 nat_gateways=1 if ephemeral else None,
-                flow_log_retention=log_retention,
+                flow_log_retention=retention,
                 removal_policy=removal_policy,
             )
         self.network: Network = self._created("network", network, Network)
@@ -189,7 +223,7 @@ class ClusterStack(cdk.Stack):
         if boundary is not None:
             # On the stack, because the network and the kubectl provider have roles too.
             iam.PermissionsBoundary.of(self).apply(boundary)
-        self._write_outputs(cluster_name, ephemeral=ephemeral)
+        self._write_outputs(cluster_name, ephemeral=ephemeral, by_people=pools_applied_by == "operator")
 
     @property
     def availability_zones(self) -> list[str]:
@@ -205,7 +239,7 @@ class ClusterStack(cdk.Stack):
         refusals.raise_all()
         return created
 
-    def _write_outputs(self, cluster_name: str, *, ephemeral: bool) -> None:
+    def _write_outputs(self, cluster_name: str, *, ephemeral: bool, by_people: bool) -> None:
         values, region = self.cluster.values, shell_word(self.region)
         control_plane = f"/aws/eks/{cluster_name}/cluster"
         outputs = {
@@ -221,6 +255,11 @@ class ClusterStack(cdk.Stack):
                 "Deletes the control plane's logs, which may stay and then block a new cluster of this name",
             ),
         }
+        if by_people:
+            outputs["ApplyPoolsCommand"] = (
+                "kubectl apply --server-side --filename manifests",
+                "Applies the folder that write_yaml_folder writes of platform_charts; until then no node starts",
+            )
         if not ephemeral:
             outputs |= self._what_stays()
         for name, (value, description) in outputs.items():
@@ -256,13 +295,27 @@ class ClusterStack(cdk.Stack):
         }
 
 
+def _check_pools_arrive(refusals: Refusals, *, kubectl: bool, hardened_pools: bool, applied_by: str | None) -> None:
+    """Refuses a cluster that no pool would ever reach, and a word about pools that come by themselves."""
+    if applied_by is None and hardened_pools and not kubectl:
+        refusals.refuse(
+            "pools_applied_by",
+            "is required with kubectl=False: nothing here applies the pools, and without them no node starts",
+            "write 'argo-cd', or 'operator' for people who run the output ApplyPoolsCommand; or take EKS's own pools "
+            "by hardened_pools=False",
+        )
+    elif applied_by is not None and (kubectl or not hardened_pools):
+        reason = "kubectl delivers the pools" if kubectl else "EKS brings its own pools"
+        refusals.refuse("pools_applied_by", f"'{applied_by}' contradicts the rest: {reason}", "leave it out")
+
+
 def _is_function(value: object) -> bool:
     return callable(value) and not isinstance(value, Network)
 
 
 def _environment(scope: Construct, env: object) -> tuple[str, str]:
     """The account and region of a stack that does not exist yet; tokens where they are not known."""
-    values = {name: getattr(env, name, None) for name in ("account", "region")}
+    values = env if isinstance(env, dict) else {name: getattr(env, name, None) for name in ("account", "region")}
     stage = stage_of(scope)
     account = values.get("account") or (stage and stage.account) or cdk.Aws.ACCOUNT_ID
     region = values.get("region") or (stage and stage.region) or cdk.Aws.REGION

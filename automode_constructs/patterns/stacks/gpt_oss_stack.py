@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Unpack
 
 import aws_cdk as cdk
 import cdk8s
 from aws_cdk import aws_kms as kms
+from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
@@ -68,7 +69,8 @@ class GptOssStack(cdk.Stack):
         cache_prefix: prefix of the cached ECR repositories' names, unique in account and region. ``None``
             for nodes that pull from ``public.ecr.aws`` themselves, as they must in AWS GovCloud (US), where ECR has no
             pull-through cache. Default: ``gpt-oss``; we decide.
-        encryption_key: the KMS key of those repositories, fixed for their life; the weights have the bucket's key.
+        encryption_key: the KMS key of those repositories, or a function of this stack that creates it; fixed for their
+            life. The weights have the bucket's key.
             Default: S3's own keys (AES-256); ECR decides.
         stage_weights: whether a Job copies the weights into the bucket; see ``GptOssChart``. Default: True; we decide.
         hub_endpoint: address of a mirror of the Hugging Face hub. Default: the hub itself; we decide.
@@ -94,7 +96,7 @@ class GptOssStack(cdk.Stack):
         cluster: AutoModeCluster | ImportedCluster,
         bucket: ModelBucket,
         cache_prefix: str | None = "gpt-oss",
-        encryption_key: kms.IKey | None = None,
+        encryption_key: kms.IKey | Callable[[Construct], kms.IKey] | None = None,
         stage_weights: bool = True,
         hub_endpoint: str | None = None,
         replicas: int = 0,
@@ -120,7 +122,7 @@ class GptOssStack(cdk.Stack):
                 "Images",
                 prefix=cache_prefix,
                 repositories=_REPOSITORIES,
-                encryption_key=encryption_key,
+                encryption_key=encryption_key(self) if callable(encryption_key) else encryption_key,
             )
         )
         self.bucket = bucket

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import aws_cdk as cdk
 import cdk8s
-from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
+from automode_constructs.aws.scope import AppScope
 from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.patterns.charts.cluster_guardrails import ClusterGuardrails
 from automode_constructs.patterns.charts.guardrails.settings import Guardrails
+from automode_constructs.patterns.stacks.stack_options import StackOptions
 
 __all__ = ["GuardrailsStack"]
 
@@ -34,12 +35,12 @@ class GuardrailsStack(cdk.Stack):
     @checked_arguments
     def __init__(
         self,
-        scope: Construct,
+        scope: AppScope,
         id: str,
         *,
         cluster: AutoModeCluster | ImportedCluster,
         guardrails: Guardrails,
-        **stack_options: Any,
+        **stack_options: Unpack[StackOptions],
     ) -> None:
         super().__init__(scope, id, **stack_options)
         chart = ClusterGuardrails(cdk8s.App(), "guardrails", guardrails=guardrails)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Unpack
 
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
+from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.model_bucket import ModelBucket
@@ -27,7 +29,8 @@ class WeightsStack(cdk.Stack):
         scope: the app or stage.
         id: the stack's id.
         ephemeral: whether the bucket is deleted with the stack. Default: False; we decide.
-        encryption_key: the KMS key of the weights, see ``ModelBucket``. Default: S3's own keys (SSE-S3); we decide.
+        encryption_key: the KMS key of the weights, see ``ModelBucket``, or a function of this stack that creates it.
+            Default: S3's own keys (SSE-S3); we decide.
         server_access_logs_bucket: the bucket that receives the access logs, see ``ModelBucket``. Default: no access
             logs; we decide.
         log_key: the KMS key of the logs of the Lambda that empties an ephemeral bucket. Default: a key that AWS owns.
@@ -43,7 +46,7 @@ class WeightsStack(cdk.Stack):
         id: str,
         *,
         ephemeral: bool = False,
-        encryption_key: kms.IKey | None = None,
+        encryption_key: kms.IKey | Callable[[Construct], kms.IKey] | None = None,
         server_access_logs_bucket: s3.IBucket | None = None,
         log_key: kms.IKey | None = None,
         **stack_options: Unpack[StackOptions],
@@ -52,7 +55,7 @@ class WeightsStack(cdk.Stack):
         self.bucket = ModelBucket(
             self,
             "Weights",
-            encryption_key=encryption_key,
+            encryption_key=encryption_key(self) if callable(encryption_key) else encryption_key,
             server_access_logs_bucket=server_access_logs_bucket,
             log_key=log_key,
             # A first deployment that fails leaves an empty bucket, which may be deleted.
