@@ -20,6 +20,7 @@ from automode_constructs.testing import manifests
 from tests.support import POLICIES_ON
 from tests.support import manifests as delivered
 
+CERTIFICATE = "arn:aws:acm:eu-central-1:111122223333:certificate/a"
 OUTPUTS = Path(__file__).parents[3] / "examples" / "outputs.json"
 
 
@@ -145,12 +146,12 @@ class TestPlatform:
         }
 
     def test_load_balancers_are_what_the_caller_says(self, values: ClusterValues) -> None:
-        spec = values.ingress_class_params_spec(scheme="internet-facing", certificate_arns=["arn:aws:acm:cert"])
+        spec = values.ingress_class_params_spec(scheme="internet-facing", certificate_arns=[CERTIFICATE])
         charts = platform_charts(cdk8s.App(), values, load_balancers=spec)
         (params,) = [item for chart in charts for item in manifests(chart) if item["kind"] == "IngressClassParams"]
         assert (params["spec"]["scheme"], params["spec"]["certificateARNs"]) == (
             "internet-facing",
-            ["arn:aws:acm:cert"],
+            [CERTIFICATE],
         )
 
     def test_the_program_of_the_docs_opens_https_and_keeps_logs(self) -> None:
