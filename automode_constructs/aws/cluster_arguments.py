@@ -388,6 +388,8 @@ def _endpoint_block(cidr: str, ip_family: str) -> _Block:
         return AutoModeError.of("", field="", message=f"'{cidr}' {message}", cure=cure)
 
     try:
+        if "%" in cidr:
+            raise ValueError("a zone is for addresses of one link")
         block = ipaddress.ip_network(cidr, strict=False)
     except ValueError as error:
         raise refused(f"is not a CIDR ({error})", "give one address as 203.0.113.7/32") from None

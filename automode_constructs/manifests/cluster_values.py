@@ -35,6 +35,8 @@ KUBECTL_GROUP = "automode-kubectl"
 SSL_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.2 and 1.3. Source: Elastic Load Balancing, "Security policies for your Application Load Balancer"."""
 
+_CERTIFICATE_ARN = r"arn:[^:]+:(acm:[^:]+:[^:]+:certificate/.+|iam::[^:]+:server-certificate/.+)"
+
 
 class ClusterValues(KubeModel):
     """The plain values that charts are built from.
@@ -168,13 +170,16 @@ class ClusterValues(KubeModel):
                 end. Default: False; we decide, as EKS does.
 
         Raises:
-            AutoModeError: for a block without a prefix length; for a prefix without a bucket, or of another form.
+            AutoModeError: for a block without a prefix length; for what is no certificate, or one of another region;
+                for what is no name of a bucket; for a prefix without a bucket, or of another form.
 
         Source: EKS User Guide, "Create an IngressClass to configure an Application Load Balancer"; Elastic Load
         Balancing, "Application Load Balancers", "Access logs".
         """
         if inbound_cidrs is None and scheme == "internal":
             inbound_cidrs = self.network_cidrs
+        for index, arn in enumerate(certificate_arns or ()):
+            _check_certificate(f"certificate_arns[{index}]", arn, self.region)
         attributes = {"routing.http.drop_invalid_header_fields.enabled": "true"}
         if deletion_protection:
             attributes["deletion_protection.enabled"] = "true"
@@ -231,9 +236,28 @@ class ClusterValues(KubeModel):
         return cls.from_manifest(document, where=f"{where}: {stack}.ClusterValues")
 
 
+def _check_certificate(field: str, arn: str, region: str) -> None:
+    """Refuses what is no certificate, and one of another region, such as one for CloudFront."""
+    where, parts = "ClusterValues.ingress_class_params_spec", arn.split(":", 5)
+    if not is_token(arn) and re.fullmatch(_CERTIFICATE_ARN, arn) is None:
+        raise AutoModeError.of(
+            where,
+            field=field,
+            message=f"{shown(arn)} is not the ARN of a certificate in ACM or IAM",
+            cure="write it like 'arn:<partition>:acm:<region>:<account>:certificate/<id>'",
+        )
+    if len(parts) == 6 and parts[2] == "acm" and parts[3] != region and not is_token(parts[3]) and not is_token(region):
+        raise AutoModeError.of(
+            where,
+            field=field,
+            message=f"{shown(arn)} is in '{parts[3]}', the load balancers are in '{region}'",
+            cure=f"give a certificate of '{region}'",
+        )
+
+
 def _access_logs(bucket: str | None, prefix: str | None) -> dict[str, str]:
     """The attributes of a load balancer with access logs; none without a bucket."""
-    where = "ingress_class_params_spec"
+    where = "ClusterValues.ingress_class_params_spec"
     if bucket is None:
         if prefix is None:
             return {}

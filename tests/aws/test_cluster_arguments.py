@@ -57,6 +57,10 @@ def judged(cidrs: list[str], *, ip_family: str = "ipv6", wide: bool = False) -> 
             "'2001:db8::7/128' for the one address",
         ),
         (["office"], "endpoint_cidrs[0]: 'office' is not a CIDR ('office' does not appear to be an IPv4 or IPv6"),
+        (
+            ["fe80::1%eth0/64"],
+            "endpoint_cidrs[0]: 'fe80::1%eth0/64' is not a CIDR (a zone is for addresses of one link);",
+        ),
         (["1.2.3.4/33"], "endpoint_cidrs[0]: '1.2.3.4/33' is not a CIDR ("),
         (["10.1.0.0/16"], f"endpoint_cidrs[0]: '10.1.0.0/16' {PRIVATE}"),
         (["fd00::/8"], f"endpoint_cidrs[0]: 'fd00::/8' {PRIVATE}"),

@@ -21,6 +21,7 @@ from automode_constructs.specs.nodes.node_class import (
 )
 from tests.refusal import refusal
 
+CERTIFICATE = "arn:aws:acm:eu-west-1:111122223333:certificate/a"
 CURE = "write the file with 'cdk deploy <the cluster's stack> --outputs-file FILE'"
 
 
@@ -213,10 +214,8 @@ class TestLoadBalancers:
         assert not {"ipAddressType", "targetType"} & spec.keys()
 
     def test_certificates_logs_and_protection(self) -> None:
-        spec = (
-            _values().ingress_class_params_spec(certificate_arns=["arn:aws:acm:cert"], ssl_policy="Own").to_manifest()
-        )
-        assert (spec["certificateARNs"], spec["sslPolicy"]) == (["arn:aws:acm:cert"], "Own")
+        spec = _values().ingress_class_params_spec(certificate_arns=[CERTIFICATE], ssl_policy="Own").to_manifest()
+        assert (spec["certificateARNs"], spec["sslPolicy"]) == ([CERTIFICATE], "Own")
         assert _attributes(access_log_bucket="logs", access_log_prefix="alb", deletion_protection=True) == {
             "routing.http.drop_invalid_header_fields.enabled": "true",
             "deletion_protection.enabled": "true",
@@ -241,18 +240,24 @@ class TestLoadBalancers:
             ({"inbound_cidrs": ["fd00::1"]}, "inbound_cidrs[0]: 'fd00::1' has no prefix length; write 'fd00::1/128'"),
             (
                 {"access_log_prefix": "alb"},
-                "ingress_class_params_spec: access_log_prefix: is set without access_log_bucket; name the bucket",
+                "access_log_prefix: is set without access_log_bucket; name the bucket",
             ),
             (
                 {"access_log_bucket": "s3://logs"},
-                "ingress_class_params_spec: access_log_bucket: 's3://logs' is not the name of an S3 bucket; write the "
-                "name alone: 3 to 63 lower-case letters, digits, '-' and '.'",
+                "ClusterValues.ingress_class_params_spec: access_log_bucket: 's3://logs' is not the name of an S3 "
+                "bucket; write the name alone: 3 to 63 lower-case letters, digits, '-' and '.'",
             ),
             (
                 {"access_log_bucket": "logs", "access_log_prefix": "x/AWSLogs"},
-                "ingress_class_params_spec: access_log_prefix: 'x/AWSLogs' is not a prefix of access logs; write",
+                "access_log_prefix: 'x/AWSLogs' is not a prefix of access logs; write",
             ),
             ({"scheme": "public"}, "scheme: 'public' is not known"),
+            (
+                {"certificate_arns": ["arn:aws:acm:us-east-1:111122223333:certificate/a"]},
+                "certificate_arns[0]: 'arn:aws:acm:us-east-1:111122223333:certificate/a' is in 'us-east-1', the "
+                "load balancers are in 'eu-west-1'; give a certificate of 'eu-west-1'",
+            ),
+            ({"certificate_arns": ["shop.example"]}, "'shop.example' is not the ARN of a certificate in ACM or IAM"),
         ],
     )
     def test_what_cannot_be(self, arguments: dict[str, Any], message: str) -> None:

@@ -20,6 +20,7 @@ from automode_constructs.testing import manifests
 from tests.support import POLICIES_ON
 from tests.support import manifests as delivered
 
+CERTIFICATE = "arn:aws:acm:eu-central-1:111122223333:certificate/a"
 OUTPUTS = Path(__file__).parents[3] / "examples" / "outputs.json"
 
 
@@ -98,7 +99,7 @@ class TestNodePools:
 
     def test_a_limit_is_raised_or_lifted_by_the_pools_name(self, values: ClusterValues) -> None:
         limits: dict[str, dict[str, int | str] | None] = {"general": {"cpu": 2000, "memory": "8Ti"}, "spot": None}
-        chart, _ = platform_charts(cdk8s.App(), values, pools=["general", "spot", "graviton"], limits=limits)
+        chart, *_ = platform_charts(cdk8s.App(), values, pools=["general", "spot", "graviton"], limits=limits)
         pools = {item["metadata"]["name"]: item["spec"] for item in chart.to_json() if item["kind"] == "NodePool"}
         assert pools["general"]["limits"] == {"cpu": 2000, "memory": "8Ti"}
         assert "limits" not in pools["spot"]
@@ -145,12 +146,12 @@ class TestPlatform:
         }
 
     def test_load_balancers_are_what_the_caller_says(self, values: ClusterValues) -> None:
-        spec = values.ingress_class_params_spec(scheme="internet-facing", certificate_arns=["arn:aws:acm:cert"])
+        spec = values.ingress_class_params_spec(scheme="internet-facing", certificate_arns=[CERTIFICATE])
         charts = platform_charts(cdk8s.App(), values, load_balancers=spec)
         (params,) = [item for chart in charts for item in manifests(chart) if item["kind"] == "IngressClassParams"]
         assert (params["spec"]["scheme"], params["spec"]["certificateARNs"]) == (
             "internet-facing",
-            ["arn:aws:acm:cert"],
+            [CERTIFICATE],
         )
 
     def test_the_program_of_the_docs_opens_https_and_keeps_logs(self) -> None:
