@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import cdk8s
@@ -14,13 +14,23 @@ from automode_constructs.manifests.cluster_values import ClusterValues
 __all__ = ["DEMOS", "platform_charts"]
 
 
-def platform_charts(app: cdk8s.App, values: ClusterValues) -> list[cdk8s.Chart]:
+def platform_charts(
+    app: cdk8s.App, values: ClusterValues, *, certificate_arns: Sequence[str] = ()
+) -> list[cdk8s.Chart]:
     """The charts of the platform, in the order in which they are applied; equal for CloudFormation and GitOps.
 
     Without EKS's built-in pools, ``critical`` and ``general`` take their place.
+
+    Args:
+        app: the cdk8s app.
+        values: the cluster's values.
+        certificate_arns: ACM certificates of the load balancers. Default: none.
     """
     in_their_place = () if values.built_in_pools else ("critical", "general")
-    return patterns.platform_charts(app, values, pools=[*in_their_place, "spot", "graviton"])
+    load_balancers = values.ingress_class_params_spec(certificate_arns=certificate_arns)
+    return patterns.platform_charts(
+        app, values, pools=[*in_their_place, "spot", "graviton"], load_balancers=load_balancers
+    )
 
 
 def _retail_store(app: cdk8s.App, id: str, _values: ClusterValues, _weights_bucket: str | None) -> cdk8s.Chart:

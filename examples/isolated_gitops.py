@@ -23,7 +23,15 @@ def isolated_network(stack: Construct) -> AutoModeNetwork:
 
 app = cdk.App()
 env = cdk.Environment(region="mx-central-1")
-ClusterStack(app, "GitOps", cluster_name="gitops", network=isolated_network, kubectl=False, env=env)
+ClusterStack(
+    app,
+    "GitOps",
+    cluster_name="gitops",
+    network=isolated_network,
+    kubectl=False,
+    pools_applied_by="argo-cd",
+    env=env,
+)
 app.synth()
 
 outputs = Path("outputs.json")

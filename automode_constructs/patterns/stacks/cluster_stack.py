@@ -55,8 +55,9 @@ class ClusterStack(cdk.Stack):
             us-east-1 and ca-central-1; required in us-west-1.
         ephemeral: whether the cluster is disposable: one NAT gateway, no deletion protection, keys and logs are deleted
             with the stack. Default: False; we decide.
-        regulated: whether the cluster is one that a regulated company can take as it is; docs/regulated.md lists what
-            that turns on and refuses. Default: False; we decide.
+        regulated: whether the cluster is one that a regulated company can take as it is: ``SETTINGS`` in
+            ``automode_constructs.patterns.stacks.regulated`` lists what that turns on and refuses. Default: False; we
+            decide.
         hardened_pools: whether our pools replace EKS's built-in ones, whose nodes have none of your keys and settings.
             Default: True; we decide (EKS would say False).
         network: the cluster's network, or a function of this stack that creates it; VPC and zones cannot change.
@@ -66,7 +67,7 @@ class ClusterStack(cdk.Stack):
         node_tags: AWS tags of every node. Default: none.
         secrets_key: KMS key of Kubernetes secrets, a function of this stack that creates or imports it, or
             ``"aws-owned"``; create-only. Default: a new key; we decide.
-        volume_key: the same for the volumes of nodes and workloads; it may change (docs/create-only.md). Default: a new
+        volume_key: the same for the volumes of nodes and workloads; it may change. Default: a new
             key; we decide.
         log_key: the same for all log groups of this stack, flow logs and logs of Lambdas included; it may change.
             Default: a new key, about 1 USD a month; we decide.

@@ -231,7 +231,7 @@ def regulated_node_defaults(region: str, defaults: NodeDefaults | None) -> NodeD
 
 
 def regulated_page() -> str:
-    """The table of docs/regulated.md."""
+    """The table of settings and controls, in Markdown."""
     head = "| What | With `regulated=True` | Without | NIST 800-53 R5 | PCI DSS 3.2.1 | HIPAA, 45 CFR |"
     rows = [f"| {one.name} | {one.effect} | {one.without} | {one.nist} | {one.pci} | {one.hipaa} |" for one in SETTINGS]
     return "\n".join([head, "|---|---|---|---|---|---|", *rows]) + "\n"

@@ -55,8 +55,7 @@ _SERVICE_ACCOUNTS = re.compile(f"system:serviceaccounts:{_NAMESPACE.pattern}")
 class Guardrails:
     """What a cluster's API server refuses: the rules of ``ClusterGuardrails``.
 
-    All rules are on, except ``tenant-taints`` without tenants. docs/guardrails.md has each rule with what it refuses
-    and whom it spares.
+    All rules are on, except ``tenant-taints`` without tenants. Each policy's messages say what it refuses.
 
     Args:
         image_registries: hosts of registries that images may come from, each alone or with the beginning of a path
