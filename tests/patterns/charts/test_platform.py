@@ -98,7 +98,7 @@ class TestNodePools:
 
     def test_a_limit_is_raised_or_lifted_by_the_pools_name(self, values: ClusterValues) -> None:
         limits: dict[str, dict[str, int | str] | None] = {"general": {"cpu": 2000, "memory": "8Ti"}, "spot": None}
-        chart, _ = platform_charts(cdk8s.App(), values, pools=["general", "spot", "graviton"], limits=limits)
+        chart, *_ = platform_charts(cdk8s.App(), values, pools=["general", "spot", "graviton"], limits=limits)
         pools = {item["metadata"]["name"]: item["spec"] for item in chart.to_json() if item["kind"] == "NodePool"}
         assert pools["general"]["limits"] == {"cpu": 2000, "memory": "8Ti"}
         assert "limits" not in pools["spot"]
