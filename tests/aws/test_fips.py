@@ -196,6 +196,23 @@ class TestEndpoints:
         _cluster(stack, network=network, node_defaults=FIPS)
         assert self._variables(stack) == wanted
 
+    @pytest.mark.parametrize(
+        ("region", "defaults", "fips"),
+        [
+            ("us-gov-west-1", None, True),
+            ("us-east-1", FIPS, True),
+            ("us-east-1", None, False),
+            ("ca-central-1", FIPS, False),
+        ],
+    )
+    def test_the_cdk_s_own_lambdas_use_them_too(self, region: str, defaults: NodeDefaults | None, fips: bool) -> None:
+        stack = _stack(region)
+        _cluster(stack, node_defaults=defaults, kubectl=False)
+        ((name, body),) = of_type(dict(Template.from_stack(stack).to_json()), "AWS::Lambda::Function").items()
+        assert name.startswith("CustomVpcRestrictDefaultSG")
+        variables = body["Properties"].get("Environment", {}).get("Variables", {})
+        assert variables == ({"AWS_USE_FIPS_ENDPOINT": "true"} if fips else {})
+
 
 class TestPartition:
     def test_what_govcloud_lacks_is_refused(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.config import Config
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from automode_constructs.facts.regions import (
@@ -101,17 +102,39 @@ def test_regions_with_fips_nodes_are_known_ones() -> None:
     assert fips_endpoint_regions() < set(fips_node_regions())
 
 
-def test_eks_and_lambda_have_fips_endpoints_where_the_sdk_has_them() -> None:
-    with_fips = [
+def _with_fips(*services: str) -> list[set[str]]:
+    """The regions in which the SDK knows FIPS endpoints of each service."""
+    return [
         {
             region
             for partition in _endpoints()
             for region, endpoint in partition["services"].get(service, {}).get("endpoints", {}).items()
             if any("fips" in variant["tags"] for variant in endpoint.get("variants", []))
         }
-        for service in ("eks", "lambda")
+        for service in services
     ]
-    assert with_fips[0] & with_fips[1] == fips_endpoint_regions()
+
+
+def test_eks_and_lambda_have_fips_endpoints_where_the_sdk_has_them() -> None:
+    eks, functions = _with_fips("eks", "lambda")
+    assert eks & functions == fips_endpoint_regions()
+
+
+def test_what_the_cdk_s_own_lambdas_call_has_fips_endpoints_there_too() -> None:
+    (buckets,) = _with_fips("s3")
+    assert fips_endpoint_regions() <= buckets
+    session = botocore.session.get_session()
+    for region in fips_endpoint_regions():
+        client = session.create_client(
+            "ec2",
+            region_name=region,
+            config=Config(use_fips_endpoint=True),
+            aws_access_key_id="none",
+            aws_secret_access_key="none",
+        )
+        # In GovCloud the plain host is the FIPS host.
+        host = "ec2" if region.startswith("us-gov-") else "ec2-fips"
+        assert client.meta.endpoint_url == f"https://{host}.{region}.amazonaws.com"
 
 
 @pytest.mark.parametrize("region", ["us-gov-west-1", "us-gov-east-1"])

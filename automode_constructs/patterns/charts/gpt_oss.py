@@ -73,10 +73,11 @@ class GptOssChart(cdk8s.Chart):
             than ``replicas``. Default: 4; we decide.
         min_vcpu: minimum vCPUs of a node: more of them pull images faster, at a price.
             Default: Karpenter decides by price, which is 4 with these requests.
-        bare_pool: whether the pool has the talk's four requirements and nothing else, on EKS's NodeClass ``default``;
-            if EKS keeps no pools, and so no NodeClass, on ``standard`` of ``NodePoolsChart``. Without a taint it takes
-            ordinary pods too: Karpenter tries ``gpu`` before ``general`` and ``general-purpose``, and no weight is
-            lower than theirs. The warning ``automode:AcceleratedPoolFirst`` says so. Default: False; we decide.
+        bare_pool: whether the pool has the talk's four requirements and nothing else, not even a limit, on EKS's
+            NodeClass ``default``; if EKS keeps no pools, and so no NodeClass, on ``standard`` of ``NodePoolsChart``.
+            Without a taint it takes ordinary pods too: Karpenter tries ``gpu`` before ``general`` and
+            ``general-purpose``, and no weight is lower than theirs. The warning ``automode:AcceleratedPoolFirst`` says
+            so. Default: False; we decide.
         clients: who may send requests to the model, see ``ModelServer``. Default: the pods of the namespace
             ``gpt-oss``; we decide.
         api_key: the Secret with the key that requests must carry, see ``ModelServer``. Default: none.

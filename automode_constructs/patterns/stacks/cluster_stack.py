@@ -67,8 +67,8 @@ class ClusterStack(cdk.Stack):
         node_tags: AWS tags of every node. Default: none.
         secrets_key: KMS key of Kubernetes secrets, a function of this stack that creates or imports it, or
             ``"aws-owned"``; create-only. Default: a new key; we decide.
-        volume_key: the same for the volumes of nodes and workloads; it may change. Default: a new
-            key; we decide.
+        volume_key: the same for the volumes of nodes and workloads; it may change. Default: a new key; we
+            decide.
         log_key: the same for all log groups of this stack, flow logs and logs of Lambdas included; it may change.
             Default: a new key, about 1 USD a month; we decide.
         log_retention: how long logs of the control plane and flow logs of the stack's own network are kept. Default:
