@@ -127,6 +127,10 @@ def _node_pool_spec() -> am.NodePoolSpec:
     )
 
 
+def _guardrails() -> patterns.Guardrails:
+    return patterns.Guardrails(image_registries=["public.ecr.aws"])
+
+
 def _values() -> ClusterValues:
     return ClusterValues(
         cluster_name="try",
@@ -147,6 +151,7 @@ _RESERVATION = CapacityReservation(
 
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "AutoModeCluster": lambda world: {"network": world.network},
+    "AutoModeLogs": lambda _: {"cluster_name": "try", "cluster_arn": "${Token[TOKEN.2]}"},
     "AutoModeNetwork": lambda _: {},
     "BuiltInNodeRole": lambda _: {},
     "CertificateConfigMap": lambda _: {"values": _values()},
@@ -225,12 +230,16 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     # patterns
     "AccessStack": lambda world: {"cluster": world.cluster, "env": _ENV},
+    "ClusterGuardrails": lambda _: {"guardrails": _guardrails()},
     "ClusterStack": lambda world: {"cluster_name": f"c{next(_NUMBERS)}", "network": world.network},
     "DcgmExporterChart": lambda _: {},
     "GptOssChart": lambda _: {"values": _values(), "weights": _WEIGHTS},
     "GptOssStack": lambda world: {"cluster": world.cluster, "bucket": world.bucket, "env": _ENV},
     "GuardStack": lambda world: {"guarded": [cdk.Stack(world.app, f"g{next(_NUMBERS)}")]},
+    "Guardrails": lambda _: {"image_registries": ["public.ecr.aws"]},
+    "GuardrailsStack": lambda world: {"cluster": world.cluster, "guardrails": _guardrails(), "env": _ENV},
     "LocalZoneChart": lambda _: {"values": _values(), "subnet_ids": {"eu-west-1-lon-1a": "subnet-1"}},
+    "NetworkPoliciesChart": lambda _: {},
     "NodePoolsChart": lambda _: {"values": _values(), "pools": ["spot"]},
     "PlatformChart": lambda _: {"values": _values()},
     "PlatformStack": lambda world: {"cluster": world.cluster, "env": _ENV},
@@ -242,6 +251,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "RetailStoreChart": lambda _: {},
     "RetailStoreStack": lambda world: {"cluster": world.cluster, "env": _ENV},
     "StaticPoolsChart": lambda _: {"values": _values(), "instance_types": ["c7i.large"], "replicas": 2},
+    "Tenant": lambda _: {"taint": am.Taint(key="team", value="a", effect="NoSchedule"), "namespaces": ["a"]},
     "TrainingChart": lambda _: {"values": _values(), "instance_type": "p5.48xlarge", "zone": "eu-west-1a", "nodes": 2},
     "WeightsStack": lambda _: {},
     "accelerator_taint": lambda _: {"instance_type": "g6.xlarge"},

@@ -17,7 +17,19 @@ AS_OF: Final = date(2026, 11, 23)
 
 APPS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "govcloud": {"region": "us-gov-west-1", "availability_zones": "us-gov-west-1a,us-gov-west-1b,us-gov-west-1c"},
+    "regulated": {
+        "regulated": "true",
+        "support_type": "STANDARD",
+        "region": "us-east-1",
+        "certificate_arns": "arn:aws:acm:us-east-1:111122223333:certificate/12345678-1234-1234-1234-123456789012",
+    },
+    "regulated-govcloud": {
+        "regulated": "true",
+        "support_type": "STANDARD",
+        "region": "us-gov-west-1",
+        "certificate_arns": "arn:aws-us-gov:acm:us-gov-west-1:111122223333:certificate/"
+        "12345678-1234-1234-1234-123456789012",
+    },
 }
 """The context keys of each variant."""
 

@@ -33,6 +33,7 @@ from automode_constructs.patterns.stacks.cluster_stack import ClusterStack
 from automode_constructs.patterns.stacks.gpt_oss_stack import GptOssStack
 from automode_constructs.patterns.stacks.platform_stack import PlatformStack
 from automode_constructs.patterns.stacks.retail_store_stack import RetailStoreStack
+from automode_constructs.patterns.stacks.stack_options import ClusterStackOptions
 from automode_constructs.patterns.stacks.weights_stack import WeightsStack
 from tests.cloudformation import Account, Report, assembly
 from tests.refusal import refusal
@@ -71,6 +72,7 @@ class Case:
 CASES: dict[str, list[Case]] = {
     "admin_role_arns": [Case([ROLE])],
     "as_of": [Case(date(2026, 11, 30))],
+    "auto_mode_logs": [Case(True)],
     "availability_zones": [
         Case(["eu-central-1a", "eu-central-1b", "eu-central-1c"]),
         Case(["eu-central-1a", "eu-central-1b"], "life"),
@@ -85,6 +87,7 @@ CASES: dict[str, list[Case]] = {
     "endpoint_cidrs": [Case(["198.51.100.0/24"])],
     "ephemeral": [Case(True)],
     "hardened_pools": [Case(False)],
+    "helm_charts_from_ecr": [Case(True)],
     "instance_profile": [Case(True, back="charts first", reported=("NodeClass/standard", "NodeClass/gpu"))],
     "ip_family": [Case("ipv6", "life", beside={"network": network(ipv6=True)})],
     "kubectl_layer": [
@@ -119,6 +122,7 @@ CASES: dict[str, list[Case]] = {
     "permissions_boundary": [
         Case(lambda stack: iam.ManagedPolicy.from_managed_policy_name(stack, "Boundary", "bounds"))
     ],
+    "regulated": [Case(True, beside={"support_type": "STANDARD"})],
     "removal_policy": [Case(cdk.RemovalPolicy.DESTROY)],
     "role_names": [
         Case(RoleNames(cluster="c-eks"), "life"),
@@ -230,6 +234,8 @@ def test_an_argument_changes_with_charts_delivered_or_the_docs_say_that_it_does_
 def test_every_argument_has_its_case() -> None:
     known = arguments(ClusterStack).keys() | arguments(AutoModeCluster).keys()
     known -= {"vpc", "vpc_subnets"}  # another way to say 'network'
+    known -= {"pools_applied_by"}  # part of 'kubectl'
+    known -= ClusterStackOptions.__annotations__.keys()  # the CDK's own
     assert CASES.keys() | REFUSED_AT_SYNTH.keys() == known
     assert in_docs(FOR_LIFE) | in_docs(WITH_CARE) <= known
     for_life = {name for name, cases in CASES.items() if any(case.came_to == "life" for case in cases)}
@@ -238,10 +244,10 @@ def test_every_argument_has_its_case() -> None:
 
 def test_taking_kubectl_away_from_charts_is_refused_at_synth() -> None:
     app = cdk.App()
-    cluster = ClusterStack(app, "C", cluster_name="c", kubectl=False).cluster
+    cluster = ClusterStack(app, "C", cluster_name="c", kubectl=False, pools_applied_by="operator").cluster
     assert REFUSED_AT_SYNTH["kubectl"] in refusal(lambda: PlatformStack(app, "Platform", cluster=cluster))
     without = cdk.App(context=feature_flags())
-    ClusterStack(without, "c-cluster", cluster_name="c", kubectl=False)
+    ClusterStack(without, "c-cluster", cluster_name="c", kubectl=False, pools_applied_by="operator")
     bare, account = assembly(without), Account()
     assert account.deploy(bare).refused == []
     full, _ = before()

@@ -342,6 +342,7 @@ def test_a_function_creates_the_clusters_role_and_then_its_name_is_there() -> No
         "Dev",
         cluster_name="dev",
         kubectl=False,
+        pools_applied_by="operator",
         cluster_role=lambda stack: ClusterRole(stack, "Role", role_name="dev-eks"),
     )
     template = dict(Template.from_stack(stack).to_json())
@@ -373,5 +374,5 @@ def test_public_addresses_are_written_as_asked_for_with_a_warning() -> None:
 
 
 def test_a_cluster_stack_without_kubectl_has_no_lambda_for_it() -> None:
-    stack = ClusterStack(cdk.App(), "Dev", cluster_name="dev", kubectl=False)
+    stack = ClusterStack(cdk.App(), "Dev", cluster_name="dev", kubectl=False, pools_applied_by="operator")
     assert stack.cluster.cluster.node.try_find_child("KubectlProvider") is None
