@@ -26,3 +26,5 @@ def leave_out_image_rights(provider: eks.KubectlProvider) -> None:
     role = cast(iam.Role, provider.role)
     policies = [iam.ManagedPolicy.from_aws_managed_policy_name(name).managed_policy_arn for name in _USED]
     cast(CfnResource, role.node.default_child).add_property_override("ManagedPolicyArns", policies)
+    # The condition of the policy for ECR Public, which is now used by nothing.
+    provider.node.find_child("Handler").node.try_remove_child("HasEcrPublic")
