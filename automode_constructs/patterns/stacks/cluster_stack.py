@@ -48,6 +48,8 @@ class ClusterStack(cdk.Stack):
         id: the stack's id.
         cluster_name: the cluster's name; it cannot change.
         version: Kubernetes minor version. Default: 1.36; we decide.
+        admin_role_arns: IAM roles that administer the cluster, admitted in this stack: a role that does not exist rolls
+            the whole stack back. An ``AccessStack`` rolls back alone. Default: none; we decide.
         endpoint_cidrs: public CIDRs that may reach the Kubernetes API. Default: none, the API is private.
         wide_endpoint_cidrs: whether ``endpoint_cidrs`` may together hold more addresses than a /8 of IPv4 or a /32 of
             IPv6. Default: False; we decide.
@@ -104,6 +106,7 @@ class ClusterStack(cdk.Stack):
         *,
         cluster_name: str,
         version: str = DEFAULT_VERSION,
+        admin_role_arns: Sequence[str] = (),
         endpoint_cidrs: Sequence[str] = (),
         wide_endpoint_cidrs: bool = False,
         availability_zones: Sequence[str] | None = None,
@@ -135,6 +138,7 @@ class ClusterStack(cdk.Stack):
         options: dict[str, Any] = {
             "version": version,
             "cluster_name": cluster_name,
+            "admin_role_arns": admin_role_arns,
             "ip_family": ip_family,
             "endpoint_cidrs": endpoint_cidrs,
             "wide_endpoint_cidrs": wide_endpoint_cidrs,
