@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Literal, Self
 from pydantic import ConfigDict, Field
 
 from automode_constructs.errors import Problem, did_you_mean, shown
-from automode_constructs.specs.fields import VALUE, Digits, LabelKey, ListOf, TokenOr
+from automode_constructs.specs.fields import VALUE, Digits, LabelKey, ListOf, TokenOr, renamed
 from automode_constructs.specs.messages import NOT_A_FIELD, UNKNOWN_FIELD
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
@@ -124,7 +124,10 @@ class StorageParameters(KubeModel):
     ext4_cluster_size: Digits | None = None
     """Size of such a cluster, in bytes."""
 
-    wrong_names: ClassVar = {"fsType": "write csi.storage.k8s.io/fstype", "kmsKeyID": "write kmsKeyId"}
+    wrong_names: ClassVar = {
+        "fsType": renamed("csi.storage.k8s.io/fstype"),
+        "kmsKeyID": renamed("kmsKeyId"),
+    }
 
     def with_tags(self, tags: Mapping[str, TokenOr[str]]) -> Self:
         """The same parameters, with AWS tags for the volumes; the cluster role needs ``custom_tags`` for them.
@@ -161,7 +164,9 @@ class StorageParameters(KubeModel):
             where = f"[{shown(name)}]"
             if name in known or not _EXTRA_KEY.fullmatch(name):
                 cure = self.wrong_names.get(name) or (
-                    f"write {known[name]}" if name in known else did_you_mean(name, [alias or "" for alias in known])
+                    f"write {known[name]}"
+                    if name in known
+                    else did_you_mean(name, [alias or "" for alias in known]).for_key()
                 )
                 yield UNKNOWN_FIELD.problem(where, "is not a known field", cure)
             elif not isinstance(value, str):

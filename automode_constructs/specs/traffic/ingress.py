@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.fields import VALUE
+from automode_constructs.errors import Cure, Edit, Problem, meant_by, shown
+from automode_constructs.specs.fields import VALUE, near_text
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.rule import rule
 
@@ -101,7 +101,7 @@ def ingress_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem
     for name, value in (annotations or {}).items():
         where = f"annotations[{shown(name)}]"
         if not isinstance(value, str):
-            yield VALUE.problem(where, f"needs a text, got {shown(value)}")
+            yield VALUE.problem(where, f"needs a text, got {shown(value)}", near_text(value))
         elif name == _LEGACY_CLASS:
             yield _unsupported(where, "is not read by Auto Mode; write spec.ingressClassName")
         elif name == f"{_PREFIX}auth-type" and value == "oidc":
@@ -133,7 +133,12 @@ def _named_problems(where: str, name: str) -> Iterator[Problem]:
     elif name not in _KNOWN and not name.startswith(_FAMILIES):
         for near in difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.85):
             yield MISSPELT_INGRESS_ANNOTATION.problem(
-                where, "is not a known annotation", f"did you mean '{_PREFIX}{near}'?"
+                where,
+                "is not a known annotation",
+                Cure(
+                    f"did you mean '{_PREFIX}{near}'?",
+                    Edit(what="key", to=f"{_PREFIX}{near}") if meant_by(name, _KNOWN) == near else None,
+                ),
             )
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AliasGenerator, ConfigDict
 
-from automode_constructs.errors import Problem, did_you_mean, shown
-from automode_constructs.specs.fields import VALUE, TokenListOf, TokenOr, matching
+from automode_constructs.errors import Cure, Edit, Problem, did_you_mean, shown
+from automode_constructs.specs.fields import VALUE, TokenListOf, TokenOr, matching, near_text
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
@@ -144,7 +144,7 @@ class NetworkLoadBalancerAnnotations(KubeModel):
         for name, value in (self.model_extra or {}).items():
             short = name.removeprefix(_PREFIX)
             if not isinstance(value, str):
-                yield VALUE.problem(f"[{shown(name)}]", f"needs a text, got {shown(value)}")
+                yield VALUE.problem(f"[{shown(name)}]", f"needs a text, got {shown(value)}", near_text(value))
             if short == name or name in known:
                 continue
             if short in _UNSUPPORTED:
@@ -157,7 +157,7 @@ class NetworkLoadBalancerAnnotations(KubeModel):
                 and short not in _OF_OPEN_SOURCE
             ):
                 yield UNKNOWN_SERVICE_ANNOTATION.problem(
-                    f"[{shown(name)}]", "is not a known annotation", did_you_mean(name, known)
+                    f"[{shown(name)}]", "is not a known annotation", did_you_mean(name, known).for_key()
                 )
 
 
@@ -175,7 +175,9 @@ class NetworkLoadBalancerServiceSpec(FreeBody):
         yield from super()._broken_rules()
         if self.load_balancer_class not in {None, NLB_CLASS}:
             yield LOAD_BALANCER_CLASS.problem(
-                "load_balancer_class", f"{shown(self.load_balancer_class)} is not known", f"write {NLB_CLASS}"
+                "load_balancer_class",
+                f"{shown(self.load_balancer_class)} is not known",
+                Cure(f"write {NLB_CLASS}", Edit(what="value", to=NLB_CLASS)),
             )
 
 
