@@ -187,11 +187,16 @@ def _write_in(model: type[KubeModel], places: Sequence[tuple[str, ...]], name: s
 
 def _passes_list(model: type[KubeModel], place: Sequence[str]) -> bool:
     """Whether a place lies in the items of a list, so that it is not known in which."""
-    outer = [_model_at(model, place[:end]) for end in range(len(place))]
-    return any(
-        at is None or inner_model(at.model_fields[part].annotation) not in get_args(at.model_fields[part].annotation)
-        for at, part in zip(outer, place, strict=True)
-    )
+    annotations: list[Any] = []
+    for end, part in enumerate(place):
+        at = _model_at(model, place[:end])
+        annotations.append(at and at.model_fields[part].annotation)
+    return not all(_holds_one(annotation, inner_model(annotation)) for annotation in annotations)
+
+
+def _holds_one(annotation: Any, model: type[KubeModel] | None) -> bool:
+    """Whether a field holds the model itself, not a list or mapping of it."""
+    return annotation is model or model in get_args(annotation)
 
 
 def _own_name(model: type[KubeModel], name: str, *, by_alias: bool) -> str:
@@ -220,7 +225,7 @@ def _places_of(name: str, model: type[KubeModel], *, lists: bool = True) -> Iter
             waiting += [
                 ((*path, field), part)
                 for field, part in inner
-                if part is not None and (lists or part in get_args(at.model_fields[field].annotation))
+                if part is not None and (lists or _holds_one(at.model_fields[field].annotation, part))
             ]
 
 

@@ -247,11 +247,11 @@ class Requirement(KubeModel):
         if not wrong:
             return
         listed = ", ".join(shown(value) for value in wrong[:5])
-        cure = (
-            did_you_mean(_OTHER_NAMES.get(wrong[0], wrong[0]), label.choices).at(f"[{values.index(wrong[0])}]")
-            if label.choices
-            else "give whole numbers"
-        )
+        cure = "give whole numbers"
+        if label.choices:
+            meant = {value: _OTHER_NAMES.get(value, value) for value in wrong}
+            first = next((value for value in wrong if meant_by(meant[value], label.choices)), wrong[0])
+            cure = did_you_mean(meant[first], label.choices).at(f"[{values.index(first)}]")
         if self.operator == "In" and len(wrong) == len(values):
             yield LABEL_VALUE.problem("values", f"'{key}' is never {listed}, so that this admits nothing", cure)
         else:
