@@ -113,7 +113,7 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
         message, broken = "is required", MISSING_FIELD
     elif kind in _NEEDED:
         message = f"needs {_NEEDED[kind]}, got {shown(value)}"
-        cure = _in_its_type(kind, value)
+        cure = _in_its_type(kind, value) if by_alias else ""
     elif kind in _BOUNDS:
         message = _BOUNDS[kind].format(
             **bounds,
