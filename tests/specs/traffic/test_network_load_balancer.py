@@ -126,11 +126,11 @@ def test_a_misspelt_annotation_is_warned_of_with_the_nearest() -> None:
         ),
         (
             _service({"a": 1}),
-            ("error", "automode:Value", "metadata.annotations['a']: needs a text, got 1"),
+            ("error", "automode:Value", "metadata.annotations['a']: needs a text, got 1; quote it: '1'"),
         ),
         (
             _service({"scheme": True}),
-            ("error", "automode:Value", "metadata.annotations['scheme']: needs a text, got True"),
+            ("error", "automode:Value", "metadata.annotations['scheme']: needs a text, got True; quote it: 'true'"),
         ),
         (
             _service([]),
