@@ -54,8 +54,12 @@ class FixRun:
             parts += [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines]
         return "".join(parts)
 
-    def summary(self) -> str:
-        """What was cured in one line, after one line for each exact cure that was not made."""
+    def summary(self, *, written: bool = True) -> str:
+        """What was cured in one line, after one line for each exact cure that was not made.
+
+        Args:
+            written: whether the files were written.
+        """
         left = [
             f"{on_one_line(finding.file)}:{finding.line}:{finding.column} left alone: {self.refused[key]}"
             for finding in self.run.findings
@@ -63,7 +67,7 @@ class FixRun:
         ]
         cured = f"{self.cured} finding{'' if self.cured == 1 else 's'}"
         files = f"{len(self.changed)} file{'' if len(self.changed) == 1 else 's'}"
-        return "\n".join([*left, f"{cured} cured in {files}"])
+        return "\n".join([*left, f"{cured} {'' if written else 'can be '}cured in {files}"])
 
 
 def _lines(text: str) -> list[str]:

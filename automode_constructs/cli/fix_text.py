@@ -296,8 +296,11 @@ def _move(text: str, root: _Node, steps: Sequence[_Step], edit: Edit) -> Iterato
     if start == key.start and _column(text, start):
         raise CannotEditError("it stands in the line of something else")
     if len(outer.keys) == 1:
-        before = text.rfind(":", 0, start) + 1
-        yield (before, before, " {}")
+        holder = _find(root, steps[:-2])
+        if holder.kind != "mapping" or len(steps) < 2:
+            raise CannotEditError("nothing would be left in its item")
+        behind = text.index(":", holder.keys[holder.entry(str(steps[-2]))].end) + 1
+        yield (behind, behind, " {}")
     start = moved.comments
     yield (start, end, "")
     if home.style:

@@ -199,7 +199,7 @@ def _fix(options: argparse.Namespace) -> int:
     else:
         for line in as_text(run, coloured=False).splitlines():
             _say(line)
-    _say(fixed.summary())
+    _say(fixed.summary(written=not options.diff))
     if options.format == "text":
         _say(summary(run))
     return max(run.exit_code(strict=options.strict), int(options.diff and bool(fixed.changed)))

@@ -189,6 +189,58 @@ def write(tmp_path: Path, text: str) -> str:
     return str(tmp_path / "a.yaml")
 
 
+_SHORT = NODE_CLASS.partition("  ephemeralStorage")[0]
+LAYOUTS = {
+    "the only field of its parent": (
+        "  advancedNetworking:  # none\n    # the team's: old\n    kmsKeyID: alias/a\n",
+        "  advancedNetworking: {}  # none\n  ephemeralStorage:\n    # the team's: old\n    kmsKeyID: alias/a\n",
+    ),
+    "another name there": (
+        "  advancedCompute:\n    kubelet:\n      evictionHard:\n        memory.available: 5% # x\n      maxPods: 50\n",
+        "  advancedCompute:\n    kubelet:\n      eviction:\n        hard:\n          memory.available: 5% # x\n"
+        "      maxPods: 50\n",
+    ),
+    "no line break at the end": ("  kmsKeyID: alias/a", "  ephemeralStorage:\n    kmsKeyID: alias/a"),
+    "after a block of text": (
+        "  tags:\n    a: |\n      b\n\n  fips: true\n",
+        "  tags:\n    a: |\n      b\n\n  advancedSecurity:\n    fips: true\n",
+    ),
+    "two fields and a new parent": (
+        "  kmsKeyID: alias/a\n  iops: 4000\n  size: 100gi\n",
+        "  ephemeralStorage:\n    kmsKeyID: alias/a\n    iops: 4000\n    size: 100Gi\n",
+    ),
+    "into brackets of several lines": (
+        "  ephemeralStorage: {\n    size: 100Gi\n  }\n  kmsKeyID: alias/a\n",
+        "  ephemeralStorage: {\n    size: 100Gi,\n    kmsKeyID: alias/a\n  }\n",
+    ),
+    "into empty brackets": (
+        "  ephemeralStorage: {}\n  kmsKeyID: alias/a\n",
+        "  ephemeralStorage: {kmsKeyID: alias/a}\n",
+    ),
+    "out of brackets": (
+        "  advancedSecurity: {fips: true, kmsKeyID: alias/a}\n",
+        "  advancedSecurity: {fips: true}\n  ephemeralStorage:\n    kmsKeyID: alias/a\n",
+    ),
+    "the comments above it only": (
+        "  # of all\n\n  # its own\n  kmsKeyID: alias/a\n  # of the next\n  ephemeralStorage:\n    size: 100Gi\n  # end\n",
+        "  # of all\n\n  # of the next\n  ephemeralStorage:\n    size: 100Gi\n    # its own\n    kmsKeyID: alias/a\n  # end\n",
+    ),
+    "texts as they were written": (
+        "  tags:\n    a: 7\n    b: yes # y\n    c: 1.10\n    d: 0x1F\n",
+        "  tags:\n    a: '7'\n    b: 'yes' # y\n    c: '1.10'\n    d: '0x1F'\n",
+    ),
+    "a key in another notation": ("  ? kmsKeyID\n  : alias/a\n", "  ? kmsKeyID\n  : alias/a\n"),
+    "a key that stands twice": ("  fips: true\n  fips: false\n", "  fips: true\n  fips: false\n"),
+    "a merge": ("  <<: &x {fips: true}\n", "  <<: &x {fips: true}\n"),
+}
+
+
+@pytest.mark.parametrize("case", LAYOUTS.values(), ids=LAYOUTS)
+def test_layout_stays_where_fields_move(tmp_path: Path, case: tuple[str, str]) -> None:
+    broken, right = case
+    assert text_of(fixed(tmp_path, _SHORT + broken)) == _SHORT + right
+
+
 INEXACT = {
     "number without unit": (POOL, "30s", "30"),
     "decimal or binary": (POOL, "64Gi", "64GB"),
@@ -293,7 +345,7 @@ def test_diff_shows_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     said = capsys.readouterr()
     lines = difflib.unified_diff(broken.splitlines(True), POOL.splitlines(True), file, file)
     assert said.out == "".join(lines)
-    assert "1 finding cured in 1 file" in said.err
+    assert "1 finding can be cured in 1 file" in said.err
     assert main(["lint", "--fix", file]) == 0
     assert main(["lint", "--diff", file]) == 0
     assert capsys.readouterr().out == ""
