@@ -151,6 +151,7 @@ def _roots(text: str) -> list[_Node]:
     readable = _PAIR.sub(lambda pair: "x" * len(pair[0]), text) if text.lstrip().startswith("{") else text
     roots: list[_Node] = []
     open_: list[_Node] = []
+    event: Any  # its marks are always there
     for event in yaml.parse(readable, Loader=_LOADER):
         node = _node(event, text)
         if node is not None and not open_:
@@ -168,7 +169,7 @@ def _roots(text: str) -> list[_Node]:
     return [root for root in roots if root.kind == "mapping"]
 
 
-def _node(event: yaml.Event, text: str) -> _Node | None:
+def _node(event: Any, text: str) -> _Node | None:
     if isinstance(event, yaml.AliasEvent):
         return _Node(event.start_mark.index, event.end_mark.index, "alias")
     if isinstance(event, yaml.ScalarEvent):

@@ -203,7 +203,12 @@ def filled_in(value: Any, path: str = "") -> Any:
         return [filled_in(item, path) for item in value]
     if not isinstance(value, str) or not re.search(r"\{\{'|\$\{", value):
         return value
-    ids = {"ecurityGroup": "sg-0123456789abcdef0", "ubnet": "subnet-0123456789abcdef0", "role": "nodes"}
+    ids = {
+        "ecurityGroup": "sg-0123456789abcdef0",
+        "ubnet": "subnet-0123456789abcdef0",
+        "role": "nodes",
+        "CIDR": "2001:db8::/32",
+    }
     return next((id for name, id in ids.items() if name in path), "known-later")
 
 
@@ -294,7 +299,7 @@ def test_keywords_and_defaults_are_those_of_the_construct(kind: str) -> None:
     flat = _FLAT[kind]
     module = import_module(f"automode_constructs.manifests.{flat.module}")
     model = next(each.model for each in KINDS if each.kind == kind)
-    known = {}
+    known: dict[str, str] = {}
     for place in flat.places:
         part: Any = model
         for name in filter(None, place.split(".")):
