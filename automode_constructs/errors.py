@@ -65,10 +65,6 @@ class Cure(str):
         """
         return self if self.edit is None else Cure(self, replace(self.edit, at=part + self.edit.at))
 
-    def for_key(self) -> Cure:
-        """The same for a problem with the name of a field, not with its value."""
-        return self if self.edit is None else Cure(self, replace(self.edit, what="key"))
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
@@ -170,23 +166,26 @@ _LONGEST_NAME = 300
 """In characters: more than any name has; comparing longer texts with names takes time for nothing."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> Cure:
-    """The cure for a misspelt name: the nearest known one, and all known ones; exact if no other can be meant."""
+def did_you_mean(word: str, known: Iterable[str], *, edits: Literal["value", "key"] | None = None) -> Cure:
+    """The cure for a misspelt name: the nearest known one, and all known ones.
+
+    Args:
+        word: what was written.
+        known: the known names.
+        edits: whether the word is the problem's value or the name of its field; the cure is then exact if no other name
+            can be meant. Default: neither, so that it is not exact.
+    """
     names = list(known)
+    meant = meant_by(word, names)
+    edit = Edit(what=edits, to=meant) if edits is not None and meant else None
     if len(names) < 2:
-        return Cure("".join(f"use '{name}'" for name in names), _slip(word, names))
+        return Cure("".join(f"use '{name}'" for name in names), edit)
     near = difflib.get_close_matches(word[:_LONGEST_NAME].lower(), [name.lower() for name in names], n=1, cutoff=0.6)
     listed = ", ".join(f"'{name}'" for name in names)
-    meant = meant_by(word, names)
     if not near and not meant:
         return Cure(f"use one of {listed}")
     best = meant or next(name for name in names if name.lower() == near[0])
-    return Cure(f"did you mean '{best}'? Use one of {listed}", _slip(word, names))
-
-
-def _slip(word: str, names: Sequence[str]) -> Edit | None:
-    meant = meant_by(word, names)
-    return Edit(what="value", to=meant) if meant else None
+    return Cure(f"did you mean '{best}'? Use one of {listed}", edit)
 
 
 _SHORTEST_SLIP = 5

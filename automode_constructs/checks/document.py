@@ -295,7 +295,7 @@ def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Prob
         yield RESERVED_NAME.problem("metadata.name", f"'{name}' belongs to EKS", "choose another name")
     if kind.at:
         for name in sorted(str(key) for key in document.keys() - {*_ENVELOPE, kind.at}):
-            cure = did_you_mean(name, [kind.at, "metadata"]).for_key()
+            cure = did_you_mean(name, [kind.at, "metadata"], edits="key")
             yield UNKNOWN_FIELD.problem(name, "is not a known field", cure)
 
 

@@ -94,12 +94,12 @@ def fix(paths: Sequence[str], *, before: Sequence[str] = ()) -> FixRun:
 
     def make(path: str, findings: Sequence[LintFinding]) -> str:
         """Makes the cures of findings in a file, or says why not."""
-        new, reasons = edited(texts[path], [finding.change for finding in findings if finding.change is not None])
+        new, made, reasons = edited(texts[path], [finding.change for finding in findings if finding.change is not None])
         fixed.refused |= {(path, change): reason for change, reason in reasons.items()}
         if new == texts[path]:
             return next(iter(reasons.values()), "")
         run = lint(paths, before=before, texts={**texts, path: new})
-        why_not = _worse(fixed.run, run, path, findings)
+        why_not = _worse(fixed.run, run, path, [finding for finding in findings if finding.change in made])
         if not why_not:
             fixed.cured += len(fixed.run.findings) - len(_kept(fixed.run, run))
             texts[path], fixed.run = new, run
@@ -165,7 +165,7 @@ def _worse(old: LintRun, new: LintRun, path: str, cured: Sequence[LintFinding]) 
         if is_new and (finding.file != path or finding.document not in hiding):
             return f"it would bring an error: {finding}"
     kept = _kept(old, new)
-    return "its finding would stay" if all(finding in kept for finding in cured) else ""
+    return "its finding would stay" if any(finding in kept for finding in cured) else ""
 
 
 def write_file(path: str, old: str, new: str) -> None:

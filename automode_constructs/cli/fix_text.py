@@ -76,8 +76,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./+-]([\w./%+-]|:(?=[\w/]))*", re.ASCII)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def edited(text: str, changes: Sequence[Change]) -> tuple[str, dict[Change, str]]:
-    """The text with as many of the changes as can be made together, and why others cannot be made at all.
+def edited(text: str, changes: Sequence[Change]) -> tuple[str, list[Change], dict[Change, str]]:
+    """The text with as many of the changes as can be made together, these, and why others cannot be made at all.
 
     What is neither made nor refused is for another call: two changes may meet in one place.
 
@@ -87,15 +87,17 @@ def edited(text: str, changes: Sequence[Change]) -> tuple[str, dict[Change, str]
     """
     batch = list(_one_move_a_document(changes))
     try:
-        return _edited(text, batch), {}
+        return _edited(text, batch), batch, {}
     except CannotEditError:
+        made: list[Change] = []
         refused: dict[Change, str] = {}
         for change in batch:
             try:
                 text = _edited(text, [change])
+                made.append(change)
             except CannotEditError as error:
                 refused[change] = str(error)
-        return text, refused
+        return text, made, refused
 
 
 def _one_move_a_document(changes: Sequence[Change]) -> Iterator[Change]:
@@ -151,7 +153,6 @@ def _roots(text: str) -> list[_Node]:
     readable = _PAIR.sub(lambda pair: "x" * len(pair[0]), text) if text.lstrip().startswith("{") else text
     roots: list[_Node] = []
     open_: list[_Node] = []
-    event: Any  # its marks are always there
     for event in yaml.parse(readable, Loader=_LOADER):
         node = _node(event, text)
         if node is not None and not open_:
@@ -165,15 +166,19 @@ def _roots(text: str) -> list[_Node]:
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             done = open_.pop()
             # The end that the parser reports for a block is where the next thing begins, behind comments.
-            done.end = event.end_mark.index if done.style else max([done.start, *(node.end for node in done.values)])
+            done.end = _span(event)[1] if done.style else max([done.start, *(node.end for node in done.values)])
     return [root for root in roots if root.kind == "mapping"]
 
 
-def _node(event: Any, text: str) -> _Node | None:
+def _span(event: Any) -> tuple[int, int]:
+    return event.start_mark.index, event.end_mark.index
+
+
+def _node(event: yaml.Event, text: str) -> _Node | None:
+    start, end = _span(event)
     if isinstance(event, yaml.AliasEvent):
-        return _Node(event.start_mark.index, event.end_mark.index, "alias")
+        return _Node(start, end, "alias")
     if isinstance(event, yaml.ScalarEvent):
-        start, end = event.start_mark.index, event.end_mark.index
         fixed = event.anchor is not None or (event.tag is not None and not event.implicit[0])
         style = event.style or ""
         if style in "|>" and style:
@@ -182,7 +187,7 @@ def _node(event: Any, text: str) -> _Node | None:
     if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
         kind = "mapping" if isinstance(event, yaml.MappingStartEvent) else "list"
         style = "{" if event.flow_style else ""
-        return _Node(event.start_mark.index, event.end_mark.index, kind, style, fixed=event.anchor is not None)
+        return _Node(start, end, kind, style, fixed=event.anchor is not None)
     return None
 
 

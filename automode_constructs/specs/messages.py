@@ -105,10 +105,11 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
         at = _model_at(model, outer)
         cure = at.wrong_names.get(str(name), "") if at is not None and by_alias else ""
         cure = cure or _home_of(str(name), model, outer, by_alias=by_alias)
-        cure = cure or did_you_mean(str(name), _field_names(at, by_alias=by_alias)).for_key()
+        cure = cure or did_you_mean(str(name), _field_names(at, by_alias=by_alias), edits="key")
     elif kind == "literal_error":
         message = f"{shown(value)} is not allowed"
-        cure = did_you_mean(value if isinstance(value, str) else "", re.findall(r"'([^']*)'", bounds["expected"]))
+        known = re.findall(r"'([^']*)'", bounds["expected"])
+        cure = did_you_mean(value if isinstance(value, str) else "", known, edits="value")
     elif kind == "missing":
         message, broken = "is required", MISSING_FIELD
     elif kind in _NEEDED:
@@ -135,9 +136,9 @@ def _in_its_type(kind: str, value: object) -> str:
     if kind == "string_type":
         return near_text(value)
     if kind == "bool_type" and isinstance(value, str) and value.lower() in _TRUTHS:
-        return Cure("take the quotes away", Edit(what="value", to=_TRUTHS[value.lower()]))
+        return Cure(f"write {value.lower()} without quotes", Edit(what="value", to=_TRUTHS[value.lower()]))
     if kind == "int_type" and isinstance(value, str) and re.fullmatch(r"0|-?[1-9][0-9]{0,17}", value):
-        return Cure("take the quotes away", Edit(what="value", to=int(value)))
+        return Cure(f"write {value} without quotes", Edit(what="value", to=int(value)))
     return ""
 
 

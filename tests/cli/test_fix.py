@@ -472,7 +472,7 @@ SLIPS = [
 @pytest.mark.parametrize(("word", "known", "meant"), SLIPS)
 def test_a_slip_has_one_meaning_or_none(word: str, known: list[str], meant: str) -> None:
     assert meant_by(word, known) == meant
-    edit = did_you_mean(word, known).edit
+    edit = did_you_mean(word, known, edits="key").edit
     assert (edit.to if edit is not None else "") == meant
 
 

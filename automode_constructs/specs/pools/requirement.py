@@ -251,7 +251,7 @@ class Requirement(KubeModel):
         if label.choices:
             meant = {value: _OTHER_NAMES.get(value, value) for value in wrong}
             first = next((value for value in wrong if meant_by(meant[value], label.choices)), wrong[0])
-            cure = did_you_mean(meant[first], label.choices).at(f"[{values.index(first)}]")
+            cure = did_you_mean(meant[first], label.choices, edits="value").at(f"[{values.index(first)}]")
         if self.operator == "In" and len(wrong) == len(values):
             yield LABEL_VALUE.problem("values", f"'{key}' is never {listed}, so that this admits nothing", cure)
         else:

@@ -166,7 +166,7 @@ class StorageParameters(KubeModel):
                 cure = self.wrong_names.get(name) or (
                     f"write {known[name]}"
                     if name in known
-                    else did_you_mean(name, [alias or "" for alias in known]).for_key()
+                    else did_you_mean(name, [alias or "" for alias in known], edits="key")
                 )
                 yield UNKNOWN_FIELD.problem(where, "is not a known field", cure)
             elif not isinstance(value, str):

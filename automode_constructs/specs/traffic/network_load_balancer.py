@@ -157,7 +157,7 @@ class NetworkLoadBalancerAnnotations(KubeModel):
                 and short not in _OF_OPEN_SOURCE
             ):
                 yield UNKNOWN_SERVICE_ANNOTATION.problem(
-                    f"[{shown(name)}]", "is not a known annotation", did_you_mean(name, known).for_key()
+                    f"[{shown(name)}]", "is not a known annotation", did_you_mean(name, known, edits="key")
                 )
 
 
