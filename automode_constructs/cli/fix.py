@@ -9,13 +9,13 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from automode_constructs.cli.files import STDIN, InputFile, files_in
 from automode_constructs.cli.fix_text import Change, edited
-from automode_constructs.cli.lint import LintFinding, LintRun, lint
+from automode_constructs.cli.lint import LintFinding, LintRun
 from automode_constructs.cli.reading import UnreadableError
 from automode_constructs.errors import on_one_line
 
@@ -76,7 +76,7 @@ def _lines(text: str) -> list[str]:
     return [*(f"{line}\n" for line in whole), *([rest] if rest else [])]
 
 
-def fix(paths: Sequence[str], *, before: Sequence[str] = ()) -> FixRun:
+def fix(paths: Sequence[str], judge: Callable[[Mapping[str, str]], LintRun]) -> FixRun:
     """Makes every cure that is exact, in texts; writes no file.
 
     Cures are kept if their findings are gone afterwards, nothing else in the data has changed, and no error came but
@@ -84,13 +84,13 @@ def fix(paths: Sequence[str], *, before: Sequence[str] = ()) -> FixRun:
 
     Args:
         paths: files, folders, or ``-`` for standard input, as for ``lint``.
-        before: as for ``lint``.
+        judge: the linter's run over these paths, with the texts of files by their paths.
 
     Raises:
         UnreadableError: for standard input that cannot be read.
     """
     texts = _texts(paths)
-    fixed = FixRun(run=lint(paths, before=before, texts=texts), before=dict(texts), texts=texts)
+    fixed = FixRun(run=judge(texts), before=dict(texts), texts=texts)
 
     def make(path: str, findings: Sequence[LintFinding]) -> str:
         """Makes the cures of findings in a file, or says why not."""
@@ -98,7 +98,7 @@ def fix(paths: Sequence[str], *, before: Sequence[str] = ()) -> FixRun:
         fixed.refused |= {(path, change): reason for change, reason in reasons.items()}
         if new == texts[path]:
             return next(iter(reasons.values()), "")
-        run = lint(paths, before=before, texts={**texts, path: new})
+        run = judge({**texts, path: new})
         why_not = _worse(fixed.run, run, path, [finding for finding in findings if finding.change in made])
         if not why_not:
             fixed.cured += len(fixed.run.findings) - len(_kept(fixed.run, run))

@@ -168,6 +168,7 @@ def _run(options: argparse.Namespace) -> int:
 def _fix(options: argparse.Namespace) -> int:
     from automode_constructs.cli.files import STDIN
     from automode_constructs.cli.fix import fix, write_file
+    from automode_constructs.cli.lint import lint
     from automode_constructs.cli.reading import UnreadableError
     from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
 
@@ -176,7 +177,7 @@ def _fix(options: argparse.Namespace) -> int:
         _say(f"automode: --format {options.format} and the new text would share standard output; run lint again for it")
         return 2
     try:
-        fixed = fix(options.paths, before=options.before)
+        fixed = fix(options.paths, lambda texts: lint(options.paths, before=options.before, texts=texts))
     except UnreadableError as error:
         _say(f"automode: {error.at(STDIN)}")
         return 2

@@ -15,7 +15,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automode_constructs.cli import fix as fix_module
 from automode_constructs.cli.fix import FixRun, fix, write_file
 from automode_constructs.cli.lint import lint
 from automode_constructs.cli.main import main
@@ -161,10 +160,10 @@ EXACT = {
 }
 
 
-def fixed(tmp_path: Path, text: str, *, name: str = "a.yaml") -> FixRun:
+def fixed(tmp_path: Path, text: str, *, name: str = "a.yaml", judge: Any = lint) -> FixRun:
     file = tmp_path / name
     file.write_bytes(text.encode())
-    return fix([str(file)])
+    return fix([str(file)], lambda texts: judge([str(file)], texts=texts))
 
 
 def text_of(run: FixRun) -> str:
@@ -424,14 +423,13 @@ def test_a_failure_half_way_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
 
 
-def test_a_cure_that_would_bring_an_error_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = lint
+def test_a_cure_that_would_bring_an_error_is_taken_back(tmp_path: Path) -> None:
     runs: list[str] = []
 
     def worse(paths: Any, **rest: Any) -> Any:
-        run = real(paths, **rest)
+        run = lint(paths, **rest)
         if runs:  # every text but the first
-            first = real(paths).findings[0]
+            first = lint(paths).findings[0]
             other = Problem(field="spec", message="is worse now", rule="automode:Value")
             run.findings.append(
                 type(first)(
@@ -445,9 +443,8 @@ def test_a_cure_that_would_bring_an_error_is_taken_back(tmp_path: Path, monkeypa
         runs.append("")
         return run
 
-    monkeypatch.setattr(fix_module, "lint", worse)
     broken = POOL.replace("WhenEmpty", "whenEmpty")
-    run = fixed(tmp_path, broken)
+    run = fixed(tmp_path, broken, judge=worse)
     assert text_of(run) == broken
     assert "left alone: it would bring an error: spec: is worse now" in run.summary()
 
