@@ -60,10 +60,20 @@ class _Node:
 
     def entry(self, name: str) -> int:
         """The number of the entry with this name; of two, the last, which wins."""
-        found = [number for number, key in enumerate(self.keys) if key.kind == "scalar" and key.value == name]
+        scalars = [(number, key) for number, key in enumerate(self.keys) if key.kind == "scalar"]
+        found = [number for number, key in scalars if key.value == name]
+        found = found or [number for number, key in scalars if not key.style and _reads_as(key.value, name)]
         if self.kind != "mapping" or not found:
             raise CannotEditError("it comes by an alias or a merge; change it where its anchor is")
         return found[-1]
+
+
+def _reads_as(plain: str, name: str) -> bool:
+    """Whether a key without quotes has this name: ``n`` is ``false``, and ``010`` is 8."""
+    try:
+        return any(name in document.data for document in documents(f"{plain}: 0"))
+    except UnreadableError:
+        return False
 
 
 _Step = str | int

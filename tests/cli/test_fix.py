@@ -132,6 +132,7 @@ EXACT = {
     "weeks": (POOL, "336h", "2 weeks"),
     "quantity": (POOL, "64Gi", "64 gi"),
     "storage": (NODE_CLASS, "100Gi", "100gib"),
+    "storage that the CRD's pattern forgets": (NODE_CLASS, "100Gi", "18Ti", "18432Gi"),
     # texts
     "number of nodes": (POOL, "'10%'", "10", '"10"'),
     "label's value": (POOL, "[c, m]", "[c, 7]", "[c, '7']"),
@@ -228,6 +229,10 @@ LAYOUTS = {
     "texts as they were written": (
         "  tags:\n    a: 7\n    b: yes # y\n    c: 1.10\n    d: 0x1F\n",
         "  tags:\n    a: '7'\n    b: 'yes' # y\n    c: '1.10'\n    d: '0x1F'\n",
+    ),
+    "keys that read as something else": (
+        '  tags: {n: 7, 010: 8, "\U0001f600": 9}  # \U0001f600\n',
+        '  tags: {n: "7", 010: "8", "\U0001f600": "9"}  # \U0001f600\n',
     ),
     "a key in another notation": ("  ? kmsKeyID\n  : alias/a\n", "  ? kmsKeyID\n  : alias/a\n"),
     "a key that stands twice": ("  fips: true\n  fips: false\n", "  fips: true\n  fips: false\n"),
