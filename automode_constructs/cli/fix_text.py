@@ -292,7 +292,7 @@ def _move(text: str, root: _Node, steps: Sequence[_Step], edit: Edit) -> Iterato
     while len(names) > 1 and any(key.value == names[0] for key in home.keys):
         home = home.values[home.entry(names.pop(0))]
     if home.kind != "mapping" or any(node.fixed for node in (home, outer)):
-        raise CannotEditError("an alias or an anchor stands in its new place")
+        raise CannotEditError("its new place is no mapping, or has an anchor")
     if home is outer and len(names) == 1:
         raise CannotEditError("it stands there already")
     key, value = outer.keys[number], outer.values[number]
