@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import stat
 from collections import Counter
 from pathlib import Path
@@ -15,11 +16,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from automode_constructs.checks.document import KINDS
 from automode_constructs.cli.fix import FixRun, fix, write_file
 from automode_constructs.cli.lint import lint
 from automode_constructs.cli.main import main
 from automode_constructs.cli.reading import UnreadableError, documents
 from automode_constructs.errors import Problem, did_you_mean, meant_by
+from tests.specs.documents import BINDING, CLASS, DIAGNOSTIC, PARAMS, places_of
+from tests.specs.documents import POOL as SPECS_POOL
 
 ROOT = Path(__file__).parents[2]
 TRIALS = sorted((ROOT.parent / "shared/trials").glob("*.yaml"))
@@ -519,6 +523,44 @@ def test_cures_are_idempotent_and_change_nothing_else(tmp_path: Path, case: tupl
     assert [document.data for document in documents(text_of(run))] == [document.data for document in documents(right)]
 
 
+@st.composite
+def disordered(draw: st.DrawFn) -> str:
+    """A whole object with some of its fields renamed, moved, or with a value of another type."""
+    kind = draw(st.sampled_from(KINDS[:5]))
+    specs = {"NodeClass": CLASS, "NodePool": SPECS_POOL, "IngressClassParams": PARAMS, "TargetGroupBinding": BINDING}
+    spec = json.loads(json.dumps(specs.get(kind.kind, DIAGNOSTIC)))
+    for _ in range(draw(st.integers(1, 4))):
+        places = [(outer, key) for outer, key in places_of(spec) if isinstance(outer, dict) and key]
+        outer, key = draw(st.sampled_from(places))
+        what = draw(st.sampled_from(["case", "letter", "snake", "move", "text"]))
+        value = outer[key]
+        if what == "move":
+            home = draw(st.sampled_from([spec, *(each[at] for each, at in places if isinstance(each[at], dict))]))
+            outer.pop(key)
+            home.setdefault(key, value)
+        elif what == "text" and isinstance(value, (str, int)):
+            number = isinstance(value, str) and value.isdecimal() and value[0] != "0"
+            outer[key] = int(value) if number else str(value).lower()
+        else:
+            letter = draw(st.integers(0, len(key) - 1))
+            names = {
+                "case": key.upper(),
+                "letter": key[:letter] + key[letter + 1 :],
+                "snake": re.sub("([A-Z])", r"_\1", key).lower(),
+            }
+            outer[names.get(what, key)] = outer.pop(key)
+    whole = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "a"}, "spec": spec}
+    flow = draw(st.sampled_from([True, False, None]))
+    text: str = yaml.safe_dump(whole, sort_keys=False, default_flow_style=flow)
+    return text
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(disordered())
+def test_disorder_is_never_made_worse(tmp_path: Path, text: str) -> None:
+    never_worse(tmp_path, text)
+
+
 @pytest.mark.parametrize("file", [*EXAMPLES, *TRIALS], ids=lambda file: file.stem)
 def test_examples_and_trials_are_never_worse(tmp_path: Path, file: Path) -> None:
     text = file.read_text("utf-8")
@@ -535,8 +577,9 @@ def never_worse(tmp_path: Path, text: str) -> FixRun:
     assert run.run.exit_code(strict=False) <= before.exit_code(strict=False)
     if not run.cured:
         assert new == text
+    assert leaves(text) == leaves(new), "nothing comes or goes"
     # Another judge than the fixer's own: a cure changes a line, or moves a field with its comments below a new parent.
-    old, changed = Counter(text.splitlines()), Counter(new.splitlines())
+    old, changed = (Counter(line.strip() for line in each.splitlines()) for each in (text, new))
     assert ((old - changed) + (changed - old)).total() <= 8 * run.cured
     assert sorted(comments(text)) == sorted(comments(new))
     return run
@@ -544,3 +587,12 @@ def never_worse(tmp_path: Path, text: str) -> FixRun:
 
 def comments(text: str) -> list[str]:
     return [line[line.index("# ") :] for line in text.splitlines() if "# " in line]
+
+
+def leaves(text: str) -> int:
+    waiting, number = [document.data for document in documents(text)], 0
+    while waiting:
+        at = waiting.pop()
+        number += not isinstance(at, (dict, list))
+        waiting += at.values() if isinstance(at, dict) else at if isinstance(at, list) else ()
+    return number
