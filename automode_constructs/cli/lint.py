@@ -56,7 +56,8 @@ class LintFinding(Problem):
     @property
     def change(self) -> Change | None:
         """The change to the file that cures it, if the cure is exact."""
-        return self.edit and Change(document=self.document, path=self.path, edit=self.edit)
+        edit = self.edit
+        return None if edit is None else Change(document=self.document, path=self.path, edit=edit)
 
 
 @dataclass(kw_only=True, slots=True)
