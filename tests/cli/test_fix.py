@@ -165,6 +165,88 @@ EXACT = {
 }
 
 
+INGRESS_CLASS = """\
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: alb}
+spec: {controller: eks.amazonaws.com/alb}
+"""
+GATEWAY_CLASS = """\
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: alb}
+spec: {controllerName: eks.amazonaws.com/gateway-alb}
+"""
+SWITCH = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: amazon-vpc-cni, namespace: kube-system}
+data: {enable-network-policy-controller: "true"}
+"""
+INGRESS = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: web
+  annotations:
+    alb.ingress.kubernetes.io/healthcheck-path: /
+    alb.ingress.kubernetes.io/healthcheck-port: "8080"
+spec:
+  ingressClassName: alb
+  defaultBackend: {service: {name: web, port: {number: 80}}}
+"""
+DETAILS = """\
+apiVersion: eks.amazonaws.com/v1
+kind: NodeClass
+metadata: {name: details}
+spec:
+  role: nodes
+  subnetSelectorTerms: [{id: subnet-0123456789abcdef0}]
+  securityGroupSelectorTerms: [{id: sg-0123456789abcdef0}]
+  capacityReservationSelectorTerms:
+    - tags: {team: data}
+      ownerID: '012345678901'
+  advancedNetworking:
+    ipv4PrefixSize: '32'
+    associatePublicIPAddress: false
+  ephemeralStorage:
+    iops: 4000
+  advancedCompute:
+    kubelet:
+      logging:
+        containerLogMaxFiles: 5
+      maxPods: 50
+"""
+EXACT |= {
+    "controller of an IngressClass": (INGRESS_CLASS, "eks.amazonaws.com/alb", "eks.amazonaws.com/ALB"),
+    "controller of a GatewayClass": (GATEWAY_CLASS, "gateway-alb", "gateway-abl"),
+    "class of a Service": (SERVICE, "amazonaws.com/nlb", "amazonaws.com/NLB"),
+    "key of the switch": (SWITCH, "enable-network-policy-controller", "enable-network-policy"),
+    "value of the switch": (SWITCH, '"true"', "true", "'true'"),
+    "annotation of an Ingress": (INGRESS, "healthcheck-path", "healthcheck-paht"),
+    "annotation's value of an Ingress": (INGRESS, '"8080"', "8080", "'8080'"),
+    "name in Python's spelling": (SERVICE, "loadBalancerClass", "load_balancer_class"),
+    "names of the open-source controller": (
+        INGRESS_PARAMS,
+        "certificateARNs: []\n",
+        "inboundCidrs: []\n  PrefixListsIDs: []\n  listeners: [{protocol: HTTP, port: 80, listenerAttributes: []}]\n",
+        "inboundCIDRs: []\n  prefixListsIDs: []\n  listeners: [{protocol: HTTP, port: 80, attributes: []}]\n",
+    ),
+    "account": (DETAILS, "'012345678901'", "012345678901"),
+    "prefix size": (DETAILS, "'32'", "32"),
+    "truth value in quotes": (DETAILS, "IPAddress: false", "IPAddress: 'False'"),
+    "number in quotes": (DETAILS, "4000", '"4000"'),
+    "setting of the logs": (
+        DETAILS,
+        "      logging:\n        containerLogMaxFiles: 5\n      maxPods: 50\n",
+        "      containerLogMaxFiles: 5\n      maxPods: 50\n",
+    ),
+    "never": (POOL, "30s", "never", "Never"),
+    "share as a number": (POOL, "'10%'", "0.1", "10%"),
+    "quantity with a fraction": (POOL, "cpu: 100", "cpu: 0.5", "cpu: '0.5'"),
+}
+
+
 def fixed(tmp_path: Path, text: str, *, name: str = "a.yaml", judge: Any = lint) -> FixRun:
     file = tmp_path / name
     file.write_bytes(text.encode())
