@@ -7,7 +7,7 @@ from typing import Any
 
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.free_body import mapping_at
-from automode_constructs.specs.object_changes import made_anew
+from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
 
 __all__ = ["is_auto_mode_controller", "is_auto_mode_driver", "other_controller_problems"]
@@ -76,13 +76,13 @@ def other_controller_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
             yield OPEN_SOURCE_LOAD_BALANCER.problem(
                 ".".join(path),
                 f"{shown(controller)} is not Auto Mode's controller",
-                f"write {ours}. {made_anew(kind[1])}",
+                f"write {ours}. {refused_by_existing(kind[1])}",
             )
     if kind in _DRIVERS and document.get(_DRIVERS[kind]) in ("ebs.csi.aws.com", "kubernetes.io/aws-ebs"):
         yield ADD_ON_STORAGE.problem(
             _DRIVERS[kind],
             f"{shown(document[_DRIVERS[kind]])} does not run on Auto Mode's nodes",
-            f"write ebs.csi.{_EKS}" + (f". {made_anew(kind[1])}" if kind[1] != "VolumeSnapshotClass" else ""),
+            f"write ebs.csi.{_EKS}" + (f". {refused_by_existing(kind[1])}" if kind[1] != "VolumeSnapshotClass" else ""),
         )
     if kind in _POD_NETWORKING:
         yield POD_NETWORKING.problem(

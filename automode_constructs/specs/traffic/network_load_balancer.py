@@ -11,7 +11,7 @@ from automode_constructs.errors import Problem, did_you_mean, shown
 from automode_constructs.specs.fields import VALUE, TokenListOf, TokenOr, matching
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
-from automode_constructs.specs.object_changes import made_anew
+from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ingress import protection_problems
 from automode_constructs.specs.traffic.ingress_class import Cidr
@@ -178,7 +178,7 @@ class NetworkLoadBalancerServiceSpec(FreeBody):
             yield LOAD_BALANCER_CLASS.problem(
                 "load_balancer_class",
                 f"{shown(self.load_balancer_class)} is not known",
-                f"write {NLB_CLASS}. {made_anew('Service')}",
+                f"write {NLB_CLASS}. {refused_by_existing('Service')}",
             )
 
 
