@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.fields import is_quantity
 from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.object_changes import made_anew
 from automode_constructs.specs.quantity import canonical, number
@@ -206,7 +207,9 @@ def _job(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Problem]:
 def _claim(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Problem]:
     path = ("spec", "resources", "requests", "storage")
     before, after = _at(old, "status", "capacity", "storage") or _at(old, *path), _at(new, *path)
-    sizes = [number(value) if isinstance(value, int | str) else None for value in (before, after)]
+    sizes = [
+        number(value) if isinstance(value, int | str) and is_quantity(str(value)) else None for value in (before, after)
+    ]
     if sizes[0] is not None and sizes[1] is not None and sizes[1] < sizes[0]:
         yield IMMUTABLE_FIELD.problem(
             ".".join(path),

@@ -241,8 +241,7 @@ def _judge(
                 problems.append(problem)
         return
     if not isinstance(value, Mapping):
-        if not is_token(value):
-            problems.append(VALUE.problem(path, f"needs a mapping, got {shown(value)}"))
+        problems.append(VALUE.problem(path, f"needs a mapping, got {shown(value)}"))
         return
     outer = (*outer, kind.name)
     for name, inner in value.items():
@@ -264,8 +263,7 @@ def _judge_map(
     value: Any, kind: FieldType, path: str, place: str, problems: list[Problem], outer: tuple[str, ...]
 ) -> None:
     if not isinstance(value, Mapping):
-        if not is_token(value):
-            problems.append(VALUE.problem(path, f"needs a mapping, got {shown(value)}"))
+        problems.append(VALUE.problem(path, f"needs a mapping, got {shown(value)}"))
     elif place in _LABELS:
         problems.extend(label_problems(path, value))
     elif place in _ANNOTATIONS:

@@ -13,7 +13,7 @@ from typing import Any
 from automode_constructs.checks.kubernetes_fields import field_problems
 from automode_constructs.errors import Problem, shown
 from automode_constructs.facts.kubernetes_fields import type_of_kind
-from automode_constructs.specs.fields import VALUE
+from automode_constructs.specs.fields import VALUE, is_quantity
 from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.messages import MISSING_FIELD
 from automode_constructs.specs.quantity import number
@@ -152,7 +152,7 @@ def _pod(pod: _Object, path: str, claims: Sequence[Any]) -> _Problems:
         sources = [name for name, value in volume.items() if name != "name" and value is not None]
         if len(sources) > 1:
             yield ONE_OF.problem(f"{path}.volumes[{index}]", f"has several sources: {' and '.join(sources)}")
-    known = {*(volume.get("name") for volume in volumes), *claims}
+    known = {name for name in (*(volume.get("name") for volume in volumes), *claims) if isinstance(name, str)}
     lists = ("initContainers", "containers")
     names = [container.get("name") for field in lists for container in _mappings(pod.get(field))]
     yield from _twice(names, f"{path}.containers", "container", at_each=False)
@@ -161,7 +161,7 @@ def _pod(pod: _Object, path: str, claims: Sequence[Any]) -> _Problems:
             yield from _container(container, f"{path}.{field}[{index}]", known)
 
 
-def _container(container: _Object, path: str, volumes: set[Any]) -> _Problems:
+def _container(container: _Object, path: str, volumes: set[str]) -> _Problems:
     for field in ("volumeMounts", "volumeDevices"):
         for index, mount in enumerate(_mappings(container.get(field))):
             name = mount.get("name")
@@ -207,8 +207,9 @@ def _resources(resources: _Object, path: str) -> _Problems:
 
 
 def _number(quantity: Any) -> Any:
-    is_quantity = isinstance(quantity, int | str) and not isinstance(quantity, bool) and not is_token(quantity)
-    return number(quantity) if is_quantity else None
+    if isinstance(quantity, str):
+        return number(quantity) if is_quantity(quantity) else None
+    return number(quantity) if isinstance(quantity, int) and not isinstance(quantity, bool) else None
 
 
 def _service(document: _Object) -> _Problems:

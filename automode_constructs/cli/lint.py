@@ -234,7 +234,7 @@ def _judge(item: _Object) -> list[LintFinding] | None:
     if placeholder is None and problems is None:
         return None
     if placeholder is None and kind_of(item.data) is None:
-        return [item.finding(_or_unrendered(problem)) for problem in problems or ()]
+        return [item.finding(problem) for problem in _rendered(problems or ())]
     placeholder = placeholder or first_placeholder(item.data)
     if placeholder is not None:
         # The placeholder may cause any other finding.
@@ -243,10 +243,12 @@ def _judge(item: _Object) -> list[LintFinding] | None:
     return [item.finding(problem) for problem in problems or ()]
 
 
-def _or_unrendered(problem: Problem) -> Problem:
-    """The problem, or the placeholder that its value is. Others may stand in scripts and configuration files."""
-    found = _PLACEHOLDER.search(problem.message)
-    return _unrendered(problem.field, found[0]) if found else problem
+def _rendered(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems; only the placeholder if one is the wrong value. In scripts and texts a placeholder may stand."""
+    for problem in problems:
+        if found := _PLACEHOLDER.search(problem.message):
+            return [_unrendered(problem.field, found[0])]
+    return list(problems)
 
 
 def first_placeholder(data: object) -> tuple[str, str] | None:
