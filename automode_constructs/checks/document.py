@@ -9,24 +9,21 @@ from functools import cache
 from typing import Any, Self
 
 from automode_constructs.checks.device_plugin import device_plugin_problems
-from automode_constructs.checks.kubernetes_fields import field_problems
 from automode_constructs.checks.kubernetes_objects import kubernetes_problems
+from automode_constructs.checks.object_metadata import metadata_problems
 from automode_constructs.checks.other_controllers import (
     is_auto_mode_controller,
     is_auto_mode_driver,
     other_controller_problems,
 )
 from automode_constructs.checks.weight_streaming import streaming_problems
-from automode_constructs.checks.whole_tree import is_cluster_scoped
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.kubernetes_fields import type_of_kind
-from automode_constructs.specs.fields import VALUE
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.messages import MISSING_FIELD, UNKNOWN_FIELD
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
 from automode_constructs.specs.nodes.node_diagnostic import NodeDiagnosticSpec
-from automode_constructs.specs.object_metadata import finalizer_problems, name_problems, namespace_problems
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES, NodePoolSpec
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.storage.storage_class import StorageClassSpec
@@ -79,13 +76,6 @@ OPEN_SOURCE_KARPENTER = rule(
     severity="error",
     sentence="Auto Mode uses the NodeClass and labels of eks.amazonaws.com, not those of open-source Karpenter.",
     source="EKS User Guide, 'Create a Node Class for Amazon EKS'; aws/containers-roadmap#2524",
-)
-CLUSTER_SCOPED = rule(
-    "automode:ClusterScoped",
-    "all",
-    severity="warning",
-    sentence="An object of a kind that belongs to no namespace names none: the API server drops it.",
-    source="Kubernetes, 'Namespaces'",
 )
 
 
@@ -210,8 +200,6 @@ KINDS: tuple[Kind, ...] = (
 
 _KEY_IN_QUOTES = re.compile(r"\['(\w+)'\]")
 _RESERVED = {"NodeClass": ("default",), "NodePool": BUILT_IN_POOL_NAMES}
-_MANAGED_BY = "app.kubernetes.io/managed-by"
-"""The label of objects that EKS keeps; its value is then ``eks``."""
 _ENVELOPE = ("apiVersion", "kind", "metadata", "status")
 
 
@@ -294,7 +282,7 @@ def _kubernetes_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     """What the API server refuses in an object of Kubernetes' own kinds that is not Auto Mode's."""
     api_version, kind = str(document.get("apiVersion", "")), str(document.get("kind", ""))
     if type_of_kind(api_version, kind) is not None:
-        yield from _metadata_problems(document)
+        yield from metadata_problems(document)
         yield from kubernetes_problems(document)
 
 
@@ -344,46 +332,14 @@ def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Prob
         yield API_VERSION.problem(
             "apiVersion", f"{shown(document.get('apiVersion'))} is not served", f"write {kind.api_version}"
         )
-    yield from _metadata_problems(document)
-    metadata = mapping_at(document, "metadata")
-    name = metadata.get("name")
-    if name in _RESERVED.get(kind.kind, ()) and mapping_at(metadata, "labels").get(_MANAGED_BY) != "eks":
+    yield from metadata_problems(document)
+    name = mapping_at(document, "metadata").get("name")
+    if name in _RESERVED.get(kind.kind, ()):
         yield RESERVED_NAME.problem("metadata.name", f"'{name}' belongs to EKS", "choose another name")
     if kind.at:
         for name in sorted(str(key) for key in document.keys() - {*_ENVELOPE, kind.at}):
             cure = did_you_mean(name, [kind.at, "metadata"])
             yield UNKNOWN_FIELD.problem(name, "is not a known field", cure)
-
-
-def _metadata_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
-    """What the API server refuses in the metadata of an object of a kind that we know."""
-    metadata = document.get("metadata")
-    if metadata is not None and not isinstance(metadata, Mapping):
-        yield VALUE.problem("metadata", f"needs a mapping, got {shown(metadata)}")
-        return
-    metadata = metadata or {}
-    api_version, kind = str(document.get("apiVersion", "")), str(document.get("kind", ""))
-    yield from field_problems(metadata, "ObjectMeta", "metadata")
-    named = next((field for field in ("name", "generateName") if metadata.get(field) not in (None, "")), None)
-    if named is None:
-        yield MISSING_FIELD.problem("metadata.name", "is required")
-    elif isinstance(metadata[named], str):
-        yield from name_problems(
-            f"metadata.{named}",
-            metadata[named],
-            api_version=api_version,
-            kind=kind,
-            is_prefix=named == "generateName",
-        )
-    namespace = metadata.get("namespace")
-    if isinstance(namespace, str) and namespace:
-        if is_cluster_scoped(kind):
-            yield CLUSTER_SCOPED.problem(
-                "metadata.namespace", f"is dropped, since a {kind} belongs to no namespace", "remove it"
-            )
-        else:
-            yield from namespace_problems("metadata.namespace", namespace)
-    yield from finalizer_problems("metadata.finalizers", metadata.get("finalizers"))
 
 
 def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:

@@ -369,7 +369,7 @@ def _cure(name: object, outer: tuple[str, ...]) -> str:
         if word in (_fields(further) or ()):
             beside = next(field for field, kind in (_fields(further) or {}).items() if kind.name == inner)
             return f"write it further out, beside '{beside}'"
-    return did_you_mean(word, _fields(at) or ())
+    return str(did_you_mean(word, _fields(at) or ()))
 
 
 def _levels(name: str) -> Iterator[list[tuple[str, str]]]:

@@ -174,16 +174,17 @@ def label_problems(field: str, labels: Mapping[Any, Any]) -> Iterator[Problem]:
         labels: the labels.
     """
     for key, value in labels.items():
-        where = f"{field}[{shown(key)}]"
         if isinstance(key, str) and not is_token(key) and not is_qualified_name(key):
-            yield OBJECT_METADATA.problem(where, f"{shown(key)} is not a label key", f"write {_KEY_FORM}")
+            yield OBJECT_METADATA.problem(
+                f"{field}[{shown(key)}]", f"{shown(key)} is not a label key", f"write {_KEY_FORM}"
+            )
         if value is None or is_token(value):
             continue
         if not isinstance(value, str):
-            yield not_a_text(where, value)
+            yield not_a_text(f"{field}[{shown(key)}]", value)
         elif _VALUE.fullmatch(value) is None:
             yield OBJECT_METADATA.problem(
-                where,
+                f"{field}[{shown(key)}]",
                 f"{shown(value)} is not a label value",
                 "use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit",
             )

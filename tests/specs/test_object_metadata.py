@@ -179,12 +179,6 @@ def test_a_field_that_metadata_does_not_have_is_told() -> None:
     )
 
 
-def test_what_eks_keeps_itself_bears_its_label() -> None:
-    managed = {"app.kubernetes.io/managed-by": "eks"}
-    assert judged("NodePool", name="general-purpose", labels=managed) == []
-    assert judged("NodePool", name="general-purpose")[0].startswith("error automode:ReservedName")
-
-
 def test_a_name_that_is_known_late_is_no_name() -> None:
     with pytest.raises(AutoModeError, match="holds a value known only after deployment"):
         kubernetes_name("", "${Token[TOKEN.1]}")
