@@ -188,8 +188,7 @@ _CHECKS: dict[str, _Check] = {
 """What Kubernetes' validation says of fields beyond their types; ``Type.field``, and each item of a list."""
 
 _LABELS = frozenset(
-    {"LabelSelector.matchLabels", "ObjectMeta.labels", "PodSpec.nodeSelector", "ReplicationControllerSpec.selector"}
-    | {"ServiceSpec.selector"}
+    {"LabelSelector.matchLabels", "ObjectMeta.labels", "PodSpec.nodeSelector"} | {"ServiceSpec.selector"}
 )
 _ANNOTATIONS = frozenset({"ObjectMeta.annotations"})
 

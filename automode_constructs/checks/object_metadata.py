@@ -11,6 +11,7 @@ from automode_constructs.specs.fields import VALUE
 from automode_constructs.specs.messages import MISSING_FIELD
 from automode_constructs.specs.object_metadata import finalizer_problems, name_problems, namespace_problems
 from automode_constructs.specs.rule import rule
+from automode_constructs.tokens import is_token
 
 __all__ = ["is_cluster_scoped", "metadata_problems"]
 
@@ -72,7 +73,7 @@ def metadata_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     named = next((field for field in ("name", "generateName") if metadata.get(field) not in (None, "")), None)
     if named is None:
         yield MISSING_FIELD.problem("metadata.name", "is required")
-    elif isinstance(metadata[named], str):
+    elif isinstance(metadata[named], str) and not is_token(metadata[named]):
         yield from name_problems(
             f"metadata.{named}",
             metadata[named],
@@ -81,7 +82,7 @@ def metadata_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
             is_prefix=named == "generateName",
         )
     namespace = metadata.get("namespace")
-    if isinstance(namespace, str) and namespace:
+    if isinstance(namespace, str) and namespace and not is_token(namespace):
         if is_cluster_scoped(kind):
             yield CLUSTER_SCOPED.problem(
                 "metadata.namespace", f"is dropped, since a {kind} belongs to no namespace", "remove it"
