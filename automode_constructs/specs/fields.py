@@ -37,7 +37,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-_CRD = "the kind's CRD"
+_CRD = "the kind's CRD, or Kubernetes' API reference"
 VALUE = rule(
     "automode:Value",
     "all",

@@ -344,7 +344,7 @@ def test_what_is_said_of_servers_is_explained(rule: str, capsys: pytest.CaptureF
 def test_a_rule_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "UnknownField"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("automode:UnknownField\n\nEvery field is one that Auto Mode knows")
+    assert said.startswith("automode:UnknownField\n\nEvery field is one that the kind has")
     assert "Severity: error\nKinds:    all\nJudged:   in each object (" in said
     assert said.endswith("\nSource:   the kind's CRD\n")
 
