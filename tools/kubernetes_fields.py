@@ -63,17 +63,11 @@ def document() -> str:
         full[short] = name
         schema = defined[name]
         required = schema.get("required", ())
-        types[short] = {
-            field: _type(inner) + ("!" if field in required else "")
-            for field, inner in sorted(schema.get("properties", {}).items())
-            if field != "status"
-        }
-        waiting += [
-            inner
-            for field, part in sorted(schema.get("properties", {}).items())
-            for inner in _references(part)
-            if field != "status" and inner not in _PLAIN
-        ]
+        fields = dict(sorted(schema.get("properties", {}).items()))
+        if "status" in fields and "x-kubernetes-group-version-kind" in schema:
+            fields["status"] = {}  # what an object is told about itself is not judged
+        types[short] = {field: _type(inner) + ("!" if field in required else "") for field, inner in fields.items()}
+        waiting += [inner for part in fields.values() for inner in _references(part) if inner not in _PLAIN]
     head = {
         "source": f"Kubernetes {_KUBERNETES}, OpenAPI, by kubernetes-validate {version('kubernetes-validate')}",
         "date": _DAY,

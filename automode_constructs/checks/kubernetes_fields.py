@@ -249,7 +249,7 @@ def _judge(
             if inner is not None and name not in but:
                 where = f"{path}.{name}" if path else name
                 _judge(inner, known, where, f"{kind.name}.{name}", problems, outer)
-        elif name != "status" or path:
+        else:
             problems.append(UNKNOWN_FIELD.problem(_below(path, name), "is not a known field", _cure(name, outer)))
     problems.extend(
         MISSING_FIELD.problem(f"{path}.{name}" if path else name, "is required")

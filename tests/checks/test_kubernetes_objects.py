@@ -53,7 +53,10 @@ spec:
 apiVersion: batch/v1
 kind: Job
 metadata: {name: once}
-spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: b}]}}}
+spec:
+  podFailurePolicy: {rules: [{action: Ignore, onPodConditions: [{type: DisruptionTarget, status: "True"}]}]}
+  template: {spec: {restartPolicy: Never, containers: [{name: a, image: b}]}}
+status: {succeeded: 1}
 """,
     "CronJob": """
 apiVersion: batch/v1

@@ -346,7 +346,7 @@ def test_a_rule_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert said.startswith("automode:UnknownField\n\nEvery field is one that the kind has")
     assert "Severity: error\nKinds:    all\nJudged:   in each object (" in said
-    assert said.endswith("\nSource:   the kind's CRD\n")
+    assert said.endswith("\nSource:   the kind's CRD, or Kubernetes' API reference\n")
 
 
 def test_explain_alone_lists_every_rule(capsys: pytest.CaptureFixture[str]) -> None:
