@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Self
 
 from automode_constructs.checks.device_plugin import device_plugin_problems
-from automode_constructs.checks.kubernetes_objects import kubernetes_problems
+from automode_constructs.checks.kubernetes_objects import is_patch, kubernetes_problems
 from automode_constructs.checks.object_metadata import metadata_problems
 from automode_constructs.checks.other_controllers import (
     is_auto_mode_controller,
@@ -283,7 +283,10 @@ def _kubernetes_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     api_version, kind = str(document.get("apiVersion", "")), str(document.get("kind", ""))
     if type_of_kind(api_version, kind) is not None:
         yield from metadata_problems(document)
-        yield from kubernetes_problems(document)
+        partial = is_patch(document)
+        for problem in kubernetes_problems(document):
+            if not (partial and problem.rule == MISSING_FIELD.id):
+                yield problem
 
 
 def _read(document: Mapping[str, Any], kind: Kind) -> tuple[KubeModel | None, list[Problem]]:

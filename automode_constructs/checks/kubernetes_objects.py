@@ -20,7 +20,7 @@ from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_token
 
-__all__ = ["kubernetes_problems"]
+__all__ = ["is_patch", "kubernetes_problems"]
 
 _WORKLOADS = ("CronJob", "DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "StatefulSet")
 POD_SELECTOR = rule(
@@ -87,6 +87,22 @@ def kubernetes_problems(document: _Object) -> _Problems:
     yield from field_problems(document, type_name, "", but=frozenset({"apiVersion", "kind", "metadata"}))
     if kind in _RULES:
         yield from _RULES[kind](document)
+
+
+_POD_SPECS = {
+    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+    "Pod": ("spec",),
+}
+
+
+def is_patch(document: _Object) -> bool:
+    """Whether a workload is only a part of one, such as a patch of Kustomize: it has no selector, and no image."""
+    kind, spec = str(document.get("kind", "")), mapping_at(document, "spec")
+    if kind not in _WORKLOADS or not spec or "selector" in spec:
+        return False
+    pod = mapping_at(document, *_POD_SPECS.get(kind, ("spec", "template", "spec")))
+    containers = _mappings(pod.get("containers"))
+    return all(container.get("name") and not container.get("image") for container in containers)
 
 
 def _workload(document: _Object) -> _Problems:
@@ -162,6 +178,8 @@ def _pod(pod: _Object, path: str, claims: Sequence[Any]) -> _Problems:
 
 
 def _container(container: _Object, path: str, volumes: set[str]) -> _Problems:
+    if not container.get("image"):
+        yield MISSING_FIELD.problem(f"{path}.image", "is required")
     for field in ("volumeMounts", "volumeDevices"):
         for index, mount in enumerate(_mappings(container.get(field))):
             name = mount.get("name")

@@ -291,7 +291,16 @@ REFUSED: list[tuple[str, str, str]] = [
         "automode:RestartPolicy spec.jobTemplate.spec.template.spec.restartPolicy: 'Always' is not allowed here; "
         "write OnFailure or Never",
     ),
-    ("Pod", "spec: {containers: []}", "automode:MissingField spec.containers: is required"),
+    (
+        "Pod",
+        "spec: {containers: [{name: a, image: b}, {name: c}]}",
+        "automode:MissingField spec.containers[1].image: is required",
+    ),
+    (
+        "Deployment",
+        "spec: {template: {spec: {containers: []}}}",
+        f"automode:MissingField {_POD}.containers: is required",
+    ),
     (
         "Pod",
         "spec: {containers: [{name: a, image: b}, {name: a, image: c}]}",
@@ -511,3 +520,20 @@ def test_what_is_known_late_is_passed_over() -> None:
         }
     }
     assert not judge_document(changed(yaml.safe_load(SOUND["Deployment"]), change))
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {replicas: 3}}",
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {template: {spec: {containers: [{name: a, "
+        "resources: {limits: {cpu: 1}}}]}}}}",
+        "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {nodeSelector: {a: b}}}",
+        "{apiVersion: batch/v1, kind: CronJob, metadata: {name: a}, spec: {suspend: true}}",
+    ],
+)
+def test_a_patch_of_kustomize_is_no_whole_object(patch: str) -> None:
+    assert not judge_document(yaml.safe_load(patch))
+    broken = yaml.safe_load(patch)
+    broken["metadata"]["labels"] = {"a": True}
+    assert len(judge_document(broken) or []) == 1
