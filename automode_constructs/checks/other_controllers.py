@@ -7,6 +7,7 @@ from typing import Any
 
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
 
 __all__ = ["is_auto_mode_controller", "is_auto_mode_driver", "other_controller_problems"]
@@ -73,13 +74,15 @@ def other_controller_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
         controller = mapping_at(document, *path[:-1]).get(path[-1])
         if isinstance(controller, str) and controller.startswith(others):
             yield OPEN_SOURCE_LOAD_BALANCER.problem(
-                ".".join(path), f"{shown(controller)} is not Auto Mode's controller", f"write {ours}"
+                ".".join(path),
+                f"{shown(controller)} is not Auto Mode's controller",
+                f"write {ours}. {refused_by_existing(kind[1])}",
             )
     if kind in _DRIVERS and document.get(_DRIVERS[kind]) in ("ebs.csi.aws.com", "kubernetes.io/aws-ebs"):
         yield ADD_ON_STORAGE.problem(
             _DRIVERS[kind],
             f"{shown(document[_DRIVERS[kind]])} does not run on Auto Mode's nodes",
-            f"write ebs.csi.{_EKS}",
+            f"write ebs.csi.{_EKS}" + (f". {refused_by_existing(kind[1])}" if kind[1] != "VolumeSnapshotClass" else ""),
         )
     if kind in _POD_NETWORKING:
         yield POD_NETWORKING.problem(

@@ -9,8 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from automode_constructs.checks.device_plugin import device_plugin_problems
+from automode_constructs.checks.kubernetes_objects import kubernetes_problems
 from automode_constructs.checks.load_balancers import load_balancer_problems
 from automode_constructs.checks.network_policies import enforcement_problems
+from automode_constructs.checks.object_metadata import is_cluster_scoped, metadata_problems
 from automode_constructs.checks.placement import BUILT_IN_POOLS, LabelDemand, Pool, is_near, pods_of, pool_of, tolerates
 from automode_constructs.checks.pool_order import accelerated_first_problems
 from automode_constructs.checks.references import reference_problems
@@ -25,7 +27,7 @@ from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.network_load_balancer import is_network_load_balancer
 from automode_constructs.tokens import is_token
 
-__all__ = ["ObjectKey", "TreeFinding", "TreeObject", "is_cluster_scoped", "judge_tree", "node_class_of", "object_key"]
+__all__ = ["ObjectKey", "TreeFinding", "TreeObject", "judge_tree", "node_class_of", "object_key"]
 
 
 _NOT_ALL_KNOWN = "not all charts of the cluster are known"
@@ -124,34 +126,6 @@ POLICY_NAMES = rule(
     judged="tree",
 )
 
-_CLUSTER_SCOPED = frozenset(
-    {
-        "APIService",
-        "CSIDriver",
-        "ClusterNetworkPolicy",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "CustomResourceDefinition",
-        "GatewayClass",
-        "IngressClass",
-        "IngressClassParams",
-        "MutatingWebhookConfiguration",
-        "Namespace",
-        "NodeClass",
-        "NodePool",
-        "PersistentVolume",
-        "PriorityClass",
-        "RuntimeClass",
-        "StorageClass",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
-        "VolumeAttributesClass",
-        "VolumeSnapshotClass",
-        "VolumeSnapshotContent",
-    }
-)
-
 _NODE_POOL = ("karpenter.sh", "NodePool")
 _AFFINITY = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
 _ALWAYS_THERE = frozenset({"kube-node-lease", "kube-public", "kube-system"})
@@ -186,14 +160,9 @@ def object_key(manifest: Mapping[str, Any]) -> ObjectKey:
         group=api_version.rpartition("/")[0],
         kind=kind,
         # One object must have one key: this is what tells duplicates, and what logical ids are made of.
-        namespace="" if namespace == "default" or kind in _CLUSTER_SCOPED else namespace,
+        namespace="" if namespace == "default" or is_cluster_scoped(kind) else namespace,
         name=str(metadata.get("name") or ""),
     )
-
-
-def is_cluster_scoped(kind: str) -> bool:
-    """Whether a kind is known to have no namespace."""
-    return kind in _CLUSTER_SCOPED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -403,7 +372,7 @@ def _objects_by_themselves(tree: _Tree) -> Iterator[TreeFinding]:
     """Problems in objects of other kinds, which no construct has checked."""
     if tree.files:
         return
-    for judge in (device_plugin_problems, streaming_problems):
+    for judge in (metadata_problems, kubernetes_problems, device_plugin_problems, streaming_problems):
         for member in tree.members:
             yield from map(member.finding, judge(member.manifest))
 

@@ -12,10 +12,11 @@ from automode_constructs.checks.document import Manifest, kind_of
 from automode_constructs.cli.lint import first_placeholder, objects_of
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.specs import labels
-from automode_constructs.specs.fields import MAX_LABEL_VALUE, kubernetes_name
+from automode_constructs.specs.fields import MAX_LABEL_VALUE
 from automode_constructs.specs.labels import NumberLabel, TextLabel
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
+from automode_constructs.specs.object_metadata import kubernetes_name
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.specs.pools.requirement import Requirement
 
@@ -146,7 +147,7 @@ def _write_object(module: _Module, data: Mapping[str, Any], where: str) -> None:
             where, field="", message="is no Kubernetes object: it has no apiVersion, kind and metadata.name"
         )
     kind = str(data["kind"])
-    kubernetes_name(f"{where}: {kind}", name, longest=MAX_LABEL_VALUE if kind in ("NodeClass", "NodePool") else 253)
+    kubernetes_name(f"{where}: {kind}", name, api_version=data["apiVersion"], kind=kind)
     id = module.id(name, kind)
     construct = _construct(module, data, where)
     opening = [("", "self"), ("", _text(id)), *([] if id == name else [("name=", _text(name))])]

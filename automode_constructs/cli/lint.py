@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automode_constructs.checks.change import judge_change
-from automode_constructs.checks.document import judge_document
+from automode_constructs.checks.document import judge_document, kind_of
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.cli.files import InputFile, files_in
 from automode_constructs.cli.reading import UNREADABLE_INPUT, Document, Place, UnreadableError, documents
@@ -233,12 +233,22 @@ def _judge(item: _Object) -> list[LintFinding] | None:
     problems = None if placeholder else judge_document(item.data)
     if placeholder is None and problems is None:
         return None
+    if placeholder is None and kind_of(item.data) is None:
+        return [item.finding(problem) for problem in _rendered(problems or ())]
     placeholder = placeholder or first_placeholder(item.data)
     if placeholder is not None:
         # The placeholder may cause any other finding.
         path, text = placeholder
         return [item.finding(_unrendered(path, text))]
     return [item.finding(problem) for problem in problems or ()]
+
+
+def _rendered(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems; only the placeholder if one is the wrong value. In scripts and texts a placeholder may stand."""
+    for problem in problems:
+        if found := _PLACEHOLDER.search(problem.message):
+            return [_unrendered(problem.field, found[0])]
+    return list(problems)
 
 
 def first_placeholder(data: object) -> tuple[str, str] | None:

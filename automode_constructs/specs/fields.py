@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints, WrapVal
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.specs.quantity import near_quantities
 from automode_constructs.specs.rule import rule
-from automode_constructs.tokens import is_list_token, is_resolvable, is_text_token, is_token
+from automode_constructs.tokens import is_list_token, is_text_token, is_token
 
 __all__ = [
     "Digits",
@@ -26,7 +26,7 @@ __all__ = [
     "TokenListOf",
     "TokenOr",
     "in_units",
-    "kubernetes_name",
+    "is_quantity",
     "matching",
     "misplaced_token",
     "near_duration",
@@ -37,7 +37,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-_CRD = "the kind's CRD"
+_CRD = "the kind's CRD, or Kubernetes' API reference"
 VALUE = rule(
     "automode:Value",
     "all",
@@ -258,6 +258,11 @@ def near_quantity(text: str, *forms: str) -> str:
     return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
+def is_quantity(text: str) -> bool:
+    """Whether a text has the form of a Kubernetes quantity."""
+    return _QUANTITY.fullmatch(text) is not None
+
+
 def _quantity(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if abs(value) > MAX_EXACT_INTEGER:
@@ -265,7 +270,7 @@ def _quantity(value: Any) -> Any:
                 "", field="", message=f"{shown(value)} is too large to stand as a number", cure="write it as a text"
             )
         return value
-    if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
+    if not isinstance(value, str) or not is_quantity(value):
         message = f"{shown(value)} is not a quantity such as 1000, '500m' or '64Gi'"
         raise AutoModeError.of(
             "",
@@ -281,37 +286,6 @@ Quantity = Annotated[int | str, BeforeValidator(_quantity)]
 
 MAX_LABEL_VALUE = 63
 """The longest value a label may have."""
-
-_KUBERNETES_NAME = re.compile(_DNS_NAME)
-
-
-def kubernetes_name(where: str, name: str, *, longest: int = 253) -> str:
-    """Checks the name of a Kubernetes object: a DNS-1123 subdomain without a token in it.
-
-    Args:
-        where: the construct path, for the message.
-        name: the name.
-        longest: the most characters it may have.
-
-    Raises:
-        AutoModeError: with the cure.
-    """
-    if is_token(name) or is_resolvable(name):
-        raise AutoModeError.of(
-            where,
-            field="name",
-            message="holds a value known only after deployment",
-            cure="give a concrete name: it decides the logical id",
-        )
-    if not isinstance(name, str) or len(name) > longest or _KUBERNETES_NAME.fullmatch(name) is None:
-        raise AutoModeError.of(
-            where,
-            field="name",
-            message=f"{shown(name)} cannot be the name of this object",
-            cure=f"use at most {longest} lower-case letters, digits, '-' and '.', "
-            "beginning and ending with a letter or digit",
-        )
-    return name
 
 
 def misplaced_token(value: object) -> AutoModeError:

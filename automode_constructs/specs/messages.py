@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_A_FIELD", "in_our_words", "inner_model", "with_aliases"]
 
-_CRD = "the kind's CRD"
+_CRD = "the kind's CRD, or Kubernetes' API reference"
 UNKNOWN_FIELD = rule(
     "automode:UnknownField",
     "all",
     severity="error",
-    sentence="Every field is one that Auto Mode knows; write newer ones with add_override.",
+    sentence="Every field is one that the kind has; write newer ones with add_override.",
     source=_CRD,
 )
 MISSING_FIELD = rule(

@@ -48,19 +48,20 @@ def test_a_claim_on_a_class_of_auto_mode_or_elsewhere_passes() -> None:
 
 def ingress(target_type: str | None = "instance", **metadata: Any) -> dict[str, Any]:
     annotations = {TARGET_TYPE: target_type} if target_type else {}
-    backend = {"service": {"name": "api", "port": {"number": 80}}}
+    paths = [
+        {"path": path, "pathType": "Prefix", "backend": {"service": {"name": "api", "port": {"number": 80}}}}
+        for path in ("/", "/x")
+    ]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
         "metadata": {"name": "web", "annotations": annotations, **metadata},
-        "spec": {
-            "rules": [{"http": {"paths": [{"path": "/", "backend": backend}, {"path": "/x", "backend": backend}]}}]
-        },
+        "spec": {"rules": [{"http": {"paths": paths}}]},
     }
 
 
 def service(type: str | None = None, *, annotations: dict[str, str] | None = None, **metadata: Any) -> dict[str, Any]:
-    spec: dict[str, Any] = {"selector": {"app": "api"}, **({"type": type} if type else {})}
+    spec: dict[str, Any] = {"selector": {"app": "api"}, "ports": [{"port": 80}], **({"type": type} if type else {})}
     named = {"name": "api", "annotations": annotations or {}, **metadata}
     return {"apiVersion": "v1", "kind": "Service", "metadata": named, "spec": spec}
 

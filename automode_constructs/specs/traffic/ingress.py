@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.fields import VALUE
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.rule import rule
 
@@ -94,15 +93,9 @@ def is_load_balanced(document: Mapping[str, Any]) -> bool:
 
 def ingress_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
     """Annotations of an Ingress that Auto Mode rejects or does not read."""
-    annotations = metadata.get("annotations")
-    if annotations is not None and not isinstance(annotations, Mapping):
-        yield VALUE.problem("annotations", f"needs a mapping, got {shown(annotations)}")
-        return
-    for name, value in (annotations or {}).items():
+    for name, value in mapping_at(metadata, "annotations").items():
         where = f"annotations[{shown(name)}]"
-        if not isinstance(value, str):
-            yield VALUE.problem(where, f"needs a text, got {shown(value)}")
-        elif name == _LEGACY_CLASS:
+        if name == _LEGACY_CLASS:
             yield _unsupported(where, "is not read by Auto Mode; write spec.ingressClassName")
         elif name == f"{_PREFIX}auth-type" and value == "oidc":
             yield _unsupported(

@@ -11,6 +11,7 @@ from automode_constructs.errors import Problem, did_you_mean, shown
 from automode_constructs.specs.fields import VALUE, TokenListOf, TokenOr, matching
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ingress import protection_problems
 from automode_constructs.specs.traffic.ingress_class import Cidr
@@ -175,7 +176,9 @@ class NetworkLoadBalancerServiceSpec(FreeBody):
         yield from super()._broken_rules()
         if self.load_balancer_class not in {None, NLB_CLASS}:
             yield LOAD_BALANCER_CLASS.problem(
-                "load_balancer_class", f"{shown(self.load_balancer_class)} is not known", f"write {NLB_CLASS}"
+                "load_balancer_class",
+                f"{shown(self.load_balancer_class)} is not known",
+                f"write {NLB_CLASS}. {refused_by_existing('Service')}",
             )
 
 
@@ -190,11 +193,5 @@ def is_network_load_balancer(document: Mapping[str, Any]) -> bool:
 
 def service_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
     """Problems with the annotations of such a Service."""
-    annotations = metadata.get("annotations")
-    if annotations is None:
-        return
-    if not isinstance(annotations, Mapping):
-        yield VALUE.problem("annotations", f"needs a mapping, got {shown(annotations)}")
-        return
-    _, problems = NetworkLoadBalancerAnnotations.read(annotations)
+    _, problems = NetworkLoadBalancerAnnotations.read(mapping_at(metadata, "annotations"))
     yield from (problem.under("annotations") for problem in problems)

@@ -126,11 +126,11 @@ def test_a_misspelt_annotation_is_warned_of_with_the_nearest() -> None:
         ),
         (
             _service({"a": 1}),
-            ("error", "automode:Value", "metadata.annotations['a']: needs a text, got 1"),
+            ("error", "automode:ObjectMetadata", "metadata.annotations['a']: needs a text, got 1; quote it: '1'"),
         ),
         (
             _service({"scheme": True}),
-            ("error", "automode:Value", "metadata.annotations['scheme']: needs a text, got True"),
+            ("error", "automode:ObjectMetadata", "metadata.annotations['scheme']: needs a text, got True; quote it"),
         ),
         (
             _service([]),
@@ -141,7 +141,8 @@ def test_a_misspelt_annotation_is_warned_of_with_the_nearest() -> None:
             (
                 "warning",
                 "automode:LoadBalancerClass",
-                "spec.loadBalancerClass: 'eks.amazonaws.com/alb' is not known; write eks.amazonaws.com/nlb",
+                "spec.loadBalancerClass: 'eks.amazonaws.com/alb' is not known; write eks.amazonaws.com/nlb. "
+                "An existing Service refuses this change: delete it and create it again; its address changes",
             ),
         ),
         (
