@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automode_constructs.checks.change import judge_change
-from automode_constructs.checks.document import judge_document
+from automode_constructs.checks.document import judge_document, kind_of
+from automode_constructs.checks.eks_objects import belongs_to_eks
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.cli.files import InputFile, files_in
 from automode_constructs.cli.reading import UNREADABLE_INPUT, Document, Place, UnreadableError, documents
@@ -99,17 +100,19 @@ class _Object:
         )
 
 
-def lint(paths: Sequence[str], *, before: Sequence[str] = ()) -> LintRun:
+def lint(paths: Sequence[str], *, before: Sequence[str] = (), cluster: bool = False) -> LintRun:
     """Checks files, folders and standard input.
 
     Args:
         paths: files, folders (their ``*.yaml``, ``*.yml`` and ``*.json`` at any depth, without hidden folders), or
             ``-`` for standard input.
         before: the same objects as they are in the cluster, to find immutable fields that change. Default: not known.
+        cluster: whether these are all objects of one cluster, besides what EKS makes itself. Then a missing object is
+            an error. Default: False; a missing object may be in the cluster already.
     """
     run = LintRun()
     objects = _read_paths(paths, run, judging=True)
-    run.findings += _together(objects)
+    run.findings += _together(objects, whole=cluster)
     if before:
         earlier = LintRun()
         run.findings += _changes(_read_paths(before, earlier, judging=False), objects)
@@ -228,6 +231,8 @@ def _unrendered(path: str, text: str) -> Problem:
 
 def _judge(item: _Object) -> list[LintFinding] | None:
     """The findings of an object, or ``None`` for one that we skip."""
+    if belongs_to_eks(item.data):
+        return [] if kind_of(item.data) is not None else None
     head = {name: item.data.get(name) for name in ("apiVersion", "kind")}
     placeholder = first_placeholder(head)
     problems = None if placeholder else judge_document(item.data)
@@ -263,12 +268,20 @@ def first_placeholder(data: object) -> tuple[str, str] | None:
     return None
 
 
-def _together(objects: Sequence[_Object]) -> Iterator[LintFinding]:
-    """Findings about all objects together, for a cluster with EKS's built-in pools, as most have them."""
+def _together(objects: Sequence[_Object], *, whole: bool) -> Iterator[LintFinding]:
+    """Findings about all objects together.
+
+    EKS's built-in pools count as on, as they are in most clusters; but if EKS's own objects are among these, so are the
+    pools that are on.
+    """
     named = [item for item in objects if _is_named(item.data)]
     tree = [TreeObject(where=item.where, manifest=_without_placeholder(item.data)) for item in named]
-    for found in judge_tree(tree, default_node_class=True, whole=False, files=True):
-        yield named[found.index].finding(found)
+    pools_are_here = any(item.data["kind"] == "NodePool" and belongs_to_eks(item.data) for item in named)
+    built_in = () if pools_are_here else None
+    for found in judge_tree(tree, default_node_class=True, whole=whole, built_in_pools=built_in, files=True):
+        item = named[found.index]
+        if not belongs_to_eks(item.data):
+            yield item.finding(found)
 
 
 def _without_placeholder(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from automode_constructs.specs.fields import VALUE
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.rule import rule
 
-__all__ = ["IngressSpec", "ingress_annotation_problems", "is_load_balanced", "protection_problems"]
+__all__ = ["IngressSpec", "backends", "ingress_annotation_problems", "is_load_balanced", "protection_problems"]
 
 UNSUPPORTED_INGRESS_ANNOTATION = rule(
     "automode:UnsupportedIngressAnnotation",
@@ -90,6 +90,24 @@ def is_load_balanced(document: Mapping[str, Any]) -> bool:
     """Whether an Ingress may be Auto Mode's: no annotation assigns it to another controller."""
     named = mapping_at(document, "metadata", "annotations").get(_LEGACY_CLASS, "alb")
     return not isinstance(named, str) or named == "alb"
+
+
+def backends(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The fields that name Services, and the names, each once."""
+    places = [("spec.defaultBackend", mapping_at(spec, "defaultBackend"))]
+    for number, entry in enumerate(_mappings(spec.get("rules"))):
+        for place, path in enumerate(_mappings(mapping_at(entry, "http").get("paths"))):
+            places.append((f"spec.rules[{number}].http.paths[{place}].backend", mapping_at(path, "backend")))
+    seen: set[str] = set()
+    for field, backend in places:
+        name = mapping_at(backend, "service").get("name")
+        if isinstance(name, str) and name not in seen:
+            seen.add(name)
+            yield field, name
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def ingress_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
