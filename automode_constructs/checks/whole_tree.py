@@ -29,6 +29,7 @@ from automode_constructs.checks.pool_order import accelerated_first_problems
 from automode_constructs.checks.references import reference_problems
 from automode_constructs.checks.rollout import pod_requests, rollout_problems
 from automode_constructs.checks.weight_streaming import streaming_problems
+from automode_constructs.checks.zones import volume_zone_problems, zone_problems
 from automode_constructs.errors import Problem
 from automode_constructs.facts.regions import zone_kind
 from automode_constructs.specs.free_body import mapping_at
@@ -236,6 +237,7 @@ def judge_tree(
     built_in_pools: Collection[str] | None = None,
     other_nodes: bool = False,
     ip_family: str | None = None,
+    region: str | None = None,
     files: bool = False,
 ) -> list[TreeFinding]:
     """Checks all objects of one cluster together.
@@ -251,6 +253,7 @@ def judge_tree(
             Default: False.
         ip_family: the address family of pods and services; for ``ipv6``, load balancers of IPv4 are errors. Default:
             not known.
+        region: the cluster's Region. Default: not known.
         files: whether the objects come from files, so that each has already been checked by itself. Unless ``whole``,
             they may belong to several clusters: then everything is a warning, and an object is missing only if the
             files hold others of its kind. Default: False.
@@ -264,6 +267,7 @@ def judge_tree(
         built_in_pools=built_in_pools,
         other_nodes=other_nodes,
         ip_family=ip_family,
+        region=region,
         files=files,
     )
     findings = [finding for check in _CHECKS for finding in check(tree)]
@@ -308,6 +312,7 @@ class _Tree:
         built_in_pools: Collection[str],
         other_nodes: bool,
         ip_family: str | None,
+        region: str | None,
         files: bool,
     ) -> None:
         self.members = [_Member(index, item) for index, item in enumerate(objects)]
@@ -316,6 +321,7 @@ class _Tree:
         self.built_in_pools = built_in_pools
         self.other_nodes = other_nodes
         self.ip_family = ip_family
+        self.region = region
         self.files = files
         self.pools = [(member, member.pool) for member in self.members if member.pool is not None]
         """The NodePools that can be read."""
@@ -559,6 +565,17 @@ def _load_balancers(tree: _Tree) -> Iterator[TreeFinding]:
         yield tree.members[index].finding(problem)
 
 
+def _zones(tree: _Tree) -> Iterator[TreeFinding]:
+    manifests = [member.manifest for member in tree.members]
+    pods = {member.index: pods for member, pods in tree.work}
+    if tree.may_be_several:
+        return
+    pools = tree.all_pools if tree.launches_are_known and (tree.pools or tree.whole) else []
+    problems = zone_problems(manifests, pods, region=tree.region, whole=tree.whole)
+    for index, problem in (*problems, *volume_zone_problems(manifests, pods, pools)):
+        yield tree.members[index].finding(problem)
+
+
 def _stranded(tree: _Tree) -> Iterator[TreeFinding]:
     if not tree.launches_are_known or not (tree.pools if tree.files and not tree.whole else tree.all_pools):
         return  # The nodes for the pods are not known, or come from elsewhere.
@@ -707,6 +724,7 @@ _CHECKS: tuple[Callable[[_Tree], Iterator[TreeFinding]], ...] = (
     _accelerated_first,
     _references,
     _load_balancers,
+    _zones,
     _stranded,
     _without_device,
     _nearly_tolerated,
