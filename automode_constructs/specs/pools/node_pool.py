@@ -44,7 +44,13 @@ from automode_constructs.specs.pools.accelerated import GPU_KEYS, only_accelerat
 from automode_constructs.specs.pools.admission import Demand, admits_nothing
 from automode_constructs.specs.pools.budgets import budget_problems
 from automode_constructs.specs.pools.cron import wrong_with_cron
-from automode_constructs.specs.pools.requirement import RESTRICTED_LABEL, Requirement, is_karpenters_own
+from automode_constructs.specs.pools.limits import limit_problems, room_problems
+from automode_constructs.specs.pools.requirement import (
+    RESTRICTED_LABEL,
+    UNLISTED_INSTANCES,
+    Requirement,
+    is_karpenters_own,
+)
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.wording import worded
@@ -170,6 +176,13 @@ GRAVITON_BY_ACCIDENT = rule(
     severity="warning",
     sentence="A pool of accelerated instances that admits both amd64 and arm64 types says so by kubernetes.io/arch.",
     source="EC2's DescribeInstanceTypes: g5g is Graviton, and the cheapest with a GPU",
+)
+NO_INSTANCE_TYPE = rule(
+    "automode:NoInstanceType",
+    "NodePool",
+    severity="warning",
+    sentence="The requirements and labels of a pool together admit at least one known instance type.",
+    source="EC2's DescribeInstanceTypes; EKS User Guide, 'Learn about Amazon EKS Auto Mode Managed instances'",
 )
 STATIC_POOL = rule(
     "automode:StaticPool",
@@ -475,7 +488,7 @@ class NodeClaimTemplate(KubeModel):
     """What the nodes are."""
 
     def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
-        return (self._label_problems, self._accelerator_problems)
+        return (self._label_problems, self._accelerator_problems, self._type_problems)
 
     def _label_problems(self) -> Iterator[Problem]:
         demands = _demands(self.spec.requirements)
@@ -505,6 +518,17 @@ class NodeClaimTemplate(KubeModel):
             )
         if ARCH not in demands and only_accelerated(demands):
             yield from self._graviton_problems()
+
+    def _type_problems(self) -> Iterator[Problem]:
+        unlisted = any(
+            problem.rule == UNLISTED_INSTANCES.id for item in self.spec.requirements for problem in item.warnings()
+        )
+        if self.spec.requirements and not unlisted and not self.instance_types():
+            yield NO_INSTANCE_TYPE.problem(
+                "spec.requirements",
+                "admit no instance type that is known here, so the pool launches no node unless AWS has a newer one",
+                "loosen a requirement: automode estimate shows which types a pool admits",
+            )
 
     def _graviton_problems(self) -> Iterator[Problem]:
         types = self.instance_types()
@@ -589,7 +613,20 @@ class NodePoolSpec(KubeModel):
         return self.template.instance_types()
 
     def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
-        return (self._weight_problems, self._limit_problems, self._budget_problems)
+        return (
+            self._weight_problems,
+            self._limit_problems,
+            self._resource_problems,
+            self._budget_problems,
+        )
+
+    def _resource_problems(self) -> Iterator[Problem]:
+        limits = {name: limit for name, limit in (self.limits or {}).items() if not is_token(limit)}
+        problems = [*limit_problems(limits)]
+        if {"cpu", "memory"} & limits.keys():
+            problems += room_problems(limits, self.instance_types())
+        for problem in problems:
+            yield problem.under("limits")
 
     def _budget_problems(self) -> Iterator[Problem]:
         disruption = self.disruption
