@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from automode_constructs.checks.other_controllers import other_controller_problems
+from automode_constructs.checks.other_controllers import has_driver_of_add_on
 from automode_constructs.errors import Problem
 from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.rule import rule
@@ -55,11 +55,12 @@ _Key = tuple[str, str, str, str]
 def _claim(spec: Mapping[str, Any], field: str, by_key: Mapping[_Key, Mapping[str, Any]]) -> Iterator[Problem]:
     name = spec.get("storageClassName")
     storage_class = by_key.get(("storage.k8s.io", "StorageClass", "", str(name)))
-    for problem in other_controller_problems(storage_class) if storage_class else ():
+    if storage_class is not None and has_driver_of_add_on(storage_class):
+        driver = storage_class["provisioner"]
         yield CLAIM_ON_ADD_ON_STORAGE.problem(
             f"{field}.storageClassName",
-            f"StorageClass '{name}' has another driver ({problem.message}), so the claim stays pending on Auto Mode's "
-            "nodes",
+            f"StorageClass '{name}' has the driver {driver}, which does not run on Auto Mode's nodes, so the claim "
+            "stays pending there",
             "name a StorageClass of ebs.csi.eks.amazonaws.com",
         )
 
