@@ -27,9 +27,20 @@ UNRENDERED_TEMPLATE = rule(
 )
 
 # Bounded, so that a long line of braces costs no more than its length.
-_PLACEHOLDER = re.compile(r"\$\{[^{}\n]{0,300}\}|\{\{[^{\n]{0,300}?\}\}")
+_PLACEHOLDER = re.compile(
+    r"\$\{[^{}\n]{0,300}\}|\$\([A-Za-z_][\w.]{0,100}\)|\{\{'(?:Ref|Fn::)[^\n]{0,2000}\}\}|\{\{[^{\n]{0,300}?\}\}"
+)
+# What stands for a whole value: of envsubst, of sed scripts, of documentation.
+_WHOLE_PLACEHOLDER = re.compile(
+    r"\$[A-Za-z_]\w{0,100}|<[%A-Za-z][^<>\n]{0,100}>|\[\[[^\[\]\n]{0,100}\]\]|(?P<mark>__|%|@)[A-Z][A-Z0-9_]{0,100}(?P=mark)"
+    r"|(?i:replace|change)[-_]?(?i:me)|YOUR[-_][A-Z0-9_-]{1,100}"
+)
 # A CDK token, and the form in which this repository's examples show values that CloudFormation fills in.
-_OF_THE_CDK = re.compile(r"\$\{Token\[|\{\{'(Ref|Fn::)")
+_OF_CLOUDFORMATION = re.compile(r"\$\{Token\[|\{\{'(Ref|Fn::)|\{\{resolve:|\$\{AWS::|Ref$|Fn::")
+_CLOUDFORMATION_TEMPLATE = re.compile(r"^(AWSTemplateFormatVersion|Resources) *:", re.MULTILINE)
+_KUBERNETES_OBJECT = re.compile(r"^apiVersion *:", re.MULTILINE)
+# The programs of a pod, in whose texts a shell or Kubernetes fills in $(NAME) and ${NAME}.
+_PROGRAMS = re.compile(r"(.*\.)?(containers|initContainers)\[[0-9]+\]\.(args|command|env|lifecycle|\w+Probe)\b.*")
 _BRACES = re.compile(r"\{\{[^{\n]{0,300}?\}\}|\{%[^{\n]{0,300}?%\}")
 # Placeholders that the driver itself fills in. Source: kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md.
 _TAG_PARAMETER = re.compile(r"parameters\.tagSpecification_\w+")
@@ -136,7 +147,7 @@ def _read_paths(paths: Sequence[str], run: LintRun, *, judging: bool) -> list[_O
             if file.identity not in seen:
                 seen.add(file.identity)
                 _read_file(file, run, objects, judging=judging)
-    if not (run.findings or objects):
+    if not (run.findings or objects or run.passed_by):
         _unusable(run, paths[0], UnreadableError("holds no Kubernetes object"))
     return objects
 
@@ -179,6 +190,9 @@ def _read_file(source: InputFile, run: LintRun, objects: list[_Object], *, judgi
                 findings += [_finding(file, place, problem) for place, problem in document.problems]
             findings += [finding for verdict in ours for finding in verdict]
     except UnreadableError as error:
+        if _CLOUDFORMATION_TEMPLATE.search(text) and not _KUBERNETES_OBJECT.search(text):
+            run.passed_by += 1  # a template of CloudFormation, whose tags Kubernetes does not know
+            return
         braces = _BRACES.search(text) if judging else None
         if braces is None:
             run.findings += findings
@@ -215,7 +229,7 @@ def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _unrendered(path: str, text: str) -> Problem:
-    if _OF_THE_CDK.match(text):
+    if _OF_CLOUDFORMATION.match(text):
         return UNRENDERED_TEMPLATE.problem(
             path,
             f"{shown(text)} stands for a value that only a deployment knows",
@@ -225,7 +239,7 @@ def _unrendered(path: str, text: str) -> Problem:
     return UNRENDERED_TEMPLATE.problem(
         path,
         f"the placeholder {shown(text)} is not filled in",
-        "judge what the template makes (helm template, envsubst)",
+        "judge what the template makes (helm template, kustomize build, envsubst), or write the value",
     )
 
 
@@ -252,12 +266,19 @@ def first_placeholder(data: object) -> tuple[str, str] | None:
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, str):
-            texts = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value else []
+            texts = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value or "$(" in value else []
+            if not texts and _WHOLE_PLACEHOLDER.fullmatch(value):
+                texts = [value]
+            if texts and _PROGRAMS.fullmatch(path):
+                texts = [text for text in texts if text.startswith("{{")]
             if _TAG_PARAMETER.fullmatch(path):
                 texts = [text for text in texts if not _OF_THE_DRIVER.fullmatch(text)]
             if texts:
                 return path, texts[0]
         elif isinstance(value, Mapping):
+            function = str(next(iter(value))) if len(value) == 1 and path else ""
+            if function == "Ref" or function.startswith("Fn::"):
+                return path, function
             inner: list[tuple[str, object]] = []
             for key, below in value.items():
                 place = f"{path}.{key}" if path else str(key)
