@@ -846,7 +846,8 @@ def test_warnings_travel_and_can_be_acknowledged_by_id() -> None:
         (
             "warning",
             "chart/ConfigMap-b: metadata.namespace: no chart of this cluster creates the namespace 'apps', so the "
-            "API server refuses this object; add a Namespace object, or acknowledge this if something else creates it [ack: automode:NamespaceNotFound]",
+            "API server refuses this object; add a Namespace object, or acknowledge this if something else creates "
+            "it [ack: automode:NamespaceNotFound]",
         ),
     ]
 

@@ -14,10 +14,16 @@ from automode_constructs.specs.fields import VALUE, Digits, TokenOr, matching
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
-from automode_constructs.specs.traffic.network_load_balancer import SuccessCodes
 from automode_constructs.tokens import is_token
 
-__all__ = ["IngressSpec", "backends", "ingress_annotation_problems", "is_load_balanced", "protection_problems"]
+__all__ = [
+    "IngressSpec",
+    "SuccessCodes",
+    "backends",
+    "ingress_annotation_problems",
+    "is_load_balanced",
+    "protection_problems",
+]
 
 UNSUPPORTED_INGRESS_ANNOTATION = rule(
     "automode:UnsupportedIngressAnnotation",
@@ -93,6 +99,11 @@ _KNOWN = (
 """Annotations that a controller reads; one that is not here is reported only if it nearly matches one of them."""
 _FAMILIES = ("actions.", "conditions.", "transforms.", "listener-attributes.", "jwt-validation", "frontend-nlb-")
 
+
+SuccessCodes = Annotated[
+    str, matching(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", "codes such as '200', '200,301' or '200-399'")
+]
+"""HTTP or gRPC codes with which a health check succeeds."""
 
 _Flag = Annotated[str, matching(r"(?i:t|f|true|false)|0|1", "'true' or 'false'")]
 _Pairs = Annotated[

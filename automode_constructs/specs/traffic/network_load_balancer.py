@@ -12,7 +12,7 @@ from automode_constructs.specs.fields import VALUE, Digits, TokenListOf, TokenOr
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
-from automode_constructs.specs.traffic.ingress import protection_problems
+from automode_constructs.specs.traffic.ingress import SuccessCodes, protection_problems
 from automode_constructs.specs.traffic.ingress_class import Cidr
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "REPLACE_SERVICE",
     "NetworkLoadBalancerAnnotations",
     "NetworkLoadBalancerServiceSpec",
-    "SuccessCodes",
     "is_network_load_balancer",
     "service_annotation_problems",
 ]
@@ -100,10 +99,6 @@ _CLASSIC = {
 
 
 _HealthCheckProtocol = Annotated[str, matching(r"(?i:tcp|http|https)", "'TCP', 'HTTP' or 'HTTPS'")]
-SuccessCodes = Annotated[
-    str, matching(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", "codes such as '200', '200,301' or '200-399'")
-]
-"""HTTP or gRPC codes with which a health check succeeds."""
 
 
 def _annotation(field: str) -> str:
