@@ -153,7 +153,7 @@ def test_policies_that_nothing_enforces_are_a_warning(tmp_path: Path) -> None:
     assert boolean.startswith("4 error automode:Value data['enable-network-policy-controller']: ")
     assert told("placeholder", policy, switch("${ENABLED}")) == [
         "4 error automode:UnrenderedTemplate data.enable-network-policy-controller: the placeholder '${ENABLED}' is "
-        "not filled in; judge what the template makes (helm template, envsubst)"
+        "not filled in; judge what the template makes (helm template, kustomize build, envsubst), or write the value"
     ]
 
 

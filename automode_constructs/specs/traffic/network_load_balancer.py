@@ -125,21 +125,21 @@ class NetworkLoadBalancerAnnotations(KubeModel):
     """Address families. Default: ``ipv4``, as EKS decides."""
     subnets: TokenOr[str] | None = None
     """Ids or names of subnets, separated by commas; their order is kept. Default: found by their role tags."""
-    healthcheck_protocol: TokenOr[_HealthCheckProtocol] | None = None
+    healthcheck_protocol: _HealthCheckProtocol | None = None
     """``TCP``, ``HTTP`` or ``HTTPS``. Default: ``TCP``, as EKS decides."""
     healthcheck_path: str | None = None
     """Path of HTTP health checks."""
     healthcheck_port: str | None = None
     """A port, or ``traffic-port``."""
-    healthcheck_interval: TokenOr[Digits] | None = None
+    healthcheck_interval: Digits | None = None
     """Seconds between health checks."""
-    healthcheck_timeout: TokenOr[Digits] | None = None
+    healthcheck_timeout: Digits | None = None
     """Seconds until a health check has failed."""
-    healthcheck_healthy_threshold: TokenOr[Digits] | None = None
+    healthcheck_healthy_threshold: Digits | None = None
     """Successes until a target is healthy."""
-    healthcheck_unhealthy_threshold: TokenOr[Digits] | None = None
+    healthcheck_unhealthy_threshold: Digits | None = None
     """Failures until a target is unhealthy."""
-    healthcheck_success_codes: TokenOr[SuccessCodes] | None = None
+    healthcheck_success_codes: SuccessCodes | None = None
     """HTTP codes of success."""
     ssl_cert: TokenOr[str] | None = None
     """ARNs of ACM certificates, separated by commas."""
