@@ -16,6 +16,7 @@ from automode_constructs.checks.other_controllers import (
     is_auto_mode_driver,
     other_controller_problems,
 )
+from automode_constructs.checks.served_kinds import served_kind_problems
 from automode_constructs.checks.weight_streaming import streaming_problems
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.kubernetes_fields import type_of_kind
@@ -349,6 +350,8 @@ def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     yield from other_controller_problems(document)
     yield from device_plugin_problems(document)
     yield from streaming_problems(document)
+    if kind_of(document) is None:
+        yield from served_kind_problems(document)
     group = str(document.get("apiVersion", "")).rpartition("/")[0]
     if group == "karpenter.k8s.aws":
         yield OPEN_SOURCE_KARPENTER.problem(

@@ -9,6 +9,7 @@ from typing import Any
 
 from automode_constructs.checks.change import judge_change
 from automode_constructs.checks.document import judge_document, kind_of
+from automode_constructs.checks.eks_objects import belongs_to_eks
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.cli.files import InputFile, files_in
 from automode_constructs.cli.reading import UNREADABLE_INPUT, Document, Place, UnreadableError, documents
@@ -26,9 +27,20 @@ UNRENDERED_TEMPLATE = rule(
 )
 
 # Bounded, so that a long line of braces costs no more than its length.
-_PLACEHOLDER = re.compile(r"\$\{[^{}\n]{0,300}\}|\{\{[^{\n]{0,300}?\}\}")
+_PLACEHOLDER = re.compile(
+    r"\$\{[^{}\n]{0,300}\}|\$\([A-Za-z_][\w.]{0,100}\)|\{\{'(?:Ref|Fn::)[^\n]{0,2000}\}\}|\{\{[^{\n]{0,300}?\}\}"
+)
+# What stands for a whole value: of envsubst, of sed scripts, of documentation.
+_WHOLE_PLACEHOLDER = re.compile(
+    r"\$[A-Za-z_]\w{0,100}|<[%A-Za-z][^<>\n]{0,100}>|\[\[[^\[\]\n]{0,100}\]\]|(?P<mark>__|%|@)[A-Z][A-Z0-9_]{0,100}(?P=mark)"
+    r"|(?i:replace|change)[-_]?(?i:me)|YOUR[-_][A-Z0-9_-]{1,100}"
+)
 # A CDK token, and the form in which this repository's examples show values that CloudFormation fills in.
-_OF_THE_CDK = re.compile(r"\$\{Token\[|\{\{'(Ref|Fn::)")
+_OF_CLOUDFORMATION = re.compile(r"\$\{Token\[|\{\{'(Ref|Fn::)|\{\{resolve:|\$\{AWS::|Ref$|Fn::")
+_CLOUDFORMATION_TEMPLATE = re.compile(r"^(AWSTemplateFormatVersion|Resources) *:", re.MULTILINE)
+_KUBERNETES_OBJECT = re.compile(r"^apiVersion *:", re.MULTILINE)
+# The programs of a pod, in whose texts a shell or Kubernetes fills in $(NAME) and ${NAME}.
+_PROGRAMS = re.compile(r"(.*\.)?(containers|initContainers)\[[0-9]+\]\.(args|command|env|lifecycle|\w+Probe)\b.*")
 _BRACES = re.compile(r"\{\{[^{\n]{0,300}?\}\}|\{%[^{\n]{0,300}?%\}")
 # Placeholders that the driver itself fills in. Source: kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md.
 _TAG_PARAMETER = re.compile(r"parameters\.tagSpecification_\w+")
@@ -99,17 +111,19 @@ class _Object:
         )
 
 
-def lint(paths: Sequence[str], *, before: Sequence[str] = ()) -> LintRun:
+def lint(paths: Sequence[str], *, before: Sequence[str] = (), cluster: bool = False) -> LintRun:
     """Checks files, folders and standard input.
 
     Args:
         paths: files, folders (their ``*.yaml``, ``*.yml`` and ``*.json`` at any depth, without hidden folders), or
             ``-`` for standard input.
         before: the same objects as they are in the cluster, to find immutable fields that change. Default: not known.
+        cluster: whether these are all objects of one cluster, besides what EKS makes itself. Then a missing object is
+            an error. Default: False; a missing object may be in the cluster already.
     """
     run = LintRun()
     objects = _read_paths(paths, run, judging=True)
-    run.findings += _together(objects)
+    run.findings += _together(objects, whole=cluster)
     if before:
         earlier = LintRun()
         run.findings += _changes(_read_paths(before, earlier, judging=False), objects)
@@ -133,7 +147,7 @@ def _read_paths(paths: Sequence[str], run: LintRun, *, judging: bool) -> list[_O
             if file.identity not in seen:
                 seen.add(file.identity)
                 _read_file(file, run, objects, judging=judging)
-    if not (run.findings or objects):
+    if not (run.findings or objects or run.passed_by):
         _unusable(run, paths[0], UnreadableError("holds no Kubernetes object"))
     return objects
 
@@ -176,6 +190,9 @@ def _read_file(source: InputFile, run: LintRun, objects: list[_Object], *, judgi
                 findings += [_finding(file, place, problem) for place, problem in document.problems]
             findings += [finding for verdict in ours for finding in verdict]
     except UnreadableError as error:
+        if _CLOUDFORMATION_TEMPLATE.search(text) and not _KUBERNETES_OBJECT.search(text):
+            run.passed_by += 1  # a template of CloudFormation, whose tags Kubernetes does not know
+            return
         braces = _BRACES.search(text) if judging else None
         if braces is None:
             run.findings += findings
@@ -212,7 +229,7 @@ def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _unrendered(path: str, text: str) -> Problem:
-    if _OF_THE_CDK.match(text):
+    if _OF_CLOUDFORMATION.match(text):
         return UNRENDERED_TEMPLATE.problem(
             path,
             f"{shown(text)} stands for a value that only a deployment knows",
@@ -222,12 +239,14 @@ def _unrendered(path: str, text: str) -> Problem:
     return UNRENDERED_TEMPLATE.problem(
         path,
         f"the placeholder {shown(text)} is not filled in",
-        "judge what the template makes (helm template, envsubst)",
+        "judge what the template makes (helm template, kustomize build, envsubst), or write the value",
     )
 
 
 def _judge(item: _Object) -> list[LintFinding] | None:
     """The findings of an object, or ``None`` for one that we skip."""
+    if belongs_to_eks(item.data):
+        return [] if kind_of(item.data) is not None else None
     head = {name: item.data.get(name) for name in ("apiVersion", "kind")}
     placeholder = first_placeholder(head)
     problems = None if placeholder else judge_document(item.data)
@@ -257,12 +276,19 @@ def first_placeholder(data: object) -> tuple[str, str] | None:
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, str):
-            texts = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value else []
+            texts = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value or "$(" in value else []
+            if not texts and _WHOLE_PLACEHOLDER.fullmatch(value):
+                texts = [value]
+            if texts and _PROGRAMS.fullmatch(path):
+                texts = [text for text in texts if text.startswith("{{")]
             if _TAG_PARAMETER.fullmatch(path):
                 texts = [text for text in texts if not _OF_THE_DRIVER.fullmatch(text)]
             if texts:
                 return path, texts[0]
         elif isinstance(value, Mapping):
+            function = str(next(iter(value))) if len(value) == 1 and path else ""
+            if function == "Ref" or function.startswith("Fn::"):
+                return path, function
             inner: list[tuple[str, object]] = []
             for key, below in value.items():
                 place = f"{path}.{key}" if path else str(key)
@@ -273,12 +299,20 @@ def first_placeholder(data: object) -> tuple[str, str] | None:
     return None
 
 
-def _together(objects: Sequence[_Object]) -> Iterator[LintFinding]:
-    """Findings about all objects together, for a cluster with EKS's built-in pools, as most have them."""
+def _together(objects: Sequence[_Object], *, whole: bool) -> Iterator[LintFinding]:
+    """Findings about all objects together.
+
+    EKS's built-in pools count as on, as they are in most clusters; but if EKS's own objects are among these, so are the
+    pools that are on.
+    """
     named = [item for item in objects if _is_named(item.data)]
     tree = [TreeObject(where=item.where, manifest=_without_placeholder(item.data)) for item in named]
-    for found in judge_tree(tree, default_node_class=True, whole=False, files=True):
-        yield named[found.index].finding(found)
+    pools_are_here = any(item.data["kind"] == "NodePool" and belongs_to_eks(item.data) for item in named)
+    built_in = () if pools_are_here else None
+    for found in judge_tree(tree, default_node_class=True, whole=whole, built_in_pools=built_in, files=True):
+        item = named[found.index]
+        if not belongs_to_eks(item.data):
+            yield item.finding(found)
 
 
 def _without_placeholder(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -71,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="the objects as they are in the cluster, to find what cannot change on them",
     )
+    lint.add_argument(
+        "--cluster",
+        action="store_true",
+        help="the input is all that the cluster has, besides what EKS makes itself: what is missing is an error",
+    )
     lint.add_argument("--strict", action="store_true", help="warnings fail too")
     explain = commands.add_parser("explain", help="say what a rule wants, and why")
     explain.add_argument(
@@ -146,7 +151,7 @@ def _run(options: argparse.Namespace) -> int:
     from automode_constructs.cli.lint import lint
     from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
 
-    run = lint(options.paths, before=options.before)
+    run = lint(options.paths, before=options.before, cluster=options.cluster)
     if options.format == "text":
         _write(as_text(run, coloured=_coloured()))
         _say(summary(run))

@@ -152,7 +152,7 @@ def test_what_the_storage_driver_fills_in_is_no_placeholder(
     code, out, _ = lint(capsys, "a.json")
     told = told and (
         f"a.json:10:3 automode:UnrenderedTemplate error: parameters.{field}: the placeholder '{told}' is not filled "
-        "in; judge what the template makes (helm template, envsubst)\n"
+        "in; judge what the template makes (helm template, kustomize build, envsubst), or write the value\n"
     )
     assert (code, out) == (int(bool(told)), told)
 
@@ -186,7 +186,9 @@ def test_a_placeholder_gives_one_finding_and_no_noise(capsys: pytest.CaptureFixt
     (line,) = out.splitlines()
     assert line.startswith("a.yaml:11:")
     assert "automode:UnrenderedTemplate error: " in line
-    assert line.endswith("is not filled in; judge what the template makes (helm template, envsubst)")
+    assert line.endswith(
+        "is not filled in; judge what the template makes (helm template, kustomize build, envsubst), or write the value"
+    )
 
 
 @pytest.mark.parametrize(

@@ -861,8 +861,9 @@ def test_warnings_travel_and_can_be_acknowledged_by_id() -> None:
         ("info", "chart: good to know"),
         (
             "warning",
-            "chart/ConfigMap-b: metadata.namespace: no chart of this cluster creates the namespace 'apps'; add a "
-            "Namespace object, or acknowledge this if something else creates it [ack: automode:NamespaceNotFound]",
+            "chart/ConfigMap-b: metadata.namespace: no chart of this cluster creates the namespace 'apps', so the "
+            "API server refuses this object; add a Namespace object, or acknowledge this if something else creates "
+            "it [ack: automode:NamespaceNotFound]",
         ),
     ]
 

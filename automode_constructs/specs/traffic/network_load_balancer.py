@@ -8,12 +8,12 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AliasGenerator, ConfigDict
 
 from automode_constructs.errors import Problem, did_you_mean, shown
-from automode_constructs.specs.fields import VALUE, TokenListOf, TokenOr, matching
+from automode_constructs.specs.fields import VALUE, Digits, TokenListOf, TokenOr, matching
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
-from automode_constructs.specs.traffic.ingress import protection_problems
+from automode_constructs.specs.traffic.ingress import SuccessCodes, protection_problems
 from automode_constructs.specs.traffic.ingress_class import Cidr
 
 __all__ = [
@@ -71,7 +71,8 @@ _OF_OPEN_SOURCE = {
         *("eip-allocations", "private-ipv4-addresses", "ipv6-addresses", "ssl-negotiation-policy", "alpn-policy"),
         *("target-node-labels", "minimum-load-balancer-capacity", "inbound-sg-rules-on-private-link-traffic"),
         *("security-group-prefix-lists", "enable-prefix-for-ipv6-source-nat", "source-nat-ipv6-prefixes"),
-        *("disable-nlb-sg", "enable-icmp-for-path-mtu-discovery"),
+        *("disable-nlb-sg", "enable-icmp-for-path-mtu-discovery", "eip-allocations-discovery-tags"),
+        *("quic-enabled-ports", "quic-enabled-containers"),
     )
 }
 """Annotations that the open-source controller reads; Auto Mode may or may not, so none is reported."""
@@ -79,6 +80,20 @@ _OF_OPEN_SOURCE = {
 _Pairs = Annotated[
     str, matching(r"\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*", "a list of pairs ('key=value,key=value')")
 ]
+
+
+_CLASSIC = {
+    "connection-idle-timeout": "listener-attributes.TCP-80 (for port 80): tcp.idle_timeout.seconds={value}",
+    "connection-draining-enabled": "target-group-attributes: deregistration_delay.timeout_seconds=300",
+    "connection-draining-timeout": "target-group-attributes: deregistration_delay.timeout_seconds={value}",
+    "extra-security-groups": "security-groups: {value}",
+    "backend-ssl-cert": "",
+    "cross-zone-load-balancing": "attributes: load_balancing.cross_zone.enabled={value}",
+}
+"""Annotations that only the Classic Load Balancer of the cloud provider has, and what a Network Load Balancer has."""
+
+
+_HealthCheckProtocol = Annotated[str, matching(r"(?i:tcp|http|https)", "'TCP', 'HTTP' or 'HTTPS'")]
 
 
 def _annotation(field: str) -> str:
@@ -105,21 +120,21 @@ class NetworkLoadBalancerAnnotations(KubeModel):
     """Address families. Default: ``ipv4``, as EKS decides."""
     subnets: TokenOr[str] | None = None
     """Ids or names of subnets, separated by commas; their order is kept. Default: found by their role tags."""
-    healthcheck_protocol: str | None = None
+    healthcheck_protocol: _HealthCheckProtocol | None = None
     """``TCP``, ``HTTP`` or ``HTTPS``. Default: ``TCP``, as EKS decides."""
     healthcheck_path: str | None = None
     """Path of HTTP health checks."""
     healthcheck_port: str | None = None
     """A port, or ``traffic-port``."""
-    healthcheck_interval: str | None = None
+    healthcheck_interval: Digits | None = None
     """Seconds between health checks."""
-    healthcheck_timeout: str | None = None
+    healthcheck_timeout: Digits | None = None
     """Seconds until a health check has failed."""
-    healthcheck_healthy_threshold: str | None = None
+    healthcheck_healthy_threshold: Digits | None = None
     """Successes until a target is healthy."""
-    healthcheck_unhealthy_threshold: str | None = None
+    healthcheck_unhealthy_threshold: Digits | None = None
     """Failures until a target is unhealthy."""
-    healthcheck_success_codes: str | None = None
+    healthcheck_success_codes: SuccessCodes | None = None
     """HTTP codes of success."""
     ssl_cert: TokenOr[str] | None = None
     """ARNs of ACM certificates, separated by commas."""
@@ -150,7 +165,14 @@ class NetworkLoadBalancerAnnotations(KubeModel):
                 continue
             if short in _UNSUPPORTED:
                 yield UNSUPPORTED_SERVICE_ANNOTATION.problem(
-                    f"[{shown(name)}]", "is not read by Auto Mode", _UNSUPPORTED[short]
+                    f"[{shown(name)}]", "is not read by Auto Mode, so it has no effect", _UNSUPPORTED[short]
+                )
+            elif short.removeprefix("aws-load-balancer-") in _CLASSIC:
+                instead = _CLASSIC[short.removeprefix("aws-load-balancer-")].format(value=value)
+                yield UNSUPPORTED_SERVICE_ANNOTATION.problem(
+                    f"[{shown(name)}]",
+                    "is the Classic Load Balancer's and has no effect on a Network Load Balancer",
+                    f"write {_PREFIX}aws-load-balancer-{instead}" if instead else "remove it",
                 )
             elif (
                 short.startswith("aws-load-balancer-")
@@ -158,7 +180,7 @@ class NetworkLoadBalancerAnnotations(KubeModel):
                 and short not in _OF_OPEN_SOURCE
             ):
                 yield UNKNOWN_SERVICE_ANNOTATION.problem(
-                    f"[{shown(name)}]", "is not a known annotation", did_you_mean(name, known)
+                    f"[{shown(name)}]", "is not a known annotation, so it has no effect", did_you_mean(name, known)
                 )
 
 
@@ -177,7 +199,7 @@ class NetworkLoadBalancerServiceSpec(FreeBody):
         if self.load_balancer_class not in {None, NLB_CLASS}:
             yield LOAD_BALANCER_CLASS.problem(
                 "load_balancer_class",
-                f"{shown(self.load_balancer_class)} is not known",
+                f"{shown(self.load_balancer_class)} is not known, so no controller makes a load balancer",
                 f"write {NLB_CLASS}. {refused_by_existing('Service')}",
             )
 
