@@ -377,7 +377,7 @@ def _gpt_oss(app: cdk.App, settings: Settings, cluster: AutoModeCluster, env: cd
         f"{settings.name}-gpt-oss",
         cluster=cluster,
         bucket=weights.bucket,
-        cache_prefix=_cache_prefix(settings.name) if in_aws else None,
+        cache_prefix=_cache_prefix(settings.name, encrypted=settings.regulated) if in_aws else None,
         encryption_key=own_key if in_aws else None,
         replicas=settings.gpt_oss_replicas,
         bare_pool=settings.bare_gpu_pool,
@@ -392,10 +392,13 @@ _DEMO_STACKS = {"retail-store": _retail_store, "gpt-oss": _gpt_oss}
 """The stacks of each of ``charts.DEMOS``."""
 
 
-def _cache_prefix(name: str) -> str:
-    """The cluster's name as ECR takes it, cut to fit 30 characters, with a digest that tells it from all others."""
+def _cache_prefix(name: str, *, encrypted: bool) -> str:
+    """The cluster's name as ECR takes it, cut to fit 30 characters, with a digest that tells it from all others.
+
+    ECR cannot give a repository another key, so those with a key of ours have names of their own.
+    """
     readable = re.sub("-+", "-", name.lower())[:15].strip("-")
-    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:7]}-images"
+    return f"{readable}-{hashlib.sha256((f'{name}:kms' if encrypted else name).encode()).hexdigest()[:7]}-images"
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ import cdk8s
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.change import judge_change
 from automode_constructs.errors import AutoModeError, Problem, Severity, shown
-from automode_constructs.facts.create_only import create_only_fields, create_only_properties
+from automode_constructs.facts.create_only import create_only_properties
 from automode_constructs.rendering.render import render
 
 __all__ = ["Template", "assert_replaces_nothing", "findings", "manifests", "templates", "text_of"]
@@ -282,8 +282,7 @@ def _refused_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ite
         old = earlier.get(_key(item))
         if old is None:
             continue
-        paths = [path for path in create_only_fields().get(item["kind"], ()) if _at(old, path) != _at(item, path)]
-        paths += [problem.field for problem in judge_change(old, item)]
+        paths = [problem.field for problem in judge_change(old, item)]
         if paths:
             yield f"{_key(item)}: {', '.join(paths)} changes, which the API server refuses"
 

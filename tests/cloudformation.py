@@ -19,7 +19,6 @@ from typing import Any
 import aws_cdk as cdk
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from automode_constructs.facts.create_only import create_only_fields
 from tests.support import Template
 from tests.template_order import waits_for
 
@@ -32,7 +31,15 @@ IN_PLACE = {"AWS::Lambda::LayerVersion"}
 """Types that are replaced at every change, unseen: a version of a layer takes the place of another."""
 
 FIXED = {
-    **create_only_fields(),
+    "ClusterRoleBinding": ("roleRef",),
+    "DaemonSet": ("spec.selector",),
+    "Deployment": ("spec.selector",),
+    "IngressClass": ("spec.controller",),
+    "Job": ("spec.completionMode", "spec.selector", "spec.template"),
+    "PersistentVolumeClaim": ("spec.accessModes", "spec.selector", "spec.storageClassName", "spec.volumeName"),
+    "RoleBinding": ("roleRef",),
+    "Service": ("spec.clusterIP",),
+    "StatefulSet": ("spec.podManagementPolicy", "spec.selector", "spec.serviceName", "spec.volumeClaimTemplates"),
     "StorageClass": ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
     "VolumeAttributesClass": ("driverName", "parameters"),
     "NodePool": ("spec.template.spec.nodeClassRef.group", "spec.template.spec.nodeClassRef.kind"),

@@ -218,7 +218,8 @@ class TestReplacesNothing:
 
     def test_what_the_api_server_refuses(self) -> None:
         old, new = (delivering(manifests(job(image))) for image in ("a:1", "a:2"))
-        with pytest.raises(AssertionError, match=r"J: Job/one: spec.template changes, which the API server refuses"):
+        field = r"spec.template.spec.containers\[0\].image"
+        with pytest.raises(AssertionError, match=rf"J: Job/one: {field} changes, which the API server refuses"):
             assert_replaces_nothing(old, new)
         klass = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "gp3"}}
         old, new = (

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Self
 
 from automode_constructs.checks.device_plugin import device_plugin_problems
+from automode_constructs.checks.kubernetes_objects import is_patch, kubernetes_problems
+from automode_constructs.checks.object_metadata import metadata_problems
 from automode_constructs.checks.other_controllers import (
     is_auto_mode_controller,
     is_auto_mode_driver,
     other_controller_problems,
 )
+from automode_constructs.checks.served_kinds import served_kind_problems
 from automode_constructs.checks.weight_streaming import streaming_problems
 from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, did_you_mean, shown
+from automode_constructs.facts.kubernetes_fields import type_of_kind
+from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.messages import MISSING_FIELD, UNKNOWN_FIELD
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.node_class import NodeClassSpec
@@ -90,6 +96,8 @@ class Kind:
     """Which documents of the kind are Auto Mode's; others are skipped. Default: all."""
     metadata_problems: Callable[[Mapping[str, Any]], Iterator[Problem]] | None = None
     """Errors and warnings about the metadata, for kinds that take annotations."""
+    written_by_construct: tuple[str, ...] = ()
+    """Paths of fields that are optional in the model, because our construct writes them, and that a document needs."""
 
     @property
     def api_version(self) -> str:
@@ -99,7 +107,13 @@ class Kind:
 
 KINDS: tuple[Kind, ...] = (
     Kind(group="eks.amazonaws.com", version="v1", kind="NodeClass", model=NodeClassSpec),
-    Kind(group="karpenter.sh", version="v1", kind="NodePool", model=NodePoolSpec),
+    Kind(
+        group="karpenter.sh",
+        version="v1",
+        kind="NodePool",
+        model=NodePoolSpec,
+        written_by_construct=("template.spec.nodeClassRef",),
+    ),
     Kind(group="eks.amazonaws.com", version="v1", kind="IngressClassParams", model=IngressClassParamsSpec),
     Kind(group="eks.amazonaws.com", version="v1", kind="TargetGroupBinding", model=TargetGroupBindingSpec),
     Kind(group="eks.amazonaws.com", version="v1alpha1", kind="NodeDiagnostic", model=NodeDiagnosticSpec),
@@ -185,6 +199,7 @@ KINDS: tuple[Kind, ...] = (
 )
 """Every kind that is read and checked; all others are skipped."""
 
+_KEY_IN_QUOTES = re.compile(r"\['(\w+)'\]")
 _RESERVED = {"NodeClass": ("default",), "NodePool": BUILT_IN_POOL_NAMES}
 _ENVELOPE = ("apiVersion", "kind", "metadata", "status")
 
@@ -259,20 +274,54 @@ def judge_document(document: Mapping[str, Any]) -> list[Problem] | None:
     Fields are named by their place in the document.
     """
     kind = kind_of(document)
-    problems = list(_foreign_problems(document)) if kind is None else _read(document, kind)[1]
-    return None if kind is None and not problems else problems
+    if kind is not None:
+        return _read(document, kind)[1]
+    return [*_foreign_problems(document), *_kubernetes_problems(document)] or None
+
+
+def _kubernetes_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
+    """What the API server refuses in an object of Kubernetes' own kinds that is not Auto Mode's."""
+    api_version, kind = str(document.get("apiVersion", "")), str(document.get("kind", ""))
+    if type_of_kind(api_version, kind) is not None:
+        yield from metadata_problems(document)
+        partial = is_patch(document)
+        for problem in kubernetes_problems(document):
+            if not (partial and problem.rule == MISSING_FIELD.id):
+                yield problem
 
 
 def _read(document: Mapping[str, Any], kind: Kind) -> tuple[KubeModel | None, list[Problem]]:
     """The typed part of a document, ``None`` if it is broken; and every error and warning in the whole document."""
     problems = [*_foreign_problems(document), *_envelope_problems(document, kind)]
-    metadata = document.get("metadata")
-    if kind.metadata_problems is not None and isinstance(metadata, Mapping):
-        problems += [problem.under("metadata") for problem in kind.metadata_problems(metadata)]
-    if kind.at and kind.at not in document:
+    if kind.metadata_problems is not None:
+        problems += [problem.under("metadata") for problem in kind.metadata_problems(_with_texts(document))]
+    if kind.at and document.get(kind.at) is None:
         return None, [*problems, MISSING_FIELD.problem(kind.at, "is required")]
     spec, spec_problems = kind.model.read(_body(document, kind))
-    return spec, [*problems, *(problem.under(kind.at) for problem in spec_problems)]
+    problems += [problem.under(kind.at) for problem in spec_problems]
+    if issubclass(kind.model, FreeBody):
+        judged = {_KEY_IN_QUOTES.sub(r".\1", problem.field) for problem in problems}
+        problems += [problem for problem in kubernetes_problems(document) if problem.field not in judged]
+    problems += _unwritten(document, kind)
+    return spec, problems
+
+
+def _with_texts(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The metadata with those annotations that are texts; the others have a finding of their own."""
+    metadata = mapping_at(document, "metadata")
+    annotations = mapping_at(metadata, "annotations")
+    return {**metadata, "annotations": {name: text for name, text in annotations.items() if isinstance(text, str)}}
+
+
+def _unwritten(document: Mapping[str, Any], kind: Kind) -> Iterator[Problem]:
+    """The fields that a construct writes and a document needs."""
+    for path in kind.written_by_construct:
+        *outer, last = [kind.at, *path.split(".")]
+        holder: Any = document
+        for name in outer:
+            holder = holder.get(name) if isinstance(holder, Mapping) else None
+        if isinstance(holder, Mapping) and holder.get(last) is None:
+            yield MISSING_FIELD.problem(f"{kind.at}.{path}", "is required")
 
 
 def _body(document: Mapping[str, Any], kind: Kind) -> Any:
@@ -287,11 +336,9 @@ def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Prob
         yield API_VERSION.problem(
             "apiVersion", f"{shown(document.get('apiVersion'))} is not served", _write(kind.api_version)
         )
-    metadata = document.get("metadata")
-    name = (metadata.get("name") or metadata.get("generateName")) if isinstance(metadata, Mapping) else None
-    if not isinstance(name, str) or not name:
-        yield MISSING_FIELD.problem("metadata.name", "is required")
-    elif name in _RESERVED.get(kind.kind, ()):
+    yield from metadata_problems(document)
+    name = mapping_at(document, "metadata").get("name")
+    if name in _RESERVED.get(kind.kind, ()):
         yield RESERVED_NAME.problem("metadata.name", f"'{name}' belongs to EKS", "choose another name")
     if kind.at:
         for name in sorted(str(key) for key in document.keys() - {*_ENVELOPE, kind.at}):
@@ -307,6 +354,8 @@ def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     yield from other_controller_problems(document)
     yield from device_plugin_problems(document)
     yield from streaming_problems(document)
+    if kind_of(document) is None:
+        yield from served_kind_problems(document)
     group = str(document.get("apiVersion", "")).rpartition("/")[0]
     if group == "karpenter.k8s.aws":
         yield OPEN_SOURCE_KARPENTER.problem(

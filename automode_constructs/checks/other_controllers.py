@@ -7,9 +7,10 @@ from typing import Any
 
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
 
-__all__ = ["is_auto_mode_controller", "is_auto_mode_driver", "other_controller_problems"]
+__all__ = ["has_driver_of_add_on", "is_auto_mode_controller", "is_auto_mode_driver", "other_controller_problems"]
 
 OPEN_SOURCE_LOAD_BALANCER = rule(
     "automode:OpenSourceLoadBalancer",
@@ -66,25 +67,33 @@ def other_controller_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     kind = _kind(document)
     if kind[0] == "elbv2.k8s.aws" and kind[1] in {"IngressClassParams", "TargetGroupBinding"}:
         yield OPEN_SOURCE_LOAD_BALANCER.problem(
-            "apiVersion", f"Auto Mode does not read this {kind[1]}", f"write {_EKS}/v1"
+            "apiVersion", f"Auto Mode does not read this {kind[1]}, so it has no effect", f"write {_EKS}/v1"
         )
     if kind in _CONTROLLERS:
         path, others, ours = _CONTROLLERS[kind]
         controller = mapping_at(document, *path[:-1]).get(path[-1])
         if isinstance(controller, str) and controller.startswith(others):
             yield OPEN_SOURCE_LOAD_BALANCER.problem(
-                ".".join(path), f"{shown(controller)} is not Auto Mode's controller", f"write {ours}"
+                ".".join(path),
+                f"{shown(controller)} is not Auto Mode's controller, so Auto Mode makes no load balancer",
+                f"write {ours}. {refused_by_existing(kind[1])}",
             )
-    if kind in _DRIVERS and document.get(_DRIVERS[kind]) in ("ebs.csi.aws.com", "kubernetes.io/aws-ebs"):
+    if kind in _DRIVERS and has_driver_of_add_on(document):
         yield ADD_ON_STORAGE.problem(
             _DRIVERS[kind],
-            f"{shown(document[_DRIVERS[kind]])} does not run on Auto Mode's nodes",
-            f"write ebs.csi.{_EKS}",
+            f"{shown(document[_DRIVERS[kind]])} does not run on Auto Mode's nodes, so the class serves no pod there",
+            f"write ebs.csi.{_EKS}" + (f". {refused_by_existing(kind[1])}" if kind[1] != "VolumeSnapshotClass" else ""),
         )
     if kind in _POD_NETWORKING:
         yield POD_NETWORKING.problem(
             "kind", f"{kind[1]} has no effect on Auto Mode's nodes", f"set {_POD_NETWORKING[kind]} in a NodeClass"
         )
+
+
+def has_driver_of_add_on(document: Mapping[str, Any]) -> bool:
+    """Whether a class names the driver of the EBS CSI add-on, by its present or its old name."""
+    field = _DRIVERS.get(_kind(document), "")
+    return document.get(field) in ("ebs.csi.aws.com", "kubernetes.io/aws-ebs")
 
 
 def is_auto_mode_controller(document: Mapping[str, Any]) -> bool:

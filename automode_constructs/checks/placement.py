@@ -109,17 +109,28 @@ class Pods:
     terms: tuple[tuple[LabelDemand, ...], ...] = ((),)
     """The terms of the required node affinity: a node must meet every condition of at least one."""
     tolerations: tuple[Mapping[str, Any], ...] = ()
+    """The tolerations of the manifest."""
+    devices: frozenset[str] = frozenset()
+    """The extended resources that a pod requests, such as ``nvidia.com/gpu``."""
+    elsewhere: bool = False
+    """Whether they keep off Auto Mode's nodes, without a name for others."""
 
     def select(self, pool: Pool) -> bool:
         """Whether a node of the pool can have the labels asked for."""
-        return any(pool.admits([*self.selector, *term]) for term in self.terms)
+        return not self.elsewhere and any(pool.admits([*self.selector, *term]) for term in self.terms)
 
     def repelled_by(self, pool: Pool) -> list[str]:
-        """The keys of the pool's taints that are not tolerated."""
+        """The keys of the pool's taints that are not tolerated.
+
+        EKS's API server adds a toleration for a taint ``NoSchedule`` that is named like a resource which the pod
+        requests (admission plugin ExtendedResourceToleration).
+        """
+        added = ({"key": device, "operator": "Exists", "effect": "NoSchedule"} for device in self.devices)
+        tolerations = [*self.tolerations, *added]
         return [
             str(taint.get("key"))
             for taint in pool.taints
-            if not any(tolerates(toleration, taint) for toleration in self.tolerations)
+            if not any(tolerates(toleration, taint) for toleration in tolerations)
         ]
 
 
@@ -164,7 +175,7 @@ def pool_of(manifest: Mapping[str, Any]) -> Pool | None:
 
 
 def pods_of(group: str, manifest: Mapping[str, Any]) -> Pods | None:
-    """What a workload's pods require; ``None`` if it is not a workload, or asks for nodes that no pool launches."""
+    """What a workload's pods require; ``None`` if it is not a workload, or leaves a doubt about its nodes."""
     path = _TEMPLATES.get((group, str(manifest.get("kind"))))
     if path is None:
         return None
@@ -176,9 +187,31 @@ def pods_of(group: str, manifest: Mapping[str, Any]) -> Pods | None:
         return None
     conditions = tuple((str(key), ("In", (value,))) for key, value in selector.items())
     terms = _terms_of(spec)
-    if terms is None or any(_is_no_pools(key, demand) for term in (conditions, *terms) for key, demand in term):
+    if terms is None or any(_names_other_nodes(key, demand) for term in (conditions, *terms) for key, demand in term):
         return None
-    return Pods(field=".".join(path), selector=conditions, terms=terms, tolerations=tuple(tolerations))
+    off = [any(_keeps_off(key, demand) for key, demand in (*conditions, *term)) for term in terms]
+    if any(off) and not all(off):
+        return None
+    return Pods(
+        field=".".join(path),
+        selector=conditions,
+        terms=terms,
+        tolerations=tuple(tolerations),
+        devices=frozenset(_devices(spec)),
+        elsewhere=all(off),
+    )
+
+
+def _devices(spec: Mapping[str, Any]) -> Iterator[str]:
+    """The extended resources that a pod requests: those with a domain that is not Kubernetes' own."""
+    for field in ("containers", "initContainers"):
+        containers = spec.get(field)
+        for container in containers if _are_mappings(containers) else ():
+            for kind in ("limits", "requests"):
+                for key in _at(container, "resources", kind):
+                    domain, slash, _ = str(key).rpartition("/")
+                    if slash and not domain.endswith("kubernetes.io"):
+                        yield str(key)
 
 
 def _terms_of(spec: Mapping[str, Any]) -> tuple[tuple[LabelDemand, ...], ...] | None:
@@ -210,10 +243,15 @@ def _terms_of(spec: Mapping[str, Any]) -> tuple[tuple[LabelDemand, ...], ...] | 
     return tuple(conditions_of_terms)
 
 
-def _is_no_pools(key: str, demand: Demand) -> bool:
-    """Whether this asks for nodes that no pool of Auto Mode launches."""
-    if key in _OTHER_NODES:
-        return demand[0] not in {"NotIn", "DoesNotExist"}
+def _names_other_nodes(key: str, demand: Demand) -> bool:
+    """Whether this asks by name for a node, or for nodes that no pool of Auto Mode launches."""
+    if stable_key(key) == COMPUTE_TYPE:
+        return demand[0] == "In" and "auto" not in demand[1] and not any(map(is_token, demand[1]))
+    return key in _OTHER_NODES and demand[0] not in {"NotIn", "DoesNotExist"}
+
+
+def _keeps_off(key: str, demand: Demand) -> bool:
+    """Whether this rules out Auto Mode's nodes without naming others."""
     return stable_key(key) == COMPUTE_TYPE and admits_nothing(COMPUTE_TYPE, [("In", ["auto"]), demand])
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from automode_constructs.checks.other_controllers import other_controller_problems
+from automode_constructs.checks.other_controllers import has_driver_of_add_on
 from automode_constructs.errors import Problem
 from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.rule import rule
-from automode_constructs.specs.traffic.ingress import is_load_balanced
+from automode_constructs.specs.traffic.ingress import backends, is_load_balanced
 
 __all__ = ["reference_problems"]
 
@@ -55,11 +55,12 @@ _Key = tuple[str, str, str, str]
 def _claim(spec: Mapping[str, Any], field: str, by_key: Mapping[_Key, Mapping[str, Any]]) -> Iterator[Problem]:
     name = spec.get("storageClassName")
     storage_class = by_key.get(("storage.k8s.io", "StorageClass", "", str(name)))
-    for problem in other_controller_problems(storage_class) if storage_class else ():
+    if storage_class is not None and has_driver_of_add_on(storage_class):
+        driver = storage_class["provisioner"]
         yield CLAIM_ON_ADD_ON_STORAGE.problem(
             f"{field}.storageClassName",
-            f"StorageClass '{name}' has another driver ({problem.message}), so the claim stays pending on Auto Mode's "
-            "nodes",
+            f"StorageClass '{name}' has the driver {driver}, which does not run on Auto Mode's nodes, so the claim "
+            "stays pending there",
             "name a StorageClass of ebs.csi.eks.amazonaws.com",
         )
 
@@ -68,7 +69,7 @@ def _ingress(manifest: Mapping[str, Any], by_key: Mapping[_Key, Mapping[str, Any
     if mapping_at(manifest, "metadata", "annotations").get(_TARGET_TYPE) != "instance":
         return
     namespace = _namespace(manifest)
-    for field, name in _backends(mapping_at(manifest, "spec")):
+    for field, name in backends(mapping_at(manifest, "spec")):
         service = by_key.get(("", "Service", namespace, name), {})
         own = mapping_at(service, "metadata", "annotations").get(_TARGET_TYPE, "instance")  # a Service's own wins
         spec = mapping_at(service, "spec")
@@ -78,20 +79,6 @@ def _ingress(manifest: Mapping[str, Any], by_key: Mapping[_Key, Mapping[str, Any
                 f"Service '{name}' is of type ClusterIP, which a load balancer with instance targets cannot reach",
                 f"write {_TARGET_TYPE}: ip, or give the Service type NodePort",
             )
-
-
-def _backends(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The fields that name Services, and the names, each once."""
-    places = [("spec.defaultBackend", mapping_at(spec, "defaultBackend"))]
-    for number, entry in enumerate(_mappings(spec.get("rules"))):
-        for place, path in enumerate(_mappings(mapping_at(entry, "http").get("paths"))):
-            places.append((f"spec.rules[{number}].http.paths[{place}].backend", mapping_at(path, "backend")))
-    seen: set[str] = set()
-    for field, backend in places:
-        name = mapping_at(backend, "service").get("name")
-        if isinstance(name, str) and name not in seen:
-            seen.add(name)
-            yield field, name
 
 
 def _key(manifest: Mapping[str, Any], name: str) -> _Key:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from automode_constructs.checks.accelerators import ACCELERATORS, accelerators_of
 from automode_constructs.checks.placement import BUILT_IN_POOLS, Pods, Pool, pods_of, pool_of
-from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.free_body import mapping_at
-from automode_constructs.specs.pools.instance_types import admitted, names_unknown_types
-from automode_constructs.specs.pools.requirement import Requirement
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
 
-__all__ = ["pod_requests", "rollout_problems", "surge_problems"]
+__all__ = ["pod_requests", "replicas_of", "rollout_problems", "scaled_workloads", "surge_problems"]
 
 SURGE_EXCEEDS_LIMIT = rule(
     "automode:SurgeExceedsLimit",
@@ -55,9 +53,6 @@ _SCALERS = {
 }
 """Kinds that scale workloads, with the default group and kind of their target."""
 
-_GPU = "nvidia.com/gpu"
-_NEURON = "aws.amazon.com/neuron"
-_ACCELERATORS = {_GPU, _NEURON}
 _MOST = Decimal(2**63 - 1)
 """The largest quantity that Kubernetes knows."""
 
@@ -77,7 +72,8 @@ def rollout_problems(
     yield from _surges(manifests, built_in_pools, whole=whole)
 
 
-def _scaled_replicas(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Problem]]:
+def scaled_workloads(manifests: Sequence[Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], str]:
+    """What scales a workload, as a function of its manifest: such as ``ScaledObject 'web'``, or ``""`` for nothing."""
     scalers: dict[tuple[str, str, str, str], str] = {}
     for manifest in manifests:
         default = _SCALERS.get((_group(manifest), str(manifest.get("kind"))))
@@ -88,11 +84,21 @@ def _scaled_replicas(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[i
         kind = str(target.get("kind") or default[1])
         scaler_text = f"{manifest['kind']} '{mapping_at(manifest, 'metadata').get('name')}'"
         scalers.setdefault((group, kind, _namespace(manifest), str(target["name"])), scaler_text)
+
+    def scaler_of(manifest: Mapping[str, Any]) -> str:
+        name = str(mapping_at(manifest, "metadata").get("name"))
+        return scalers.get((_group(manifest), str(manifest.get("kind")), _namespace(manifest), name), "")
+
+    return scaler_of
+
+
+def _scaled_replicas(manifests: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Problem]]:
+    scaler_of = scaled_workloads(manifests)
     for index, manifest in enumerate(manifests):
         kind, name = str(manifest.get("kind")), str(mapping_at(manifest, "metadata").get("name"))
-        scaler = scalers.get((_group(manifest), kind, _namespace(manifest), name))
+        scaler = scaler_of(manifest)
         replicas = mapping_at(manifest, "spec").get("replicas")
-        if scaler is not None and replicas is not None:
+        if scaler and replicas is not None:
             yield (
                 index,
                 SCALED_REPLICAS.problem(
@@ -119,7 +125,7 @@ class _Workload:
 
     def totals(self) -> dict[str, Decimal]:
         """What all its replicas request."""
-        return {key: value * _replicas(self.manifest) for key, value in self.requests.items()}
+        return {key: value * replicas_of(self.manifest) for key, value in self.requests.items()}
 
 
 def _surges(
@@ -141,14 +147,14 @@ def _surges(
     limited = {resource for each in limits.values() for resource in each}
     pools += [BUILT_IN_POOLS[name] for name in BUILT_IN_POOLS if name in built_in_pools]
     bound: dict[str, list[_Workload]] = {}
-    accelerators: dict[str, set[str]] = {}
+    accelerators: dict[str, Mapping[str, int]] = {}
     for item in work:
         if limited.isdisjoint(item.requests):
             continue
         if not whole and not item.pods.selector and not any(item.pods.terms) and not item.special:
             continue  # A pool without taints probably exists outside these objects.
-        if item.special & _ACCELERATORS and not accelerators:
-            accelerators = {pool.name: _accelerators(pool) for pool in pools}
+        if item.special & ACCELERATORS and not accelerators:
+            accelerators = {pool.name: accelerators_of(pool) for pool in pools}
         fitting = _fitting(item, pools, accelerators)
         if len(fitting) == 1:
             bound.setdefault(fitting[0].name, []).append(item)
@@ -162,15 +168,14 @@ def _surges(
                 yield item.index, problem
 
 
-def _fitting(item: _Workload, pools: Iterable[Pool], accelerators: Mapping[str, set[str]]) -> list[Pool]:
+def _fitting(item: _Workload, pools: Iterable[Pool], accelerators: Mapping[str, Mapping[str, int]]) -> list[Pool]:
     """The pools that take the pods of a workload."""
     return [
         pool
         for pool in pools
         if item.pods.select(pool)
-        # On EKS the API server adds a toleration for a taint named like a resource that the pod requests.
-        and item.special.issuperset(item.pods.repelled_by(pool))
-        and item.special & _ACCELERATORS <= accelerators.get(pool.name, _ACCELERATORS)
+        and not item.pods.repelled_by(pool)
+        and item.special & ACCELERATORS <= accelerators.get(pool.name, dict.fromkeys(ACCELERATORS)).keys()
     ]
 
 
@@ -193,7 +198,7 @@ def surge_problems(
     """
     if manifest.get("kind") not in {"Deployment", "StatefulSet"}:
         return
-    replicas = _replicas(manifest)
+    replicas = replicas_of(manifest)
     surge, unavailable = _rolling(manifest, replicas)
     for resource, each in pod_requests(mapping_at(manifest, "spec", "template", "spec")).items():
         limit = limits.get(resource)
@@ -253,7 +258,8 @@ def _share(value: object, replicas: int, *, up: bool) -> int:
     return math.ceil(int(text) * replicas / 100) if up else int(text) * replicas // 100
 
 
-def _replicas(manifest: Mapping[str, Any]) -> int:
+def replicas_of(manifest: Mapping[str, Any]) -> int:
+    """How many pods a workload has at a time, by its manifest."""
     field = "parallelism" if manifest.get("kind") == "Job" else "replicas"
     count = mapping_at(manifest, "spec").get(field) if manifest.get("kind") != "Pod" else None
     return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else 1
@@ -276,23 +282,6 @@ def _of_container(container: Mapping[str, Any]) -> dict[str, Decimal]:
     quantities = {**mapping_at(container, "resources", "limits"), **mapping_at(container, "resources", "requests")}
     numbers = {str(key): number(value) for key, value in quantities.items() if isinstance(value, int | str)}
     return {key: min(value, _MOST) for key, value in numbers.items() if value is not None and value.is_finite()}
-
-
-def _accelerators(pool: Pool) -> set[str]:
-    """The accelerators that a node of a pool may have."""
-    requirements: list[Requirement] = []
-    for key, demands in pool.demands.items():
-        for operator, values in demands:
-            # What no pool may require (its own name) says nothing of the type.
-            with suppress(AutoModeError):
-                requirements.append(
-                    Requirement.from_manifest({"key": key, "operator": operator, "values": list(values)})
-                )
-    types = admitted(requirements)
-    if not types or names_unknown_types(requirements):
-        return _ACCELERATORS
-    gpus = any(each.gpu is not None and each.gpu.manufacturer == "nvidia" for each in types)
-    return {*([_GPU] if gpus else []), *([_NEURON] if any(each.neuron_devices for each in types) else [])}
 
 
 def _group(manifest: Mapping[str, Any]) -> str:

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
+from automode_constructs.checks.accelerators import ACCELERATORS, accelerators_of, device_request_problems
 from automode_constructs.checks.device_plugin import device_plugin_problems
+from automode_constructs.checks.kubernetes_objects import kubernetes_problems
 from automode_constructs.checks.load_balancers import load_balancer_problems
+from automode_constructs.checks.missing_references import missing_reference_problems
 from automode_constructs.checks.network_policies import enforcement_problems
-from automode_constructs.checks.placement import BUILT_IN_POOLS, LabelDemand, Pool, is_near, pods_of, pool_of, tolerates
+from automode_constructs.checks.object_metadata import is_cluster_scoped, metadata_problems
+from automode_constructs.checks.pinned_pods import pinned_pod_problems
+from automode_constructs.checks.placement import (
+    BUILT_IN_POOLS,
+    LabelDemand,
+    Pods,
+    Pool,
+    is_near,
+    pods_of,
+    pool_of,
+    tolerates,
+)
 from automode_constructs.checks.pool_order import accelerated_first_problems
 from automode_constructs.checks.references import reference_problems
-from automode_constructs.checks.rollout import rollout_problems
+from automode_constructs.checks.rollout import pod_requests, rollout_problems
 from automode_constructs.checks.weight_streaming import streaming_problems
+from automode_constructs.checks.zones import volume_zone_problems, zone_problems
 from automode_constructs.errors import Problem
 from automode_constructs.facts.regions import zone_kind
 from automode_constructs.specs.free_body import mapping_at
@@ -25,7 +41,7 @@ from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.network_load_balancer import is_network_load_balancer
 from automode_constructs.tokens import is_token
 
-__all__ = ["ObjectKey", "TreeFinding", "TreeObject", "is_cluster_scoped", "judge_tree", "node_class_of", "object_key"]
+__all__ = ["ObjectKey", "TreeFinding", "TreeObject", "judge_tree", "node_class_of", "object_key"]
 
 
 _NOT_ALL_KNOWN = "not all charts of the cluster are known"
@@ -124,34 +140,6 @@ POLICY_NAMES = rule(
     judged="tree",
 )
 
-_CLUSTER_SCOPED = frozenset(
-    {
-        "APIService",
-        "CSIDriver",
-        "ClusterNetworkPolicy",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "CustomResourceDefinition",
-        "GatewayClass",
-        "IngressClass",
-        "IngressClassParams",
-        "MutatingWebhookConfiguration",
-        "Namespace",
-        "NodeClass",
-        "NodePool",
-        "PersistentVolume",
-        "PriorityClass",
-        "RuntimeClass",
-        "StorageClass",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
-        "VolumeAttributesClass",
-        "VolumeSnapshotClass",
-        "VolumeSnapshotContent",
-    }
-)
-
 _NODE_POOL = ("karpenter.sh", "NodePool")
 _AFFINITY = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
 _ALWAYS_THERE = frozenset({"kube-node-lease", "kube-public", "kube-system"})
@@ -186,14 +174,9 @@ def object_key(manifest: Mapping[str, Any]) -> ObjectKey:
         group=api_version.rpartition("/")[0],
         kind=kind,
         # One object must have one key: this is what tells duplicates, and what logical ids are made of.
-        namespace="" if namespace == "default" or kind in _CLUSTER_SCOPED else namespace,
+        namespace="" if namespace == "default" or is_cluster_scoped(kind) else namespace,
         name=str(metadata.get("name") or ""),
     )
-
-
-def is_cluster_scoped(kind: str) -> bool:
-    """Whether a kind is known to have no namespace."""
-    return kind in _CLUSTER_SCOPED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,6 +206,7 @@ def judge_tree(
     built_in_pools: Collection[str] | None = None,
     other_nodes: bool = False,
     ip_family: str | None = None,
+    region: str | None = None,
     files: bool = False,
 ) -> list[TreeFinding]:
     """Checks all objects of one cluster together.
@@ -238,9 +222,10 @@ def judge_tree(
             Default: False.
         ip_family: the address family of pods and services; for ``ipv6``, load balancers of IPv4 are errors. Default:
             not known.
-        files: whether the objects come from files, perhaps of several clusters. Then everything is a warning, each
-            object has already been checked by itself, and a NodeClass or a pool is missing only if the files hold
-            others of its kind. Default: False.
+        region: the cluster's Region. Default: not known.
+        files: whether the objects come from files, so that each has already been checked by itself. Unless ``whole``,
+            they may belong to several clusters: then everything is a warning, and an object is missing only if the
+            files hold others of its kind. Default: False.
     """
     if built_in_pools is None:
         built_in_pools = list(BUILT_IN_POOLS) if default_node_class else []
@@ -251,10 +236,11 @@ def judge_tree(
         built_in_pools=built_in_pools,
         other_nodes=other_nodes,
         ip_family=ip_family,
+        region=region,
         files=files,
     )
     findings = [finding for check in _CHECKS for finding in check(tree)]
-    return [replace(finding, severity="warning") for finding in findings] if files else findings
+    return [replace(finding, severity="warning") for finding in findings] if files and not whole else findings
 
 
 class _Member:
@@ -295,6 +281,7 @@ class _Tree:
         built_in_pools: Collection[str],
         other_nodes: bool,
         ip_family: str | None,
+        region: str | None,
         files: bool,
     ) -> None:
         self.members = [_Member(index, item) for index, item in enumerate(objects)]
@@ -303,6 +290,7 @@ class _Tree:
         self.built_in_pools = built_in_pools
         self.other_nodes = other_nodes
         self.ip_family = ip_family
+        self.region = region
         self.files = files
         self.pools = [(member, member.pool) for member in self.members if member.pool is not None]
         """The NodePools that can be read."""
@@ -329,7 +317,24 @@ class _Tree:
     @property
     def may_be_several(self) -> bool:
         """Whether these may be the objects of several clusters, so two of them may never be together."""
-        return self.files and bool(self.duplicates)
+        return self.files and not self.whole and bool(self.duplicates)
+
+    @property
+    def maker(self) -> str:
+        """Who does not make a missing object, as the beginning of a sentence."""
+        return "none of these files defines" if self.files else "no chart of this cluster creates"
+
+    @property
+    def members_text(self) -> str:
+        """What these objects are."""
+        return "these files" if self.files else "this cluster's charts"
+
+    @property
+    def addition(self) -> str:
+        """How a missing object is added."""
+        if self.files:
+            return "add it" if self.whole else "add it, unless it is in the cluster already"
+        return "deliver it with one of the charts"
 
 
 def _duplicates(tree: _Tree) -> Iterator[TreeFinding]:
@@ -345,7 +350,7 @@ def _duplicates(tree: _Tree) -> Iterator[TreeFinding]:
 
 def _pools_without_class(tree: _Tree) -> Iterator[TreeFinding]:
     node_classes = {member.key.name for member in tree.of_kind("eks.amazonaws.com", "NodeClass")}
-    if tree.files and (not node_classes or any("{" in name for name in node_classes)):
+    if tree.files and not tree.whole and (not node_classes or any("{" in name for name in node_classes)):
         return  # The classes are defined elsewhere, or a name is filled in later.
     for member in tree.of_kind(*_NODE_POOL):
         name = node_class_of(member.manifest)
@@ -357,19 +362,15 @@ def _pools_without_class(tree: _Tree) -> Iterator[TreeFinding]:
         ):
             continue
         near = get_close_matches(name, sorted(node_classes), n=1, cutoff=0.75)
-        cure = "deliver it with one of the charts, or write NodeClass.from_name(..., made_elsewhere=True)"
+        cure = tree.addition + ("" if tree.files else ", or write NodeClass.from_name(..., made_elsewhere=True)")
         if name == "default":
             cure = "EKS creates it only beside a built-in pool: turn one on, or give the pool its own NodeClass"
         elif near:
-            cure = f"did you mean '{near[0]}'? Otherwise {cure}"
-        maker = "no chart of this cluster creates"
-        if tree.files:
-            maker = "none of these files defines"
-            cure = f"did you mean '{near[0]}'?" if near else "add it, unless it is in the cluster already"
+            cure = f"did you mean '{near[0]}'?" + ("" if tree.files else f" Otherwise {cure}")
         yield member.finding(
             NODE_CLASS_NOT_FOUND.problem(
                 "spec.template.spec.nodeClassRef.name",
-                f"{maker} the NodeClass '{name}', so {member.key} never launches a node",
+                f"{tree.maker} the NodeClass '{name}', so {member.key} never launches a node",
                 cure,
                 severity="error" if tree.whole else "warning",
             )
@@ -403,7 +404,7 @@ def _objects_by_themselves(tree: _Tree) -> Iterator[TreeFinding]:
     """Problems in objects of other kinds, which no construct has checked."""
     if tree.files:
         return
-    for judge in (device_plugin_problems, streaming_problems):
+    for judge in (metadata_problems, kubernetes_problems, device_plugin_problems, streaming_problems):
         for member in tree.members:
             yield from map(member.finding, judge(member.manifest))
 
@@ -443,7 +444,7 @@ def _unknown_namespaces(tree: _Tree) -> Iterator[TreeFinding]:
         yield member.finding(
             NAMESPACE_NOT_FOUND.problem(
                 "metadata.namespace",
-                f"no chart of this cluster creates the namespace '{namespace}'",
+                f"{tree.maker} the namespace '{namespace}', so the API server refuses this object",
                 "add a Namespace object, or acknowledge this if something else creates it",
             )
         )
@@ -519,7 +520,9 @@ def _accelerated_first(tree: _Tree) -> Iterator[TreeFinding]:
 def _references(tree: _Tree) -> Iterator[TreeFinding]:
     if tree.may_be_several:
         return
-    for index, problem in reference_problems([member.manifest for member in tree.members]):
+    manifests = [member.manifest for member in tree.members]
+    missing = missing_reference_problems(manifests, whole=tree.whole, maker=tree.maker, addition=tree.addition)
+    for index, problem in (*missing, *reference_problems(manifests), *pinned_pod_problems(manifests)):
         yield tree.members[index].finding(problem)
 
 
@@ -531,19 +534,49 @@ def _load_balancers(tree: _Tree) -> Iterator[TreeFinding]:
         yield tree.members[index].finding(problem)
 
 
+def _zones(tree: _Tree) -> Iterator[TreeFinding]:
+    manifests = [member.manifest for member in tree.members]
+    pods = {member.index: pods for member, pods in tree.work}
+    if tree.may_be_several:
+        return
+    pools = tree.all_pools if tree.launches_are_known and (tree.pools or tree.whole) else []
+    problems = zone_problems(manifests, pods, region=tree.region, whole=tree.whole)
+    for index, problem in (*problems, *volume_zone_problems(manifests, pods, pools)):
+        yield tree.members[index].finding(problem)
+
+
 def _stranded(tree: _Tree) -> Iterator[TreeFinding]:
-    if not tree.launches_are_known or not (tree.pools if tree.files else tree.all_pools):
+    if not tree.launches_are_known or not (tree.pools if tree.files and not tree.whole else tree.all_pools):
         return  # The nodes for the pods are not known, or come from elsewhere.
+    accelerators = {
+        pool.name: accelerators_of(pool)
+        for pool in tree.all_pools
+        if any(pods.devices & ACCELERATORS for _, pods in tree.work)
+    }
     for member, pods in tree.work:
-        if not pods.selector and not any(pods.terms) and not tree.whole:
+        if pods.elsewhere:
+            if tree.whole and not tree.other_nodes:
+                yield _off_auto_mode(member, pods)
+            continue
+        if not pods.selector and not any(pods.terms) and not pods.devices and not tree.whole:
             continue  # A pool without taints probably exists outside these objects.
-        fitting = [pool for pool in tree.all_pools if pods.select(pool)]
+        selected = [pool for pool in tree.all_pools if pods.select(pool)]
+        wanted = _accelerators_wanted(member, pods)
+        fitting = [
+            pool
+            for pool in selected
+            if all(accelerators[pool.name].get(device, 0) >= count for device, count in wanted.items())
+        ]
         if any(not pods.repelled_by(pool) for pool in fitting):
             continue
         if fitting:
             taints = "; ".join(f"'{pool.name}' has {', '.join(pods.repelled_by(pool))}" for pool in fitting[:3])
             field, why = "tolerations", f"it does not tolerate the taints of the pools that would fit ({taints})"
             cure = "add tolerations, or a pool without taints"
+        elif selected:
+            devices = ", ".join(f"{count} {device}" for device, count in sorted(wanted.items()))
+            field, why = "containers", f"no pool that would fit launches nodes with {devices}"
+            cure = "add a pool of instances that have them, or correct the request"
         else:
             by_selector = not any(pool.admits(pods.selector) for pool in tree.all_pools)
             field = "nodeSelector" if by_selector else _AFFINITY
@@ -561,6 +594,32 @@ def _stranded(tree: _Tree) -> Iterator[TreeFinding]:
                 severity="error" if tree.whole and not tree.other_nodes else "warning",
             )
         )
+
+
+def _off_auto_mode(member: _Member, pods: Pods) -> TreeFinding:
+    return member.finding(
+        WORKLOAD_FITS_NO_POOL.problem(
+            f"{pods.field}.{_AFFINITY if any(pods.terms) else 'nodeSelector'}",
+            f"{member.key} keeps off the nodes of Auto Mode, and no others are known, so it runs nowhere",
+            "let it run on Auto Mode's nodes, or acknowledge this if the cluster has other nodes",
+            severity="warning",
+        )
+    )
+
+
+def _accelerators_wanted(member: _Member, pods: Pods) -> dict[str, Decimal]:
+    """The accelerators that a pod of a workload requests, with their number."""
+    if not pods.devices & ACCELERATORS:
+        return {}
+    requests = pod_requests(mapping_at(member.manifest, *pods.field.split(".")))
+    return {device: requests[device] for device in ACCELERATORS & requests.keys()}
+
+
+def _without_device(tree: _Tree) -> Iterator[TreeFinding]:
+    known = tree.launches_are_known and (tree.whole or bool(tree.pools))
+    for member, pods in tree.work:
+        problems = device_request_problems(member.manifest, pods, tree.all_pools, all_pools_known=known)
+        yield from map(member.finding, problems)
 
 
 def _condition_text(labels: Iterable[LabelDemand]) -> str:
@@ -591,7 +650,7 @@ def _nearly_tolerated(tree: _Tree) -> Iterator[TreeFinding]:
                 yield member.finding(
                     TAINT_NOBODY_TOLERATES.problem(
                         "spec.template.spec.taints",
-                        f"no workload of this cluster's charts tolerates {_taint_text(near[0])} of NodePool "
+                        f"no workload of {tree.members_text} tolerates {_taint_text(near[0])} of NodePool "
                         f"'{pool.name}', but {maker} tolerates {_taint_text(toleration)}, which no pool has",
                         "correct the toleration or the taint",
                     )
@@ -634,7 +693,9 @@ _CHECKS: tuple[Callable[[_Tree], Iterator[TreeFinding]], ...] = (
     _accelerated_first,
     _references,
     _load_balancers,
+    _zones,
     _stranded,
+    _without_device,
     _nearly_tolerated,
     _nothing_for_ordinary_pods,
 )

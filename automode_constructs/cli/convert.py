@@ -14,9 +14,9 @@ from automode_constructs.cli.reading import UNREADABLE_INPUT
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.manifests.flat import fields_at
 from automode_constructs.specs import labels
-from automode_constructs.specs.fields import MAX_LABEL_VALUE, kubernetes_name
 from automode_constructs.specs.labels import NumberLabel, TextLabel
 from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.object_metadata import kubernetes_name
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.specs.pools.requirement import Requirement
 from automode_constructs.specs.traffic.ingress_class import IngressClassSpec
@@ -280,7 +280,7 @@ def _object(data: Mapping[str, Any], where: str) -> _Object:
             where, field="", message="is no Kubernetes object: it has no apiVersion, kind and metadata.name"
         )
     kind = str(data["kind"])
-    kubernetes_name(f"{where}: {kind}", name, longest=MAX_LABEL_VALUE if kind in ("NodeClass", "NodePool") else 253)
+    kubernetes_name(f"{where}: {kind}", name, api_version=data["apiVersion"], kind=kind)
     here = f"{where}: {kind} '{name}'"
     return _Object(data, here, Manifest.from_manifest(data, where=here) if kind_of(data) is not None else None)
 
@@ -353,7 +353,7 @@ def _referred(module: _Module, item: _Object) -> tuple[str, _Expression]:
     other = module.objects.get(item.reference)
     if other is not None and other.is_construct:
         return keyword, module.variable(other)
-    kubernetes_name(f"{item.where}: nodeClassRef", name, longest=MAX_LABEL_VALUE)
+    kubernetes_name(f"{item.where}: nodeClassRef", name, api_version="eks.amazonaws.com/v1", kind="NodeClass")
     arguments = [("", _text(name)), *([] if name == "default" else [("made_elsewhere=", "True")])]
     return keyword, _Call(f"{module.name(kind, 'automode_constructs.manifests.node_class')}.from_name(", arguments, ")")
 

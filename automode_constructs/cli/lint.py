@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automode_constructs.checks.change import judge_change
-from automode_constructs.checks.document import judge_document
+from automode_constructs.checks.document import judge_document, kind_of
+from automode_constructs.checks.eks_objects import belongs_to_eks
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.cli.files import InputFile, files_in
 from automode_constructs.cli.fix_text import Change
@@ -27,9 +28,20 @@ UNRENDERED_TEMPLATE = rule(
 )
 
 # Bounded, so that a long line of braces costs no more than its length.
-_PLACEHOLDER = re.compile(r"\$\{[^{}\n]{0,300}\}|\{\{[^{\n]{0,300}?\}\}")
+_PLACEHOLDER = re.compile(
+    r"\$\{[^{}\n]{0,300}\}|\$\([A-Za-z_][\w.]{0,100}\)|\{\{'(?:Ref|Fn::)[^\n]{0,2000}\}\}|\{\{[^{\n]{0,300}?\}\}"
+)
+# What stands for a whole value: of envsubst, of sed scripts, of documentation.
+_WHOLE_PLACEHOLDER = re.compile(
+    r"\$[A-Za-z_]\w{0,100}|<[%A-Za-z][^<>\n]{0,100}>|\[\[[^\[\]\n]{0,100}\]\]|(?P<mark>__|%|@)[A-Z][A-Z0-9_]{0,100}(?P=mark)"
+    r"|(?i:replace|change)[-_]?(?i:me)|YOUR[-_][A-Z0-9_-]{1,100}"
+)
 # A CDK token, and the form in which this repository's examples show values that CloudFormation fills in.
-_OF_THE_CDK = re.compile(r"\$\{Token\[|\{\{'(Ref|Fn::)")
+_OF_CLOUDFORMATION = re.compile(r"\$\{Token\[|\{\{'(Ref|Fn::)|\{\{resolve:|\$\{AWS::|Ref$|Fn::")
+_CLOUDFORMATION_TEMPLATE = re.compile(r"^(AWSTemplateFormatVersion|Resources) *:", re.MULTILINE)
+_KUBERNETES_OBJECT = re.compile(r"^apiVersion *:", re.MULTILINE)
+# The programs of a pod, in whose texts a shell or Kubernetes fills in $(NAME) and ${NAME}.
+_PROGRAMS = re.compile(r"(.*\.)?(containers|initContainers)\[[0-9]+\]\.(args|command|env|lifecycle|\w+Probe)\b.*")
 _BRACES = re.compile(r"\{\{[^{\n]{0,300}?\}\}|\{%[^{\n]{0,300}?%\}")
 # Placeholders that the driver itself fills in. Source: kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md.
 _TAG_PARAMETER = re.compile(r"parameters\.tagSpecification_\w+")
@@ -118,18 +130,26 @@ class _Object:
         )
 
 
-def lint(paths: Sequence[str], *, before: Sequence[str] = (), texts: Mapping[str, str] | None = None) -> LintRun:
+def lint(
+    paths: Sequence[str],
+    *,
+    before: Sequence[str] = (),
+    cluster: bool = False,
+    texts: Mapping[str, str] | None = None,
+) -> LintRun:
     """Checks files, folders and standard input.
 
     Args:
         paths: files, folders (their ``*.yaml``, ``*.yml`` and ``*.json`` at any depth, without hidden folders), or
             ``-`` for standard input.
         before: the same objects as they are in the cluster, to find immutable fields that change. Default: not known.
+        cluster: whether these are all objects of one cluster, besides what EKS makes itself. Then a missing object is
+            an error. Default: False; a missing object may be in the cluster already.
         texts: the texts of files, by their paths, where they are not to be read. Default: none.
     """
     run = LintRun()
-    objects = _read_paths(paths, run, judging=True, texts=texts or {})
-    run.findings += _together(objects)
+    objects = _read_paths(paths, run, judging=True, texts=texts)
+    run.findings += _together(objects, whole=cluster)
     if before:
         earlier = LintRun()
         run.findings += _changes(_read_paths(before, earlier, judging=False), objects)
@@ -155,7 +175,7 @@ def _read_paths(
             if file.identity not in seen:
                 seen.add(file.identity)
                 _read_file(file, run, objects, judging=judging, text=(texts or {}).get(file.path))
-    if not (run.findings or objects):
+    if not (run.findings or objects or run.passed_by):
         _unusable(run, paths[0], UnreadableError("holds no Kubernetes object"))
     return objects
 
@@ -205,6 +225,9 @@ def _read_file(
                 findings += [_finding(file, place, problem) for place, problem in document.problems]
             findings += [finding for verdict in ours for finding in verdict]
     except UnreadableError as error:
+        if text is not None and _CLOUDFORMATION_TEMPLATE.search(text) and not _KUBERNETES_OBJECT.search(text):
+            run.passed_by += 1  # a template of CloudFormation, whose tags Kubernetes does not know
+            return
         braces = _BRACES.search(text) if judging and text is not None else None
         if braces is None:
             run.findings += findings
@@ -241,7 +264,7 @@ def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _unrendered(path: str, text: str) -> Problem:
-    if _OF_THE_CDK.match(text):
+    if _OF_CLOUDFORMATION.match(text):
         return UNRENDERED_TEMPLATE.problem(
             path,
             f"{shown(text)} stands for a value that only a deployment knows",
@@ -251,17 +274,21 @@ def _unrendered(path: str, text: str) -> Problem:
     return UNRENDERED_TEMPLATE.problem(
         path,
         f"the placeholder {shown(text)} is not filled in",
-        "judge what the template makes (helm template, envsubst)",
+        "judge what the template makes (helm template, kustomize build, envsubst), or write the value",
     )
 
 
 def _judge(item: _Object) -> list[LintFinding] | None:
     """The findings of an object, or ``None`` for one that we skip."""
+    if belongs_to_eks(item.data):
+        return [] if kind_of(item.data) is not None else None
     head = {name: item.data.get(name) for name in ("apiVersion", "kind")}
     placeholder = first_placeholder(head)
     problems = None if placeholder else judge_document(item.data)
     if placeholder is None and problems is None:
         return None
+    if placeholder is None and kind_of(item.data) is None:
+        return [item.finding(problem) for problem in _rendered(problems or ())]
     placeholder = placeholder or first_placeholder(item.data)
     if placeholder is not None:
         # The placeholder may cause any other finding.
@@ -270,18 +297,33 @@ def _judge(item: _Object) -> list[LintFinding] | None:
     return [item.finding(problem) for problem in problems or ()]
 
 
+def _rendered(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems; only the placeholder if one is the wrong value. In scripts and texts a placeholder may stand."""
+    for problem in problems:
+        if found := _PLACEHOLDER.search(problem.message):
+            return [_unrendered(problem.field, found[0])]
+    return list(problems)
+
+
 def first_placeholder(data: object) -> tuple[str, str] | None:
     """The first placeholder in a document that nothing fills in later, and its field."""
     waiting: list[tuple[str, object]] = [("", data)]
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, str):
-            texts = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value else []
+            texts = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value or "$(" in value else []
+            if not texts and _WHOLE_PLACEHOLDER.fullmatch(value):
+                texts = [value]
+            if texts and _PROGRAMS.fullmatch(path):
+                texts = [text for text in texts if text.startswith("{{")]
             if _TAG_PARAMETER.fullmatch(path):
                 texts = [text for text in texts if not _OF_THE_DRIVER.fullmatch(text)]
             if texts:
                 return path, texts[0]
         elif isinstance(value, Mapping):
+            function = str(next(iter(value))) if len(value) == 1 and path else ""
+            if function == "Ref" or function.startswith("Fn::"):
+                return path, function
             inner: list[tuple[str, object]] = []
             for key, below in value.items():
                 place = f"{path}.{key}" if path else str(key)
@@ -292,12 +334,20 @@ def first_placeholder(data: object) -> tuple[str, str] | None:
     return None
 
 
-def _together(objects: Sequence[_Object]) -> Iterator[LintFinding]:
-    """Findings about all objects together, for a cluster with EKS's built-in pools, as most have them."""
+def _together(objects: Sequence[_Object], *, whole: bool) -> Iterator[LintFinding]:
+    """Findings about all objects together.
+
+    EKS's built-in pools count as on, as they are in most clusters; but if EKS's own objects are among these, so are the
+    pools that are on.
+    """
     named = [item for item in objects if _is_named(item.data)]
     tree = [TreeObject(where=item.where, manifest=_without_placeholder(item.data)) for item in named]
-    for found in judge_tree(tree, default_node_class=True, whole=False, files=True):
-        yield named[found.index].finding(found)
+    pools_are_here = any(item.data["kind"] == "NodePool" and belongs_to_eks(item.data) for item in named)
+    built_in = () if pools_are_here else None
+    for found in judge_tree(tree, default_node_class=True, whole=whole, built_in_pools=built_in, files=True):
+        item = named[found.index]
+        if not belongs_to_eks(item.data):
+            yield item.finding(found)
 
 
 def _without_placeholder(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 __all__ = ["main"]
 
@@ -70,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="PATH",
         help="the objects as they are in the cluster, to find what cannot change on them",
+    )
+    lint.add_argument(
+        "--cluster",
+        action="store_true",
+        help="the input is all that the cluster has, besides what EKS makes itself: what is missing is an error",
     )
     lint.add_argument("--strict", action="store_true", help="warnings fail too")
     lint.add_argument(
@@ -156,7 +161,7 @@ def _run(options: argparse.Namespace) -> int:
     from automode_constructs.cli.lint import lint
     from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
 
-    run = lint(options.paths, before=options.before)
+    run = lint(options.paths, before=options.before, cluster=options.cluster)
     if options.format == "text":
         _write(as_text(run, coloured=_coloured()))
         _say(summary(run))
@@ -168,7 +173,7 @@ def _run(options: argparse.Namespace) -> int:
 def _fix(options: argparse.Namespace) -> int:
     from automode_constructs.cli.files import STDIN
     from automode_constructs.cli.fix import fix, write_file
-    from automode_constructs.cli.lint import lint
+    from automode_constructs.cli.lint import LintRun, lint
     from automode_constructs.cli.reading import UnreadableError
     from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
 
@@ -176,8 +181,12 @@ def _fix(options: argparse.Namespace) -> int:
     if prints and options.format != "text":
         _say(f"automode: --format {options.format} and the new text would share standard output; run lint again for it")
         return 2
+
+    def judge(texts: Mapping[str, str]) -> LintRun:
+        return lint(options.paths, before=options.before, cluster=options.cluster, texts=texts)
+
     try:
-        fixed = fix(options.paths, lambda texts: lint(options.paths, before=options.before, texts=texts))
+        fixed = fix(options.paths, judge)
     except UnreadableError as error:
         _say(f"automode: {error.at(STDIN)}")
         return 2

@@ -302,7 +302,22 @@ def _too_deep(place: Place) -> UnreadableError:
     return UnreadableError(f"is nested deeper than {MAX_DEPTH} levels", "no Kubernetes object is", place)
 
 
+_OF_CLOUDFORMATION = frozenset(
+    f"!{name}"
+    for name in (
+        *("Base64", "Cidr", "FindInMap", "GetAZs", "GetAtt", "If", "ImportValue", "Join", "Ref", "Select", "Split"),
+        *("Sub", "Transform", "And", "Equals", "Not", "Or", "Condition"),
+    )
+)
+
+
 def _tagged(tag: str, place: Place) -> UnreadableError:
+    if tag in _OF_CLOUDFORMATION:
+        return UnreadableError(
+            f"has the tag {shown(tag)}, which CloudFormation fills in and Kubernetes does not read",
+            "write the value, or deliver the object by a CDK app",
+            place,
+        )
     return UnreadableError(f"has the tag {shown(tag)}, which Kubernetes does not read", "take the tag away", place)
 
 

@@ -196,6 +196,8 @@ def _as_delivered(stack: cdk.Stack, manifest: Mapping[str, Any]) -> str:
 
 
 def _judge_tree(target: DeliveryTarget, delivered: Sequence[Delivered]) -> None:
+    # An object cannot be delivered from another Region than the cluster's.
+    region = next((one.stack.region for one in delivered), cdk.Aws.REGION)
     findings = judge_tree(
         [one.item.in_tree() for one in delivered],
         default_node_class=target.default_node_class,
@@ -204,6 +206,7 @@ def _judge_tree(target: DeliveryTarget, delivered: Sequence[Delivered]) -> None:
         ip_family=target.ip_family,
         # This check walks the whole app, and only workloads need it.
         other_nodes=any(pods_of(one.key.group, one.item.manifest) for one in delivered) and target.other_nodes,
+        region=None if cdk.Token.is_unresolved(region) else region,
     )
     for finding in findings:
         _report(delivered[finding.index].owner, finding)

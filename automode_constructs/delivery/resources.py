@@ -12,7 +12,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct, IConstruct, IDependable, Node
 
-from automode_constructs.checks.whole_tree import ObjectKey, is_cluster_scoped, object_key
+from automode_constructs.checks.object_metadata import is_cluster_scoped
+from automode_constructs.checks.whole_tree import ObjectKey, object_key
 from automode_constructs.delivery.target import Delivery
 from automode_constructs.rendering.lanes import Step, in_lanes
 from automode_constructs.rendering.render import RenderedObject

@@ -22,7 +22,7 @@ from automode_constructs.manifests.kubernetes_object import KubernetesObject, no
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.manifests.pod_network_policy import PodNetworkPolicy
 from automode_constructs.specs import labels
-from automode_constructs.specs.fields import kubernetes_name
+from automode_constructs.specs.object_metadata import kubernetes_name
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.specs.traffic.network_policy import ApplicationEgressRule, ApplicationPeer
 from automode_constructs.tokens import is_token

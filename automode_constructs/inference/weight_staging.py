@@ -20,7 +20,7 @@ from automode_constructs.inference.weights import LONGEST_AWAITED_SECONDS, STAGI
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning, wait_for
 from automode_constructs.manifests.pod_network_policy import PodNetworkPolicy
 from automode_constructs.specs import labels
-from automode_constructs.specs.fields import kubernetes_name
+from automode_constructs.specs.object_metadata import kubernetes_name
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.traffic.network_policy import ApplicationEgressRule
 from automode_constructs.tokens import is_token

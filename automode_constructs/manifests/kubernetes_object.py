@@ -12,8 +12,8 @@ from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.specs.fields import kubernetes_name
 from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.object_metadata import annotation_problems, kubernetes_name
 from automode_constructs.tokens import is_resolvable
 
 __all__ = ["JOB_DONE", "JOB_FAILED", "KubernetesObject", "note_warning", "validated", "wait_for"]
@@ -129,7 +129,11 @@ class KubernetesObject(cdk8s.ApiObject):
         warnings: Iterable[Problem] = (),
     ) -> None:
         where = f"{scope.node.path}/{id}".removeprefix("/")  # every access to a node is a message to Node.js
-        name = kubernetes_name(where, id if name is None else name, longest=longest_name)
+        name = kubernetes_name(
+            where, id if name is None else name, api_version=api_version, kind=kind, longest=longest_name
+        )
+        for problem in annotation_problems("annotations", annotations or {}):
+            raise AutoModeError(where, [problem])
         chart = _chart_of(scope, where)
         self._where = where
         self._body: dict[str, Any] = _plain(where, "", body)

@@ -11,8 +11,9 @@ from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.flat import FlatFields, fields_at
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
-from automode_constructs.specs.fields import MAX_LABEL_VALUE, kubernetes_name
+from automode_constructs.specs.fields import MAX_LABEL_VALUE
 from automode_constructs.specs.nodes.node_class import NodeClassFields, NodeClassSpec
+from automode_constructs.specs.object_metadata import kubernetes_name
 
 __all__ = ["NamedNodeClass", "NodeClass"]
 

@@ -10,7 +10,7 @@ from constructs import Construct
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.kubernetes_object import KubernetesObject
-from automode_constructs.specs.fields import kubernetes_name
+from automode_constructs.specs.object_metadata import kubernetes_name
 from automode_constructs.specs.traffic.label_selector import LabelSelector
 from automode_constructs.specs.traffic.network_policy import (
     ApplicationEgressPeer,

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from automode_constructs.checks.network_policies import POLICY_KINDS
+from automode_constructs.checks.object_metadata import is_cluster_scoped
 from automode_constructs.checks.placement import pods_of, pool_of
-from automode_constructs.checks.whole_tree import ObjectKey, is_cluster_scoped, node_class_of, object_key
+from automode_constructs.checks.whole_tree import ObjectKey, node_class_of, object_key
 from automode_constructs.errors import AutoModeError
 from automode_constructs.rendering.render import WEBHOOKS, WORKLOADS, RenderedObject, rank
 from automode_constructs.specs.free_body import mapping_at

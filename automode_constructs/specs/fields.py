@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints, WrapVal
 from automode_constructs.errors import AutoModeError, Cure, Edit, shown
 from automode_constructs.specs.quantity import near_quantities
 from automode_constructs.specs.rule import rule
-from automode_constructs.tokens import is_list_token, is_resolvable, is_text_token, is_token
+from automode_constructs.tokens import is_list_token, is_text_token, is_token
 
 __all__ = [
     "Digits",
@@ -26,7 +26,7 @@ __all__ = [
     "TokenListOf",
     "TokenOr",
     "in_units",
-    "kubernetes_name",
+    "is_quantity",
     "matching",
     "misplaced_token",
     "near_duration",
@@ -35,12 +35,13 @@ __all__ = [
     "no_number",
     "quoted",
     "renamed",
+    "unquoted",
     "written_as",
 ]
 
 T = TypeVar("T")
 
-_CRD = "the kind's CRD"
+_CRD = "the kind's CRD, or Kubernetes' API reference"
 VALUE = rule(
     "automode:Value",
     "all",
@@ -191,6 +192,16 @@ def quoted(value: float) -> Cure:
     return Cure(f"quote it: '{str(value).lower() if isinstance(value, bool) else value}'", Edit(what="text"))
 
 
+def unquoted(value: str) -> Cure:
+    """The cure for a truth value or a whole number that stands as a text; no words for any other text."""
+    plain = value.lower()
+    if plain in ("true", "false"):
+        return Cure(f"write {plain} without quotes", Edit(what="value", to=plain == "true"))
+    if re.fullmatch(r"0|-?[1-9][0-9]{0,17}", value):
+        return Cure(f"write {value} without quotes", Edit(what="value", to=int(value)))
+    return Cure("")
+
+
 def near_text(value: object) -> str:
     """The cure for a value that must be a text: quotes, if it is a number or a truth value; else nothing."""
     return quoted(value) if isinstance(value, (int, float)) and not is_token(value) else ""
@@ -286,6 +297,11 @@ def near_quantity(text: str, *forms: str) -> str:
     return Cure(words, Edit(what="value", to=near[0]) if len(near) == 1 else None)
 
 
+def is_quantity(text: str) -> bool:
+    """Whether a text has the form of a Kubernetes quantity."""
+    return _QUANTITY.fullmatch(text) is not None
+
+
 def _quantity(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if abs(value) > MAX_EXACT_INTEGER:
@@ -293,7 +309,7 @@ def _quantity(value: Any) -> Any:
                 "", field="", message=f"{shown(value)} is too large to stand as a number", cure="write it as a text"
             )
         return value
-    if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
+    if not isinstance(value, str) or not is_quantity(value):
         message = f"{shown(value)} is not a quantity such as 1000, '500m' or '64Gi'"
         raise AutoModeError.of(
             "",
@@ -309,37 +325,6 @@ Quantity = Annotated[int | str, BeforeValidator(_quantity)]
 
 MAX_LABEL_VALUE = 63
 """The longest value a label may have."""
-
-_KUBERNETES_NAME = re.compile(_DNS_NAME)
-
-
-def kubernetes_name(where: str, name: str, *, longest: int = 253) -> str:
-    """Checks the name of a Kubernetes object: a DNS-1123 subdomain without a token in it.
-
-    Args:
-        where: the construct path, for the message.
-        name: the name.
-        longest: the most characters it may have.
-
-    Raises:
-        AutoModeError: with the cure.
-    """
-    if is_token(name) or is_resolvable(name):
-        raise AutoModeError.of(
-            where,
-            field="name",
-            message="holds a value known only after deployment",
-            cure="give a concrete name: it decides the logical id",
-        )
-    if not isinstance(name, str) or len(name) > longest or _KUBERNETES_NAME.fullmatch(name) is None:
-        raise AutoModeError.of(
-            where,
-            field="name",
-            message=f"{shown(name)} cannot be the name of this object",
-            cure=f"use at most {longest} lower-case letters, digits, '-' and '.', "
-            "beginning and ending with a letter or digit",
-        )
-    return name
 
 
 def misplaced_token(value: object) -> AutoModeError:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, did_you_mean, shown
-from automode_constructs.specs.fields import KNOWN_LATE, VALUE, misplaced_token, near_text
+from automode_constructs.specs.fields import KNOWN_LATE, VALUE, misplaced_token, near_text, unquoted
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.wording import Worded
 from automode_constructs.tokens import is_resolvable, is_token
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_A_FIELD", "in_our_words", "inner_model", "with_aliases"]
 
-_CRD = "the kind's CRD"
+_CRD = "the kind's CRD, or Kubernetes' API reference"
 UNKNOWN_FIELD = rule(
     "automode:UnknownField",
     "all",
     severity="error",
-    sentence="Every field is one that Auto Mode knows; write newer ones with add_override.",
+    sentence="Every field is one that the kind has; write newer ones with add_override.",
     source=_CRD,
 )
 MISSING_FIELD = rule(
@@ -128,18 +128,12 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
     return [broken.problem(field.removeprefix("."), message, cure)]
 
 
-_TRUTHS = {"true": True, "false": False}
-
-
 def _in_its_type(kind: str, value: object) -> str:
     """The cure for a value that means what the field needs, and is written as another type."""
     if kind == "string_type":
         return near_text(value)
-    if kind == "bool_type" and isinstance(value, str) and value.lower() in _TRUTHS:
-        return Cure(f"write {value.lower()} without quotes", Edit(what="value", to=_TRUTHS[value.lower()]))
-    if kind == "int_type" and isinstance(value, str) and re.fullmatch(r"0|-?[1-9][0-9]{0,17}", value):
-        return Cure(f"write {value} without quotes", Edit(what="value", to=int(value)))
-    return ""
+    cure = unquoted(value) if isinstance(value, str) and kind in ("bool_type", "int_type") else Cure("")
+    return cure if cure.edit is not None and isinstance(cure.edit.to, bool) == (kind == "bool_type") else ""
 
 
 _EVERYWHERE = frozenset({"group", "id", "key", "kind", "name", "value", "values"})

@@ -17,43 +17,59 @@ def _object(api_version: str, kind: str, **body: Any) -> dict[str, Any]:
         (
             _object("elbv2.k8s.aws/v1beta1", "IngressClassParams"),
             "automode:OpenSourceLoadBalancer",
-            "apiVersion: Auto Mode does not read this IngressClassParams; write eks.amazonaws.com/v1",
+            "apiVersion: Auto Mode does not read this IngressClassParams, so it has no effect; write "
+            "eks.amazonaws.com/v1",
         ),
         (
             _object("elbv2.k8s.aws/v1beta1", "TargetGroupBinding"),
             "automode:OpenSourceLoadBalancer",
-            "apiVersion: Auto Mode does not read this TargetGroupBinding; write eks.amazonaws.com/v1",
+            "apiVersion: Auto Mode does not read this TargetGroupBinding, so it has no effect; write "
+            "eks.amazonaws.com/v1",
         ),
         (
             _object("networking.k8s.io/v1", "IngressClass", spec={"controller": "ingress.k8s.aws/alb"}),
             "automode:OpenSourceLoadBalancer",
-            "spec.controller: 'ingress.k8s.aws/alb' is not Auto Mode's controller; write eks.amazonaws.com/alb",
+            "spec.controller: 'ingress.k8s.aws/alb' is not Auto Mode's controller, so Auto Mode makes no load "
+            "balancer; write eks.amazonaws.com/alb. "
+            "An existing IngressClass refuses this change: delete it and create it again",
         ),
         (
             _object("gateway.networking.k8s.io/v1", "GatewayClass", spec={"controllerName": "gateway.k8s.aws/alb"}),
             "automode:OpenSourceLoadBalancer",
-            "spec.controllerName: 'gateway.k8s.aws/alb' is not Auto Mode's controller; "
-            "write eks.amazonaws.com/gateway-alb or eks.amazonaws.com/gateway-nlb",
+            "spec.controllerName: 'gateway.k8s.aws/alb' is not Auto Mode's controller, so Auto Mode makes no load "
+            "balancer; write eks.amazonaws.com/gateway-alb or eks.amazonaws.com/gateway-nlb. "
+            "An existing GatewayClass refuses this change: delete it and create it again",
         ),
         (
-            _object("v1", "Service", spec={"type": "LoadBalancer", "loadBalancerClass": "service.k8s.aws/nlb"}),
+            _object(
+                "v1",
+                "Service",
+                spec={"type": "LoadBalancer", "loadBalancerClass": "service.k8s.aws/nlb", "ports": [{"port": 80}]},
+            ),
             "automode:OpenSourceLoadBalancer",
-            "spec.loadBalancerClass: 'service.k8s.aws/nlb' is not Auto Mode's controller; write eks.amazonaws.com/nlb",
+            "spec.loadBalancerClass: 'service.k8s.aws/nlb' is not Auto Mode's controller, so Auto Mode makes no load "
+            "balancer; write eks.amazonaws.com/nlb. "
+            "An existing Service refuses this change: delete it and create it again; its address changes",
         ),
         (
             _object("storage.k8s.io/v1", "StorageClass", provisioner="ebs.csi.aws.com"),
             "automode:AddOnStorage",
-            "provisioner: 'ebs.csi.aws.com' does not run on Auto Mode's nodes; write ebs.csi.eks.amazonaws.com",
+            "provisioner: 'ebs.csi.aws.com' does not run on Auto Mode's nodes, so the class serves no pod there; "
+            "write ebs.csi.eks.amazonaws.com. "
+            "An existing StorageClass refuses this change: delete it and create it again",
         ),
         (
             _object("snapshot.storage.k8s.io/v1", "VolumeSnapshotClass", driver="ebs.csi.aws.com"),
             "automode:AddOnStorage",
-            "driver: 'ebs.csi.aws.com' does not run on Auto Mode's nodes; write ebs.csi.eks.amazonaws.com",
+            "driver: 'ebs.csi.aws.com' does not run on Auto Mode's nodes, so the class serves no pod there; write "
+            "ebs.csi.eks.amazonaws.com",
         ),
         (
             _object("storage.k8s.io/v1", "VolumeAttributesClass", driverName="ebs.csi.aws.com"),
             "automode:AddOnStorage",
-            "driverName: 'ebs.csi.aws.com' does not run on Auto Mode's nodes; write ebs.csi.eks.amazonaws.com",
+            "driverName: 'ebs.csi.aws.com' does not run on Auto Mode's nodes, so the class serves no pod there; "
+            "write ebs.csi.eks.amazonaws.com. "
+            "An existing VolumeAttributesClass refuses this change: delete it and create it again",
         ),
         (
             _object("vpcresources.k8s.aws/v1beta1", "SecurityGroupPolicy"),

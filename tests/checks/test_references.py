@@ -28,8 +28,9 @@ CLAIM_SPEC: dict[str, Any] = {"storageClassName": "gp", "accessModes": ["ReadWri
 @pytest.mark.parametrize("provisioner", ["kubernetes.io/aws-ebs", "ebs.csi.aws.com"])
 def test_a_claim_on_a_class_of_the_add_on_stays_pending(provisioner: str) -> None:
     message = (
-        f"storageClassName: StorageClass 'gp' has another driver ('{provisioner}' does not run on Auto Mode's nodes), "
-        "so the claim stays pending on Auto Mode's nodes; name a StorageClass of ebs.csi.eks.amazonaws.com"
+        f"storageClassName: StorageClass 'gp' has the driver {provisioner}, which does not run on Auto Mode's "
+        "nodes, so "
+        "the claim stays pending there; name a StorageClass of ebs.csi.eks.amazonaws.com"
     )
     sts = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}}
     sts["spec"] = {"volumeClaimTemplates": [{"metadata": {"name": "own"}, "spec": {}}, {"spec": CLAIM_SPEC}]}
@@ -48,19 +49,20 @@ def test_a_claim_on_a_class_of_auto_mode_or_elsewhere_passes() -> None:
 
 def ingress(target_type: str | None = "instance", **metadata: Any) -> dict[str, Any]:
     annotations = {TARGET_TYPE: target_type} if target_type else {}
-    backend = {"service": {"name": "api", "port": {"number": 80}}}
+    paths = [
+        {"path": path, "pathType": "Prefix", "backend": {"service": {"name": "api", "port": {"number": 80}}}}
+        for path in ("/", "/x")
+    ]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
         "metadata": {"name": "web", "annotations": annotations, **metadata},
-        "spec": {
-            "rules": [{"http": {"paths": [{"path": "/", "backend": backend}, {"path": "/x", "backend": backend}]}}]
-        },
+        "spec": {"rules": [{"http": {"paths": paths}}]},
     }
 
 
 def service(type: str | None = None, *, annotations: dict[str, str] | None = None, **metadata: Any) -> dict[str, Any]:
-    spec: dict[str, Any] = {"selector": {"app": "api"}, **({"type": type} if type else {})}
+    spec: dict[str, Any] = {"selector": {"app": "api"}, "ports": [{"port": 80}], **({"type": type} if type else {})}
     named = {"name": "api", "annotations": annotations or {}, **metadata}
     return {"apiVersion": "v1", "kind": "Service", "metadata": named, "spec": spec}
 
@@ -94,5 +96,6 @@ def test_what_may_be_reached_passes(entry: dict[str, Any], its: dict[str, Any]) 
 
 def test_the_tree_and_so_an_app_are_told_too() -> None:
     objects = [TreeObject(where=f"chart/{place}", manifest=each) for place, each in enumerate((ingress(), service()))]
-    (finding,) = judge_tree(objects, default_node_class=True, whole=True)
+    findings = judge_tree(objects, default_node_class=True, whole=True)
+    (finding,) = [each for each in findings if each.rule == "automode:InstanceTargets"]
     assert (finding.rule, finding.where, finding.index) == ("automode:InstanceTargets", "chart/0", 0)

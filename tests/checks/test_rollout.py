@@ -47,9 +47,11 @@ def workload(
 ) -> Manifest:
     asked = {GPU: 1} if requests is None else requests
     spec: Manifest = {
+        "selector": {"matchLabels": {"app": "a"}},
         "template": {
-            "spec": {"containers": [{"name": "a", "image": "a:1", "resources": {"limits": asked}}], **(pod or {})}
-        }
+            "metadata": {"labels": {"app": "a"}},
+            "spec": {"containers": [{"name": "a", "image": "a:1", "resources": {"limits": asked}}], **(pod or {})},
+        },
     }
     spec |= {} if replicas is None else {"replicas": replicas}
     spec |= {} if strategy is None else {"strategy": strategy}
@@ -162,7 +164,10 @@ def scaler(kind: str = "HorizontalPodAutoscaler", target: Any = (), *, namespace
         "apiVersion": versions.get(kind, "autoscaling/v2"),
         "kind": kind,
         "metadata": {"name": "scaler"} | ({} if namespace is None else {"namespace": namespace}),
-        "spec": {"scaleTargetRef": target if isinstance(target, str) else {"name": "server", **dict(target)}},
+        "spec": {
+            "maxReplicas": 8,
+            "scaleTargetRef": target if isinstance(target, str) else {"name": "server", **dict(target)},
+        },
     }
 
 

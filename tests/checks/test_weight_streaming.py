@@ -27,7 +27,9 @@ def server(*arguments: str, memory: Any = "12Gi", env: dict[str, str] | None = N
         "env": [{"name": name, "value": value} for name, value in (env or {}).items()],
         "resources": {"limits": {"nvidia.com/gpu": 1, **({} if memory is None else {"memory": memory})}},
     }
-    spec = {"template": {"spec": {"containers": [container], **dict(pod)}}}
+    labels = {"app": "a"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container], **dict(pod)}}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}, "spec": spec}
 
 

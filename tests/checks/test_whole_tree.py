@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from automode_constructs.checks.accelerators import DEVICE_REQUEST
 from automode_constructs.checks.placement import Pool, pool_of
 from automode_constructs.checks.whole_tree import ObjectKey, TreeFinding, TreeObject, judge_tree, object_key
 from automode_constructs.specs.rule import RULES
@@ -33,7 +34,12 @@ def pool(name: str, reference: Any, *, external: str | None = None) -> TreeObjec
 
 def judged(*objects: TreeObject, built_in: bool = False, whole: bool = True, known: tuple[str, ...] = ()) -> list[str]:
     findings = judge_tree(objects, default_node_class=built_in, whole=whole, node_classes=known)
-    return [f"{finding.severity} {finding.rule} {finding}" for finding in findings]
+    return [f"{finding.severity} {finding.rule} {finding}" for finding in findings if is_of_the_tree(finding)]
+
+
+def is_of_the_tree(finding: TreeFinding) -> bool:
+    """Whether it is about several objects; those of these tests have only the fields that a test needs."""
+    return RULES[finding.rule].judged == "tree"
 
 
 def test_the_version_is_no_part_of_what_an_object_is() -> None:
@@ -135,7 +141,8 @@ def test_a_namespace_that_nobody_makes_is_a_warning_once() -> None:
     inside = [thing("ConfigMap", name, namespace="apps") for name in "ab"]
     assert judged(*inside) == [
         "warning automode:NamespaceNotFound chart/a: metadata.namespace: no chart of this cluster creates the "
-        "namespace 'apps'; add a Namespace object, or acknowledge this if something else creates it"
+        "namespace 'apps', so the API server refuses this object; add a Namespace object, or "
+        "acknowledge this if something else creates it"
     ]
     assert judged(*inside, thing("Namespace", "apps")) == []
     assert judged(*inside, whole=False) == []
@@ -186,8 +193,13 @@ def work(name: str, kind: str = "Deployment", **pod: Any) -> TreeObject:
 
 
 def found(*objects: TreeObject, whole: bool = True, **more: Any) -> list[str]:
+    """The findings but for pods on accelerated nodes that request no device, which have tests of their own."""
     findings = judge_tree(objects, default_node_class=True, whole=whole, **{"built_in_pools": [], **more})
-    return [f"{finding.severity} {finding.rule} {finding}" for finding in findings]
+    return [
+        f"{finding.severity} {finding.rule} {finding}"
+        for finding in findings
+        if is_of_the_tree(finding) and finding.rule != DEVICE_REQUEST.id
+    ]
 
 
 PLAIN = nodes("plain", (GENERAL, "In", ["c", "m"]))
@@ -274,7 +286,7 @@ TEAM, ARCH, TYPE = "example.com/team", "kubernetes.io/arch", "node.kubernetes.io
         ([[(TYPE, "In", ["g6.xlarge", "m7i.large"])]], True),
         ([[("kubernetes.io/os", "In", ["windows"])]], False),
         # Nodes that no pool makes, or what cannot be read.
-        ([[("eks.amazonaws.com/compute-type", "NotIn", ["auto", "fargate"])]], True),
+        ([[("eks.amazonaws.com/compute-type", "NotIn", ["auto", "fargate"])]], False),
         ([[("eks.amazonaws.com/compute-type", "NotIn", ["fargate", "hybrid"])]], True),
         ([[("eks.amazonaws.com/nodegroup", "Exists", [])]], True),
         ([[(TEAM, "in", ["ml"])]], True),
@@ -570,7 +582,8 @@ def test_no_document_makes_the_tree_checks_fail(item: TreeObject, way: list[int]
 
 def test_all_rules_of_the_tree_are_listed() -> None:
     nearly = work("w", tolerations=[{"key": "nvidia.com/gpu", "value": "no"}])
-    listed = {finding.rule for finding in judge_tree([TAINTED, nearly], default_node_class=False, whole=True)}
+    findings = judge_tree([TAINTED, nearly], default_node_class=False, whole=True)
+    listed = {finding.rule for finding in findings if is_of_the_tree(finding)}
     assert listed == {
         "automode:NodeClassNotFound",
         "automode:WorkloadFitsNoPool",
@@ -714,4 +727,73 @@ def test_a_slip_in_the_name_of_a_node_class_is_told() -> None:
     assert said.endswith(
         "never launches a node; did you mean 'gpu'? Otherwise deliver it with one of the charts, or write "
         "NodeClass.from_name(..., made_elsewhere=True)"
+    )
+
+
+@pytest.mark.parametrize("operator", ["NotIn", "DoesNotExist"])
+def test_a_workload_that_keeps_off_auto_mode_runs_nowhere_in_a_cluster_without_other_nodes(operator: str) -> None:
+    off = affinity([("eks.amazonaws.com/compute-type", operator, ["auto"] if operator == "NotIn" else [])])
+    assert found(PLAIN, work("w", affinity=off)) == [
+        "warning automode:WorkloadFitsNoPool chart/w: spec.template.spec.affinity.nodeAffinity."
+        "requiredDuringSchedulingIgnoredDuringExecution: Deployment 'w' keeps off the nodes of Auto Mode, and no "
+        "others are known, so it runs nowhere; let it run on Auto Mode's nodes, or acknowledge this if the cluster has "
+        "other nodes"
+    ]
+    assert found(PLAIN, work("w", affinity=off), other_nodes=True) == []
+    assert found(PLAIN, work("w", affinity=off), whole=False) == []
+
+
+FOR_ORDINARY_PODS = nodes("plain", (GENERAL, "In", ["c"]))
+ON_G = {GENERAL: "g"}
+
+
+def requesting(**resources: Any) -> list[dict[str, Any]]:
+    return [{"name": "main", "image": "i", "resources": {"limits": resources}}]
+
+
+@pytest.mark.parametrize("device", ["nvidia.com/gpu", "vpc.amazonaws.com/efa", "example.com/fpga"])
+def test_a_pod_tolerates_a_taint_named_like_a_resource_that_it_requests(device: str) -> None:
+    tainted = nodes("t", (GENERAL, "In", ["g"]), taints=[f"{device}==NoSchedule"])
+    asks = requesting(**{device: "1"})
+    assert found(FOR_ORDINARY_PODS, tainted, work("w", nodeSelector=ON_G, containers=asks)) == []
+    assert found(FOR_ORDINARY_PODS, tainted, work("w", nodeSelector=ON_G, initContainers=asks)) == []
+    (finding, *_) = found(FOR_ORDINARY_PODS, tainted, work("w", nodeSelector=ON_G, containers=requesting(cpu="1")))
+    assert f"it does not tolerate the taints of the pools that would fit ('t' has {device})" in finding
+
+
+def test_the_toleration_that_eks_adds_is_for_no_schedule_only() -> None:
+    evicting = nodes("t", (GENERAL, "In", ["g"]), taints=["example.com/fpga==NoExecute"])
+    asks = requesting(**{"example.com/fpga": 1, "nvidia.com/gpu": 1})
+    (finding,) = found(FOR_ORDINARY_PODS, evicting, work("w", nodeSelector=ON_G, containers=asks))
+    assert "it does not tolerate the taints of the pools that would fit ('t' has example.com/fpga)" in finding
+
+
+@pytest.mark.parametrize(
+    ("requirement", "resources", "fits"),
+    [
+        ((GENERAL, "In", ["c", "m"]), {"nvidia.com/gpu": 1}, False),
+        ((GENERAL, "In", ["g"]), {"nvidia.com/gpu": "1"}, True),
+        ((GENERAL, "In", ["inf"]), {"nvidia.com/gpu": 1}, False),
+        ((GENERAL, "In", ["inf"]), {"aws.amazon.com/neuron": 1}, True),
+        ((GENERAL, "In", ["c"]), {"aws.amazon.com/neuron": 1}, False),
+        ((TYPE, "In", ["g6.xlarge"]), {"nvidia.com/gpu": 2}, False),
+        ((TYPE, "In", ["g6.12xlarge"]), {"nvidia.com/gpu": 4}, True),
+        ((GENERAL, "In", ["g"]), {"nvidia.com/gpu": 64}, True),  # A newer type may have them.
+        (("eks.amazonaws.com/instance-family", "In", ["c99"]), {"nvidia.com/gpu": 1}, True),  # Nobody knows.
+        ((GENERAL, "In", ["c"]), {"example.com/fpga": 1}, True),  # A device plugin may bring it.
+    ],
+    ids=str,
+)
+def test_a_pod_fits_a_pool_whose_nodes_have_the_accelerators_that_it_requests(
+    requirement: tuple[str, str, list[str]], resources: dict[str, Any], fits: bool
+) -> None:
+    findings = found(nodes("p", requirement), work("w", containers=requesting(**resources)))
+    assert [each for each in findings if "WorkloadFitsNoPool" in each] == (
+        []
+        if fits
+        else [
+            "error automode:WorkloadFitsNoPool chart/w: spec.template.spec.containers: Deployment 'w' fits no pool: no "
+            f"pool that would fit launches nodes with {' '.join(f'{n} {key}' for key, n in resources.items())}; add a "
+            "pool of instances that have them, or correct the request"
+        ]
     )

@@ -18,6 +18,7 @@ import yaml
 from automode_constructs.checks.document import KINDS
 from automode_constructs.cli.convert import _FLAT, convert
 from automode_constructs.cli.main import main
+from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.flat import fields_at
 from automode_constructs.specs.messages import inner_model
 
@@ -352,3 +353,32 @@ def test_what_cannot_be_converted_says_why(
     said = capsys.readouterr()
     assert said.out == ""
     assert message in said.err
+
+
+def test_a_pool_without_its_node_class_is_refused() -> None:
+    broken = "\n".join(line for line in POOL.splitlines() if "nodeClassRef" not in line)
+    with pytest.raises(AutoModeError) as refused:
+        convert(broken, where="a.yaml")
+    assert str(refused.value) == ("a.yaml: NodePool 'batch': spec.template.spec.nodeClassRef: is required")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("yes", "a.yaml: is no Kubernetes object: it has no apiVersion, kind and metadata.name"),
+        (
+            "GPU_pool",
+            "a.yaml: NodePool: name: 'GPU_pool' cannot be the name of this object; use at most 63 lower-case letters, "
+            "digits, '-' and '.', beginning and ending with a letter or digit",
+        ),
+    ],
+)
+def test_a_name_that_kubernetes_refuses_is_refused(name: str, message: str) -> None:
+    with pytest.raises(AutoModeError) as refused:
+        convert(POOL.replace("name: batch", f"name: {name}", 1), where="a.yaml")
+    assert str(refused.value) == message
+
+
+def test_labels_that_are_no_texts_are_refused() -> None:
+    with pytest.raises(AutoModeError, match=r"metadata.labels\['team'\]: needs a text, got True; quote it"):
+        convert(POOL.replace("labels: {team: data}", "labels: {team: true}", 1), where="a.yaml")

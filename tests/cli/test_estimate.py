@@ -372,10 +372,10 @@ def test_gpus_that_cannot_serve_the_model_are_named(run: Any) -> None:
 
 def test_a_server_that_lands_nowhere_says_why(run: Any) -> None:
     untolerated = SERVER.replace("tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]", "")
-    assert run(GPU_POOL, BATCH_POOL, untolerated) == (
+    assert run(GPU_POOL.replace("key: nvidia.com/gpu", "key: example.com/ours"), BATCH_POOL, untolerated) == (
         2,
         "Not estimated: Deployment gpt-oss lands on no NodePool here: NodePool gpu-inference has the taint "
-        "nvidia.com/gpu; NodePool batch has other labels than the pod asks for\n",
+        "example.com/ours; NodePool batch has other labels than the pod asks for\n",
         "",
     )
     other = SERVER.replace("gpt-oss-20b/", "qwen3-8b/").replace("memory: 12Gi", "memory: 900Gi")

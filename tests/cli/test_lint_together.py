@@ -16,6 +16,7 @@ TOGETHER = {
     "automode:NlbInLocalZone",
     "automode:NodeClassNotFound",
     "automode:PolicyNames",
+    "automode:ReferenceNotFound",
     "automode:ReservedNotAdmitted",
     "automode:WorkloadFitsNoPool",
 }
@@ -56,7 +57,7 @@ def deployment(**selector: str) -> dict[str, Any]:
     }
 
 
-def found(folder: Path, *files: list[Any]) -> list[str]:
+def found(folder: Path, *files: list[Any], cluster: bool = False) -> list[str]:
     """The findings about more than one object, of files with one document a line."""
     for number, documents in enumerate(files):
         (folder / str(number)).mkdir()
@@ -64,7 +65,7 @@ def found(folder: Path, *files: list[Any]) -> list[str]:
         (folder / str(number) / "all.yaml").write_text(text, "utf-8")
     return [
         f"{Path(finding.file).parent.name}:{finding.line} {finding.severity} {finding.rule} {finding}"
-        for finding in lint([str(folder)]).findings
+        for finding in lint([str(folder)], cluster=cluster).findings
         if finding.rule in TOGETHER
     ]
 
@@ -152,7 +153,7 @@ def test_policies_that_nothing_enforces_are_a_warning(tmp_path: Path) -> None:
     assert boolean.startswith("4 error automode:Value data['enable-network-policy-controller']: ")
     assert told("placeholder", policy, switch("${ENABLED}")) == [
         "4 error automode:UnrenderedTemplate data.enable-network-policy-controller: the placeholder '${ENABLED}' is "
-        "not filled in; judge what the template makes (helm template, envsubst)"
+        "not filled in; judge what the template makes (helm template, kustomize build, envsubst), or write the value"
     ]
 
 
@@ -173,3 +174,73 @@ def test_the_files_of_several_clusters_hold_nothing_but_duplicates(tmp_path: Pat
 def test_the_examples_of_this_repository_are_told_no_more_than_before() -> None:
     run = lint([str(Path(__file__).parents[2] / "examples")])
     assert {finding.rule for finding in run.findings} & TOGETHER <= {"automode:DuplicateObject"}
+
+
+def test_where_the_files_are_all_of_a_cluster_a_missing_object_is_an_error(tmp_path: Path) -> None:
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}}
+    lost = deployment(**{"example.com/team": "a"})
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "apps"}}
+    objects = [pool("a", "gpu"), {**claim, "spec": {"storageClassName": "fast"}}, lost, namespace]
+    assert found(tmp_path, objects, cluster=True) == [
+        "0:2 error automode:NodeClassNotFound spec.template.spec.nodeClassRef.name: none of these files defines the "
+        "NodeClass 'gpu', so NodePool 'a' never launches a node; add it",
+        "0:4 error automode:ReferenceNotFound spec.storageClassName: none of these files defines the StorageClass "
+        "'fast', so the claim stays pending; add it",
+        "0:6 error automode:WorkloadFitsNoPool spec.template.spec.nodeSelector: Deployment 'app' in namespace 'apps' "
+        "fits no pool: no pool launches nodes with example.com/team=a; correct the nodeSelector, or set these labels "
+        "or requirements in a pool",
+    ]
+
+
+def test_what_eks_makes_itself_is_there_in_every_cluster(tmp_path: Path) -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "apps"}}
+    ordinary = deployment(**{"eks.amazonaws.com/instance-category": "r"})
+    assert found(tmp_path, [pool("a"), ordinary, namespace], cluster=True) == []
+
+
+OF_EKS = {"app.kubernetes.io/managed-by": "eks"}
+
+
+def of_eks(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "metadata": {**document["metadata"], "labels": OF_EKS}}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pool("general-purpose"),
+        pool("system", "nowhere"),
+        pool("odd", requirements="none"),
+        node_class("default", role=1),
+        {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "alb"}, "spec": {}},
+        {
+            "apiVersion": "eks.amazonaws.com/v1",
+            "kind": "IngressClassParams",
+            "metadata": {"name": "a"},
+            "spec": {"x": 1},
+        },
+        {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "gp2"}, "provisioner": 1},
+        {"apiVersion": "networking.k8s.aws/v1alpha1", "kind": "ClusterNetworkPolicy", "metadata": {"name": "a"}},
+        {"apiVersion": "karpenter.k8s.aws/v1", "kind": "EC2NodeClass", "metadata": {"name": "a"}},
+    ],
+    ids=lambda document: f"{document['kind']}-{document['metadata']['name']}",
+)
+@pytest.mark.parametrize("cluster", [True, False])
+def test_of_an_object_that_eks_keeps_there_is_no_word(tmp_path: Path, document: dict[str, Any], cluster: bool) -> None:
+    path = tmp_path / "dump.json"
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [of_eks(document)]}), "utf-8")
+    run = lint([str(path)], cluster=cluster)
+    assert run.findings == []
+
+
+def test_a_hand_written_object_of_the_same_name_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "pool.json"
+    path.write_text(json.dumps(pool("general-purpose")), "utf-8")
+    assert "automode:ReservedName" in {finding.rule for finding in lint([str(path)]).findings}
+
+
+def test_where_eks_pools_are_among_the_objects_no_others_of_its_own_are_on(tmp_path: Path) -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "apps"}}
+    on_r = deployment(**{"eks.amazonaws.com/instance-category": "r"})
+    (finding,) = found(tmp_path, [of_eks(pool("general-purpose", category="m")), on_r, namespace], cluster=True)
+    assert "error automode:WorkloadFitsNoPool" in finding

@@ -44,6 +44,7 @@ API_VERSIONS = {
     "IngressClassParams": "eks.amazonaws.com/v1",
     "NodeClass": "eks.amazonaws.com/v1",
     "NodePool": "karpenter.sh/v1",
+    "Rollout": "argoproj.io/v1alpha1",
     "StorageClass": "storage.k8s.io/v1",
 }
 
@@ -95,7 +96,22 @@ def new_chart(id: str = "chart", *objects: str) -> cdk8s.Chart:
     return chart
 
 
+_LABELS = {"app": "a"}
+_POD = {"containers": [{"name": "a", "image": "a"}]}
+_SPECS: dict[str, Any] = {
+    "Deployment": {"selector": {"matchLabels": _LABELS}, "template": {"metadata": {"labels": _LABELS}, "spec": _POD}},
+    "Ingress": {"defaultBackend": {"service": {"name": "a", "port": {"number": 80}}}},
+    "Job": {"template": {"spec": {**_POD, "restartPolicy": "Never"}}},
+    "Service": {"ports": [{"port": 80}]},
+}
+"""What the API server takes of each kind, at the least."""
+
+
 def thing(scope: Construct, kind: str, name: str, *, namespace: str | None = None, **body: Any) -> cdk8s.ApiObject:
+    if kind in _SPECS:
+        body["spec"] = {**_SPECS[kind], **body.get("spec", {})}
+    if kind == "StorageClass":
+        body = {"provisioner": "ebs.csi.eks.amazonaws.com", **body}
     made = cdk8s.ApiObject(
         scope,
         f"{kind}-{name}",
@@ -160,7 +176,7 @@ def one_stack() -> dict[str, Any]:
         thing(chart, "CustomResourceDefinition", f"crd-{number}")
         thing(chart, "IngressClassParams", f"params-{number}")
     thing(chart, "Namespace", "apps")
-    deployments = [thing(chart, "Deployment", f"deployment-{number}", namespace="apps") for number in range(25)]
+    deployments = [thing(chart, "Rollout", f"deployment-{number}", namespace="apps") for number in range(25)]
     deployments[3].add_dependency(deployments[20])
     for number in range(20):
         thing(chart, "ConfigMap", f"config-{number}", namespace="apps")
@@ -693,7 +709,7 @@ def findings() -> list[str]:
     thing(chart, "ConfigMap", "huge", data={"x": "é" * 60_000})
     thing(chart, "ConfigMap", "late-key", data={f"of/{late}": "y" * 110_000})
     for field, value in (("apiVersion", f"{late}/v1"), ("kind", late)):
-        thing(chart, "ConfigMap", f"late-{field}").add_json_patch(cdk8s.JsonPatch.replace(f"/{field}", value))
+        thing(chart, "ConfigMap", f"late-{field.lower()}").add_json_patch(cdk8s.JsonPatch.replace(f"/{field}", value))
     for field in ("name", "namespace"):
         patch = cdk8s.JsonPatch.add(f"/metadata/{field}", late)
         thing(chart, "ConfigMap", f"late-{field}").add_json_patch(patch)
@@ -730,7 +746,7 @@ READABLE = "readable in the handler's log"
             f"many/ConfigMap-late-{name}: {field}: holds a value known only after deployment; give a concrete one, "
             "logical ids are made of it"
             for name, field in (
-                ("apiVersion", "apiVersion"),
+                ("apiversion", "apiVersion"),
                 ("kind", "kind"),
                 ("name", "metadata.name"),
                 ("namespace", "metadata.namespace"),
@@ -845,8 +861,9 @@ def test_warnings_travel_and_can_be_acknowledged_by_id() -> None:
         ("info", "chart: good to know"),
         (
             "warning",
-            "chart/ConfigMap-b: metadata.namespace: no chart of this cluster creates the namespace 'apps'; add a "
-            "Namespace object, or acknowledge this if something else creates it [ack: automode:NamespaceNotFound]",
+            "chart/ConfigMap-b: metadata.namespace: no chart of this cluster creates the namespace 'apps', so the "
+            "API server refuses this object; add a Namespace object, or acknowledge this if something else creates "
+            "it [ack: automode:NamespaceNotFound]",
         ),
     ]
 

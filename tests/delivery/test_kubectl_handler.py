@@ -133,7 +133,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     app = cdk.App(context=feature_flags(), outdir=str(folder / "assembly"))
     stack = cdk.Stack(app, "Dev")
     chart = cdk8s.Chart(cdk8s.App(), "chart")
-    body = {"spec": {"template": {"spec": {"containers": [{"name": "copy", "image": "a.example/b:1"}]}}}}
+    pod = {"restartPolicy": "Never", "containers": [{"name": "copy", "image": "a.example/b:1"}]}
+    body = {"spec": {"template": {"spec": pod}}}
     job = KubernetesObject(chart, "copy", api_version="batch/v1", kind="Job", body=body, cluster_scoped=False)
     wait_for(job)
     KubernetesObject(chart, "gp3", api_version="storage.k8s.io/v1", kind="StorageClass", body={"provisioner": "x"})

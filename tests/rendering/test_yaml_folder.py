@@ -343,7 +343,10 @@ def test_a_workload_may_fit_eks_own_pools_that_are_on(tmp_path: Path, built_in: 
     workload = cdk8s.ApiObject(
         chart, "work", api_version="apps/v1", kind="Deployment", metadata=cdk8s.ApiObjectMetadata(name="work")
     )
-    workload.add_json_patch(cdk8s.JsonPatch.add("/spec", {"template": {"spec": {"containers": [], **pods}}}))
+    containers, labels = [{"name": "a", "image": "a"}], {"app": "a"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": containers, **pods}}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    workload.add_json_patch(cdk8s.JsonPatch.add("/spec", spec))
 
     def write() -> list[Path]:
         return write_yaml_folder([chart], tmp_path / "out", default_node_class=True, built_in_pools=built_in)

@@ -138,7 +138,13 @@ _SAMPLES: dict[str, dict[str, Any]] = {
     },
     "Ingress": {"spec": {"ingressClassName": "alb", "rules": [{"host": "a"}]}, "status": {"loadBalancer": {}}},
     "ConfigMap": {"data": {"enable-network-policy-controller": "true"}, "immutable": False},
-    "PersistentVolumeClaim": {"spec": {"accessModes": ["ReadWriteOnce"], "volumeName": None}},
+    "PersistentVolumeClaim": {
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}},
+            "volumeName": None,
+        }
+    },
 }
 _METADATA: dict[str, dict[str, Any]] = {
     "ConfigMap": {"name": "amazon-vpc-cni", "namespace": "kube-system"},

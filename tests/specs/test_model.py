@@ -15,7 +15,6 @@ import pytest
 from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.node_defaults import NodeDefaults
-from automode_constructs.specs.fields import kubernetes_name
 from automode_constructs.specs.free_body import FreeBody
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
@@ -33,6 +32,7 @@ from automode_constructs.specs.nodes.node_class import (
 )
 from automode_constructs.specs.nodes.node_diagnostic import LogCapture, NodeDiagnosticSpec, PacketCapture, PresignedPost
 from automode_constructs.specs.nodes.sysctls import Kernel, Sysctls
+from automode_constructs.specs.object_metadata import kubernetes_name
 from automode_constructs.specs.pools.capacity_reservation import CapacityReservation
 from automode_constructs.specs.pools.node_pool import (
     Budget,

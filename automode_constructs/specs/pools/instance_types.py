@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 
 from automode_constructs.facts.instance_types import InstanceType, instance_types
@@ -36,7 +36,7 @@ from automode_constructs.specs.labels import (
     INSTANCE_TYPE,
     stable_key,
 )
-from automode_constructs.specs.pools.requirement import Requirement
+from automode_constructs.specs.pools.requirement import Operator, Requirement
 from automode_constructs.tokens import is_list_token, is_token
 
 __all__ = [
@@ -158,8 +158,18 @@ def admitted(requirements: Iterable[Requirement]) -> tuple[InstanceType, ...]:
     Source: Karpenter, "NodePools", ``spec.template.spec.requirements``.
     """
     telling = [item for item in requirements if _tells(item)]
-    matches = [known for known in instance_types().values() if all(_meets(known, item) for item in telling)]
-    return tuple(sorted(matches, key=_cheapest_first))
+    every = instance_types()
+    names = frozenset(every)
+    for item in telling:
+        names &= _types_that_meet(stable_key(item.key), item.operator, tuple(item.values or ()))
+    return tuple(sorted((every[name] for name in names), key=_cheapest_first))
+
+
+@lru_cache(maxsize=1024)
+def _types_that_meet(key: str, operator: Operator, values: tuple[str, ...]) -> frozenset[str]:
+    """The names of the known types that meet one requirement; most pools have the same few."""
+    requirement = Requirement.model_construct(key=key, operator=operator, values=values)
+    return frozenset(name for name, known in instance_types().items() if _meets(known, requirement))
 
 
 def names_unknown_types(requirements: Iterable[Requirement]) -> tuple[str, ...]:

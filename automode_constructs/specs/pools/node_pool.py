@@ -43,7 +43,15 @@ from automode_constructs.specs.labels import (
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.pools.accelerated import GPU_KEYS, only_accelerated
 from automode_constructs.specs.pools.admission import Demand, admits_nothing
-from automode_constructs.specs.pools.requirement import RESTRICTED_LABEL, Requirement, is_karpenters_own
+from automode_constructs.specs.pools.budgets import budget_problems
+from automode_constructs.specs.pools.cron import wrong_with_cron
+from automode_constructs.specs.pools.limits import limit_problems, room_problems
+from automode_constructs.specs.pools.requirement import (
+    RESTRICTED_LABEL,
+    UNLISTED_INSTANCES,
+    Requirement,
+    is_karpenters_own,
+)
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.wording import worded
@@ -170,6 +178,13 @@ GRAVITON_BY_ACCIDENT = rule(
     sentence="A pool of accelerated instances that admits both amd64 and arm64 types says so by kubernetes.io/arch.",
     source="EC2's DescribeInstanceTypes: g5g is Graviton, and the cheapest with a GPU",
 )
+NO_INSTANCE_TYPE = rule(
+    "automode:NoInstanceType",
+    "NodePool",
+    severity="warning",
+    sentence="The requirements and labels of a pool together admit at least one known instance type.",
+    source="EC2's DescribeInstanceTypes; EKS User Guide, 'Learn about Amazon EKS Auto Mode Managed instances'",
+)
 STATIC_POOL = rule(
     "automode:StaticPool",
     "NodePool",
@@ -235,6 +250,7 @@ _Schedule = Annotated[
     matching(
         r"@(annually|yearly|monthly|weekly|daily|midnight|hourly)|[0-9A-Za-z*/,?-]+( +[0-9A-Za-z*/,?-]+){4}",
         "a cron expression of five fields ('0 9 * * mon-fri'), or '@daily' and the like",
+        lambda text: "leave the time zone out: times are UTC" if "TZ=" in text.upper() else "",
     ),
 ]
 _HOURS_AND_MINUTES = r"([0-9]+[hm]|[0-9]+h[0-9]+m)(0s)?"
@@ -247,42 +263,6 @@ _HoursAndMinutes = Annotated[
         lambda text: near_duration(text, _HOURS_AND_MINUTES),
     ),
 ]
-
-
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
-_CRON_FIELDS: tuple[tuple[str, int, int, Sequence[str]], ...] = (
-    ("minute", 0, 59, ()),
-    ("hour", 0, 23, ()),
-    ("day of the month", 1, 31, ()),
-    ("month", 1, 12, _MONTHS),
-    ("day of the week", 0, 6, _DAYS),
-)
-
-
-def _wrong_with_cron(schedule: str) -> str:
-    """Why Karpenter's parser rejects an expression of the right form, or ``""``."""
-    if schedule.startswith("@"):
-        return ""
-    for text, (field, first, last, names) in zip(schedule.split(), _CRON_FIELDS, strict=True):
-        for part in filter(None, text.split(",")):
-            span, *steps = part.split("/")
-            ends = [str(first), str(last)] if span.split("-")[0] in {"*", "?"} else span.split("-")
-            numbers = [_cron_number(end, first, names) for end in ends]
-            bounds = f"{first} to {last}" + (f" or {names[0]} to {names[-1]}" if names else "")
-            if any(number is None or not first <= number <= last for number in numbers):
-                return f"the {field} is {bounds}, got '{part}'"
-            if len(ends) > 2 or (len(ends) == 2 and (numbers[0] or 0) > (numbers[1] or 0)):
-                return f"the {field} has a range that goes from low to high, got '{part}'"
-            if len(steps) > 1 or any(not step.isdecimal() or not step.strip("0") for step in steps):
-                return f"the {field} has one step of at least 1, got '{part}'"
-    return ""
-
-
-def _cron_number(text: str, first: int, names: Sequence[str]) -> int | None:
-    if text.isdecimal():
-        return int(text[-9:]) if len(text.lstrip("0")) < 10 else None
-    return first + names.index(text.lower()) if text.lower() in names else None
 
 
 def _share(value: Any, info: ValidationInfo) -> Any:
@@ -328,7 +308,7 @@ class Budget(KubeModel):
     def _broken_rules(self) -> Iterator[Problem]:
         if (self.schedule is None) != (self.duration is None):
             yield BUDGET_SCHEDULE.problem("schedule", "'schedule' and 'duration' must be set together")
-        wrong = _wrong_with_cron(self.schedule or "@daily")
+        wrong = wrong_with_cron(self.schedule or "@daily")
         if wrong:
             yield BUDGET_SCHEDULE.problem(
                 "schedule", f"{shown(self.schedule)}: {wrong}", "see crontab(5); times are UTC"
@@ -511,7 +491,7 @@ class NodeClaimTemplate(KubeModel):
     """What the nodes are."""
 
     def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
-        return (self._label_problems, self._accelerator_problems)
+        return (self._label_problems, self._accelerator_problems, self._type_problems)
 
     def _label_problems(self) -> Iterator[Problem]:
         demands = _demands(self.spec.requirements)
@@ -541,6 +521,17 @@ class NodeClaimTemplate(KubeModel):
             )
         if ARCH not in demands and only_accelerated(demands):
             yield from self._graviton_problems()
+
+    def _type_problems(self) -> Iterator[Problem]:
+        unlisted = any(
+            problem.rule == UNLISTED_INSTANCES.id for item in self.spec.requirements for problem in item.warnings()
+        )
+        if self.spec.requirements and not unlisted and not self.instance_types():
+            yield NO_INSTANCE_TYPE.problem(
+                "spec.requirements",
+                "admit no instance type that is known here, so the pool launches no node unless AWS has a newer one",
+                "loosen a requirement: automode estimate shows which types a pool admits",
+            )
 
     def _graviton_problems(self) -> Iterator[Problem]:
         types = self.instance_types()
@@ -625,7 +616,32 @@ class NodePoolSpec(KubeModel):
         return self.template.instance_types()
 
     def _rules(self) -> Sequence[Callable[[], Iterator[Problem]]]:
-        return (self._weight_problems, self._limit_problems)
+        return (
+            self._weight_problems,
+            self._limit_problems,
+            self._resource_problems,
+            self._budget_problems,
+        )
+
+    def _resource_problems(self) -> Iterator[Problem]:
+        limits = {name: limit for name, limit in (self.limits or {}).items() if not is_token(limit)}
+        problems = [*limit_problems(limits)]
+        if {"cpu", "memory"} & limits.keys():
+            problems += room_problems(limits, self.instance_types())
+        for problem in problems:
+            yield problem.under("limits")
+
+    def _budget_problems(self) -> Iterator[Problem]:
+        disruption = self.disruption
+        if disruption is None or disruption.budgets is None:
+            return
+        reasons = ["Drifted"]
+        # Static pools are not consolidated, and `WhenEmpty` leaves underused nodes alone.
+        if self.replicas is None and disruption.consolidate_after != "Never":
+            policy = disruption.consolidation_policy
+            reasons = ["Empty", *([] if policy == "WhenEmpty" else ["Underutilized"]), *reasons]
+        for problem in budget_problems(disruption.budgets, reasons):
+            yield problem.under("disruption.budgets")
 
     def _weight_problems(self) -> Iterator[Problem]:
         if self.replicas is not None and self.weight is not None:

@@ -19,6 +19,7 @@ from automode_constructs.facts.instances import (
     near,
     size_of,
 )
+from automode_constructs.facts.regions import region_of_zone, zone_kind
 from automode_constructs.specs.fields import LabelKey, LabelValue, TokenListOf
 from automode_constructs.specs.labels import (
     INSTANCE_CATEGORY,
@@ -27,14 +28,16 @@ from automode_constructs.specs.labels import (
     INSTANCE_SIZE,
     INSTANCE_TYPE,
     KNOWN_LABELS,
+    ZONE,
     NumberLabel,
     stable_key,
 )
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.zone_names import wrong_with_zone
 from automode_constructs.tokens import is_list_token, is_token
 
-__all__ = ["Operator", "Requirement", "is_karpenters_own"]
+__all__ = ["ZONE_OF_ANOTHER_REGION", "Operator", "Requirement", "is_karpenters_own"]
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt", "Gte", "Lte"]
 
@@ -102,6 +105,13 @@ SOME_LABEL_VALUES = rule(
     sentence="Every value of a requirement is one that its label can have.",
     source=_PAGE,
 )
+ZONE_OF_ANOTHER_REGION = rule(
+    "automode:ZoneOfAnotherRegion",
+    *("CronJob", "Deployment", "Job", "NodePool", "Pod", "ReplicaSet", "StatefulSet", "StorageClass"),
+    severity="warning",
+    sentence="The zones that a cluster's objects name are all in the cluster's Region.",
+    source="Amazon EC2 User Guide, 'Regions and Zones'",
+)
 COMPARED_TEXT = rule(
     "automode:ComparedText",
     "NodePool",
@@ -132,13 +142,14 @@ UNLISTED_INSTANCES = rule(
     source=_INSTANCES_PAGE,
 )
 
+_REGION = "topology.kubernetes.io/region"
 _UNLISTED_BUT_REAL = frozenset(
     {
         "eks.amazonaws.com/nodeclass",
         "kubernetes.io/os",
         "node.kubernetes.io/windows-build",
         "topology.k8s.aws/zone-id",
-        "topology.kubernetes.io/region",
+        _REGION,
     }
 )
 """Keys that nodes have, although AWS's table of labels does not list them."""
@@ -227,6 +238,9 @@ class Requirement(KubeModel):
         values = self.values or ()
         key = stable_key(self.key)
         label = KNOWN_LABELS.get(key)
+        if key in {ZONE, _REGION} and self.operator in {"In", "NotIn"}:
+            yield from self._place_problems(key)
+            return
         if _asks_for_windows(key, self.operator, values):
             yield WINDOWS.problem(
                 "key" if key == "node.kubernetes.io/windows-build" else "values",
@@ -256,6 +270,33 @@ class Requirement(KubeModel):
             yield LABEL_VALUE.problem("values", f"'{key}' is never {listed}, so that this admits nothing", cure)
         else:
             yield SOME_LABEL_VALUES.problem("values", f"'{key}' is never {listed}", cure)
+
+    def _place_problems(self, key: str) -> Iterator[Problem]:
+        values = self.values or ()
+        if key == ZONE:
+            wrong = {value: found for value in values if (found := wrong_with_zone(value))[0]}
+        else:
+            wrong = {
+                value: ("a zone", f"write '{region_of_zone(value)}'")
+                for value in values
+                if not is_token(value) and zone_kind(value) != "unknown"
+            }
+        if wrong:
+            listed = ", ".join(f"{shown(value)} ({what})" for value, (what, _) in [*wrong.items()][:5])
+            (_, cure), *_ = wrong.values()
+            if self.operator == "In" and len(wrong) == len(values):
+                yield LABEL_VALUE.problem("values", f"'{key}' is never {listed}, so that this admits nothing", cure)
+            else:
+                yield SOME_LABEL_VALUES.problem("values", f"'{key}' is never {listed}, which has no effect", cure)
+        regions = {region: value for value in values if (region := region_of_zone(value)) is not None}
+        if key == ZONE and self.operator == "In" and len(regions) > 1:
+            places = ", ".join(f"{shown(value)} in {region}" for region, value in regions.items())
+            yield ZONE_OF_ANOTHER_REGION.problem(
+                "values",
+                f"are zones of several Regions ({places}), and the nodes of a cluster are in one, so that some admit "
+                "nothing",
+                "leave the zones of other Regions out",
+            )
 
     def _instance_problems(self) -> Iterator[Problem]:
         values = self.values or ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import ClassVar, Final, Literal, Self
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Literal, Self
 
 from pydantic import ConfigDict, Field
 
@@ -68,8 +69,25 @@ VOLUME_BINDING = rule(
     source=_STORAGE_PAGE,
 )
 
+STORAGE_PARAMETER_NAME = rule(
+    "automode:StorageParameterName",
+    "StorageClass",
+    severity="warning",
+    sentence="Parameters have their present names in the documented case; the driver reads others too.",
+    source="kubernetes-sigs/aws-ebs-csi-driver, docs/parameters.md and CreateVolume in pkg/driver/controller.go",
+)
+
 _Flag = Literal["true", "false"]
 _EXTRA_KEY = re.compile(r"tagSpecification_\w+|csi\.storage\.k8s\.io/[\w./-]+")
+
+
+def _present_name(name: str, known: Sequence[str]) -> str:
+    """The documented name of a parameter that the driver reads by another one; ``""`` if it reads no such name."""
+    if name.lower() == "fstype":
+        return "csi.storage.k8s.io/fstype"
+    by_lower = {each.lower(): each for each in known if "/" not in each}
+    present = by_lower.get(name.lower(), "")
+    return "" if present == name else present
 
 
 class StorageParameters(KubeModel):
@@ -124,11 +142,6 @@ class StorageParameters(KubeModel):
     ext4_cluster_size: Digits | None = None
     """Size of such a cluster, in bytes."""
 
-    wrong_names: ClassVar = {
-        "fsType": renamed("csi.storage.k8s.io/fstype"),
-        "kmsKeyID": renamed("kmsKeyId"),
-    }
-
     def with_tags(self, tags: Mapping[str, TokenOr[str]]) -> Self:
         """The same parameters, with AWS tags for the volumes; the cluster role needs ``custom_tags`` for them.
 
@@ -162,8 +175,11 @@ class StorageParameters(KubeModel):
         for written, value in (self.model_extra or {}).items():
             name = written.removesuffix(NOT_A_FIELD)
             where = f"[{shown(name)}]"
-            if name in known or not _EXTRA_KEY.fullmatch(name):
-                cure = self.wrong_names.get(name) or (
+            present = _present_name(name, [alias or "" for alias in known])
+            if present and name == written:
+                yield from self._renamed_problems(name, present, value)
+            elif name in known or not _EXTRA_KEY.fullmatch(name):
+                cure = (
                     f"write {known[name]}"
                     if name in known
                     else did_you_mean(name, [alias or "" for alias in known], edits="key")
@@ -175,6 +191,20 @@ class StorageParameters(KubeModel):
                 name.startswith("tagSpecification_") and not is_token(value) and not re.match(r"(?!aws:)[^=]+=", value)
             ):
                 yield STORAGE_TAG.problem(where, f"{shown(value)} is not a tag", "write key=value")
+
+    def _renamed_problems(self, name: str, present: str, value: object) -> Iterator[Problem]:
+        where = f"[{shown(name)}]"
+        why = "is the old name of a parameter" if name.lower() == "fstype" else "is not spelt as documented"
+        yield STORAGE_PARAMETER_NAME.problem(where, f"{why}, which a later driver may refuse", renamed(present))
+        others = {field.serialization_alias: getattr(self, each) for each, field in type(self).model_fields.items()}
+        if others[present] is not None:
+            yield STORAGE_PARAMETER_NAME.problem(
+                where, f"is the same parameter as {present}, and which of the two counts is not known", "remove one"
+            )
+        _, problems = type(self).read({present: value})
+        for problem in problems:
+            if problem.rule == VALUE.id:
+                yield replace(problem, field=where)
 
     def _iops_problems(self) -> Iterator[Problem]:
         volume = self.type or "gp3"

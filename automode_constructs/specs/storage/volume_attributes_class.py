@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.fields import Digits
@@ -40,6 +40,8 @@ class VolumeAttributes(KubeModel):
     """Operations per second. Default: unchanged."""
     throughput: Digits | None = None
     """MiB/s, gp3 only. Default: unchanged."""
+
+    wrong_names: ClassVar = {"volumeType": "write type, its present name"}
 
     def _broken_rules(self) -> Iterator[Problem]:
         if self.throughput is not None and self.type not in {None, "gp3"}:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from automode_constructs.errors import Cure, Edit, Problem, meant_by, shown
-from automode_constructs.specs.fields import VALUE, near_text
+from pydantic import AfterValidator, AliasGenerator, ConfigDict
+
+from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, meant_by, shown
+from automode_constructs.specs.fields import Digits, TokenOr, matching
 from automode_constructs.specs.free_body import FreeBody, mapping_at
+from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
+from automode_constructs.tokens import is_token
 
-__all__ = ["IngressSpec", "ingress_annotation_problems", "is_load_balanced", "protection_problems"]
+__all__ = [
+    "IngressSpec",
+    "SuccessCodes",
+    "backends",
+    "ingress_annotation_problems",
+    "is_load_balanced",
+    "protection_problems",
+]
 
 UNSUPPORTED_INGRESS_ANNOTATION = rule(
     "automode:UnsupportedIngressAnnotation",
@@ -44,13 +56,13 @@ _PREFIX = "alb.ingress.kubernetes.io/"
 _USE_WEB_ACL_ARN = f"write {_PREFIX}wafv2-acl-arn"
 _USE_CERTIFICATE = f"make the certificate yourself and name it in {_PREFIX}certificate-arn or certificateARNs"
 _UNSUPPORTED = {
-    "group.name": "is not read by Auto Mode; write spec.group of the class's IngressClassParams",
-    "waf-acl-id": f"is not read by Auto Mode; {_USE_WEB_ACL_ARN}",
-    "web-acl-id": f"is not read by Auto Mode; {_USE_WEB_ACL_ARN}",
+    "group.name": "is not read by Auto Mode, so it has no effect; write spec.group of the class's IngressClassParams",
+    "waf-acl-id": f"is not read by Auto Mode, so it has no effect; {_USE_WEB_ACL_ARN}",
+    "web-acl-id": f"is not read by Auto Mode, so it has no effect; {_USE_WEB_ACL_ARN}",
     "wafv2-acl-name": f"may not be read by Auto Mode; {_USE_WEB_ACL_ARN}",
-    "dry-run-plan": "is not read by Auto Mode; remove it",
-    "create-acm-cert": f"is not read by Auto Mode; {_USE_CERTIFICATE}",
-    "acm-pca-arn": f"is not read by Auto Mode; {_USE_CERTIFICATE}",
+    "dry-run-plan": "is not read by Auto Mode, so it has no effect; remove it",
+    "create-acm-cert": f"is not read by Auto Mode, so it has no effect; {_USE_CERTIFICATE}",
+    "acm-pca-arn": f"is not read by Auto Mode, so it has no effect; {_USE_CERTIFICATE}",
     "tags": "is refused by Auto Mode's permissions and can keep the Ingress from going; "
     "write spec.tags of the class's IngressClassParams",
 }
@@ -74,12 +86,97 @@ _KNOWN = (
         "shield-advanced-protection",
         "use-regex-path-match",
     ),
-    *("minimum-load-balancer-capacity", "ipam-ipv4-pool-id", "multi-cluster-target-group", "frontend-nlb-scheme"),
+    *(
+        "target-control-port",
+        "minimum-load-balancer-capacity",
+        "ipam-ipv4-pool-id",
+        "multi-cluster-target-group",
+        "frontend-nlb-scheme",
+    ),
     *("enable-frontend-nlb", "frontend-nlb-subnets", "frontend-nlb-listener-port-mapping"),
     *("frontend-nlb-security-groups", "frontend-nlb-attributes", "frontend-nlb-eip-allocations"),
 )
 """Annotations that a controller reads; one that is not here is reported only if it nearly matches one of them."""
 _FAMILIES = ("actions.", "conditions.", "transforms.", "listener-attributes.", "jwt-validation", "frontend-nlb-")
+
+
+SuccessCodes = Annotated[
+    str, matching(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", "codes such as '200', '200,301' or '200-399'")
+]
+"""HTTP or gRPC codes with which a health check succeeds."""
+
+_Flag = Annotated[str, matching(r"(?i:t|f|true|false)|0|1", "'true' or 'false'")]
+_Pairs = Annotated[
+    str, matching(r"\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*", "a list of pairs ('key=value,key=value')")
+]
+_Arns = Annotated[str, matching(r"\s*arn:[^,\s]+\s*(,\s*arn:[^,\s]+\s*)*", "a list of ARNs, separated by commas")]
+_Port = Annotated[str, matching(r"[0-9]{1,5}", "a port such as '443'")]
+_Order = Annotated[str, matching(r"-?[0-9]{1,4}", "a whole number written as text ('10')")]
+_Name = Annotated[
+    str, matching(r"[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?", "a name of at most 32 letters, digits and '-'")
+]
+
+
+def _json(value: str) -> str:
+    if not is_token(value):
+        try:
+            json.loads(value)
+        except ValueError:
+            raise AutoModeError.of(
+                "", field="", message=f"{shown(value)} is not JSON", cure="write for example '[{\"HTTPS\": 443}]'"
+            ) from None
+    return value
+
+
+_Json = Annotated[str, AfterValidator(_json)]
+
+
+def _annotation(field: str) -> str:
+    return f"{_PREFIX}{'group.order' if field == 'group_order' else field.replace('_', '-')}"
+
+
+class _IngressAnnotations(KubeModel):
+    """The annotations whose values a controller reads by a fixed form; others pass unchanged.
+
+    Source: kubernetes-sigs/aws-load-balancer-controller, ``docs/guide/ingress/annotations.md`` and ``pkg/ingress``.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(validation_alias=_annotation, serialization_alias=_annotation), extra="allow"
+    )
+
+    scheme: Literal["internal", "internet-facing"] | None = None
+    target_type: Literal["instance", "ip"] | None = None
+    ip_address_type: Literal["ipv4", "dualstack", "dualstack-without-public-ipv4"] | None = None
+    backend_protocol: Literal["HTTP", "HTTPS"] | None = None
+    backend_protocol_version: Literal["HTTP1", "HTTP2", "GRPC"] | None = None
+    healthcheck_protocol: Literal["HTTP", "HTTPS"] | None = None
+    healthcheck_interval_seconds: TokenOr[Digits] | None = None
+    healthcheck_timeout_seconds: TokenOr[Digits] | None = None
+    healthy_threshold_count: TokenOr[Digits] | None = None
+    unhealthy_threshold_count: TokenOr[Digits] | None = None
+    success_codes: TokenOr[SuccessCodes] | None = None
+    listen_ports: TokenOr[_Json] | None = None
+    ssl_redirect: TokenOr[_Port] | None = None
+    certificate_arn: TokenOr[_Arns] | None = None
+    wafv2_acl_arn: TokenOr[str] | None = None
+    load_balancer_name: TokenOr[_Name] | None = None
+    load_balancer_attributes: TokenOr[_Pairs] | None = None
+    target_group_attributes: TokenOr[_Pairs] | None = None
+    target_node_labels: TokenOr[_Pairs] | None = None
+    group_order: TokenOr[_Order] | None = None
+    auth_type: Literal["none", "oidc", "cognito"] | None = None
+    auth_on_unauthenticated_request: Literal["authenticate", "allow", "deny"] | None = None
+    auth_session_timeout: TokenOr[Digits] | None = None
+    auth_idp_cognito: TokenOr[_Json] | None = None
+    auth_idp_oidc: TokenOr[_Json] | None = None
+    mutual_authentication: TokenOr[_Json] | None = None
+    shield_advanced_protection: TokenOr[_Flag] | None = None
+    manage_backend_security_group_rules: TokenOr[_Flag] | None = None
+    multi_cluster_target_group: TokenOr[_Flag] | None = None
+    use_regex_path_match: TokenOr[_Flag] | None = None
+    enable_frontend_nlb: TokenOr[_Flag] | None = None
+    frontend_nlb_scheme: Literal["internal", "internet-facing"] | None = None
 
 
 class IngressSpec(FreeBody):
@@ -92,18 +189,34 @@ def is_load_balanced(document: Mapping[str, Any]) -> bool:
     return not isinstance(named, str) or named == "alb"
 
 
+def backends(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The fields that name Services, and the names, each once."""
+    places = [("spec.defaultBackend", mapping_at(spec, "defaultBackend"))]
+    for number, entry in enumerate(_mappings(spec.get("rules"))):
+        for place, path in enumerate(_mappings(mapping_at(entry, "http").get("paths"))):
+            places.append((f"spec.rules[{number}].http.paths[{place}].backend", mapping_at(path, "backend")))
+    seen: set[str] = set()
+    for field, backend in places:
+        name = mapping_at(backend, "service").get("name")
+        if isinstance(name, str) and name not in seen:
+            seen.add(name)
+            yield field, name
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
 def ingress_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
     """Annotations of an Ingress that Auto Mode rejects or does not read."""
-    annotations = metadata.get("annotations")
-    if annotations is not None and not isinstance(annotations, Mapping):
-        yield VALUE.problem("annotations", f"needs a mapping, got {shown(annotations)}")
-        return
-    for name, value in (annotations or {}).items():
+    annotations = mapping_at(metadata, "annotations")
+    readable = {name: value for name, value in annotations.items() if isinstance(value, str)}
+    for problem in _IngressAnnotations.read(readable)[1]:
+        yield problem.under("annotations")
+    for name, value in annotations.items():
         where = f"annotations[{shown(name)}]"
-        if not isinstance(value, str):
-            yield VALUE.problem(where, f"needs a text, got {shown(value)}", near_text(value))
-        elif name == _LEGACY_CLASS:
-            yield _unsupported(where, "is not read by Auto Mode; write spec.ingressClassName")
+        if name == _LEGACY_CLASS:
+            yield _unsupported(where, "is not read by Auto Mode, so it has no effect; write spec.ingressClassName")
         elif name == f"{_PREFIX}auth-type" and value == "oidc":
             yield _unsupported(
                 where,
@@ -134,7 +247,7 @@ def _named_problems(where: str, name: str) -> Iterator[Problem]:
         for near in difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.85):
             yield MISSPELT_INGRESS_ANNOTATION.problem(
                 where,
-                "is not a known annotation",
+                "is not a known annotation, so it has no effect",
                 Cure(
                     f"did you mean '{_PREFIX}{near}'?",
                     Edit(what="key", to=f"{_PREFIX}{near}") if meant_by(name, _KNOWN) == near else None,

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AliasGenerator, ConfigDict
 
 from automode_constructs.errors import Cure, Edit, Problem, did_you_mean, shown
-from automode_constructs.specs.fields import VALUE, TokenListOf, TokenOr, matching, near_text
+from automode_constructs.specs.fields import VALUE, Digits, TokenListOf, TokenOr, matching
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
-from automode_constructs.specs.traffic.ingress import protection_problems
+from automode_constructs.specs.traffic.ingress import SuccessCodes, protection_problems
 from automode_constructs.specs.traffic.ingress_class import Cidr
 
 __all__ = [
@@ -70,7 +71,8 @@ _OF_OPEN_SOURCE = {
         *("eip-allocations", "private-ipv4-addresses", "ipv6-addresses", "ssl-negotiation-policy", "alpn-policy"),
         *("target-node-labels", "minimum-load-balancer-capacity", "inbound-sg-rules-on-private-link-traffic"),
         *("security-group-prefix-lists", "enable-prefix-for-ipv6-source-nat", "source-nat-ipv6-prefixes"),
-        *("disable-nlb-sg", "enable-icmp-for-path-mtu-discovery"),
+        *("disable-nlb-sg", "enable-icmp-for-path-mtu-discovery", "eip-allocations-discovery-tags"),
+        *("quic-enabled-ports", "quic-enabled-containers"),
     )
 }
 """Annotations that the open-source controller reads; Auto Mode may or may not, so none is reported."""
@@ -78,6 +80,20 @@ _OF_OPEN_SOURCE = {
 _Pairs = Annotated[
     str, matching(r"\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*", "a list of pairs ('key=value,key=value')")
 ]
+
+
+_CLASSIC = {
+    "connection-idle-timeout": "listener-attributes.TCP-80 (for port 80): tcp.idle_timeout.seconds={value}",
+    "connection-draining-enabled": "target-group-attributes: deregistration_delay.timeout_seconds=300",
+    "connection-draining-timeout": "target-group-attributes: deregistration_delay.timeout_seconds={value}",
+    "extra-security-groups": "security-groups: {value}",
+    "backend-ssl-cert": "",
+    "cross-zone-load-balancing": "attributes: load_balancing.cross_zone.enabled={value}",
+}
+"""Annotations that only the Classic Load Balancer of the cloud provider has, and what a Network Load Balancer has."""
+
+
+_HealthCheckProtocol = Annotated[str, matching(r"(?i:tcp|http|https)", "'TCP', 'HTTP' or 'HTTPS'")]
 
 
 def _annotation(field: str) -> str:
@@ -104,21 +120,21 @@ class NetworkLoadBalancerAnnotations(KubeModel):
     """Address families. Default: ``ipv4``, as EKS decides."""
     subnets: TokenOr[str] | None = None
     """Ids or names of subnets, separated by commas; their order is kept. Default: found by their role tags."""
-    healthcheck_protocol: str | None = None
+    healthcheck_protocol: _HealthCheckProtocol | None = None
     """``TCP``, ``HTTP`` or ``HTTPS``. Default: ``TCP``, as EKS decides."""
     healthcheck_path: str | None = None
     """Path of HTTP health checks."""
     healthcheck_port: str | None = None
     """A port, or ``traffic-port``."""
-    healthcheck_interval: str | None = None
+    healthcheck_interval: Digits | None = None
     """Seconds between health checks."""
-    healthcheck_timeout: str | None = None
+    healthcheck_timeout: Digits | None = None
     """Seconds until a health check has failed."""
-    healthcheck_healthy_threshold: str | None = None
+    healthcheck_healthy_threshold: Digits | None = None
     """Successes until a target is healthy."""
-    healthcheck_unhealthy_threshold: str | None = None
+    healthcheck_unhealthy_threshold: Digits | None = None
     """Failures until a target is unhealthy."""
-    healthcheck_success_codes: str | None = None
+    healthcheck_success_codes: SuccessCodes | None = None
     """HTTP codes of success."""
     ssl_cert: TokenOr[str] | None = None
     """ARNs of ACM certificates, separated by commas."""
@@ -144,12 +160,19 @@ class NetworkLoadBalancerAnnotations(KubeModel):
         for name, value in (self.model_extra or {}).items():
             short = name.removeprefix(_PREFIX)
             if not isinstance(value, str):
-                yield VALUE.problem(f"[{shown(name)}]", f"needs a text, got {shown(value)}", near_text(value))
+                yield VALUE.problem(f"[{shown(name)}]", f"needs a text, got {shown(value)}")
             if short == name or name in known:
                 continue
             if short in _UNSUPPORTED:
                 yield UNSUPPORTED_SERVICE_ANNOTATION.problem(
-                    f"[{shown(name)}]", "is not read by Auto Mode", _UNSUPPORTED[short]
+                    f"[{shown(name)}]", "is not read by Auto Mode, so it has no effect", _UNSUPPORTED[short]
+                )
+            elif short.removeprefix("aws-load-balancer-") in _CLASSIC:
+                instead = _CLASSIC[short.removeprefix("aws-load-balancer-")].format(value=value)
+                yield UNSUPPORTED_SERVICE_ANNOTATION.problem(
+                    f"[{shown(name)}]",
+                    "is the Classic Load Balancer's and has no effect on a Network Load Balancer",
+                    f"write {_PREFIX}aws-load-balancer-{instead}" if instead else "remove it",
                 )
             elif (
                 short.startswith("aws-load-balancer-")
@@ -157,7 +180,9 @@ class NetworkLoadBalancerAnnotations(KubeModel):
                 and short not in _OF_OPEN_SOURCE
             ):
                 yield UNKNOWN_SERVICE_ANNOTATION.problem(
-                    f"[{shown(name)}]", "is not a known annotation", did_you_mean(name, known, edits="key")
+                    f"[{shown(name)}]",
+                    "is not a known annotation, so it has no effect",
+                    did_you_mean(name, known, edits="key"),
                 )
 
 
@@ -176,8 +201,8 @@ class NetworkLoadBalancerServiceSpec(FreeBody):
         if self.load_balancer_class not in {None, NLB_CLASS}:
             yield LOAD_BALANCER_CLASS.problem(
                 "load_balancer_class",
-                f"{shown(self.load_balancer_class)} is not known",
-                Cure(f"write {NLB_CLASS}", Edit(what="value", to=NLB_CLASS)),
+                f"{shown(self.load_balancer_class)} is not known, so no controller makes a load balancer",
+                Cure(f"write {NLB_CLASS}. {refused_by_existing('Service')}", Edit(what="value", to=NLB_CLASS)),
             )
 
 
@@ -192,11 +217,5 @@ def is_network_load_balancer(document: Mapping[str, Any]) -> bool:
 
 def service_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
     """Problems with the annotations of such a Service."""
-    annotations = metadata.get("annotations")
-    if annotations is None:
-        return
-    if not isinstance(annotations, Mapping):
-        yield VALUE.problem("annotations", f"needs a mapping, got {shown(annotations)}")
-        return
-    _, problems = NetworkLoadBalancerAnnotations.read(annotations)
+    _, problems = NetworkLoadBalancerAnnotations.read(mapping_at(metadata, "annotations"))
     yield from (problem.under("annotations") for problem in problems)

@@ -14,8 +14,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from automode_constructs.checks.object_metadata import is_cluster_scoped
 from automode_constructs.checks.placement import pods_of
-from automode_constructs.checks.whole_tree import is_cluster_scoped
 from automode_constructs.patterns import ClusterGuardrails, Guardrails, Tenant
 from automode_constructs.patterns.charts.guardrails.settings import RULE_NAMES
 from automode_constructs.rendering.render import render

@@ -161,6 +161,16 @@ class TestApp:
         for repository in of_type(regulated["bank-gpt-oss"], "AWS::ECR::Repository").values():
             assert repository["Properties"]["EncryptionConfiguration"]["EncryptionType"] == "KMS"
 
+    def test_repositories_with_a_key_have_names_of_their_own(self, regulated: dict[str, dict[str, Any]]) -> None:
+        # ECR gives no repository another key, so CloudFormation could not update one of the same name.
+        plain = default_app(region="us-east-1", name="bank")["bank-gpt-oss"]
+        names = [
+            {item["Properties"]["RepositoryName"] for item in of_type(template, "AWS::ECR::Repository").values()}
+            for template in (plain, regulated["bank-gpt-oss"])
+        ]
+        assert len(names[0]) == len(names[1]) == 2
+        assert not names[0] & names[1]
+
     def test_load_balancers_speak_tls(self, regulated: dict[str, dict[str, Any]]) -> None:
         (params,) = [body for body in manifests(regulated["bank-platform"]) if body["kind"] == "IngressClassParams"]
         assert params["spec"]["certificateARNs"] == [CERTIFICATE]

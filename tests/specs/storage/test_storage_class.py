@@ -114,14 +114,56 @@ def test_tags_are_numbered_after_those_that_are_there() -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({"fsType": "xfs"}, "['fsType']: is not a known field; write csi.storage.k8s.io/fstype"),
-        ({"kmsKeyID": "x"}, "['kmsKeyID']: is not a known field; write kmsKeyId"),
+        (
+            {"Encrypted": "True"},
+            "['Encrypted']: 'True' is not allowed; did you mean 'true'? Use one of 'true', 'false'",
+        ),
+        ({"IOPS": "many"}, "['IOPS']: 'many' is not a whole number written as text ('3000')"),
         ({"tagSpecification_1": "web"}, "['tagSpecification_1']: 'web' is not a tag; write key=value"),
         ({"tagSpecification_1": 1}, "['tagSpecification_1']: needs a text, got 1"),
     ],
 )
 def test_other_parameters_are_refused(document: dict[str, Any], message: str) -> None:
     assert refusal(lambda: StorageParameters.from_manifest(document)) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "present"),
+    [
+        ("kmsKeyID", "arn:aws:kms:eu-west-1:111122223333:key/a", "kmsKeyId"),
+        ("kmskeyid", "arn:aws:kms:eu-west-1:111122223333:key/a", "kmsKeyId"),
+        ("Encrypted", "true", "encrypted"),
+        ("Type", "gp3", "type"),
+        ("IOPS", "3000", "iops"),
+        ("Throughput", "250", "throughput"),
+    ],
+)
+def test_the_driver_reads_a_parameter_in_any_case(name: str, value: str, present: str) -> None:
+    parameters, problems = StorageParameters.read({name: value})
+    assert [f"{one.severity} {one.rule} {one}" for one in problems] == [
+        f"warning automode:StorageParameterName ['{name}']: is not spelt as documented, which a later driver may "
+        "refuse; "
+        f"write {present}"
+    ]
+    assert parameters is not None
+    assert parameters.to_manifest() == {name: value}
+
+
+@pytest.mark.parametrize("name", ["fsType", "fstype", "FSType"])
+def test_the_driver_reads_the_old_name_of_the_file_system(name: str) -> None:
+    _, problems = StorageParameters.read({name: "xfs"})
+    assert [f"{one.severity} {one.rule} {one}" for one in problems] == [
+        f"warning automode:StorageParameterName ['{name}']: is the old name of a parameter, which a later driver may "
+        "refuse; write csi.storage.k8s.io/fstype"
+    ]
+    assert [one.severity for one in StorageParameters.read({name: "zfs"})[1]] == ["warning", "error"]
+
+
+def test_a_parameter_under_two_names_is_a_warning() -> None:
+    _, problems = StorageParameters.read({"type": "gp3", "Type": "gp2"})
+    assert "['Type']: is the same parameter as type, and which of the two counts is not known; remove one" in [
+        str(one) for one in problems
+    ]
 
 
 def test_a_misspelt_parameter_is_cured_by_its_name() -> None:

@@ -30,16 +30,20 @@ def test_an_ingress_that_fits_has_no_finding_and_comes_back_whole(annotations: A
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        (f"{_PREFIX}group.name", "a", "is not read by Auto Mode; write spec.group of the class's IngressClassParams"),
-        (f"{_PREFIX}waf-acl-id", "a", f"is not read by Auto Mode; write {_PREFIX}wafv2-acl-arn"),
-        (f"{_PREFIX}web-acl-id", "a", f"is not read by Auto Mode; write {_PREFIX}wafv2-acl-arn"),
+        (
+            f"{_PREFIX}group.name",
+            "a",
+            "is not read by Auto Mode, so it has no effect; write spec.group of the class's IngressClassParams",
+        ),
+        (f"{_PREFIX}waf-acl-id", "a", f"is not read by Auto Mode, so it has no effect; write {_PREFIX}wafv2-acl-arn"),
+        (f"{_PREFIX}web-acl-id", "a", f"is not read by Auto Mode, so it has no effect; write {_PREFIX}wafv2-acl-arn"),
         (f"{_PREFIX}wafv2-acl-name", "a", f"may not be read by Auto Mode; write {_PREFIX}wafv2-acl-arn"),
-        (f"{_PREFIX}dry-run-plan", "a", "is not read by Auto Mode; remove it"),
+        (f"{_PREFIX}dry-run-plan", "a", "is not read by Auto Mode, so it has no effect; remove it"),
         *(
             (
                 f"{_PREFIX}{name}",
                 "a",
-                "is not read by Auto Mode; make the certificate yourself and name it in "
+                "is not read by Auto Mode, so it has no effect; make the certificate yourself and name it in "
                 f"{_PREFIX}certificate-arn or certificateARNs",
             )
             for name in ("create-acm-cert", "acm-pca-arn")
@@ -55,7 +59,11 @@ def test_an_ingress_that_fits_has_no_finding_and_comes_back_whole(annotations: A
             "oidc",
             "'oidc' needs a Secret that Auto Mode's controller may not read by itself; let group eks:managed read it",
         ),
-        ("kubernetes.io/ingress.class", "alb", "is not read by Auto Mode; write spec.ingressClassName"),
+        (
+            "kubernetes.io/ingress.class",
+            "alb",
+            "is not read by Auto Mode, so it has no effect; write spec.ingressClassName",
+        ),
     ],
 )
 def test_annotations_that_auto_mode_does_not_take_are_warned_of(name: str, value: str, text: str) -> None:
@@ -90,7 +98,7 @@ def test_a_protected_load_balancer_keeps_its_ingress_from_going(attributes: str,
 @pytest.mark.parametrize(
     ("annotations", "text"),
     [
-        ({"a": True}, "metadata.annotations['a']: needs a text, got True; quote it: 'true'"),
+        ({"a": True}, "metadata.annotations['a']: needs a text, got True; quote it"),
         ([], "metadata.annotations: needs a mapping, got a list of 0"),
     ],
 )
@@ -113,7 +121,71 @@ def test_a_misspelt_annotation_is_warned_of_and_a_new_one_is_not() -> None:
         (
             "warning",
             "automode:MisspeltIngressAnnotation",
-            f"metadata.annotations['{_PREFIX}certificate-arns']: is not a known annotation; "
+            f"metadata.annotations['{_PREFIX}certificate-arns']: is not a known annotation, so it has no effect; "
             f"did you mean '{_PREFIX}certificate-arn'?",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("scheme", "public", "'public' is not allowed; use one of 'internal', 'internet-facing'"),
+        ("target-type", "pod", "'pod' is not allowed; use one of 'instance', 'ip'"),
+        (
+            "ip-address-type",
+            "ipv6",
+            "'ipv6' is not allowed; did you mean 'ipv4'? Use one of 'ipv4', 'dualstack', "
+            "'dualstack-without-public-ipv4'",
+        ),
+        ("backend-protocol", "http", "'http' is not allowed; did you mean 'HTTP'? Use one of 'HTTP', 'HTTPS'"),
+        ("backend-protocol-version", "gRPC", "'gRPC' is not allowed; did you mean 'GRPC'? "),
+        ("healthcheck-protocol", "TCP", "'TCP' is not allowed; "),
+        ("healthcheck-interval-seconds", "15s", "'15s' is not a whole number written as text ('3000')"),
+        ("healthy-threshold-count", "two", "'two' is not a whole number written as text ('3000')"),
+        ("success-codes", "2xx", "'2xx' is not codes such as '200', '200,301' or '200-399'"),
+        ("listen-ports", "443", None),
+        ("listen-ports", "HTTPS:443", "'HTTPS:443' is not JSON; write for example '[{\"HTTPS\": 443}]'"),
+        ("ssl-redirect", "true", "'true' is not a port such as '443'"),
+        ("certificate-arn", "my-cert", "'my-cert' is not a list of ARNs, separated by commas"),
+        ("load-balancer-attributes", "idle_timeout", "'idle_timeout' is not a list of pairs ('key=value,key=value')"),
+        ("load-balancer-name", "a" * 33, f"'{'a' * 33}' is not a name of at most 32 letters, digits and '-'"),
+        ("group.order", "first", "'first' is not a whole number written as text ('10')"),
+        ("auth-type", "saml", "'saml' is not allowed; "),
+        ("shield-advanced-protection", "yes", "'yes' is not 'true' or 'false'"),
+        ("use-regex-path-match", "on", "'on' is not 'true' or 'false'"),
+    ],
+)
+def test_values_are_judged_as_those_of_a_service(name: str, value: str, text: str | None) -> None:
+    findings = judge_document(_ingress({f"{_PREFIX}{name}": value})) or []
+    told = [(one.severity, one.rule, str(one)) for one in findings if one.rule == "automode:Value"]
+    if text is None:
+        assert told == []
+        return
+    ((severity, _, message),) = told
+    assert severity == "error"
+    assert message.startswith(f"metadata.annotations['{_PREFIX}{name}']: {text}")
+
+
+GOOD = {
+    "scheme": "internet-facing",
+    "target-type": "ip",
+    "listen-ports": '[{"HTTP": 80}, {"HTTPS": 443}]',
+    "ssl-redirect": "443",
+    "certificate-arn": "arn:aws:acm:eu-west-1:111122223333:certificate/a, "
+    "arn:aws:acm:eu-west-1:111122223333:certificate/b",
+    "success-codes": "200-299,301",
+    "healthcheck-port": "traffic-port",
+    "healthcheck-path": "/health",
+    "healthcheck-interval-seconds": "15",
+    "load-balancer-attributes": "idle_timeout.timeout_seconds=60,routing.http2.enabled=true",
+    "group.order": "-10",
+    "use-regex-path-match": "True",
+    "actions.ssl": "not read here",
+    "subnets": "subnet-a, subnet-b",
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_values_as_a_controller_reads_them_pass(name: str) -> None:
+    assert judge_document(_ingress({f"{_PREFIX}{name}": GOOD[name]})) == []

@@ -91,7 +91,7 @@ def test_annotations_that_auto_mode_does_not_read_are_warned_of(name: str, cure:
         (
             "warning",
             "automode:UnsupportedServiceAnnotation",
-            f"metadata.annotations['{_PREFIX}{name}']: is not read by Auto Mode; {cure}",
+            f"metadata.annotations['{_PREFIX}{name}']: is not read by Auto Mode, so it has no effect; {cure}",
         )
     ]
 
@@ -107,8 +107,8 @@ def test_a_misspelt_annotation_is_warned_of_with_the_nearest() -> None:
     [(severity, rule, text)] = _told(_service({f"{_PREFIX}aws-load-balancer-nlb-taget-type": "ip"}))
     assert (severity, rule) == ("warning", "automode:UnknownServiceAnnotation")
     assert text.startswith(
-        f"metadata.annotations['{_PREFIX}aws-load-balancer-nlb-taget-type']: is not a known annotation; "
-        f"did you mean '{_PREFIX}aws-load-balancer-nlb-target-type'? Use one of "
+        f"metadata.annotations['{_PREFIX}aws-load-balancer-nlb-taget-type']: is not a known annotation, so it "
+        f"has no effect; did you mean '{_PREFIX}aws-load-balancer-nlb-target-type'? Use one of "
     )
 
 
@@ -126,11 +126,11 @@ def test_a_misspelt_annotation_is_warned_of_with_the_nearest() -> None:
         ),
         (
             _service({"a": 1}),
-            ("error", "automode:Value", "metadata.annotations['a']: needs a text, got 1; quote it: '1'"),
+            ("error", "automode:ObjectMetadata", "metadata.annotations['a']: needs a text, got 1; quote it: '1'"),
         ),
         (
             _service({"scheme": True}),
-            ("error", "automode:Value", "metadata.annotations['scheme']: needs a text, got True; quote it: 'true'"),
+            ("error", "automode:ObjectMetadata", "metadata.annotations['scheme']: needs a text, got True; quote it"),
         ),
         (
             _service([]),
@@ -141,7 +141,9 @@ def test_a_misspelt_annotation_is_warned_of_with_the_nearest() -> None:
             (
                 "warning",
                 "automode:LoadBalancerClass",
-                "spec.loadBalancerClass: 'eks.amazonaws.com/alb' is not known; write eks.amazonaws.com/nlb",
+                "spec.loadBalancerClass: 'eks.amazonaws.com/alb' is not known, so no controller makes a load "
+                "balancer; write eks.amazonaws.com/nlb. "
+                "An existing Service refuses this change: delete it and create it again; its address changes",
             ),
         ),
         (
@@ -175,3 +177,55 @@ def test_names_of_yaml_are_not_taken_for_python() -> None:
     assert refusal(lambda: made(NetworkLoadBalancerServiceSpec, type="LoadBalancer", loadBalancerClass="x")) == (
         "['loadBalancerClass']: is the name in YAML; write load_balancer_class here"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "cure"),
+    [
+        (
+            "connection-idle-timeout",
+            "60",
+            f"write {_PREFIX}aws-load-balancer-listener-attributes.TCP-80 (for port 80): tcp.idle_timeout.seconds=60",
+        ),
+        (
+            "connection-draining-timeout",
+            "30",
+            f"write {_PREFIX}aws-load-balancer-target-group-attributes: deregistration_delay.timeout_seconds=30",
+        ),
+        ("extra-security-groups", "sg-1", f"write {_PREFIX}aws-load-balancer-security-groups: sg-1"),
+    ],
+)
+def test_an_annotation_of_the_classic_load_balancer_has_no_neighbour_but_a_successor(
+    name: str, value: str, cure: str
+) -> None:
+    assert _told(_service({f"{_PREFIX}aws-load-balancer-{name}": value})) == [
+        (
+            "warning",
+            "automode:UnsupportedServiceAnnotation",
+            f"metadata.annotations['{_PREFIX}aws-load-balancer-{name}']: is the Classic Load Balancer's and has no "
+            "effect "
+            f"on a Network Load Balancer; {cure}",
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", ["quic-enabled-ports", "quic-enabled-containers", "eip-allocations-discovery-tags"])
+def test_an_annotation_that_the_open_source_controller_reads_is_known(name: str) -> None:
+    assert judge_document(_service({f"{_PREFIX}aws-load-balancer-{name}": "443"})) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("healthcheck-protocol", "UDP", "'UDP' is not 'TCP', 'HTTP' or 'HTTPS'"),
+        ("healthcheck-interval", "10s", "'10s' is not a whole number written as text ('3000')"),
+        ("healthcheck-healthy-threshold", "many", "'many' is not a whole number written as text ('3000')"),
+        ("healthcheck-success-codes", "ok", "'ok' is not codes such as '200', '200,301' or '200-399'"),
+    ],
+)
+def test_values_of_health_checks_have_a_form(name: str, value: str, text: str) -> None:
+    annotation = f"{_PREFIX}aws-load-balancer-{name}"
+    assert [one[::2] for one in _told(_service({annotation: value}))] == [
+        ("error", f"metadata.annotations['{annotation}']: {text}")
+    ]
+    assert judge_document(_service({f"{_PREFIX}aws-load-balancer-healthcheck-protocol": "http"})) == []
