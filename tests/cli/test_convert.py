@@ -338,7 +338,7 @@ def _environment() -> dict[str, str]:
             "EC2NodeClass 'batch': apiVersion: 'EC2NodeClass' is open-source Karpenter's",
         ),
         (POOL.replace("336h", "${EXPIRY}"), 1, "the placeholder '${EXPIRY}' is not filled in"),
-        (POOL.replace("name: batch", "name: Batch"), 1, "NodePool: name: 'Batch' cannot be the name of this object"),
+        (POOL.replace("name: batch", "name: Batch"), 1, "metadata.name: 'Batch' cannot be the name of this object"),
         ("a: [", 2, "is not YAML: "),
         (None, 2, "cannot be read: no such file or directory"),
     ],
@@ -365,11 +365,11 @@ def test_a_pool_without_its_node_class_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("yes", "a.yaml: is no Kubernetes object: it has no apiVersion, kind and metadata.name"),
+        ("yes", "a.yaml: NodePool: metadata.name: needs a text, got True; quote it"),
         (
             "GPU_pool",
-            "a.yaml: NodePool: name: 'GPU_pool' cannot be the name of this object; use at most 63 lower-case letters, "
-            "digits, '-' and '.', beginning and ending with a letter or digit",
+            "a.yaml: NodePool 'GPU_pool': metadata.name: 'GPU_pool' cannot be the name of this object; use at most 63 "
+            "lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit",
         ),
     ],
 )
