@@ -5,12 +5,65 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
-__all__ = ["AutoModeError", "Problem", "Severity", "did_you_mean", "on_one_line", "shown"]
+__all__ = [
+    "AutoModeError",
+    "Cure",
+    "Edit",
+    "Problem",
+    "Severity",
+    "did_you_mean",
+    "meant_by",
+    "on_one_line",
+    "shown",
+]
 
 Severity = Literal["error", "warning", "info"]
 """``error``: AWS or Kubernetes refuses it, or it cannot work. ``warning``: it works, at a risk. ``info``: a remark."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """The one change to a document that a cure asks for.
+
+    Args:
+        what: ``value`` writes another value, ``text`` makes a text of the value as it is written, ``key`` renames the
+            field, ``place`` moves it.
+        to: the value, the key, or the path of the new place, which ends with the field's name there.
+        at: the part of the problem's field that is meant, such as ``[1]``. Default: the field itself.
+        up: for ``place``, the number of levels above the field from which the path starts. Default: 1; the mapping
+            that holds the field.
+    """
+
+    what: Literal["value", "text", "key", "place"]
+    to: str | bool | int = ""
+    at: str = ""
+    up: int = 1
+
+
+class Cure(str):
+    """The words of a cure and, if the cure is exact, the change that they ask for.
+
+    A cure is exact if no other change could be meant. ``automode lint --fix`` makes these changes.
+    """
+
+    __slots__ = ("edit",)
+    edit: Edit | None
+
+    def __new__(cls, words: str, edit: Edit | None = None) -> Self:
+        """The words, with the change."""
+        cure = super().__new__(cls, words)
+        cure.edit = edit
+        return cure
+
+    def at(self, part: str) -> Cure:
+        """The same for a problem whose field holds the part that is meant.
+
+        Args:
+            part: the part, as seen from the problem's field, such as ``[1]``.
+        """
+        return self if self.edit is None else Cure(self, replace(self.edit, at=part + self.edit.at))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +86,11 @@ class Problem:
     rule: str = ""
     severity: Severity = "error"
     where: str = ""
+
+    @property
+    def edit(self) -> Edit | None:
+        """The change that cures it, if the cure is exact."""
+        return self.cure.edit if isinstance(self.cure, Cure) else None
 
     def under(self, field: str) -> Problem:
         """The same problem as seen from an outer object: ``field`` is put before its own field."""
@@ -108,14 +166,62 @@ _LONGEST_NAME = 300
 """In characters: more than any name has; comparing longer texts with names takes time for nothing."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The cure for a misspelt name: the nearest known one, and all known ones."""
+def did_you_mean(word: str, known: Iterable[str], *, edits: Literal["value", "key"] | None = None) -> Cure:
+    """The cure for a misspelt name: the nearest known one, and all known ones.
+
+    Args:
+        word: what was written.
+        known: the known names.
+        edits: whether the word is the problem's value or the name of its field; the cure is then exact if no other name
+            can be meant. Default: neither, so that it is not exact.
+    """
     names = list(known)
+    meant = meant_by(word, names)
+    edit = Edit(what=edits, to=meant) if edits is not None and meant else None
     if len(names) < 2:
-        return "".join(f"use '{name}'" for name in names)
+        return Cure("".join(f"use '{name}'" for name in names), edit)
     near = difflib.get_close_matches(word[:_LONGEST_NAME].lower(), [name.lower() for name in names], n=1, cutoff=0.6)
     listed = ", ".join(f"'{name}'" for name in names)
-    if not near:
-        return f"use one of {listed}"
-    best = next(name for name in names if name.lower() == near[0])
-    return f"did you mean '{best}'? Use one of {listed}"
+    if not near and not meant:
+        return Cure(f"use one of {listed}")
+    best = meant or next(name for name in names if name.lower() == near[0])
+    return Cure(f"did you mean '{best}'? Use one of {listed}", edit)
+
+
+_SHORTEST_SLIP = 5
+"""In characters: between shorter names one letter may be the whole difference (``c5``, ``In``)."""
+
+
+def meant_by(word: str, known: Iterable[str]) -> str:
+    """The one known name that a misspelt one must mean, ``""`` if that is not certain.
+
+    It is certain if the two differ only in case and in ``-``, ``_`` and blanks; or, for longer names, in one letter
+    left out, added, changed or exchanged with its neighbour, while no other known name is as near.
+
+    Args:
+        word: what was written.
+        known: the known names.
+    """
+    if len(word) > _LONGEST_NAME:
+        return ""
+    plain, names = _plain(word), list(dict.fromkeys(known))
+    same = [name for name in names if _plain(name) == plain]
+    if same:
+        return same[0] if len(same) == 1 and plain else ""
+    near = [name for name in names if _is_one_slip(plain, _plain(name))]
+    return near[0] if len(near) == 1 and len(_plain(near[0])) >= _SHORTEST_SLIP else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().translate({ord(character): None for character in "-_ "})
+
+
+def _is_one_slip(word: str, name: str) -> bool:
+    """Whether one letter is left out, added, changed, or exchanged with its neighbour; digits must be the same."""
+    if abs(len(word) - len(name)) > 1 or [*filter(str.isdigit, word)] != [*filter(str.isdigit, name)]:
+        return False
+    start = next((n for n, (a, b) in enumerate(zip(word, name, strict=False)) if a != b), min(len(word), len(name)))
+    rest, right = word[start:], name[start:]
+    if len(word) != len(name):
+        return rest[1:] == right or rest == right[1:]
+    return rest[1:] == right[1:] or (rest[:2] == right[:2][::-1] and rest[2:] == right[2:])

@@ -18,7 +18,7 @@ from automode_constructs.checks.other_controllers import (
 )
 from automode_constructs.checks.served_kinds import served_kind_problems
 from automode_constructs.checks.weight_streaming import streaming_problems
-from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
+from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, did_you_mean, shown
 from automode_constructs.facts.kubernetes_fields import type_of_kind
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.messages import MISSING_FIELD, UNKNOWN_FIELD
@@ -334,7 +334,7 @@ def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Prob
     served = [kind.api_version, *(f"{kind.group}/{version}" for version in kind.older)]
     if document.get("apiVersion") not in served:
         yield API_VERSION.problem(
-            "apiVersion", f"{shown(document.get('apiVersion'))} is not served", f"write {kind.api_version}"
+            "apiVersion", f"{shown(document.get('apiVersion'))} is not served", _write(kind.api_version)
         )
     yield from metadata_problems(document)
     name = mapping_at(document, "metadata").get("name")
@@ -342,8 +342,12 @@ def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Prob
         yield RESERVED_NAME.problem("metadata.name", f"'{name}' belongs to EKS", "choose another name")
     if kind.at:
         for name in sorted(str(key) for key in document.keys() - {*_ENVELOPE, kind.at}):
-            cure = did_you_mean(name, [kind.at, "metadata"])
+            cure = did_you_mean(name, [kind.at, "metadata"], edits="key")
             yield UNKNOWN_FIELD.problem(name, "is not a known field", cure)
+
+
+def _write(api_version: str) -> Cure:
+    return Cure(f"write {api_version}", Edit(what="value", to=api_version))
 
 
 def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
@@ -357,12 +361,12 @@ def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
         yield OPEN_SOURCE_KARPENTER.problem(
             "apiVersion",
             f"{shown(document.get('kind'))} is open-source Karpenter's and not served on Auto Mode",
-            "write karpenter.sh/v1"
+            _write("karpenter.sh/v1")
             if document.get("kind") == "NodePool"
             else "write a NodeClass of eks.amazonaws.com/v1",
         )
     elif str(document.get("kind")) in {"NodeClass", "NodePool"} and kind_of(document) is None:
         kind = next(kind for kind in KINDS if kind.kind == document["kind"])
         yield API_VERSION.problem(
-            "apiVersion", f"{shown(document.get('apiVersion'))} is not served", f"write {kind.api_version}"
+            "apiVersion", f"{shown(document.get('apiVersion'))} is not served", _write(kind.api_version)
         )

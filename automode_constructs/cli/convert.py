@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
 from automode_constructs.checks.document import Manifest, kind_of
-from automode_constructs.cli.lint import first_placeholder, objects_of
-from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.cli.lint import lint, objects_of
+from automode_constructs.cli.reading import UNREADABLE_INPUT
+from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.manifests.flat import fields_at
 from automode_constructs.specs import labels
 from automode_constructs.specs.fields import MAX_LABEL_VALUE
 from automode_constructs.specs.labels import NumberLabel, TextLabel
 from automode_constructs.specs.model import KubeModel
-from automode_constructs.specs.nodes.node_class import NodeClassSpec
 from automode_constructs.specs.object_metadata import kubernetes_name
 from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.specs.pools.requirement import Requirement
+from automode_constructs.specs.traffic.ingress_class import IngressClassSpec
 
 __all__ = ["convert"]
 
-_WIDTH = 110
+_WIDTH = 88
+"""As ruff and black have it; what is broken there, they leave broken at any greater width."""
 _CONSTANTS = {str(label): name for name, label in vars(labels).items() if isinstance(label, TextLabel)}
 _SENTENCES = {
     "In": "is_in",
@@ -34,6 +37,64 @@ _SENTENCES = {
     "Lt": "less_than",
     "Lte": "at_most",
 }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Flat:
+    """A construct that takes the fields of its spec as keywords."""
+
+    module: str
+    """Its module in ``manifests``; its name is the kind's."""
+    places: tuple[str, ...] = ("",)
+    """The parts of the spec whose fields are keywords."""
+    constants: tuple[str, ...] = ()
+    """The fields that are none, because they have one value only."""
+    defaults: tuple[str, ...] = ()
+    """The fields of the manifest that it writes where they are not set; outer ones first."""
+    variable: str = ""
+    """The ending of its variable."""
+    default_class: str = ""
+    """The annotation that its keyword ``default_class`` writes."""
+
+
+_FLAT = {
+    "NodeClass": _Flat(module="node_class", variable="class"),
+    "NodePool": _Flat(
+        module="node_pool",
+        places=("template.spec", "template.metadata", "", "disruption"),
+        constants=("node_class_ref", "template", "disruption"),
+        defaults=(
+            "spec.template.spec.expireAfter",
+            "spec.template.spec.terminationGracePeriod",
+            "spec.disruption",
+            "spec.disruption.consolidationPolicy",
+            "spec.disruption.consolidateAfter",
+        ),
+        variable="pool",
+    ),
+    "IngressClassParams": _Flat(module="ingress_class", defaults=("spec.scheme",), variable="params"),
+    "TargetGroupBinding": _Flat(module="target_group_binding"),
+    "GatewayClass": _Flat(module="gateway_class"),
+    "StorageClass": _Flat(
+        module="storage_class",
+        places=("parameters", ""),
+        constants=("provisioner", "parameters"),
+        defaults=("parameters", "parameters.encrypted", "volumeBindingMode", "allowedTopologies"),
+        default_class="storageclass.kubernetes.io/is-default-class",
+    ),
+    "VolumeAttributesClass": _Flat(
+        module="volume_attributes_class", places=("parameters", ""), constants=("driver_name", "parameters")
+    ),
+    "VolumeSnapshotClass": _Flat(
+        module="volume_snapshot_class",
+        constants=("driver",),
+        default_class="snapshot.storage.kubernetes.io/is-default-class",
+    ),
+}
+"""The constructs by kind. They stand in modules that start Node, which this command does not need."""
+_DEFAULT_INGRESS_CLASS = "ingressclass.kubernetes.io/is-default-class"
+_REFERENCED = {"NodePool": "NodeClass", "IngressClass": "IngressClassParams"}
+"""The kinds whose construct takes another construct, and that one's kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +111,56 @@ _Expression = _Call | str
 
 
 @dataclass(slots=True)
+class _Object:
+    """An object to write."""
+
+    data: Mapping[str, Any]
+    where: str
+    manifest: Manifest | None
+    variable: str = ""
+    """Its variable, if something refers to it."""
+    written: bool = False
+    has_params: bool = False
+    """For an IngressClass, whether its parameters are among the objects."""
+
+    @property
+    def kind(self) -> str:
+        return str(self.data["kind"])
+
+    @property
+    def name(self) -> str:
+        return str(self.data["metadata"]["name"])
+
+    @property
+    def is_construct(self) -> bool:
+        """Whether it is written as the construct of its kind."""
+        if self.manifest is None or self.data["apiVersion"] != self.manifest.kind.api_version:
+            return False
+        if self.kind == "IngressClass":
+            return self.has_params
+        return self.kind in _FLAT
+
+    @property
+    def reference(self) -> tuple[str, str]:
+        """Kind and name of the object that its construct takes; empty for none."""
+        at: Any = self.manifest.spec if self.manifest is not None else None
+        if isinstance(at, NodePoolSpec):
+            at = at.template.spec.node_class_ref
+        elif isinstance(at, IngressClassSpec):
+            at = at.parameters if at.parameters is not None and at.parameters.scope is None else None
+        return (_REFERENCED[self.kind], at.name) if self.kind in _REFERENCED and at is not None else ("", "")
+
+
+@dataclass(slots=True)
 class _Module:
     """The file being written."""
 
     imports: set[tuple[str, str]] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    variables: int = 0
+    variables: set[str] = field(default_factory=lambda: {"self", "scope", "id"})
+    objects: dict[tuple[str, str], _Object] = field(default_factory=dict)
+    """The objects that others may refer to, by kind and name."""
 
     def name(self, name: str, home: str) -> str:
         """A name of the library, imported from the package root if it is exported there."""
@@ -71,31 +175,50 @@ class _Module:
         self.ids.add(free)
         return free
 
+    def variable(self, item: _Object) -> str:
+        """The object's variable, named like the object."""
+        if not item.variable:
+            ending = _FLAT[item.kind].variable if item.kind in _FLAT else ""
+            name = re.sub(r"\W", "_", f"{item.name}_{ending or _snake(item.kind)}", flags=re.ASCII)
+            name = f"_{name}" if name[0].isdigit() else name
+            candidates = [name, *(f"{name}_{number}" for number in range(2, len(self.variables) + 3))]
+            item.variable = next(candidate for candidate in candidates if candidate not in self.variables)
+            self.variables.add(item.variable)
+        return item.variable
+
+
+def _snake(kind: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", kind).lower()
+
 
 def convert(text: str, *, where: str) -> str:
     """Python that creates every object of a stream: a cdk8s chart that renders to the same data.
 
-    NodePools and NodeClasses become constructs if those write exactly the same manifest. Everything else becomes a
-    ``KubernetesObject``, with a typed spec for the kinds that we know. Nulls are left out, as Kubernetes does.
+    The kinds that have a construct become that, with their fields as keywords; what the construct would write beyond
+    the manifest is taken away again. A NodeClass or IngressClassParams is made before what refers to it, and handed
+    over as a variable. Everything else becomes a ``KubernetesObject``, with a typed spec for the kinds that we know.
+    Nulls are left out, as Kubernetes does.
 
     Args:
         text: YAML or JSON.
         where: the file, for messages.
 
     Raises:
-        AutoModeError: for a document with errors, one that is no Kubernetes object, or a name that no construct takes.
+        AutoModeError: for everything that ``automode lint`` calls an error, for a document that is no Kubernetes
+            object, and for a name that no construct takes.
         UnreadableError: for a text that is not YAML.
     """
-    module = _Module()
-    for data in objects_of(text):
-        placeholder = first_placeholder(data)
-        if placeholder is not None and kind_of(data) is not None:
-            raise AutoModeError.of(
-                where, field=placeholder[0], message=f"the placeholder {placeholder[1]!r} is not filled in"
-            )
-        _write_object(module, data, where)
-    if not module.lines:
+    found = list(objects_of(text))
+    _refuse_errors(text, where)
+    objects = [_object(data, where) for data in found]
+    if not objects:
         raise AutoModeError.of(where, field="", message="holds no Kubernetes object")
+    module = _Module(objects={(item.kind, item.name): item for item in objects})
+    for item in objects:
+        params = module.objects.get(item.reference)
+        item.has_params = params is not None and params.is_construct
+    for item in objects:
+        _write(module, item)
     homes = sorted({home for home, _ in module.imports})
     imports: list[str] = []
     for home in homes:
@@ -130,7 +253,22 @@ def convert(text: str, *, where: str) -> str:
     )
 
 
-def _write_object(module: _Module, data: Mapping[str, Any], where: str) -> None:
+def _refuse_errors(text: str, where: str) -> None:
+    """Raises what the linter finds."""
+    problems = [
+        replace(_plain_problem(finding), where=f"{finding.kind} '{finding.name}'" if finding.name else finding.kind)
+        for finding in lint([where], texts={where: text}).findings
+        if finding.severity == "error" and finding.rule != UNREADABLE_INPUT.id
+    ]
+    if problems:
+        raise AutoModeError(where, problems)
+
+
+def _plain_problem(finding: Problem) -> Problem:
+    return Problem(field=finding.field, message=finding.message, cure=finding.cure, rule=finding.rule)
+
+
+def _object(data: Mapping[str, Any], where: str) -> _Object:
     metadata = data.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     texts = [data.get("apiVersion"), data.get("kind"), name]
@@ -138,27 +276,131 @@ def _write_object(module: _Module, data: Mapping[str, Any], where: str) -> None:
         raise AutoModeError.of(
             where, field="metadata.namespace", message=f"needs a text, got {shown(metadata['namespace'])}"
         )
-    if (
-        not isinstance(metadata, Mapping)
-        or not isinstance(name, str)
-        or not all(isinstance(t, str) and t for t in texts)
-    ):
+    if not isinstance(name, str) or not all(isinstance(text, str) and text for text in texts):
         raise AutoModeError.of(
             where, field="", message="is no Kubernetes object: it has no apiVersion, kind and metadata.name"
         )
     kind = str(data["kind"])
     kubernetes_name(f"{where}: {kind}", name, api_version=data["apiVersion"], kind=kind)
-    id = module.id(name, kind)
-    construct = _construct(module, data, where)
-    opening = [("", "self"), ("", _text(id)), *([] if id == name else [("name=", _text(name))])]
-    extras = list(_metadata(metadata))
-    module.variables += bool(extras)
-    target = f"object_{module.variables}" if extras else ""
+    here = f"{where}: {kind} '{name}'"
+    return _Object(data, here, Manifest.from_manifest(data, where=here) if kind_of(data) is not None else None)
+
+
+def _write(module: _Module, item: _Object) -> None:
+    """Writes the object, after the one that it refers to."""
+    if item.written:
+        return
+    item.written = True
+    referred = module.objects.get(item.reference)
+    if referred is not None and referred.is_construct:
+        _write(module, referred)
+    id = module.id(item.name, item.kind)
+    opening = [("", "self"), ("", _text(id)), *([] if id == item.name else [("name=", _text(item.name))])]
+    construct, calls = _construct(module, item)
+    is_referred = any(other.reference == (item.kind, item.name) for other in module.objects.values())
+    target = module.variable(item) if calls or (is_referred and item.is_construct) else ""
     call = _Call(construct.opening, [*opening, *construct.parts], construct.closing)
     module.lines += _laid_out(f"{target} = " if target else "", call, 8).splitlines()
-    for method, arguments in extras:
+    for method, arguments in calls:
         call = _Call(f"{target}.{method}(", [("", part) for part in arguments], ")")
         module.lines += _laid_out("", call, 8).splitlines()
+
+
+_Calls = list[tuple[str, list[_Expression]]]
+"""What is done with an object after it is made: methods and their arguments."""
+
+
+def _construct(module: _Module, item: _Object) -> tuple[_Call, _Calls]:
+    """The construct, without scope and id, and the calls that follow it."""
+    metadata = dict(item.data["metadata"])
+    if item.is_construct and item.manifest is not None:
+        home = f"automode_constructs.manifests.{_FLAT[item.kind].module if item.kind in _FLAT else 'ingress_class'}"
+        parts: list[tuple[str, _Expression]] = []
+        calls: _Calls = []
+        if item.kind in _REFERENCED:
+            parts.append(_referred(module, item))
+        default = _FLAT[item.kind].default_class if item.kind in _FLAT else _DEFAULT_INGRESS_CLASS
+        annotations = metadata.get("annotations")
+        if isinstance(annotations, Mapping) and annotations.get(default) == "true":
+            metadata["annotations"] = {key: value for key, value in annotations.items() if key != default} or None
+            parts.append(("default_class=", "True"))
+        if item.kind in _FLAT:
+            keywords, calls = _keywords(module, item.manifest, _FLAT[item.kind])
+            parts += keywords
+        if "status" in item.data:
+            calls.append(("add_override", [_text("status"), _plain(item.data["status"])]))
+        return _Call(f"{module.name(item.kind, home)}(", parts, ")"), [*calls, *_metadata(metadata)]
+    parts = _body(module, item)
+    name = module.name("KubernetesObject", "automode_constructs.manifests.kubernetes_object")
+    scoped = [("cluster_scoped=", "False")] if metadata.get("namespace") else []
+    head = [("api_version=", _text(item.data["apiVersion"])), ("kind=", _text(item.kind)), *scoped]
+    return _Call(f"{name}(", [*head, ("body=", _Call("{", parts, "}"))], ")"), list(_metadata(metadata))
+
+
+def _body(module: _Module, item: _Object) -> list[tuple[str, _Expression]]:
+    body = {key: value for key, value in item.data.items() if key not in ("apiVersion", "kind", "metadata")}
+    if item.manifest is None:
+        return [(f"{_text(key)}: ", _plain(value)) for key, value in body.items() if value is not None]
+    at = item.manifest.kind.at
+    spec = _Call("", [("", _model(module, item.manifest.spec))], ".to_manifest()")
+    rest = [(f"{_text(key)}: ", _plain(value)) for key, value in body.items() if key == "status" or (at and key != at)]
+    return [(f"{_text(at)}: " if at else "**", spec), *rest]
+
+
+def _referred(module: _Module, item: _Object) -> tuple[str, _Expression]:
+    """The keyword that takes the object that this one refers to."""
+    kind, name = item.reference
+    keyword = "node_class=" if kind == "NodeClass" else "params="
+    other = module.objects.get(item.reference)
+    if other is not None and other.is_construct:
+        return keyword, module.variable(other)
+    kubernetes_name(f"{item.where}: nodeClassRef", name, longest=MAX_LABEL_VALUE)
+    arguments = [("", _text(name)), *([] if name == "default" else [("made_elsewhere=", "True")])]
+    return keyword, _Call(f"{module.name(kind, 'automode_constructs.manifests.node_class')}.from_name(", arguments, ")")
+
+
+def _keywords(module: _Module, manifest: Manifest, flat: _Flat) -> tuple[list[tuple[str, _Expression]], _Calls]:
+    """The keywords of a construct, and the calls that take away what it would add."""
+    parts: list[tuple[str, _Expression]] = []
+    calls: _Calls = []
+    for place in flat.places:
+        part = _at(manifest.spec, place)
+        if part is None:
+            continue
+        if part.model_extra:  # fields without a keyword
+            parts.append((f"{place or 'spec'}=", _model(module, part)))
+            continue
+        fields = fields_at(place, type(part), but=flat.constants)
+        values = [(field, getattr(part, field)) for field in fields]
+        written = [(f"{field}=", _value(module, value)) for field, value in values if value is not None]
+        parts += written
+        path = f"{manifest.kind.at}.{place}".removeprefix(".")
+        if place and not written and not any(other.startswith(f"{path}.") for other in flat.defaults):
+            calls.append(("add_override", [_text(path), "{}"]))
+    document = manifest.to_manifest()
+    missing = [path for path in flat.defaults if _is_missing(document, path)]
+    if manifest.kind.kind == "NodePool" and "replicas" in document["spec"] and "spec.disruption" in missing:
+        missing = [path for path in missing if not path.startswith("spec.disruption")]  # a static pool gets none
+    for path in missing:
+        if not any(path.startswith(f"{outer}.") for outer in missing):
+            calls.append(("add_override", [_text(path), "None"]))
+    return parts, calls
+
+
+def _at(spec: KubeModel, place: str) -> KubeModel | None:
+    at: Any = spec
+    for name in filter(None, place.split(".")):
+        at = None if at is None else getattr(at, name)
+    return at if isinstance(at, KubeModel) else None
+
+
+def _is_missing(document: Mapping[str, Any], path: str) -> bool:
+    at: Any = document
+    for name in path.split("."):
+        if not isinstance(at, Mapping) or name not in at:
+            return True
+        at = at[name]
+    return False
 
 
 def _metadata(metadata: Mapping[str, Any]) -> Iterator[tuple[str, list[_Expression]]]:
@@ -173,62 +415,6 @@ def _metadata(metadata: Mapping[str, Any]) -> Iterator[tuple[str, list[_Expressi
             # cdk8s ignores other metadata that is added later, but it writes patches.
             pointer = "/metadata/" + key.replace("~", "~0").replace("/", "~1")
             yield "add_json_patch", [_Call("cdk8s.JsonPatch.add(", [("", _text(pointer)), ("", _plain(value))], ")")]
-
-
-def _construct(module: _Module, data: Mapping[str, Any], where: str) -> _Call:
-    """The construct, without scope and id."""
-    body = {key: value for key, value in data.items() if key not in ("apiVersion", "kind", "metadata")}
-    parts: list[tuple[str, _Expression]] = []
-    if kind_of(data) is not None:
-        manifest = Manifest.from_manifest(data, where=f"{where}: {data['kind']} '{data['metadata']['name']}'")
-        spec, at = manifest.spec, manifest.kind.at
-        if isinstance(spec, NodeClassSpec) and "status" not in body:
-            name = module.name("NodeClass", "automode_constructs.manifests.node_class")
-            return _Call(f"{name}(", [("spec=", _model(module, spec))], ")")
-        if isinstance(spec, NodePoolSpec) and "status" not in body and _is_complete(spec):
-            return _pool(module, spec, where)
-        body_of_spec = _Call("", [("", _model(module, spec))], ".to_manifest()")
-        rest = [(f"{_text(key)}: ", _plain(value)) for key, value in body.items() if at and key != at]
-        if not at and "status" in body:
-            rest = [('"status": ', _plain(body["status"]))]
-        parts = [(f"{_text(at)}: " if at else "**", body_of_spec), *rest]
-    else:
-        parts = [(f"{_text(key)}: ", _plain(value)) for key, value in body.items()]
-    name = module.name("KubernetesObject", "automode_constructs.manifests.kubernetes_object")
-    scoped = [("cluster_scoped=", "False")] if data["metadata"].get("namespace") else []
-    return _Call(
-        f"{name}(",
-        [
-            ("api_version=", _text(data["apiVersion"])),
-            ("kind=", _text(data["kind"])),
-            *scoped,
-            ("body=", _Call("{", parts, "}")),
-        ],
-        ")",
-    )
-
-
-def _is_complete(spec: NodePoolSpec) -> bool:
-    """Whether the ``NodePool`` construct would add nothing."""
-    nodes, disruption = spec.template.spec, spec.disruption
-    if nodes.node_class_ref is None or nodes.expire_after is None or nodes.termination_grace_period is None:
-        return False
-    if disruption is None:
-        return spec.replicas is not None
-    return disruption.consolidation_policy is not None and disruption.consolidate_after is not None
-
-
-def _pool(module: _Module, spec: NodePoolSpec, where: str) -> _Call:
-    node_class = spec.template.spec.node_class_ref
-    assert node_class is not None
-    kubernetes_name(f"{where}: nodeClassRef", node_class.name, longest=MAX_LABEL_VALUE)
-    nodes = spec.template.spec.replace(node_class_ref=None)
-    rest = spec.replace(template=spec.template.replace(spec=nodes))
-    home = "automode_constructs.manifests"
-    arguments = [("", _text(node_class.name)), *([] if node_class.name == "default" else [("made_elsewhere=", "True")])]
-    reference = _Call(f"{module.name('NodeClass', f'{home}.node_class')}.from_name(", arguments, ")")
-    construct = module.name("NodePool", f"{home}.node_pool")
-    return _Call(f"{construct}(", [("node_class=", reference), ("spec=", _model(module, rest))], ")")
 
 
 def _model(module: _Module, model: KubeModel) -> _Expression:
@@ -265,8 +451,10 @@ def _sentence(module: _Module, requirement: Requirement) -> _Expression | None:
     arguments = [int(values[0])] if compares else values
     if getattr(label, _SENTENCES[requirement.operator])(*arguments) != requirement:
         return None
-    name = module.name(constant, labels.__name__)
-    return _Call(f"{name}.{_SENTENCES[requirement.operator]}(", [("", _plain(item)) for item in arguments], ")")
+    name = module.name("labels", "automode_constructs.specs")
+    return _Call(
+        f"{name}.{constant}.{_SENTENCES[requirement.operator]}(", [("", _plain(item)) for item in arguments], ")"
+    )
 
 
 def _value(module: _Module, value: Any) -> _Expression:
@@ -289,21 +477,25 @@ def _plain(value: Any) -> _Expression:
 
 
 def _text(text: str) -> str:
-    # In Python's quotes and escapes; JSON's are the same for printable text.
-    return json.dumps(text, ensure_ascii=False) if text.isprintable() else repr(text)
+    """The text as ruff writes it: in double quotes, unless single ones need fewer escapes."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    return quote + "".join(f"\\{c}" if c in (quote, "\\") else _character(c) for c in text) + quote
 
 
-def _laid_out(prefix: str, expression: _Expression, indent: int) -> str:
-    """The expression on one line if it fits, else one line for each part."""
-    flat = prefix + _flat(expression)
+def _character(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def _laid_out(prefix: str, expression: _Expression, indent: int, end: str = "") -> str:
+    """The expression on one line if it fits, else one line for each part; with what follows it on its last line."""
+    flat = prefix + _flat(expression) + end
     if isinstance(expression, str) or not expression.parts or indent + len(flat) <= _WIDTH:
         return " " * indent + flat
     if len(expression.parts) == 1 and expression.opening == "":
-        inner = _laid_out(prefix, expression.parts[0][1], indent)
-        return inner + expression.closing
+        return _laid_out(prefix, expression.parts[0][1], indent, expression.closing + end)
     lines = [f"{' ' * indent}{prefix}{expression.opening}"]
-    lines += [f"{_laid_out(before, part, indent + 4)}," for before, part in expression.parts]
-    return "\n".join([*lines, f"{' ' * indent}{expression.closing}"])
+    lines += [_laid_out(before, part, indent + 4, ",") for before, part in expression.parts]
+    return "\n".join([*lines, f"{' ' * indent}{expression.closing}{end}"])
 
 
 def _flat(expression: _Expression) -> str:

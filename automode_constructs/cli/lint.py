@@ -12,6 +12,7 @@ from automode_constructs.checks.document import judge_document, kind_of
 from automode_constructs.checks.eks_objects import belongs_to_eks
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.cli.files import InputFile, files_in
+from automode_constructs.cli.fix_text import Change
 from automode_constructs.cli.reading import UNREADABLE_INPUT, Document, Place, UnreadableError, documents
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.rule import rule
@@ -59,6 +60,16 @@ class LintFinding(Problem):
     column: int
     kind: str = ""
     name: str = ""
+    document: int = -1
+    """The number of its document among those of the file that are mappings."""
+    path: str = ""
+    """The field as seen from the document."""
+
+    @property
+    def change(self) -> Change | None:
+        """The change to the file that cures it, if the cure is exact."""
+        edit = self.edit
+        return None if edit is None else Change(document=self.document, path=self.path, edit=edit)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -87,11 +98,17 @@ class _Object:
     file: str
     document: Document
     data: Mapping[str, Any]
+    number: int = 0
+    """The number of the document among those of the file that are mappings."""
     at: str = ""
     """The field that holds it, for an item of a list."""
 
-    def place(self, path: str) -> Place:
-        return self.document.place(self.at if not path else f"{self.at}.{path}" if self.at else path)
+    def path(self, field: str) -> str:
+        """The field as seen from the document."""
+        return self.at if not field else f"{self.at}.{field}" if self.at else field
+
+    def place(self, field: str) -> Place:
+        return self.document.place(self.path(field))
 
     @property
     def where(self) -> str:
@@ -108,10 +125,18 @@ class _Object:
             problem,
             kind=kind if isinstance(kind, str) else "",
             name=name if isinstance(name, str) else "",
+            document=self.number,
+            path=self.path(problem.field),
         )
 
 
-def lint(paths: Sequence[str], *, before: Sequence[str] = (), cluster: bool = False) -> LintRun:
+def lint(
+    paths: Sequence[str],
+    *,
+    before: Sequence[str] = (),
+    cluster: bool = False,
+    texts: Mapping[str, str] | None = None,
+) -> LintRun:
     """Checks files, folders and standard input.
 
     Args:
@@ -120,9 +145,10 @@ def lint(paths: Sequence[str], *, before: Sequence[str] = (), cluster: bool = Fa
         before: the same objects as they are in the cluster, to find immutable fields that change. Default: not known.
         cluster: whether these are all objects of one cluster, besides what EKS makes itself. Then a missing object is
             an error. Default: False; a missing object may be in the cluster already.
+        texts: the texts of files, by their paths, where they are not to be read. Default: none.
     """
     run = LintRun()
-    objects = _read_paths(paths, run, judging=True)
+    objects = _read_paths(paths, run, judging=True, texts=texts or {})
     run.findings += _together(objects, whole=cluster)
     if before:
         earlier = LintRun()
@@ -135,7 +161,9 @@ def lint(paths: Sequence[str], *, before: Sequence[str] = (), cluster: bool = Fa
     return run
 
 
-def _read_paths(paths: Sequence[str], run: LintRun, *, judging: bool) -> list[_Object]:
+def _read_paths(
+    paths: Sequence[str], run: LintRun, *, judging: bool, texts: Mapping[str, str] | None = None
+) -> list[_Object]:
     objects: list[_Object] = []
     seen: set[str] = set()
     for path in paths:
@@ -146,7 +174,7 @@ def _read_paths(paths: Sequence[str], run: LintRun, *, judging: bool) -> list[_O
             # Only once, however many paths and links lead to it.
             if file.identity not in seen:
                 seen.add(file.identity)
-                _read_file(file, run, objects, judging=judging)
+                _read_file(file, run, objects, judging=judging, text=(texts or {}).get(file.path))
     if not (run.findings or objects or run.passed_by):
         _unusable(run, paths[0], UnreadableError("holds no Kubernetes object"))
     return objects
@@ -158,7 +186,9 @@ def _unusable(run: LintRun, file: str, error: UnreadableError) -> None:
     run.findings.append(_finding(file, error.place, problem))
 
 
-def _finding(file: str, place: Place, problem: Problem, *, kind: str = "", name: str = "") -> LintFinding:
+def _finding(
+    file: str, place: Place, problem: Problem, *, kind: str = "", name: str = "", document: int = -1, path: str = ""
+) -> LintFinding:
     return LintFinding(
         field=problem.field,
         message=problem.message,
@@ -170,17 +200,22 @@ def _finding(file: str, place: Place, problem: Problem, *, kind: str = "", name:
         column=place[1],
         kind=kind,
         name=name,
+        document=document,
+        path=path,
     )
 
 
-def _read_file(source: InputFile, run: LintRun, objects: list[_Object], *, judging: bool) -> None:
+def _read_file(
+    source: InputFile, run: LintRun, objects: list[_Object], *, judging: bool, text: str | None = None
+) -> None:
     file = source.path
     findings: list[LintFinding] = []
-    text = ""
+    mappings = 0
     try:
-        text = source.text()
+        text = source.text() if text is None else text
         for document in documents(text):
-            items = list(_objects(file, document))
+            items = list(_objects(file, document, mappings))
+            mappings += isinstance(document.data, Mapping)
             objects += items
             verdicts = [_judge(item) for item in items] if judging else []
             ours = [verdict for verdict in verdicts if verdict is not None]
@@ -190,22 +225,22 @@ def _read_file(source: InputFile, run: LintRun, objects: list[_Object], *, judgi
                 findings += [_finding(file, place, problem) for place, problem in document.problems]
             findings += [finding for verdict in ours for finding in verdict]
     except UnreadableError as error:
-        if _CLOUDFORMATION_TEMPLATE.search(text) and not _KUBERNETES_OBJECT.search(text):
+        if text is not None and _CLOUDFORMATION_TEMPLATE.search(text) and not _KUBERNETES_OBJECT.search(text):
             run.passed_by += 1  # a template of CloudFormation, whose tags Kubernetes does not know
             return
-        braces = _BRACES.search(text) if judging else None
+        braces = _BRACES.search(text) if judging and text is not None else None
         if braces is None:
             run.findings += findings
             _unusable(run, file, error)
         else:  # the documents before it are incomplete too: one finding covers all
-            lines = _LINE_ENDS.split(text[: braces.start()])
+            lines = _LINE_ENDS.split(braces.string[: braces.start()])
             place = (len(lines), len(lines[-1]) + 1)
             run.findings.append(_finding(file, place, _unrendered("", braces[0])))
     else:
         run.findings += findings
 
 
-def _objects(file: str, document: Document) -> Iterator[_Object]:
+def _objects(file: str, document: Document, number: int = 0) -> Iterator[_Object]:
     data = document.data
     if not isinstance(data, Mapping):
         return
@@ -213,9 +248,9 @@ def _objects(file: str, document: Document) -> Iterator[_Object]:
     if str(data.get("kind", "")).endswith("List") and isinstance(items, list):
         for index, item in enumerate(items):
             if isinstance(item, Mapping):
-                yield _Object(file=file, document=document, data=item, at=f"items[{index}]")
+                yield _Object(file=file, document=document, number=number, data=item, at=f"items[{index}]")
     else:
-        yield _Object(file=file, document=document, data=data)
+        yield _Object(file=file, document=document, number=number, data=data)
 
 
 def objects_of(text: str) -> Iterator[Mapping[str, Any]]:

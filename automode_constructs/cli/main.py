@@ -77,6 +77,14 @@ def _parser() -> argparse.ArgumentParser:
         help="the input is all that the cluster has, besides what EKS makes itself: what is missing is an error",
     )
     lint.add_argument("--strict", action="store_true", help="warnings fail too")
+    lint.add_argument(
+        "--fix",
+        action="store_true",
+        help="make the cures that are exact in the files, and judge the result; standard input is printed",
+    )
+    lint.add_argument(
+        "--diff", action="store_true", help="print what --fix would change, and write nothing; 1 if that is anything"
+    )
     explain = commands.add_parser("explain", help="say what a rule wants, and why")
     explain.add_argument(
         "rule", metavar="RULE-ID", nargs="?", help="such as automode:NodeLifetime; without one, all are listed"
@@ -148,6 +156,8 @@ def _run(options: argparse.Namespace) -> int:
         return _convert(options.file)
     if options.command == "estimate":
         return _estimate(options)
+    if options.fix or options.diff:
+        return _fix(options)
     from automode_constructs.cli.lint import lint
     from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
 
@@ -158,6 +168,47 @@ def _run(options: argparse.Namespace) -> int:
     else:
         _write(as_json(run) if options.format == "json" else as_sarif(run))
     return run.exit_code(strict=options.strict)
+
+
+def _fix(options: argparse.Namespace) -> int:
+    from automode_constructs.cli.files import STDIN
+    from automode_constructs.cli.fix import fix, write_file
+    from automode_constructs.cli.lint import lint
+    from automode_constructs.cli.reading import UnreadableError
+    from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
+
+    prints = options.diff or STDIN in options.paths
+    if prints and options.format != "text":
+        _say(f"automode: --format {options.format} and the new text would share standard output; run lint again for it")
+        return 2
+    try:
+        fixed = fix(options.paths, lambda texts: lint(options.paths, before=options.before, texts=texts))
+    except UnreadableError as error:
+        _say(f"automode: {error.at(STDIN)}")
+        return 2
+    run = fixed.run
+    if options.diff:
+        _write(fixed.diff())
+    else:
+        for path in fixed.changed:
+            if path != STDIN:
+                try:
+                    write_file(path, fixed.before[path], fixed.texts[path])
+                except UnreadableError as error:
+                    run.unusable = True
+                    _say(f"automode: {error.at(path)}")
+        _write(fixed.texts.get(STDIN, ""))
+    if options.format != "text":
+        _write(as_json(run) if options.format == "json" else as_sarif(run))
+    elif not prints:
+        _write(as_text(run, coloured=_coloured()))
+    else:
+        for line in as_text(run, coloured=False).splitlines():
+            _say(line)
+    _say(fixed.summary(written=not options.diff))
+    if options.format == "text":
+        _say(summary(run))
+    return max(run.exit_code(strict=options.strict), int(options.diff and bool(fixed.changed)))
 
 
 def _convert(file: str) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, WrapValidator
 
-from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.errors import AutoModeError, Cure, Edit, shown
 from automode_constructs.specs.quantity import near_quantities
 from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_list_token, is_text_token, is_token
@@ -31,8 +31,11 @@ __all__ = [
     "misplaced_token",
     "near_duration",
     "near_quantity",
+    "near_text",
     "no_number",
     "quoted",
+    "renamed",
+    "written_as",
 ]
 
 T = TypeVar("T")
@@ -149,6 +152,25 @@ def _written(seconds: float) -> str:
 _UNIT_NAMES = {"s": "seconds", "m": "minutes", "h": "hours"}
 
 
+def written_as(text: str) -> Cure:
+    """The cure for a value that has only one right form.
+
+    Args:
+        text: the value in that form.
+    """
+    return Cure(f"write '{text}'", Edit(what="value", to=text))
+
+
+def renamed(name: str, why: str = "") -> Cure:
+    """The cure for a field with a wrong name and the right value.
+
+    Args:
+        name: the right name.
+        why: what explains the wrong one. Default: nothing.
+    """
+    return Cure(f"write {name}; {why}" if why else f"write {name}", Edit(what="key", to=name))
+
+
 def in_units(number: float, units: str = "smh") -> str:
     """The cure for a duration that has no unit: what to write for each unit.
 
@@ -164,9 +186,14 @@ def in_units(number: float, units: str = "smh") -> str:
     return f"write {listed}" if listed else ""
 
 
-def quoted(number: float) -> str:
-    """The cure for a number that must stand as text."""
-    return f"quote it: '{number}'"
+def quoted(value: float) -> Cure:
+    """The cure for a number or a truth value that must stand as text."""
+    return Cure(f"quote it: '{str(value).lower() if isinstance(value, bool) else value}'", Edit(what="text"))
+
+
+def near_text(value: object) -> str:
+    """The cure for a value that must be a text: quotes, if it is a number or a truth value; else nothing."""
+    return quoted(value) if isinstance(value, (int, float)) and not is_token(value) else ""
 
 
 def no_number(cure: Callable[[float], str]) -> BeforeValidator:
@@ -201,14 +228,14 @@ def near_duration(text: str, *forms: str) -> str:
         return in_units(int(meant))
     if not parts or not written or _SPELT_OUT.sub("", meant).strip(" ,"):
         return ""
-    return f"write '{written}'" if not forms or any(re.fullmatch(form, written) for form in forms) else ""
+    return written_as(written) if not forms or any(re.fullmatch(form, written) for form in forms) else ""
 
 
 def _no_timedelta(value: Any) -> Any:
     if isinstance(value, timedelta):
         written = _written(value.total_seconds())
         raise AutoModeError.of(
-            "", field="", message=f"needs a text, got {value!r}", cure=f"write '{written}'" if written else ""
+            "", field="", message=f"needs a text, got {value!r}", cure=written_as(written) if written else ""
         )
     return value
 
@@ -228,7 +255,7 @@ DurationOrNever = Annotated[
     matching(
         rf"{_DURATION}|Never",
         "a duration such as '30s', '1h30m' or 'Never'",
-        lambda text: "write 'Never'" if text.lower() == "never" else near_duration(text),
+        lambda text: written_as("Never") if text.lower() == "never" else near_duration(text),
     ),
 ]
 """A duration, or ``Never``."""
@@ -255,7 +282,8 @@ def near_quantity(text: str, *forms: str) -> str:
         forms: patterns one of which the cure must match. Default: any quantity will do.
     """
     near = [one for one in near_quantities(text) if not forms or any(re.fullmatch(form, one) for form in forms)]
-    return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+    words = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return Cure(words, Edit(what="value", to=near[0]) if len(near) == 1 else None)
 
 
 def is_quantity(text: str) -> bool:
@@ -276,7 +304,7 @@ def _quantity(value: Any) -> Any:
             "",
             field="",
             message=message,
-            cure=near_quantity(str(value)) or (f"write '{value}'" if isinstance(value, float) else ""),
+            cure=near_quantity(str(value)) or (written_as(str(value)) if isinstance(value, float) else ""),
         )
     return value
 

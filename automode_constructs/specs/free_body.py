@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from automode_constructs.errors import Problem, shown
+from automode_constructs.errors import Cure, Edit, Problem, shown
 from automode_constructs.specs.messages import NOT_A_FIELD, UNKNOWN_FIELD
 from automode_constructs.specs.model import KubeModel
 
@@ -33,7 +33,11 @@ class FreeBody(KubeModel):
         for written in self.model_extra or {}:
             name = written.removesuffix(NOT_A_FIELD)
             if name in names:
-                yield UNKNOWN_FIELD.problem(f"[{shown(name)}]", "is not a known field", f"use {shown(names[name])}")
+                yield UNKNOWN_FIELD.problem(
+                    f"[{shown(name)}]",
+                    "is not a known field",
+                    Cure(f"use {shown(names[name])}", Edit(what="key", to=names[name])),
+                )
             elif name != written:
                 python = next(ours for ours, alias in names.items() if alias == name)
                 yield UNKNOWN_FIELD.problem(f"[{shown(name)}]", "is the name in YAML", f"write {python} here")

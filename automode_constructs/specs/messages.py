@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
-from automode_constructs.specs.fields import KNOWN_LATE, VALUE, misplaced_token
+from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, did_you_mean, shown
+from automode_constructs.specs.fields import KNOWN_LATE, VALUE, misplaced_token, near_text
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.wording import Worded
 from automode_constructs.tokens import is_resolvable, is_token
@@ -105,14 +105,16 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
         at = _model_at(model, outer)
         cure = at.wrong_names.get(str(name), "") if at is not None and by_alias else ""
         cure = cure or _home_of(str(name), model, outer, by_alias=by_alias)
-        cure = cure or did_you_mean(str(name), _field_names(at, by_alias=by_alias))
+        cure = cure or did_you_mean(str(name), _field_names(at, by_alias=by_alias), edits="key")
     elif kind == "literal_error":
         message = f"{shown(value)} is not allowed"
-        cure = did_you_mean(value if isinstance(value, str) else "", re.findall(r"'([^']*)'", bounds["expected"]))
+        known = re.findall(r"'([^']*)'", bounds["expected"])
+        cure = did_you_mean(value if isinstance(value, str) else "", known, edits="value")
     elif kind == "missing":
         message, broken = "is required", MISSING_FIELD
     elif kind in _NEEDED:
         message = f"needs {_NEEDED[kind]}, got {shown(value)}"
+        cure = _in_its_type(kind, value) if by_alias else ""
     elif kind in _BOUNDS:
         message = _BOUNDS[kind].format(
             **bounds,
@@ -124,6 +126,20 @@ def _problems(model: type[KubeModel], details: ErrorDetails, *, by_alias: bool) 
         text = details["msg"]
         message = f"{text[:1].lower()}{text[1:]}, got {shown(value)}"
     return [broken.problem(field.removeprefix("."), message, cure)]
+
+
+_TRUTHS = {"true": True, "false": False}
+
+
+def _in_its_type(kind: str, value: object) -> str:
+    """The cure for a value that means what the field needs, and is written as another type."""
+    if kind == "string_type":
+        return near_text(value)
+    if kind == "bool_type" and isinstance(value, str) and value.lower() in _TRUTHS:
+        return Cure(f"write {value.lower()} without quotes", Edit(what="value", to=_TRUTHS[value.lower()]))
+    if kind == "int_type" and isinstance(value, str) and re.fullmatch(r"0|-?[1-9][0-9]{0,17}", value):
+        return Cure(f"write {value} without quotes", Edit(what="value", to=int(value)))
+    return ""
 
 
 _EVERYWHERE = frozenset({"group", "id", "key", "kind", "name", "value", "values"})
@@ -140,15 +156,17 @@ def _home_of(name: str, model: type[KubeModel], location: Sequence[str | int], *
         return ""
     below = [place for place in _places_of(name, at) if len(place) == len(next(_places_of(name, at)))]
     if below:
-        return _write_in(at, below[:3], name, by_alias=by_alias)
+        return _write_in(at, below[:3], name, by_alias=by_alias, up=1)
     for end in reversed(range(len(location))):
         outer, part = _model_at(model, location[:end]), location[end]
         if outer is not None and isinstance(part, str) and _own_name(outer, name, by_alias=by_alias):
-            return f"write it further out, beside '{_own_name(outer, part, by_alias=by_alias)}'"
+            words = f"write it further out, beside '{_own_name(outer, part, by_alias=by_alias)}'"
+            to = _own_name(outer, name, by_alias=by_alias)
+            return Cure(words, Edit(what="place", to=to, up=1 + len(location) - end))
     # Not in lists: a field of an egress rule in an ingress rule does not mean that an egress rule is wanted.
     aside = list(_places_of(name, model, lists=False))
     if aside or by_alias:
-        return _write_in(model, aside[:3], name, by_alias=by_alias) if aside else ""
+        return _write_in(model, aside[:3], name, by_alias=by_alias, up=1 + len(location)) if aside else ""
     for outer in _outer_models(model):
         for place in [(), *_places_of(name, outer)]:
             home = _model_at(outer, place)
@@ -157,12 +175,29 @@ def _home_of(name: str, model: type[KubeModel], location: Sequence[str | int], *
     return ""
 
 
-def _write_in(model: type[KubeModel], places: Sequence[tuple[str, ...]], name: str, *, by_alias: bool) -> str:
+def _write_in(model: type[KubeModel], places: Sequence[tuple[str, ...]], name: str, *, by_alias: bool, up: int) -> Cure:
     homes = [_model_at(model, place) for place in places]
     right = next(_own_name(home, name, by_alias=by_alias) for home in homes if home is not None)
     written = " or ".join(f"'{_dotted(model, place, by_alias=by_alias)}'" for place in places)
     whose = "" if by_alias else f" ({' or '.join(dict.fromkeys(home.__name__ for home in homes if home is not None))})"
-    return f"write {'it' if name == right else right} in {written}{whose}"
+    words = f"write {'it' if name == right else right} in {written}{whose}"
+    place = _dotted(model, places[0], by_alias=by_alias)
+    only = len(places) == 1 and not _passes_list(model, places[0])
+    return Cure(words, Edit(what="place", to=f"{place}.{right}", up=up) if only else None)
+
+
+def _passes_list(model: type[KubeModel], place: Sequence[str]) -> bool:
+    """Whether a place lies in the items of a list, so that it is not known in which."""
+    annotations: list[Any] = []
+    for end, part in enumerate(place):
+        at = _model_at(model, place[:end])
+        annotations.append(at and at.model_fields[part].annotation)
+    return not all(_holds_one(annotation, inner_model(annotation)) for annotation in annotations)
+
+
+def _holds_one(annotation: Any, model: type[KubeModel] | None) -> bool:
+    """Whether a field holds the model itself, not a list or mapping of it."""
+    return annotation is model or model in get_args(annotation)
 
 
 def _own_name(model: type[KubeModel], name: str, *, by_alias: bool) -> str:
@@ -191,7 +226,7 @@ def _places_of(name: str, model: type[KubeModel], *, lists: bool = True) -> Iter
             waiting += [
                 ((*path, field), part)
                 for field, part in inner
-                if part is not None and (lists or part in get_args(at.model_fields[field].annotation))
+                if part is not None and (lists or _holds_one(at.model_fields[field].annotation, part))
             ]
 
 

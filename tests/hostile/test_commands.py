@@ -28,6 +28,7 @@ COMMANDS = {
     "lint": (["lint"], {0, 1, 2}),
     "lint as JSON": (["lint", "--format", "json"], {0, 1, 2}),
     "lint as SARIF": (["lint", "--format", "sarif"], {0, 1, 2}),
+    "lint with a diff": (["lint", "--diff"], {0, 1, 2}),
     "convert": (["convert"], {0, 1, 2}),
     "estimate": (["estimate"], {0, 2}),
 }
@@ -70,6 +71,16 @@ def test_each_command_answers_each_file_in_words(capsys: pytest.CaptureFixture[s
         assert code in codes
         assert "a.yaml" in out + err or code == 0 or "NodePool" in out + err or arguments[-1] == "sarif"
         assert sorted(path.name for path in Path().iterdir()) == ["a.yaml"], "a command writes to its output only"
+
+
+@pytest.mark.parametrize("content", FILES.values(), ids=FILES)
+def test_a_cure_never_spoils_a_hostile_file(capsys: pytest.CaptureFixture[str], content: bytes) -> None:
+    Path("a.yaml").write_bytes(content)
+    before = run(capsys, "lint", "a.yaml")[0]
+    code, _, err = run(capsys, "lint", "--fix", "a.yaml")
+    assert code <= before
+    assert ("0 findings cured" in err) == (Path("a.yaml").read_bytes() == content)
+    assert [path.name for path in Path().iterdir()] == ["a.yaml"]
 
 
 @pytest.mark.parametrize("content", FILES.values(), ids=FILES)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from automode_constructs.errors import Problem
-from automode_constructs.specs.fields import VALUE, ListOf, TokenListOf, TokenOr, matching
+from automode_constructs.specs.fields import VALUE, ListOf, TokenListOf, TokenOr, matching, quoted
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.wording import field_names, worded
@@ -103,7 +103,7 @@ class NetworkInterface(KubeModel):
 
 def _prefix_size(value: Any) -> Any:
     if isinstance(value, int) and value == 32:
-        raise VALUE.broken("", "needs a text, got 32", "quote it: '32'")
+        raise VALUE.broken("", "needs a text, got 32", quoted(32))
     return value
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from automode_constructs.errors import Problem
+from automode_constructs.errors import Cure, Edit, Problem
 from automode_constructs.specs.fields import VALUE, TokenOr, matching
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.selector_tags import SelectorTags
@@ -44,7 +44,11 @@ PLACEMENT_GROUP = rule(
 
 def _quoted(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**12:
-        raise VALUE.broken("", f"needs a text, got {value}", f"quote all 12 digits: '{value:012d}'")
+        raise VALUE.broken(
+            "",
+            f"needs a text, got {value}",
+            Cure(f"quote all 12 digits: '{value:012d}'", Edit(what="value", to=f"{value:012d}")),
+        )
     return value
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, shown
 from automode_constructs.specs.fields import ListOf, in_units, matching, near_duration, no_number, quoted
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
@@ -154,14 +154,18 @@ class Kubelet(KubeModel):
     """
 
     wrong_names: ClassVar[Mapping[str, str]] = {
-        "containerLogMaxFiles": "write it in 'logging'",
-        "containerLogMaxSize": "write it in 'logging'",
+        "containerLogMaxFiles": Cure("write it in 'logging'", Edit(what="place", to="logging.containerLogMaxFiles")),
+        "containerLogMaxSize": Cure("write it in 'logging'", Edit(what="place", to="logging.containerLogMaxSize")),
         "cpuCFSQuota": "Auto Mode does not offer it: remove it",
         "cpuManagerPolicy": "Auto Mode does not offer it: remove it",
-        "evictionHard": "write 'hard' in 'eviction'",
-        "evictionMaxPodGracePeriod": "write 'maxPodGracePeriod' in 'eviction'",
-        "evictionSoft": "write 'soft' in 'eviction'",
-        "evictionSoftGracePeriod": "write 'softGracePeriod' in 'eviction'",
+        "evictionHard": Cure("write 'hard' in 'eviction'", Edit(what="place", to="eviction.hard")),
+        "evictionMaxPodGracePeriod": Cure(
+            "write 'maxPodGracePeriod' in 'eviction'", Edit(what="place", to="eviction.maxPodGracePeriod")
+        ),
+        "evictionSoft": Cure("write 'soft' in 'eviction'", Edit(what="place", to="eviction.soft")),
+        "evictionSoftGracePeriod": Cure(
+            "write 'softGracePeriod' in 'eviction'", Edit(what="place", to="eviction.softGracePeriod")
+        ),
         "kubeReserved": "Auto Mode does not offer it: remove it",
         "systemReserved": "Auto Mode does not offer it: remove it",
     }

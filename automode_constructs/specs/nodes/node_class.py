@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, TypedDict
 
 from pydantic import Field
 
 from automode_constructs.errors import Problem
-from automode_constructs.specs.fields import ListOf, TokenOr, matching, near_quantity, no_number
+from automode_constructs.specs.fields import ListOf, TokenOr, matching, near_quantity, no_number, written_as
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.nodes.advanced_compute import AdvancedCompute
 from automode_constructs.specs.nodes.advanced_networking import AdvancedNetworking
@@ -95,6 +96,14 @@ _EPHEMERAL_SIZE = (
     r"([1-9][0-9]{0,3}|[1-4][0-9]{4}|5[0-8][0-9]{3}|59000)Gi|([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-3][0-9]{3}|64000)G"
     r"|([1-9]|[1-5][0-7]|58)Ti|([1-9]|[1-5][0-9]|6[0-4])T"
 )
+
+
+def _in_gibibytes(size: str) -> str:
+    """The cure for a number of Ti that the pattern leaves out."""
+    written = f"{int(size[:-2]) * 1024}Gi" if re.fullmatch(r"[1-9][0-9]?Ti", size) else ""
+    return written_as(written) if re.fullmatch(_EPHEMERAL_SIZE, written) else ""
+
+
 _EphemeralSize = Annotated[
     str,
     no_number(lambda size: f"write '{size}Gi' for GiB, '{size}G' for GB" if isinstance(size, int) and size else ""),
@@ -102,7 +111,7 @@ _EphemeralSize = Annotated[
         _EPHEMERAL_SIZE,
         "a volume size: a whole number of Gi (1 to 59000), G (1 to 64000), "
         "Ti (1 to 17, 20 to 27 and so on to 58) or T (1 to 64)",
-        lambda size: near_quantity(size, _EPHEMERAL_SIZE) or "1Ti is 1024Gi",
+        lambda size: near_quantity(size, _EPHEMERAL_SIZE) or _in_gibibytes(size) or "1Ti is 1024Gi",
     ),
 ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-from automode_constructs.errors import Problem, shown
+from automode_constructs.errors import Cure, Edit, Problem, shown
 from automode_constructs.facts.instances import ACCELERATED_CATEGORIES
 from automode_constructs.specs.fields import (
     MAX_EXACT_INTEGER,
@@ -25,6 +25,7 @@ from automode_constructs.specs.fields import (
     near_duration,
     no_number,
     quoted,
+    written_as,
 )
 from automode_constructs.specs.labels import (
     ARCH,
@@ -274,7 +275,7 @@ def _share(value: Any, info: ValidationInfo) -> Any:
 
 def _share_cure(value: float) -> str:
     percent = round(value * 100, 6)
-    return f"write '{int(percent)}%'" if 0 < value < 1 and percent == int(percent) else ""
+    return written_as(f"{int(percent)}%") if 0 < value < 1 and percent == int(percent) else ""
 
 
 if TYPE_CHECKING:
@@ -346,7 +347,9 @@ def _only(name: str, open_source: str) -> BeforeValidator:
         if not isinstance(value, str) or value == name or is_token(value):
             return value
         whose = "open-source Karpenter's and not served on" if value == open_source else "not a class of"
-        raise NODE_CLASS_REFERENCE.broken("", f"{shown(value)} is {whose} Auto Mode", f"use '{name}'")
+        raise NODE_CLASS_REFERENCE.broken(
+            "", f"{shown(value)} is {whose} Auto Mode", Cure(f"use '{name}'", Edit(what="value", to=name))
+        )
 
     return BeforeValidator(check)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from automode_constructs.errors import Problem, did_you_mean, shown
+from automode_constructs.errors import Cure, Edit, Problem, did_you_mean, meant_by, shown
 from automode_constructs.facts.instances import (
     CATEGORIES,
     FAMILIES,
@@ -261,9 +261,11 @@ class Requirement(KubeModel):
         if not wrong:
             return
         listed = ", ".join(shown(value) for value in wrong[:5])
-        cure = (
-            did_you_mean(_OTHER_NAMES.get(wrong[0], wrong[0]), label.choices) if label.choices else "give whole numbers"
-        )
+        cure = "give whole numbers"
+        if label.choices:
+            meant = {value: _OTHER_NAMES.get(value, value) for value in wrong}
+            first = next((value for value in wrong if meant_by(meant[value], label.choices)), wrong[0])
+            cure = did_you_mean(meant[first], label.choices, edits="value").at(f"[{values.index(first)}]")
         if self.operator == "In" and len(wrong) == len(values):
             yield LABEL_VALUE.problem("values", f"'{key}' is never {listed}, so that this admits nothing", cure)
         else:
@@ -348,18 +350,27 @@ def is_karpenters_own(key: str) -> bool:
     return key.split("/")[0].endswith("karpenter.sh") and key != "karpenter.sh/capacity-type"
 
 
-def _right_key(name: str, domain: str = "") -> str:
+def _right_key(name: str, domain: str = "") -> Cure:
     """The cure for a key with this name: the nearest known one, or ``""``."""
     by_name = {key.rpartition("/")[2]: key for key in (*KNOWN_LABELS, "kubernetes.io/os")}
     if domain and domain not in _WATCHED_DOMAINS:
         # A user's own domain, unless it is a typo of one of these.
         meant = by_name.get(name, "")
-        return f"did you mean '{meant}'?" if meant and near(domain, [meant.rpartition("/")[0]]) else ""
+        right = meant.rpartition("/")[0]
+        if not meant or not near(domain, [right]):
+            return Cure("")
+        return Cure(f"did you mean '{meant}'?", _key_edit(meant) if meant_by(domain, [right]) else None)
     if name in by_name:
-        return f"use '{by_name[name]}'"
+        return Cure(f"use '{by_name[name]}'", _key_edit(by_name[name]))
     starts = [known for known in by_name if len(known) > 2 and name.startswith(known)]
     guess = near(name, by_name) or (f"did you mean '{starts[0]}'?" if starts else "")
-    return re.sub(r"'(.*)'", lambda match: f"'{by_name[match[1]]}'", guess)
+    words = re.sub(r"'(.*)'", lambda match: f"'{by_name[match[1]]}'", guess)
+    meant = by_name.get(meant_by(name, by_name), "")
+    return Cure(words, _key_edit(meant) if meant and f"'{meant}'" in words else None)
+
+
+def _key_edit(key: str) -> Edit:
+    return Edit(what="value", to=key)
 
 
 def _asks_for_windows(key: str, operator: str, values: Sequence[str]) -> bool:

@@ -61,5 +61,5 @@ class GatewayClassSpec(KubeModel):
             yield GATEWAY_CONTROLLER.problem(
                 "controller_name",
                 f"{shown(self.controller_name)} is not known",
-                did_you_mean(self.controller_name, known),
+                did_you_mean(self.controller_name, known, edits="value"),
             )

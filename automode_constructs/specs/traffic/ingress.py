@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasGenerator, ConfigDict
 
-from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, meant_by, shown
 from automode_constructs.specs.fields import Digits, TokenOr, matching
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
@@ -246,7 +246,12 @@ def _named_problems(where: str, name: str) -> Iterator[Problem]:
     elif name not in _KNOWN and not name.startswith(_FAMILIES):
         for near in difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.85):
             yield MISSPELT_INGRESS_ANNOTATION.problem(
-                where, "is not a known annotation, so it has no effect", f"did you mean '{_PREFIX}{near}'?"
+                where,
+                "is not a known annotation, so it has no effect",
+                Cure(
+                    f"did you mean '{_PREFIX}{near}'?",
+                    Edit(what="key", to=f"{_PREFIX}{near}") if meant_by(name, _KNOWN) == near else None,
+                ),
             )
 
 

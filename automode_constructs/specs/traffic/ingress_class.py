@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.specs.fields import ListOf, TokenListOf, TokenOr, matching
+from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, shown
+from automode_constructs.specs.fields import ListOf, TokenListOf, TokenOr, matching, renamed
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.label_selector import LabelSelector
@@ -202,7 +202,7 @@ class IngressListener(KubeModel):
     The CRD has this field; AWS's page still calls listener attributes unsupported.
     """
 
-    wrong_names: ClassVar = {"listenerAttributes": "write attributes; listenerAttributes is the open-source name"}
+    wrong_names: ClassVar = {"listenerAttributes": renamed("attributes", "listenerAttributes is the open-source name")}
 
     protocol: Literal["HTTP", "HTTPS"]
     """The listener's protocol."""
@@ -238,10 +238,10 @@ class IngressClassParamsSpec(KubeModel):
     """
 
     wrong_names: ClassVar = {
-        "PrefixListsIDs": "write prefixListsIDs; the open-source controller's name has a capital P",
+        "PrefixListsIDs": renamed("prefixListsIDs", "the open-source controller's name has a capital P"),
         "certificateArn": "write certificateARNs, a list; certificateArn is the open-source controller's name",
-        "certificateArns": "write certificateARNs",
-        "inboundCidrs": "write inboundCIDRs",
+        "certificateArns": renamed("certificateARNs"),
+        "inboundCidrs": renamed("inboundCIDRs"),
     }
 
     scheme: Literal["internal", "internet-facing"] | None = None
@@ -357,5 +357,7 @@ class IngressClassSpec(KubeModel):
     def _broken_rules(self) -> Iterator[Problem]:
         if self.controller != ALB_CONTROLLER:
             yield INGRESS_CONTROLLER.problem(
-                "controller", f"{shown(self.controller)} is not known", f"write {ALB_CONTROLLER}"
+                "controller",
+                f"{shown(self.controller)} is not known",
+                Cure(f"write {ALB_CONTROLLER}", Edit(what="value", to=ALB_CONTROLLER)),
             )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.fields import ListOf, TokenListOf, TokenOr, matching
+from automode_constructs.specs.fields import ListOf, TokenListOf, TokenOr, matching, renamed
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
@@ -112,7 +112,7 @@ class NetworkPolicySwitch(FreeBody):
         data = self.data or {}
         if "enable-network-policy" in data and NETWORK_POLICY_SWITCH not in data:
             yield NETWORK_POLICY_KEY.problem(
-                "data['enable-network-policy']", "is not read by EKS", f"write {NETWORK_POLICY_SWITCH}"
+                "data['enable-network-policy']", "is not read by EKS", renamed(NETWORK_POLICY_SWITCH)
             )
         value = data.get(NETWORK_POLICY_SWITCH, "true")
         if value not in {"true", "false"} and not is_token(value):

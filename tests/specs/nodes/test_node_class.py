@@ -203,13 +203,17 @@ def test_a_volume_has_whole_gi_g_ti_or_t(size: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "size", ["", "80", "0Gi", "59001Gi", "64001G", "59Ti", "65T", "1.5Gi", "80Mi", "80 Mi", "Ti", "T", "080Gi", "18Ti"]
+    "size", ["", "80", "0Gi", "59001Gi", "64001G", "59Ti", "65T", "1.5Gi", "80Mi", "80 Mi", "Ti", "T", "080Gi"]
 )
 def test_another_volume_size_is_refused(size: str) -> None:
     assert refusal(lambda: EphemeralStorage(size=size)) == (
         f"size: '{size}' is not a volume size: a whole number of Gi (1 to 59000), G (1 to 64000), "
         "Ti (1 to 17, 20 to 27 and so on to 58) or T (1 to 64); 1Ti is 1024Gi"
     )
+
+
+def test_a_volume_size_that_the_pattern_forgets_has_another_form() -> None:
+    assert refusal(lambda: EphemeralStorage(size="18Ti")).endswith("or T (1 to 64); write '18432Gi'")
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,11 @@ def test_the_switch_has_no_finding_and_comes_back_whole(data: dict[str, str]) ->
         ),
         (
             {"enable-network-policy-controller": True},
-            ("error", "automode:Value", "data['enable-network-policy-controller']: needs a text, got True"),
+            (
+                "error",
+                "automode:Value",
+                "data['enable-network-policy-controller']: needs a text, got True; quote it: 'true'",
+            ),
         ),
     ],
 )
