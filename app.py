@@ -379,6 +379,8 @@ def _gpt_oss(app: cdk.App, settings: Settings, cluster: AutoModeCluster, env: cd
         bucket=weights.bucket,
         cache_prefix=_cache_prefix(settings.name, encrypted=settings.regulated) if in_aws else None,
         encryption_key=own_key if in_aws else None,
+        # The image of the Job that stages the weights moves with the names of the repositories.
+        staging_run=2 if settings.regulated else 1,
         replicas=settings.gpt_oss_replicas,
         bare_pool=settings.bare_gpu_pool,
         gpu_metrics=settings.gpu_metrics,

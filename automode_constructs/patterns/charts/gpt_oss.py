@@ -66,6 +66,8 @@ class GptOssChart(cdk8s.Chart):
         stage_weights: whether a Job copies the weights into the bucket first, for weights from S3; without it they must
             be there. Nodes without internet access need ``hub_endpoint``, or a copy made elsewhere with
             ``python -m automode_constructs.inference.stage_weights`` (it needs boto3). Default: True; we decide.
+        staging_run: ``run`` of the ``WeightStaging``: increase it where a deployed Job gets other values that only a
+            deployment knows, such as another image cache. Default: 1; we decide.
         hub_endpoint: address of a mirror of the Hugging Face hub. Default: the hub itself; we decide.
         replicas: pods of the server, 0 or more; ``None`` for a server that an autoscaler scales, see ``ModelServer``.
             Default: 1; we decide.
@@ -99,6 +101,7 @@ class GptOssChart(cdk8s.Chart):
         image: str = IMAGE,
         staging_image: str = STAGING_IMAGE,
         stage_weights: bool = True,
+        staging_run: int = 1,
         hub_endpoint: str | None = None,
         replicas: int | None = 1,
         gpu_limit: int = 4,
@@ -137,6 +140,7 @@ class GptOssChart(cdk8s.Chart):
                 weights=weights,
                 image=staging_image,
                 hub_endpoint=hub_endpoint,
+                run=staging_run,
             )
         self.server = ModelServer(
             self,

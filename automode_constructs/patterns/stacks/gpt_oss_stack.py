@@ -73,6 +73,8 @@ class GptOssStack(cdk.Stack):
             life. The weights have the bucket's key.
             Default: S3's own keys (AES-256); ECR decides.
         stage_weights: whether a Job copies the weights into the bucket; see ``GptOssChart``. Default: True; we decide.
+        staging_run: ``run`` of the ``WeightStaging``: increase it where a deployed Job gets other values that only a
+            deployment knows, such as another image cache. Default: 1; we decide.
         hub_endpoint: address of a mirror of the Hugging Face hub. Default: the hub itself; we decide.
         replicas: pods of the server, 0 or more. Default: 0, no GPU is started or paid for until the output
             ``ScaleToOneCommand`` is run; we decide.
@@ -98,6 +100,7 @@ class GptOssStack(cdk.Stack):
         cache_prefix: str | None = "gpt-oss",
         encryption_key: kms.IKey | Callable[[Construct], kms.IKey] | None = None,
         stage_weights: bool = True,
+        staging_run: int = 1,
         hub_endpoint: str | None = None,
         replicas: int = 0,
         bare_pool: bool = False,
@@ -150,6 +153,7 @@ class GptOssStack(cdk.Stack):
             image=IMAGE if self.images is None else self.images.image(IMAGE),
             staging_image=STAGING_IMAGE if self.images is None else self.images.image(STAGING_IMAGE),
             stage_weights=stage_weights,
+            staging_run=staging_run,
             hub_endpoint=hub_endpoint,
             replicas=replicas,
             bare_pool=bare_pool,

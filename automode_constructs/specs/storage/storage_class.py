@@ -197,6 +197,9 @@ class StorageParameters(KubeModel):
         why = "is the old name of a parameter" if name.lower() == "fstype" else "is not spelt as documented"
         yield STORAGE_PARAMETER_NAME.problem(where, f"{why}, which a later driver may refuse", renamed(present))
         others = {field.serialization_alias: getattr(self, each) for each, field in type(self).model_fields.items()}
+        # With both names there, one has to go, and nobody but the author knows which.
+        cure = renamed(present) if others[present] is None else f"write {present}"
+        yield STORAGE_PARAMETER_NAME.problem(where, f"{why}, which a later driver may refuse", cure)
         if others[present] is not None:
             yield STORAGE_PARAMETER_NAME.problem(
                 where, f"is the same parameter as {present}, and which of the two counts is not known", "remove one"

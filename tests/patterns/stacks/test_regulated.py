@@ -170,6 +170,12 @@ class TestApp:
         ]
         assert len(names[0]) == len(names[1]) == 2
         assert not names[0] & names[1]
+        # And a Job takes no other image.
+        jobs = [
+            {body["metadata"]["name"] for body in manifests(template) if body["kind"] == "Job"}
+            for template in (plain, regulated["bank-gpt-oss"])
+        ]
+        assert not jobs[0] & jobs[1]
 
     def test_load_balancers_speak_tls(self, regulated: dict[str, dict[str, Any]]) -> None:
         (params,) = [body for body in manifests(regulated["bank-platform"]) if body["kind"] == "IngressClassParams"]
