@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, shown
-from automode_constructs.specs.fields import MAX_LABEL_VALUE, quoted
+from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.specs.fields import MAX_LABEL_VALUE, near_text
 from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_resolvable, is_token
 
@@ -145,14 +145,7 @@ def namespace_problems(field: str, namespace: str) -> Iterator[Problem]:
 
 def not_a_text(field: str, value: object) -> Problem:
     """The problem of a value that YAML does not read as a text; the cure is quotes."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(value, int | float) and is_number:
-        cure = quoted(value)
-    else:
-        cure = Cure("quote it", Edit(what="text") if isinstance(value, bool) else None)
-    return OBJECT_METADATA.problem(
-        field, f"needs a text, got {shown(value)}", "" if isinstance(value, Mapping | list) else cure
-    )
+    return OBJECT_METADATA.problem(field, f"needs a text, got {shown(value)}", near_text(value))
 
 
 _QUALIFIED_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")

@@ -217,10 +217,27 @@ spec:
         containerLogMaxFiles: 5
       maxPods: 50
 """
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      volumes: [{name: data, emptyDir: {}}]
+      containers:
+        - name: web
+          image: example.com/web:1
+          imagePullPolicy: IfNotPresent
+          env: [{name: DEBUG, value: '1'}]
+          volumeMounts: [{name: data, mountPath: /data, readOnly: true}]
+"""
 EXACT |= {
     "controller of an IngressClass": (INGRESS_CLASS, "eks.amazonaws.com/alb", "eks.amazonaws.com/ALB"),
     "controller of a GatewayClass": (GATEWAY_CLASS, "gateway-alb", "gateway-abl"),
-    "class of a Service": (SERVICE, "amazonaws.com/nlb", "amazonaws.com/NLB"),
     "key of the switch": (SWITCH, "enable-network-policy-controller", "enable-network-policy"),
     "value of the switch": (SWITCH, '"true"', "true", "'true'"),
     "annotation of an Ingress": (INGRESS, "healthcheck-path", "healthcheck-paht"),
@@ -241,6 +258,18 @@ EXACT |= {
         "      logging:\n        containerLogMaxFiles: 5\n      maxPods: 50\n",
         "      containerLogMaxFiles: 5\n      maxPods: 50\n",
     ),
+    "key of a Deployment": (DEPLOYMENT, "replicas", "replica"),
+    "choice of a Deployment": (DEPLOYMENT, "IfNotPresent", "ifNotPresent"),
+    "number of a Deployment": (DEPLOYMENT, "replicas: 2", 'replicas: "2"'),
+    "truth value of a Deployment": (DEPLOYMENT, "readOnly: true", "readOnly: 'true'"),
+    "variable of a Deployment": (DEPLOYMENT, "'1'", "1"),
+    "label of a Deployment": (
+        DEPLOYMENT,
+        "metadata: {name: web}",
+        "metadata: {name: web, labels: {a: on}}",
+        "metadata: {name: web, labels: {a: 'on'}}",
+    ),
+    "name that reads as true": (NODE_CLASS, "{name: batch}", "{name: yes}", "{name: 'yes'}"),
     "never": (POOL, "30s", "never", "Never"),
     "share as a number": (POOL, "'10%'", "0.1", "10%"),
     "quantity with a fraction": (POOL, "cpu: 100", "cpu: 0.5", "cpu: '0.5'"),
@@ -333,6 +362,7 @@ def test_layout_stays_where_fields_move(tmp_path: Path, case: tuple[str, str]) -
 
 
 INEXACT = {
+    "right in a new Service only": (SERVICE, "amazonaws.com/nlb", "amazonaws.com/NLB"),
     "number without unit": (POOL, "30s", "30"),
     "decimal or binary": (POOL, "64Gi", "64GB"),
     "a category": (POOL, "[c, m]", "[c, q]"),

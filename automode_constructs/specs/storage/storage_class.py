@@ -179,11 +179,8 @@ class StorageParameters(KubeModel):
             if present and name == written:
                 yield from self._renamed_problems(name, present, value)
             elif name in known or not _EXTRA_KEY.fullmatch(name):
-                cure = (
-                    f"write {known[name]}"
-                    if name in known
-                    else did_you_mean(name, [alias or "" for alias in known], edits="key")
-                )
+                names = [alias or "" for alias in known]
+                cure = f"write {known[name]}" if name in known else did_you_mean(name, names, edits="key")
                 yield UNKNOWN_FIELD.problem(where, "is not a known field", cure)
             elif not isinstance(value, str):
                 yield VALUE.problem(where, f"needs a text, got {shown(value)}")
@@ -195,7 +192,6 @@ class StorageParameters(KubeModel):
     def _renamed_problems(self, name: str, present: str, value: object) -> Iterator[Problem]:
         where = f"[{shown(name)}]"
         why = "is the old name of a parameter" if name.lower() == "fstype" else "is not spelt as documented"
-        yield STORAGE_PARAMETER_NAME.problem(where, f"{why}, which a later driver may refuse", renamed(present))
         others = {field.serialization_alias: getattr(self, each) for each, field in type(self).model_fields.items()}
         # With both names there, one has to go, and nobody but the author knows which.
         cure = renamed(present) if others[present] is None else f"write {present}"

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AliasGenerator, ConfigDict
 
-from automode_constructs.errors import Cure, Edit, Problem, did_you_mean, shown
-from automode_constructs.specs.fields import VALUE, Digits, TokenListOf, TokenOr, matching
+from automode_constructs.errors import Problem, did_you_mean, shown
+from automode_constructs.specs.fields import VALUE, Digits, TokenListOf, TokenOr, matching, near_text
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.object_changes import refused_by_existing
@@ -160,7 +160,7 @@ class NetworkLoadBalancerAnnotations(KubeModel):
         for name, value in (self.model_extra or {}).items():
             short = name.removeprefix(_PREFIX)
             if not isinstance(value, str):
-                yield VALUE.problem(f"[{shown(name)}]", f"needs a text, got {shown(value)}")
+                yield VALUE.problem(f"[{shown(name)}]", f"needs a text, got {shown(value)}", near_text(value))
             if short == name or name in known:
                 continue
             if short in _UNSUPPORTED:
@@ -202,7 +202,8 @@ class NetworkLoadBalancerServiceSpec(FreeBody):
             yield LOAD_BALANCER_CLASS.problem(
                 "load_balancer_class",
                 f"{shown(self.load_balancer_class)} is not known, so no controller makes a load balancer",
-                Cure(f"write {NLB_CLASS}. {refused_by_existing('Service')}", Edit(what="value", to=NLB_CLASS)),
+                # No edit: it would be right in a new Service only.
+                f"write {NLB_CLASS}. {refused_by_existing('Service')}",
             )
 
 

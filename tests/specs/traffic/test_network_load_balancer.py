@@ -130,7 +130,11 @@ def test_a_misspelt_annotation_is_warned_of_with_the_nearest() -> None:
         ),
         (
             _service({"scheme": True}),
-            ("error", "automode:ObjectMetadata", "metadata.annotations['scheme']: needs a text, got True; quote it"),
+            (
+                "error",
+                "automode:ObjectMetadata",
+                "metadata.annotations['scheme']: needs a text, got True; quote it: 'true'",
+            ),
         ),
         (
             _service([]),
