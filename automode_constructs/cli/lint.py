@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from automode_constructs.checks.change import judge_change
@@ -77,6 +78,13 @@ class _Object:
     data: Mapping[str, Any]
     at: str = ""
     """The field that holds it, for an item of a list."""
+    may_hold_placeholders: bool = True
+    """Whether the text that it is read from can give a placeholder."""
+
+    @property
+    def placeholder(self) -> tuple[str, str] | None:
+        """The first placeholder that nothing fills in later, and its field."""
+        return first_placeholder(self.data) if self.may_hold_placeholders else None
 
     def place(self, path: str) -> Place:
         return self.document.place(self.at if not path else f"{self.at}.{path}" if self.at else path)
@@ -165,8 +173,10 @@ def _read_file(source: InputFile, run: LintRun, objects: list[_Object], *, judgi
     text = ""
     try:
         text = source.text()
+        # A backslash may write any character of it.
+        may_hold_placeholders = "${" in text or "{{" in text or "\\" in text
         for document in documents(text):
-            items = list(_objects(file, document))
+            items = list(_objects(file, document, may_hold_placeholders=may_hold_placeholders))
             objects += items
             verdicts = [_judge(item) for item in items] if judging else []
             ours = [verdict for verdict in verdicts if verdict is not None]
@@ -188,7 +198,7 @@ def _read_file(source: InputFile, run: LintRun, objects: list[_Object], *, judgi
         run.findings += findings
 
 
-def _objects(file: str, document: Document) -> Iterator[_Object]:
+def _objects(file: str, document: Document, *, may_hold_placeholders: bool = True) -> Iterator[_Object]:
     data = document.data
     if not isinstance(data, Mapping):
         return
@@ -196,9 +206,15 @@ def _objects(file: str, document: Document) -> Iterator[_Object]:
     if str(data.get("kind", "")).endswith("List") and isinstance(items, list):
         for index, item in enumerate(items):
             if isinstance(item, Mapping):
-                yield _Object(file=file, document=document, data=item, at=f"items[{index}]")
+                yield _Object(
+                    file=file,
+                    document=document,
+                    data=item,
+                    at=f"items[{index}]",
+                    may_hold_placeholders=may_hold_placeholders,
+                )
     else:
-        yield _Object(file=file, document=document, data=data)
+        yield _Object(file=file, document=document, data=data, may_hold_placeholders=may_hold_placeholders)
 
 
 def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
@@ -229,13 +245,13 @@ def _unrendered(path: str, text: str) -> Problem:
 def _judge(item: _Object) -> list[LintFinding] | None:
     """The findings of an object, or ``None`` for one that we skip."""
     head = {name: item.data.get(name) for name in ("apiVersion", "kind")}
-    placeholder = first_placeholder(head)
+    placeholder = first_placeholder(head) if item.may_hold_placeholders else None
     problems = None if placeholder else judge_document(item.data)
     if placeholder is None and problems is None:
         return None
     if placeholder is None and kind_of(item.data) is None:
         return [item.finding(problem) for problem in _rendered(problems or ())]
-    placeholder = placeholder or first_placeholder(item.data)
+    placeholder = placeholder or item.placeholder
     if placeholder is not None:
         # The placeholder may cause any other finding.
         path, text = placeholder
@@ -276,16 +292,19 @@ def first_placeholder(data: object) -> tuple[str, str] | None:
 def _together(objects: Sequence[_Object]) -> Iterator[LintFinding]:
     """Findings about all objects together, for a cluster with EKS's built-in pools, as most have them."""
     named = [item for item in objects if _is_named(item.data)]
-    tree = [TreeObject(where=item.where, manifest=_without_placeholder(item.data)) for item in named]
-    for found in judge_tree(tree, default_node_class=True, whole=False, files=True):
-        yield named[found.index].finding(found)
+    tree = [TreeObject(where=item.file, manifest=_without_placeholder(item)) for item in named]
+    judge = partial(judge_tree, default_node_class=True, whole=False, files=True)
+    if judge(tree):  # only then is the line of each worth its time
+        tree = [replace(member, where=item.where) for member, item in zip(tree, named, strict=True)]
+        for found in judge(tree):
+            yield named[found.index].finding(found)
 
 
-def _without_placeholder(data: Mapping[str, Any]) -> Mapping[str, Any]:
+def _without_placeholder(item: _Object) -> Mapping[str, Any]:
     """The object; only its identity if it holds a placeholder, since the rest is not known yet."""
-    if first_placeholder(data) is None:
-        return data
-    return {name: data[name] for name in ("apiVersion", "kind", "metadata")}
+    if item.placeholder is None:
+        return item.data
+    return {name: item.data[name] for name in ("apiVersion", "kind", "metadata")}
 
 
 def _changes(before: Sequence[_Object], objects: Sequence[_Object]) -> Iterator[LintFinding]:

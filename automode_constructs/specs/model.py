@@ -201,9 +201,10 @@ class KubeModel(BaseModel):
                 checks them. Default: False.
         """
         inner: list[Problem] = []
-        for name, field in type(self).model_fields.items():
-            spelling = (field.serialization_alias if by_alias else None) or name
-            value = self.__dict__.get(name)
+        for name, value in list(self.__dict__.items()):
+            if not isinstance(value, (tuple, KubeModel)):
+                continue  # most fields; this runs for each document of a linter
+            spelling = (type(self).model_fields[name].serialization_alias if by_alias else None) or name
             models = enumerate(value) if isinstance(value, tuple) else [(None, value)]
             of_field = [
                 problem.under(spelling if index is None else f"{spelling}[{index}]")
