@@ -61,12 +61,23 @@ class LintRun:
     """Number of documents of other kinds."""
     unusable: bool = False
     """Whether some input could not be checked."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """The text of each file that could be read."""
+    strict_files: set[str] = field(default_factory=set)
+    """Files whose settings let warnings fail too."""
+
+    def sort(self) -> None:
+        """Puts the findings of a file in the order of their places."""
+        order = {finding.file: number for number, finding in reversed(list(enumerate(self.findings)))}
+        self.findings.sort(key=lambda finding: (order[finding.file], finding.line, finding.column))
 
     def exit_code(self, *, strict: bool) -> int:
         """0 for clean, 1 for findings (warnings count when strict), 2 for unusable input."""
         if self.unusable:
             return 2
-        return int(any(strict or finding.severity == "error" for finding in self.findings))
+        return int(
+            any(strict or finding.severity == "error" or finding.file in self.strict_files for finding in self.findings)
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,8 +135,7 @@ def lint(paths: Sequence[str], *, before: Sequence[str] = ()) -> LintRun:
         if earlier.unusable:
             run.unusable = True
             run.findings += [finding for finding in earlier.findings if finding.rule == UNREADABLE_INPUT.id]
-    order = {finding.file: number for number, finding in reversed(list(enumerate(run.findings)))}
-    run.findings.sort(key=lambda finding: (order[finding.file], finding.line, finding.column))
+    run.sort()
     return run
 
 
@@ -172,7 +182,7 @@ def _read_file(source: InputFile, run: LintRun, objects: list[_Object], *, judgi
     findings: list[LintFinding] = []
     text = ""
     try:
-        text = source.text()
+        text = run.texts[file] = source.text()
         # A backslash may write any character of it.
         may_hold_placeholders = "${" in text or "{{" in text or "\\" in text
         for document in documents(text):

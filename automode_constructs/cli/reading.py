@@ -22,7 +22,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from typing import Any
 
 import yaml
@@ -30,7 +29,17 @@ import yaml
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.rule import rule
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_EXPANDED", "Document", "Place", "UnreadableError", "decoded", "documents"]
+__all__ = [
+    "LOADER",
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "MAX_EXPANDED",
+    "Document",
+    "Place",
+    "UnreadableError",
+    "decoded",
+    "documents",
+]
 
 MAX_BYTES = 10 * 1024 * 1024
 """The largest file that is read; etcd takes 1.5 MiB per object, so this is a long stream."""
@@ -88,11 +97,12 @@ class Document:
     data: Any
     problems: list[tuple[Place, Problem]] = field(default_factory=list)
     """Problems that did not stop the reading: duplicate keys."""
-    _located: Callable[[], _Located]
+    _located: Callable[[], _Located | None]
 
     def place(self, path: str) -> Place:
         """The place of a field (``spec.requirements[0].key``); of a missing one, its nearest existing parent's."""
         located = self._located()
+        assert located is not None  # both readings find the same documents
         place, at = located.start, located.data
         for step in _STEP.finditer(path):
             text, index, quoted = step["name"], step["index"], step["quoted"]
@@ -172,7 +182,7 @@ class _Merge:
 
 
 _MERGE = _Merge()
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def documents(text: str) -> Iterator[Document]:
@@ -189,11 +199,9 @@ def documents(text: str) -> Iterator[Document]:
             yield Document(data=data, _located=partial(located.document, number))
             number += 1
     except _NotPlainError:
-        for number in count(number):
-            document = located.document(number)
-            if document is None:
-                return
+        while (document := located.document(number)) is not None:
             yield Document(data=document.data, problems=document.problems, _located=partial(located.document, number))
+            number += 1
 
 
 class _NotPlainError(Exception):
@@ -210,7 +218,7 @@ def _plain_data(text: str) -> Iterator[Any]:
     data: Any = []
     key: Any = no_key
     try:
-        get_event = _LOADER(text).get_event
+        get_event = LOADER(text).get_event
         while True:
             event = get_event()
             kind = type(event)
@@ -277,7 +285,7 @@ class _LocatedStream:
         self._rest = _located_documents(text)
         self._read: list[_Located] = []
 
-    def document(self, number: int) -> Any:
+    def document(self, number: int) -> _Located | None:
         """The document of this number, counted from 0; ``None`` behind the last."""
         while len(self._read) <= number:
             document = next(self._rest, None)
@@ -312,7 +320,7 @@ def _with_whole_escapes(text: str) -> str:
 
 def _events(text: str) -> Iterator[yaml.Event]:
     try:
-        yield from yaml.parse(text, Loader=_LOADER)
+        yield from yaml.parse(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)

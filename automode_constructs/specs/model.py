@@ -81,7 +81,7 @@ class KubeModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _take_any_mapping(cls, value: Any, info: ValidationInfo) -> Any:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, (dict, Mapping)):
             return value
         if info.context is None:
             return cls._named_as_in_yaml(value)
@@ -130,7 +130,7 @@ class KubeModel(BaseModel):
     @classmethod
     def _count(cls, value: Any, name: str) -> None:
         """Refuses a list or mapping with too many items before anything looks at the items."""
-        if isinstance(value, (list, tuple, Mapping)) and len(value) > _FEW:
+        if not isinstance(value, str) and isinstance(value, (list, tuple, dict, Mapping)) and len(value) > _FEW:
             if name not in cls._most_items:
                 field = cls.model_fields[name]
                 cls._most_items[name] = min(_bounds_of((field.annotation, *field.metadata)), default=None)
