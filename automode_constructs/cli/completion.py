@@ -25,8 +25,8 @@ def completion(parser: argparse.ArgumentParser, commands: Mapping[str, argparse.
         shell: ``bash``, ``zsh`` or ``fish``.
     """
     words = {
-        "RULE-ID": [rule.id for rule in all_rules()],
-        "RULES": [rule.id for rule in all_rules() if rule.judged != "app"],
+        "RULE-ID": [rule.id.removeprefix("automode:") for rule in all_rules()],
+        "RULES": [rule.id.removeprefix("automode:") for rule in all_rules() if rule.judged != "app"],
         "KIND": [kind.kind for kind in KINDS],
     }
     for command in commands.values():
