@@ -10,7 +10,7 @@ import yaml
 
 from automode_constructs.cli.config import judged_by_lint
 from automode_constructs.cli.lint import LintFinding
-from automode_constructs.cli.reading import LOADER, Place
+from automode_constructs.cli.reading import LOADER, UNREADABLE_INPUT, Place
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.rule import rule
 
@@ -33,7 +33,7 @@ UNUSED_IGNORE = rule(
 
 _FORM = "write '# automode: ignore=RULE reason', with commas between several rules"
 _MARK = re.compile(r"#[ \t]*automode[ \t]*:[ \t]*(?P<text>(?i:ignore)\b[^\r\n]*)")
-_IGNORE = re.compile(r"ignore=(?P<ids>[\w:-]+(?:[ \t]*,[ \t]*[\w:-]+)*)(?P<reason>.*)")
+_IGNORE = re.compile(r"ignore=(?P<ids>[\w:-]*\w(?:[ \t]*,[ \t]*[\w:-]*\w)*)(?P<reason>.*)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,12 +51,13 @@ def without_ignored(
     """The findings of a file that no comment ignores, and those about its comments.
 
     Args:
-        findings: the findings of the file.
+        findings: the findings of the file; if it could not be read to its end, its comments count for nothing.
         text: the text of the file.
         file: its path.
         reports: whether findings of a rule are reported.
     """
-    if "automode" not in text or not _MARK.search(text):
+    unreadable = any(finding.rule == UNREADABLE_INPUT.id for finding in findings)
+    if unreadable or "automode" not in text or not _MARK.search(text):
         return findings
     kept = findings
     own: list[LintFinding] = []

@@ -150,7 +150,7 @@ def test_zsh_completes(scripts: Path, tmp_path: Path) -> None:
         os.execve(program, [program, "-f", "-i"], {"PATH": os.environ["PATH"], "TERM": "dumb", "PS1": "", "HOME": "/"})
     try:
         ask(terminal, f"fpath=({functions} $fpath); autoload -U compinit; compinit -u -D")
-        ask(terminal, "automode() { echo \"[$*]\" }")
+        ask(terminal, 'automode() { echo "[$*]" }')
         for line, (word,) in ((line, words) for line, words in LINES):
             said = ask(terminal, f"{line}\t")
             assert f"[{line.removeprefix('automode ').rpartition(' ')[0]} {word}]".replace("[ ", "[") in said, said

@@ -28,6 +28,8 @@ COMMANDS = {
     "lint": (["lint"], {0, 1, 2}),
     "lint as JSON": (["lint", "--format", "json"], {0, 1, 2}),
     "lint as SARIF": (["lint", "--format", "sarif"], {0, 1, 2}),
+    "lint for GitHub": (["lint", "--format", "github"], {0, 1, 2}),
+    "lint of some rules": (["lint", "--ignore", "UnknownField"], {0, 1, 2}),
     "convert": (["convert"], {0, 1, 2}),
     "estimate": (["estimate"], {0, 2}),
 }
