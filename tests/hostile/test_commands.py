@@ -300,7 +300,7 @@ def test_pages_that_cannot_be_written_are_said(capsys: pytest.CaptureFixture[str
 def _loader(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "in Python":
-            patch.setattr("automode_constructs.cli.reading._LOADER", yaml.SafeLoader)
+            patch.setattr("automode_constructs.cli.reading.LOADER", yaml.SafeLoader)
         yield
 
 
