@@ -57,10 +57,10 @@ def judged_by_lint(ids: Iterable[str], *, option: str, ignoring: bool = False) -
     Raises:
         AutoModeError: for an unknown id, for a rule that is judged in an app only, and for one that cannot be ignored.
     """
-    from automode_constructs.cli.explain import rule_called
-
     found = set()
     for id in ids:
+        from automode_constructs.cli.explain import rule_called  # it loads every rule
+
         known = rule_called(id)
         if isinstance(known, str):
             raise AutoModeError.of("", field=option, message=known)

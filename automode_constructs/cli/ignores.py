@@ -57,7 +57,7 @@ def without_ignored(
         reports: whether findings of a rule are reported.
     """
     unreadable = any(finding.rule == UNREADABLE_INPUT.id for finding in findings)
-    if unreadable or "automode" not in text or not _MARK.search(text):
+    if unreadable or not _MARK.search(text):
         return findings
     kept = findings
     own: list[LintFinding] = []

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from automode_constructs.cli.config import Settings, judged_by_lint, settings_for
-from automode_constructs.cli.ignores import without_ignored
 from automode_constructs.cli.lint import LintFinding, LintRun
 from automode_constructs.cli.reading import UNREADABLE_INPUT
 
 __all__ = ["Selection", "choose", "selection_of"]
+
+_MARK = "automode"
+"""What each text has that has a comment for the linter."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,9 +75,12 @@ def choose(run: LintRun, selection: Selection) -> None:
         if selection.reports(finding.rule, finding.file):
             findings.setdefault(finding.file, []).append(finding)
     for file, text in run.texts.items():
-        kept = without_ignored(findings.pop(file, []), text, file, partial(selection.reports, file=file))
-        if kept:
-            findings[file] = kept
+        if _MARK in text:
+            from automode_constructs.cli.ignores import without_ignored
+
+            kept = without_ignored(findings.pop(file, []), text, file, partial(selection.reports, file=file))
+            if kept:
+                findings[file] = kept
     run.findings = [finding for own in findings.values() for finding in own]
     run.strict_files = {file for file in findings if selection.is_strict(file)}
     run.sort()
