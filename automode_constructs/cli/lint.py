@@ -27,15 +27,13 @@ UNRENDERED_TEMPLATE = rule(
 )
 
 # Bounded, so that a long line of braces costs no more than its length.
-_PLACEHOLDER = re.compile(r"\$\{[^{}\n]{0,300}\}|\{\{[^{\n]{0,300}?\}\}")
+_PLACEHOLDER = r"\$\{[^{}\n]{0,300}\}|\{\{[^{\n]{0,300}?\}\}"
 # A CDK token, and the form in which this repository's examples show values that CloudFormation fills in.
-_OF_THE_CDK = re.compile(r"\$\{Token\[|\{\{'(Ref|Fn::)")
+_OF_THE_CDK = r"\$\{Token\[|\{\{'(Ref|Fn::)"
 _BRACES = re.compile(r"\{\{[^{\n]{0,300}?\}\}|\{%[^{\n]{0,300}?%\}")
 # Placeholders that the driver itself fills in. Source: kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md.
-_TAG_PARAMETER = re.compile(r"parameters\.tagSpecification_\w+")
-_OF_THE_DRIVER = re.compile(
-    r"\{\{-?\s*\.(PVC?Name|PVCNamespace|VolumeSnapshot(Content)?Name|VolumeSnapshotNamespace)\b.*"
-)
+_TAG_PARAMETER = r"parameters\.tagSpecification_\w+"
+_OF_THE_DRIVER = r"\{\{-?\s*\.(PVC?Name|PVCNamespace|VolumeSnapshot(Content)?Name|VolumeSnapshotNamespace)\b.*"
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
@@ -238,7 +236,7 @@ def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _unrendered(path: str, text: str) -> Problem:
-    if _OF_THE_CDK.match(text):
+    if re.match(_OF_THE_CDK, text):
         return UNRENDERED_TEMPLATE.problem(
             path,
             f"{shown(text)} stands for a value that only a deployment knows",
@@ -283,9 +281,9 @@ def first_placeholder(data: object) -> tuple[str, str] | None:
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, str):
-            texts = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value else []
-            if _TAG_PARAMETER.fullmatch(path):
-                texts = [text for text in texts if not _OF_THE_DRIVER.fullmatch(text)]
+            texts = [match[0] for match in re.finditer(_PLACEHOLDER, value)] if "{" in value else []
+            if re.fullmatch(_TAG_PARAMETER, path):
+                texts = [text for text in texts if not re.fullmatch(_OF_THE_DRIVER, text)]
             if texts:
                 return path, texts[0]
         elif isinstance(value, Mapping):

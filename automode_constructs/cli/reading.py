@@ -104,7 +104,7 @@ class Document:
         located = self._located()
         assert located is not None  # both readings find the same documents
         place, at = located.start, located.data
-        for step in _STEP.finditer(path):
+        for step in re.finditer(_STEP, path):
             text, index, quoted = step["name"], step["index"], step["quoted"]
             key: Any = int(index) if index and not isinstance(at, Mapping) else (index or text or _unquoted(quoted))
             places = located.places.get(id(at), {}) if isinstance(at, (dict, list)) else {}
@@ -114,7 +114,8 @@ class Document:
         return place
 
 
-_STEP = re.compile(r"\[(?P<index>\d{1,9})\]|\[(?P<quoted>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\]|(?P<name>[^.\[\]]+)")
+# Compiled when they are needed: a clean run needs neither.
+_STEP = r"\[(?P<index>\d{1,9})\]|\[(?P<quoted>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\]|(?P<name>[^.\[\]]+)"
 
 
 def _unquoted(text: str) -> str:
@@ -305,7 +306,7 @@ def _located_documents(text: str) -> Iterator[_Located]:
                 yield document
 
 
-_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_PAIR = r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
 
 
 def _with_whole_escapes(text: str) -> str:
@@ -315,7 +316,7 @@ def _with_whole_escapes(text: str) -> str:
         high, low = int(pair[2], 16) - 0xD800, int(pair[3], 16) - 0xDC00
         return f"{pair[1]}\\U{0x10000 + (high << 10) + low:08x}"
 
-    return _PAIR.sub(joined, text)
+    return re.sub(_PAIR, joined, text)
 
 
 def _events(text: str) -> Iterator[yaml.Event]:

@@ -44,13 +44,12 @@ def _line(finding: LintFinding, *, coloured: bool) -> str:
     return f"{place} {finding.rule} {severity}: {finding}"
 
 
-_LINE_ENDS = re.compile(r"\r\n|\r|\n")
-_WORD = re.compile(r"[\w./-]+|.")
+_LINE_ENDS = r"\r\n|\r|\n"
 
 
 def _excerpt(finding: LintFinding, text: str, *, coloured: bool, width: int) -> list[str]:
     """The line of a finding, and carets under the word that it is about."""
-    lines = _LINE_ENDS.split(text, finding.line)
+    lines = re.split(_LINE_ENDS, text, maxsplit=finding.line)
     if not 0 < finding.line <= len(lines) or not lines[finding.line - 1].strip():
         return []
     line = lines[finding.line - 1]
@@ -58,7 +57,7 @@ def _excerpt(finding: LintFinding, text: str, *, coloured: bool, width: int) -> 
     room = max(width - len(margin) - 1, 20)
     at = finding.column - 1
     start = max(0, at - room // 2) if len(line) > room else 0
-    before, word = _on_screen(line[start:at]), _WORD.match(line, at)
+    before, word = _on_screen(line[start:at]), re.match(r"[\w./-]+|.", line[at:])
     marked = _on_screen(word[0] if word else "")[: max(1, room - len(before))]
     carets = "^" * max(1, _columns(marked))
     if coloured:
