@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from automode_constructs.checks import app_rules, change, document, whole_tree
 
-# Each of these files lists its rules when it is imported.
+# Each of these files lists its rules when it is imported, as does the spec of each kind.
 from automode_constructs.cli import ignores, lint, reading
 from automode_constructs.cli.links import links_of
 from automode_constructs.errors import shown
@@ -19,7 +19,7 @@ from automode_constructs.specs.rule import RULES, Judged, Rule
 
 __all__ = ["all_rules", "as_json", "explain", "list_of_rules", "rule_called", "rules_page"]
 
-_HOMES = (app_rules, change, document, fit, ignores, lint, reading, weights, whole_tree)
+_HOMES = (app_rules, change, document, fit, ignores, lint, reading, weights, whole_tree, *(kind.model for kind in document.KINDS))
 _PREFIX = "automode:"
 _LONGEST_NAME = 100
 """In characters: comparing longer texts with ids takes time for nothing."""
