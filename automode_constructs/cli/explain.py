@@ -19,7 +19,18 @@ from automode_constructs.specs.rule import RULES, Judged, Rule
 
 __all__ = ["all_rules", "as_json", "explain", "list_of_rules", "rule_called", "rules_page"]
 
-_HOMES = (app_rules, change, document, fit, ignores, lint, reading, weights, whole_tree, *(kind.model for kind in document.KINDS))
+_HOMES = (
+    app_rules,
+    change,
+    document,
+    fit,
+    ignores,
+    lint,
+    reading,
+    weights,
+    whole_tree,
+    *(kind.model for kind in document.KINDS),
+)
 _PREFIX = "automode:"
 _LONGEST_NAME = 100
 """In characters: comparing longer texts with ids takes time for nothing."""

@@ -65,8 +65,6 @@ def links_of(source: str) -> list[str]:
         if number:
             links.append(f"https://github.com/{repository}/issues/{number}")
         else:
-            # "Control deployment of workloads into Capacity Reservations with EKS Auto Mode" is the same page.
-            links += [
-                address for known, address in _ADDRESSES.items() if title.removesuffix(" with EKS Auto Mode") == known
-            ]
+            page = _ADDRESSES.get(title) or _ADDRESSES.get(title.removesuffix(" with EKS Auto Mode"))
+            links += [page] if page else []
     return list(dict.fromkeys(links))
