@@ -25,6 +25,7 @@ from automode_constructs.specs.messages import MISSING_FIELD, UNKNOWN_FIELD
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.traffic.ownership import is_network_load_balancer, is_network_policy_switch
 
 __all__ = ["KINDS", "Kind", "Manifest", "judge_document", "kind_of"]
 
@@ -183,7 +184,7 @@ KINDS: tuple[Kind, ...] = (
         version="v1",
         kind="Service",
         home="traffic.network_load_balancer.NetworkLoadBalancerServiceSpec",
-        concerns=_late("traffic.network_load_balancer.is_network_load_balancer"),
+        concerns=is_network_load_balancer,
         metadata_problems=_late("traffic.network_load_balancer.service_annotation_problems"),
     ),
     Kind(
@@ -200,7 +201,7 @@ KINDS: tuple[Kind, ...] = (
         kind="ConfigMap",
         home="traffic.network_policy.NetworkPolicySwitch",
         at="",
-        concerns=_late("traffic.network_policy.is_network_policy_switch"),
+        concerns=is_network_policy_switch,
     ),
     Kind(
         group="",

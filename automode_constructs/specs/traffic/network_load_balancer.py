@@ -9,12 +9,13 @@ from pydantic import AliasGenerator, ConfigDict
 
 from automode_constructs.errors import Problem, did_you_mean, shown
 from automode_constructs.specs.fields import VALUE, TokenListOf, TokenOr, matching
-from automode_constructs.specs.free_body import FreeBody, mapping_at
+from automode_constructs.specs.free_body import FreeBody
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ingress import protection_problems
 from automode_constructs.specs.traffic.ingress_class import Cidr
+from automode_constructs.specs.traffic.ownership import is_network_load_balancer
 
 __all__ = [
     "NLB_CLASS",
@@ -180,15 +181,6 @@ class NetworkLoadBalancerServiceSpec(FreeBody):
                 f"{shown(self.load_balancer_class)} is not known",
                 f"write {NLB_CLASS}. {refused_by_existing('Service')}",
             )
-
-
-def is_network_load_balancer(document: Mapping[str, Any]) -> bool:
-    """Whether Auto Mode creates a load balancer for a Service."""
-    spec = mapping_at(document, "spec")
-    load_balancer_class = spec.get("loadBalancerClass")
-    return spec.get("type") == "LoadBalancer" and (
-        not isinstance(load_balancer_class, str) or load_balancer_class.startswith("eks.amazonaws.com/")
-    )
 
 
 def service_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
