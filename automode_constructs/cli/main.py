@@ -233,15 +233,14 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _schemas(options: argparse.Namespace) -> int:
-    from automode_constructs.cli.pages import write_schemas
-    from automode_constructs.cli.schemas import schemas
+    from automode_constructs.checks.document import KINDS
+    from automode_constructs.cli.schemas import schemas, write_schemas
     from automode_constructs.errors import on_one_line
 
     if options.kind is not None:
-        documents = {name.removesuffix(".json"): text for name, text in schemas().items()}
-        text = documents.get(options.kind.lower())
+        text = schemas().get(f"{options.kind.lower()}.json")
         if text is None:
-            _say(f"automode: no schema is called {options.kind!r}; {_nearest(options.kind, documents)}")
+            _say(f"automode: no kind is called {options.kind!r}; {_nearest(options.kind, [k.kind for k in KINDS])}")
             return 2
         _write(text)
         return 0

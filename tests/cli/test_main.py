@@ -526,12 +526,17 @@ def test_every_page_that_has_an_address_is_the_source_of_a_rule() -> None:
 def test_schemas_are_written_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
     from automode_constructs.cli.schemas import schemas
 
+    Path("made/here").mkdir(parents=True)
+    Path("made/here/mine.json").write_text("{}", "utf-8")
     assert main(["schemas", "made/here"]) == 0
-    assert {path.name: path.read_text("utf-8") for path in Path("made/here").iterdir()} == schemas()
+    written = {path.name: path.read_text("utf-8") for path in Path("made/here").iterdir()}
+    assert written == schemas() | {"mine.json": "{}"}
+    assert main(["schemas", "other/there"]) == 0
+    assert len([*Path("other/there").iterdir()]) == len(schemas())
     assert main(["schemas", "--print", "NodePool"]) == 0
     assert capsys.readouterr().out == schemas()["nodepool.json"]
     assert main(["schemas", "--print", "NodePol"]) == 2
-    assert capsys.readouterr().err.startswith("automode: no schema is called 'NodePol'; did you mean 'nodepool'?")
+    assert capsys.readouterr().err.startswith("automode: no kind is called 'NodePol'; did you mean 'NodePool'?")
     Path("file").write_text("mine", "utf-8")
     assert main(["schemas", "file"]) == 2
     assert capsys.readouterr().err.startswith("automode: file: cannot be written: ")
