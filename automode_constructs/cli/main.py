@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the arguments after ``automode``. Default: those of the command line.
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # they cost time, and run code that others installed
+    gc.set_threshold(
+        100_000, 20, 20
+    )  # what is loaded and read stays, and looking through it often takes a third longer
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # output never fails on the terminal's encoding
@@ -200,7 +203,6 @@ def _lint(options: argparse.Namespace) -> int:
     from automode_constructs.cli.selection import choose, selection_of
     from automode_constructs.errors import AutoModeError
 
-    gc.set_threshold(100_000, 20, 20)  # what is read stays, and looking through it again and again takes a third longer
     try:
         selection = selection_of(options.select, options.ignore)
         run = lint(options.paths, before=options.before)
