@@ -115,6 +115,8 @@ class KubeModel(BaseModel):
     @field_validator("*", mode="wrap")
     @classmethod
     def _check_field(cls, value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        if info.context is not _IN_PIECES and type(value) is str and "Token[" not in value:
+            return check(value)  # most values
         name = info.field_name or ""
         if info.context is not _IN_PIECES:
             cls._count(value, name)
@@ -202,15 +204,23 @@ class KubeModel(BaseModel):
         """
         inner: list[Problem] = []
         for name, value in list(self.__dict__.items()):
-            if not isinstance(value, (tuple, KubeModel)):
-                continue  # most fields; this runs for each document of a linter
+            found: list[tuple[int | None, Problem]]
+            if isinstance(value, KubeModel):
+                found = [(None, problem) for problem in value.problems(by_alias=by_alias, fresh=fresh)]
+            elif isinstance(value, tuple):
+                found = [
+                    (index, problem)
+                    for index, model in enumerate(value)
+                    if isinstance(model, KubeModel)
+                    for problem in model.problems(by_alias=by_alias, fresh=fresh)
+                ]
+            else:
+                continue
+            if not found:
+                continue  # nearly always, and this runs for each document of a linter
             spelling = (type(self).model_fields[name].serialization_alias if by_alias else None) or name
-            models = enumerate(value) if isinstance(value, tuple) else [(None, value)]
             of_field = [
-                problem.under(spelling if index is None else f"{spelling}[{index}]")
-                for index, model in models
-                if isinstance(model, KubeModel)
-                for problem in model.problems(by_alias=by_alias, fresh=fresh)
+                problem.under(spelling if index is None else f"{spelling}[{index}]") for index, problem in found
             ]
             if fresh and not all(map(_is_warning, of_field)):
                 del self.__dict__[name]
