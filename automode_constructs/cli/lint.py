@@ -270,7 +270,7 @@ def _judge(item: _Object) -> list[LintFinding] | None:
 def _rendered(problems: Sequence[Problem]) -> list[Problem]:
     """The problems; only the placeholder if one is the wrong value. In scripts and texts a placeholder may stand."""
     for problem in problems:
-        if found := _PLACEHOLDER.search(problem.message):
+        if found := re.search(_PLACEHOLDER, problem.message):
             return [_unrendered(problem.field, found[0])]
     return list(problems)
 

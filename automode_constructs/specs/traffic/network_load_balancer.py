@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasGenerator, ConfigDict
 
 from automode_constructs.errors import Problem, did_you_mean, shown
 from automode_constructs.specs.fields import VALUE, TokenListOf, TokenOr, matching
-from automode_constructs.specs.free_body import FreeBody
+from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ingress import protection_problems
 from automode_constructs.specs.traffic.ingress_class import Cidr
-from automode_constructs.specs.traffic.ownership import is_network_load_balancer
+from automode_constructs.specs.traffic.ownership import NLB_CLASS, is_network_load_balancer
 
 __all__ = [
     "NLB_CLASS",
@@ -24,9 +24,6 @@ __all__ = [
     "is_network_load_balancer",
     "service_annotation_problems",
 ]
-
-NLB_CLASS: Final = "eks.amazonaws.com/nlb"
-"""The ``loadBalancerClass`` of Auto Mode, which its clusters set on a Service without one."""
 
 _NLB_PAGE = "EKS User Guide, 'Use Service Annotations to configure Network Load Balancers'"
 _PREFIX = "service.beta.kubernetes.io/"

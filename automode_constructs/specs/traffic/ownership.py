@@ -1,4 +1,4 @@
-"""Which Services and ConfigMaps are Auto Mode's, and the names of its controllers: what a linter asks of every object.
+"""Which Services and ConfigMaps are Auto Mode's, and the names of its controllers and of its load balancers' class: what a linter asks of every object.
 
 It stands apart from the models, which take time to load.
 """
@@ -10,10 +10,19 @@ from typing import Any, Final
 
 from automode_constructs.specs.free_body import mapping_at
 
-__all__ = ["ALB_CONTROLLER", "NETWORK_POLICY_SWITCH", "is_network_load_balancer", "is_network_policy_switch"]
+__all__ = [
+    "ALB_CONTROLLER",
+    "NETWORK_POLICY_SWITCH",
+    "NLB_CLASS",
+    "is_network_load_balancer",
+    "is_network_policy_switch",
+]
 
 ALB_CONTROLLER: Final = "eks.amazonaws.com/alb"
 """Auto Mode's ALB controller, as an IngressClass names it."""
+
+NLB_CLASS: Final = "eks.amazonaws.com/nlb"
+"""The ``loadBalancerClass`` of Auto Mode, which its clusters set on a Service without one."""
 
 NETWORK_POLICY_SWITCH: Final = "enable-network-policy-controller"
 """The key of ConfigMap ``kube-system/amazon-vpc-cni`` that turns network policies on, with the value ``"true"``."""
