@@ -1,6 +1,6 @@
-"""Who makes the load balancer of a Service or Ingress: Auto Mode, another controller, or the one that was there."""
+"""Which Services and ConfigMaps are Auto Mode's, its controllers, and its class of load balancers.
 
-It stands apart from the models, which take time to load.
+A linter asks this of every object. It stands apart from the models, which take time to load.
 """
 
 from __future__ import annotations
