@@ -66,6 +66,8 @@ def shell_word(value: str) -> str:
 def token_paths(document: object) -> Iterator[str]:
     """The dotted paths of all tokens in a document of mappings, lists and scalars, keys included."""
     # Iterative, visiting each container once: a document may be deeply nested, or contain itself through a YAML alias.
+    if type(document) is str and _STRING_MARK not in document:  # most values, and a linter asks for each of them
+        return
     waiting: list[tuple[str, object]] = [("", document)]
     seen: dict[int, object] = {}
     while waiting:

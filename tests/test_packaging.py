@@ -73,7 +73,8 @@ def test_wheel_holds_the_library_and_nothing_else(wheel: Path) -> None:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     library = ROOT / "automode_constructs"
     files = {str(path.relative_to(ROOT)) for path in library.rglob("*") if path.is_file() and path.suffix != ".pyc"}
-    assert names == files
+    schemas = {f"automode_constructs/schemas/{path.name}" for path in (ROOT / "schemas").glob("*.json")}
+    assert names == files | schemas
     assert {"automode_constructs/py.typed", "automode_constructs/facts/regions.json"} <= names
 
 
@@ -114,6 +115,7 @@ def test_every_runtime_requirement_has_a_floor_and_a_ceiling(metadata: Message) 
         "cryptography",
         "pydantic",
         "pyyaml",
+        "shtab",
     }
     for requirement in requirements:
         assert {specifier.operator for specifier in requirement.specifier} == {">=", "<"}, requirement

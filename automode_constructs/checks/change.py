@@ -13,7 +13,7 @@ from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.object_changes import made_anew
 from automode_constructs.specs.quantity import canonical, number
 from automode_constructs.specs.rule import Rule, rule
-from automode_constructs.specs.traffic.network_load_balancer import NLB_CLASS
+from automode_constructs.specs.traffic.ownership import NLB_CLASS
 
 __all__ = ["judge_change"]
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from typing import Any, Self
 
 from automode_constructs.checks.device_plugin import device_plugin_problems
@@ -23,33 +24,9 @@ from automode_constructs.facts.kubernetes_fields import type_of_kind
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.messages import MISSING_FIELD, UNKNOWN_FIELD
 from automode_constructs.specs.model import KubeModel
-from automode_constructs.specs.nodes.node_class import NodeClassSpec
-from automode_constructs.specs.nodes.node_diagnostic import NodeDiagnosticSpec
-from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES, NodePoolSpec
+from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 from automode_constructs.specs.rule import rule
-from automode_constructs.specs.storage.storage_class import StorageClassSpec
-from automode_constructs.specs.storage.volume_attributes_class import (
-    PersistentVolumeClaimSpec,
-    VolumeAttributesClassSpec,
-    claim_annotation_problems,
-    has_modifier_annotations,
-)
-from automode_constructs.specs.storage.volume_snapshot_class import VolumeSnapshotClassSpec
-from automode_constructs.specs.traffic.gateway_class import GatewayClassSpec
-from automode_constructs.specs.traffic.ingress import IngressSpec, ingress_annotation_problems, is_load_balanced
-from automode_constructs.specs.traffic.ingress_class import IngressClassParamsSpec, IngressClassSpec
-from automode_constructs.specs.traffic.network_load_balancer import (
-    NetworkLoadBalancerServiceSpec,
-    is_network_load_balancer,
-    service_annotation_problems,
-)
-from automode_constructs.specs.traffic.network_policy import (
-    ApplicationNetworkPolicySpec,
-    ClusterNetworkPolicySpec,
-    NetworkPolicySwitch,
-    is_network_policy_switch,
-)
-from automode_constructs.specs.traffic.target_group_binding import TargetGroupBindingSpec
+from automode_constructs.specs.traffic.ownership import is_network_load_balancer, is_network_policy_switch
 
 __all__ = ["KINDS", "Kind", "Manifest", "judge_document", "kind_of"]
 
@@ -87,7 +64,8 @@ class Kind:
     group: str
     version: str
     kind: str
-    model: type[KubeModel]
+    home: str
+    """Where the model is, below ``specs``: it is loaded when the first object of the kind is met."""
     at: str = "spec"
     """The field that holds the model, or ``""`` if it is spread over the object."""
     older: tuple[str, ...] = ()
@@ -100,28 +78,61 @@ class Kind:
     """Paths of fields that are optional in the model, because our construct writes them, and that a document needs."""
 
     @property
+    def model(self) -> type[KubeModel]:
+        """The spec that reads it."""
+        model: type[KubeModel] = _named(self.home)
+        return model
+
+    @property
     def api_version(self) -> str:
         """``group/version``."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
+@cache
+def _named(home: str) -> Any:
+    """What a module of ``specs`` calls so."""
+    module, _, name = home.rpartition(".")
+    return getattr(import_module(f"automode_constructs.specs.{module}"), name)
+
+
+def _late(home: str) -> Callable[[Mapping[str, Any]], Any]:
+    """A function of a module of ``specs``, which is loaded when it is first called."""
+    return lambda value: _named(home)(value)  # noqa: PLW0108 - not before it is called
+
+
 KINDS: tuple[Kind, ...] = (
-    Kind(group="eks.amazonaws.com", version="v1", kind="NodeClass", model=NodeClassSpec),
+    Kind(group="eks.amazonaws.com", version="v1", kind="NodeClass", home="nodes.node_class.NodeClassSpec"),
     Kind(
         group="karpenter.sh",
         version="v1",
         kind="NodePool",
-        model=NodePoolSpec,
+        home="pools.node_pool.NodePoolSpec",
         written_by_construct=("template.spec.nodeClassRef",),
     ),
-    Kind(group="eks.amazonaws.com", version="v1", kind="IngressClassParams", model=IngressClassParamsSpec),
-    Kind(group="eks.amazonaws.com", version="v1", kind="TargetGroupBinding", model=TargetGroupBindingSpec),
-    Kind(group="eks.amazonaws.com", version="v1alpha1", kind="NodeDiagnostic", model=NodeDiagnosticSpec),
+    Kind(
+        group="eks.amazonaws.com",
+        version="v1",
+        kind="IngressClassParams",
+        home="traffic.ingress_class.IngressClassParamsSpec",
+    ),
+    Kind(
+        group="eks.amazonaws.com",
+        version="v1",
+        kind="TargetGroupBinding",
+        home="traffic.target_group_binding.TargetGroupBindingSpec",
+    ),
+    Kind(
+        group="eks.amazonaws.com",
+        version="v1alpha1",
+        kind="NodeDiagnostic",
+        home="nodes.node_diagnostic.NodeDiagnosticSpec",
+    ),
     Kind(
         group="networking.k8s.io",
         version="v1",
         kind="IngressClass",
-        model=IngressClassSpec,
+        home="traffic.ingress_class.IngressClassSpec",
         concerns=is_auto_mode_controller,
     ),
     Kind(
@@ -129,14 +140,14 @@ KINDS: tuple[Kind, ...] = (
         version="v1",
         older=("v1beta1",),
         kind="GatewayClass",
-        model=GatewayClassSpec,
+        home="traffic.gateway_class.GatewayClassSpec",
         concerns=is_auto_mode_controller,
     ),
     Kind(
         group="storage.k8s.io",
         version="v1",
         kind="StorageClass",
-        model=StorageClassSpec,
+        home="storage.storage_class.StorageClassSpec",
         at="",
         concerns=is_auto_mode_driver,
     ),
@@ -145,7 +156,7 @@ KINDS: tuple[Kind, ...] = (
         version="v1",
         older=("v1beta1",),
         kind="VolumeAttributesClass",
-        model=VolumeAttributesClassSpec,
+        home="storage.volume_attributes_class.VolumeAttributesClassSpec",
         at="",
         concerns=is_auto_mode_driver,
     ),
@@ -153,7 +164,7 @@ KINDS: tuple[Kind, ...] = (
         group="snapshot.storage.k8s.io",
         version="v1",
         kind="VolumeSnapshotClass",
-        model=VolumeSnapshotClassSpec,
+        home="storage.volume_snapshot_class.VolumeSnapshotClassSpec",
         at="",
         concerns=is_auto_mode_driver,
     ),
@@ -161,30 +172,35 @@ KINDS: tuple[Kind, ...] = (
         group="networking.k8s.aws",
         version="v1alpha1",
         kind="ApplicationNetworkPolicy",
-        model=ApplicationNetworkPolicySpec,
+        home="traffic.network_policy.ApplicationNetworkPolicySpec",
     ),
-    Kind(group="networking.k8s.aws", version="v1alpha1", kind="ClusterNetworkPolicy", model=ClusterNetworkPolicySpec),
+    Kind(
+        group="networking.k8s.aws",
+        version="v1alpha1",
+        kind="ClusterNetworkPolicy",
+        home="traffic.network_policy.ClusterNetworkPolicySpec",
+    ),
     Kind(
         group="",
         version="v1",
         kind="Service",
-        model=NetworkLoadBalancerServiceSpec,
+        home="traffic.network_load_balancer.NetworkLoadBalancerServiceSpec",
         concerns=is_network_load_balancer,
-        metadata_problems=service_annotation_problems,
+        metadata_problems=_late("traffic.network_load_balancer.service_annotation_problems"),
     ),
     Kind(
         group="networking.k8s.io",
         version="v1",
         kind="Ingress",
-        model=IngressSpec,
-        concerns=is_load_balanced,
-        metadata_problems=ingress_annotation_problems,
+        home="traffic.ingress.IngressSpec",
+        concerns=_late("traffic.ingress.is_load_balanced"),
+        metadata_problems=_late("traffic.ingress.ingress_annotation_problems"),
     ),
     Kind(
         group="",
         version="v1",
         kind="ConfigMap",
-        model=NetworkPolicySwitch,
+        home="traffic.network_policy.NetworkPolicySwitch",
         at="",
         concerns=is_network_policy_switch,
     ),
@@ -192,9 +208,9 @@ KINDS: tuple[Kind, ...] = (
         group="",
         version="v1",
         kind="PersistentVolumeClaim",
-        model=PersistentVolumeClaimSpec,
-        concerns=has_modifier_annotations,
-        metadata_problems=claim_annotation_problems,
+        home="storage.volume_attributes_class.PersistentVolumeClaimSpec",
+        concerns=_late("storage.volume_attributes_class.has_modifier_annotations"),
+        metadata_problems=_late("storage.volume_attributes_class.claim_annotation_problems"),
     ),
 )
 """Every kind that is read and checked; all others are skipped."""

@@ -10,8 +10,7 @@ from automode_constructs.errors import Problem
 from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ingress import is_load_balanced
-from automode_constructs.specs.traffic.ingress_class import ALB_CONTROLLER
-from automode_constructs.specs.traffic.network_load_balancer import is_network_load_balancer
+from automode_constructs.specs.traffic.ownership import ALB_CONTROLLER, is_network_load_balancer
 
 __all__ = ["load_balancer_problems"]
 

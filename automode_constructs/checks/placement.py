@@ -332,8 +332,8 @@ def _are_alike(one: str, other: str) -> bool:
 def _at(manifest: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
     at: Any = manifest
     for part in path:
-        at = at.get(part) if isinstance(at, Mapping) else None
-    return at if isinstance(at, Mapping) else {}
+        at = at.get(part) if isinstance(at, (dict, Mapping)) else None  # asked of a Mapping alone, it takes longer
+    return at if isinstance(at, (dict, Mapping)) else {}
 
 
 def _is_number(value: str) -> bool:

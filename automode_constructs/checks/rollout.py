@@ -131,19 +131,23 @@ class _Workload:
 def _surges(
     manifests: Sequence[Mapping[str, Any]], built_in_pools: Collection[str], *, whole: bool
 ) -> Iterator[tuple[int, Problem]]:
-    pools: list[Pool] = []
-    limits: dict[str, Mapping[str, Any]] = {}
     work: list[_Workload] = []
     for index, manifest in enumerate(manifests):
+        pods = pods_of(_group(manifest), manifest)
+        if pods is not None and manifest.get("kind") != "CronJob":
+            requests = pod_requests(mapping_at(manifest, *pods.field.split(".")))
+            work.append(_Workload(index=index, manifest=manifest, pods=pods, requests=requests))
+    if not work:
+        return
+    pools: list[Pool] = []
+    limits: dict[str, Mapping[str, Any]] = {}
+    for manifest in manifests:
         if (_group(manifest), manifest.get("kind")) == ("karpenter.sh", "NodePool"):
             pool = pool_of(manifest)
             if pool is None:
                 return  # The instance types it launches are not known.
             pools.append(pool)
             limits[pool.name] = mapping_at(manifest, "spec", "limits")
-        elif (pods := pods_of(_group(manifest), manifest)) is not None and manifest.get("kind") != "CronJob":
-            requests = pod_requests(mapping_at(manifest, *pods.field.split(".")))
-            work.append(_Workload(index=index, manifest=manifest, pods=pods, requests=requests))
     limited = {resource for each in limits.values() for resource in each}
     pools += [BUILT_IN_POOLS[name] for name in BUILT_IN_POOLS if name in built_in_pools]
     bound: dict[str, list[_Workload]] = {}

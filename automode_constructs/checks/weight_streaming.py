@@ -10,15 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from automode_constructs.checks.vllm_command import VllmCommand, command_of
 from automode_constructs.errors import Problem, shown
 from automode_constructs.facts.models import ModelSize, model_size
 from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_token
+
+if TYPE_CHECKING:
+    from automode_constructs.checks.vllm_command import VllmCommand
 
 __all__ = [
     "DEFAULT_MEMORY_LIMIT",
@@ -172,6 +174,8 @@ def streaming_problems(document: Mapping[str, Any], *, weight_bytes: int | None 
         weight_bytes: bytes of the weights of models that are not known here. Default: assumed to exceed any limit.
     """
     for path, container in containers_of(document):
+        from automode_constructs.checks.vllm_command import command_of  # few objects have containers
+
         command = command_of(container)
         streaming = None if command is None else streaming_of(command)
         if command is None or streaming is None:

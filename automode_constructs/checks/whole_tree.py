@@ -38,7 +38,7 @@ from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.labels import CAPACITY_TYPE, ZONE
 from automode_constructs.specs.pools.admission import admits_nothing
 from automode_constructs.specs.rule import rule
-from automode_constructs.specs.traffic.network_load_balancer import is_network_load_balancer
+from automode_constructs.specs.traffic.ownership import is_network_load_balancer
 from automode_constructs.tokens import is_token
 
 __all__ = ["ObjectKey", "TreeFinding", "TreeObject", "judge_tree", "node_class_of", "object_key"]

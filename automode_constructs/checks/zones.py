@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from automode_constructs.checks.placement import LabelDemand, Pods, Pool
-from automode_constructs.errors import Problem, shown
+from automode_constructs.errors import Problem, Severity, shown
 from automode_constructs.facts.regions import region_of_zone
 from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.labels import ZONE, stable_key
@@ -68,7 +68,7 @@ def zone_problems(
     for index, kind, field, zone in named:
         what, cure = wrong_with_zone(zone)
         if what and kind != "NodePool":  # of a pool, its requirement says so
-            severity = "error" if whole else "warning"
+            severity: Severity = "error" if whole else "warning"
             yield index, ZONE_NAME.problem(field, f"no node is in {shown(zone)}: it is {what}", cure, severity=severity)
         its = region_of_zone(zone)
         if its is None:

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import difflib
+import json
 import textwrap
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 from automode_constructs.checks import app_rules, change, document, whole_tree
 
-# Each of these files lists its rules when it is imported.
-from automode_constructs.cli import lint, reading
+# Each of these files lists its rules when it is imported, as does the spec of each kind.
+from automode_constructs.cli import ignores, lint, reading
+from automode_constructs.cli.links import links_of
 from automode_constructs.errors import shown
 from automode_constructs.inference import fit, weights
 from automode_constructs.specs.rule import RULES, Judged, Rule
 
-__all__ = ["explain", "list_of_rules", "rules_page"]
+__all__ = ["all_rules", "as_json", "explain", "list_of_rules", "rule_called", "rules_page"]
 
-_HOMES = (app_rules, change, document, fit, lint, reading, weights, whole_tree)
+_HOMES = (
+    app_rules,
+    change,
+    document,
+    fit,
+    ignores,
+    lint,
+    reading,
+    weights,
+    whole_tree,
+    *(kind.model for kind in document.KINDS),
+)
 _PREFIX = "automode:"
+_LONGEST_NAME = 100
+"""In characters: comparing longer texts with ids takes time for nothing."""
 _APP = "none; it is about the app"
 _LIST = "'automode explain' lists them all"
 
@@ -29,31 +45,47 @@ _JUDGED: Mapping[Judged, str] = {
 }
 
 
-def explain(id: str) -> tuple[str, bool]:
-    """The page of a rule, or a suggestion what to ask for; and whether the rule is known."""
-    name = id.removeprefix(_PREFIX)
-    known = {rule.lower(): rule for rule in (other.removeprefix(_PREFIX) for other in RULES)}
-    entry = RULES.get(f"{_PREFIX}{known.get(name.lower(), '')}")
-    if entry is None:
-        near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.75)
-        suggestion = " or ".join(f"{_PREFIX}{known[other]}" for other in near)
-        return f"no rule is called {shown(id)}; {f'did you mean {suggestion}?' if near else _LIST}", False
+def rule_called(id: str) -> Rule | str:
+    """A rule by its id, with or without ``automode:``, in any case; or words that say that there is none."""
+    name = id.strip().removeprefix(_PREFIX).lower()
+    known = {other.removeprefix(_PREFIX).lower(): rule for other, rule in RULES.items()}
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name[:_LONGEST_NAME], known, n=3, cutoff=0.75)
+    suggestion = f"did you mean {' or '.join(known[other].id for other in near)}?" if near else _LIST
+    return f"no rule is called {shown(id)}; {suggestion}"
+
+
+def explain(rule: Rule) -> str:
+    """The page of a rule, as text."""
+    links = links_of(rule.source)
     lines = [
-        *textwrap.wrap(entry.sentence, 100),
+        *textwrap.wrap(rule.sentence, 100),
         "",
-        f"Severity: {_severity(entry)}",
-        f"Kinds:    {_kinds(entry)}",
-        f"Judged:   {_JUDGED[entry.judged]}",
-        f"Source:   {entry.source}",
-        *([f"Stricter: {entry.stricter}"] if entry.stricter else []),
+        f"Severity: {_severity(rule)}",
+        f"Kinds:    {_kinds(rule)}",
+        f"Judged:   {_JUDGED[rule.judged]}",
+        f"Source:   {rule.source}",
+        *([f"Stricter: {rule.stricter}"] if rule.stricter else []),
+        *(f"{'Link:' if number == 0 else '':9} {link}" for number, link in enumerate(links)),
     ]
-    return "".join(f"{line}\n" for line in [entry.id, "", *lines]), True
+    return "".join(f"{line}\n" for line in [rule.id, "", *lines])
+
+
+def as_json(rules: Iterable[Rule]) -> str:
+    """Rules as JSON: a list of all that is known about each."""
+    return json.dumps([asdict(rule) | {"links": links_of(rule.source)} for rule in rules], indent=2) + "\n"
+
+
+def all_rules() -> list[Rule]:
+    """All rules in the order of their ids."""
+    return [rule for _, rule in sorted(RULES.items())]
 
 
 def list_of_rules() -> str:
     """All rules, one line each: id, severity, and what must hold."""
     width = max(map(len, RULES))
-    return "".join(f"{id:{width}}  {rule.severity:7}  {rule.sentence}\n" for id, rule in sorted(RULES.items()))
+    return "".join(f"{rule.id:{width}}  {rule.severity:7}  {rule.sentence}\n" for rule in all_rules())
 
 
 def _severity(rule: Rule) -> str:
@@ -79,7 +111,7 @@ def rules_page() -> str:
     for kind in kinds:
         parts += [f"## {titles.get(kind, kind)}\n", "| Rule | Severity | Judged | What must hold | Source |"]
         parts += ["|---|---|---|---|---|"]
-        parts += _rows(rule for _, rule in sorted(RULES.items()) if _kinds(rule) == kind)
+        parts += _rows(rule for rule in all_rules() if _kinds(rule) == kind)
         parts += [""]
     return "\n".join(parts)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from automode_constructs.checks.change import judge_change
@@ -28,26 +29,27 @@ UNRENDERED_TEMPLATE = rule(
 )
 
 # Bounded, so that a long line of braces costs no more than its length.
-_PLACEHOLDER = re.compile(
+# As texts, which are compiled when a file may hold a placeholder.
+_PLACEHOLDER = (
     r"\$\{[^{}\n]{0,300}\}|\$\([A-Za-z_][\w.]{0,100}\)|\{\{'(?:Ref|Fn::)[^\n]{0,2000}\}\}|\{\{[^{\n]{0,300}?\}\}"
 )
 # What stands for a whole value: of envsubst, of sed scripts, of documentation.
-_WHOLE_PLACEHOLDER = re.compile(
+_WHOLE_PLACEHOLDER = (
     r"\$[A-Za-z_]\w{0,100}|<[%A-Za-z][^<>\n]{0,100}>|\[\[[^\[\]\n]{0,100}\]\]|(?P<mark>__|%|@)[A-Z][A-Z0-9_]{0,100}(?P=mark)"
     r"|(?i:replace|change)[-_]?(?i:me)|YOUR[-_][A-Z0-9_-]{1,100}"
 )
+# What a text with any of these holds; a backslash may write any character of them.
+_MAY_HOLD_PLACEHOLDERS = r"[$\\]|\{\{|<[%A-Za-z]|\[\[|(__|%|@)[A-Z]|(?i:replace|change)[-_]?(?i:me)|YOUR[-_]"
 # A CDK token, and the form in which this repository's examples show values that CloudFormation fills in.
-_OF_CLOUDFORMATION = re.compile(r"\$\{Token\[|\{\{'(Ref|Fn::)|\{\{resolve:|\$\{AWS::|Ref$|Fn::")
-_CLOUDFORMATION_TEMPLATE = re.compile(r"^(AWSTemplateFormatVersion|Resources) *:", re.MULTILINE)
-_KUBERNETES_OBJECT = re.compile(r"^apiVersion *:", re.MULTILINE)
+_OF_CLOUDFORMATION = r"\$\{Token\[|\{\{'(Ref|Fn::)|\{\{resolve:|\$\{AWS::|Ref$|Fn::"
+_CLOUDFORMATION_TEMPLATE = r"(?m)^(AWSTemplateFormatVersion|Resources) *:"
+_KUBERNETES_OBJECT = r"(?m)^apiVersion *:"
 # The programs of a pod, in whose texts a shell or Kubernetes fills in $(NAME) and ${NAME}.
-_PROGRAMS = re.compile(r"(.*\.)?(containers|initContainers)\[[0-9]+\]\.(args|command|env|lifecycle|\w+Probe)\b.*")
+_PROGRAMS = r"(.*\.)?(containers|initContainers)\[[0-9]+\]\.(args|command|env|lifecycle|\w+Probe)\b.*"
 _BRACES = re.compile(r"\{\{[^{\n]{0,300}?\}\}|\{%[^{\n]{0,300}?%\}")
 # Placeholders that the driver itself fills in. Source: kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md.
-_TAG_PARAMETER = re.compile(r"parameters\.tagSpecification_\w+")
-_OF_THE_DRIVER = re.compile(
-    r"\{\{-?\s*\.(PVC?Name|PVCNamespace|VolumeSnapshot(Content)?Name|VolumeSnapshotNamespace)\b.*"
-)
+_TAG_PARAMETER = r"parameters\.tagSpecification_\w+"
+_OF_THE_DRIVER = r"\{\{-?\s*\.(PVC?Name|PVCNamespace|VolumeSnapshot(Content)?Name|VolumeSnapshotNamespace)\b.*"
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
@@ -83,12 +85,23 @@ class LintRun:
     """Number of documents of other kinds."""
     unusable: bool = False
     """Whether some input could not be checked."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """The text of each file that could be read."""
+    strict_files: set[str] = field(default_factory=set)
+    """Files whose settings let warnings fail too."""
+
+    def sort(self) -> None:
+        """Puts the findings of a file in the order of their places."""
+        order = {finding.file: number for number, finding in reversed(list(enumerate(self.findings)))}
+        self.findings.sort(key=lambda finding: (order[finding.file], finding.line, finding.column))
 
     def exit_code(self, *, strict: bool) -> int:
         """0 for clean, 1 for findings (warnings count when strict), 2 for unusable input."""
         if self.unusable:
             return 2
-        return int(any(strict or finding.severity == "error" for finding in self.findings))
+        return int(
+            any(strict or finding.severity == "error" or finding.file in self.strict_files for finding in self.findings)
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +115,13 @@ class _Object:
     """The number of the document among those of the file that are mappings."""
     at: str = ""
     """The field that holds it, for an item of a list."""
+    may_hold_placeholders: bool = True
+    """Whether the text that it is read from can give a placeholder."""
+
+    @property
+    def placeholder(self) -> tuple[str, str] | None:
+        """The first placeholder that nothing fills in later, and its field."""
+        return first_placeholder(self.data) if self.may_hold_placeholders else None
 
     def path(self, field: str) -> str:
         """The field as seen from the document."""
@@ -156,8 +176,7 @@ def lint(
         if earlier.unusable:
             run.unusable = True
             run.findings += [finding for finding in earlier.findings if finding.rule == UNREADABLE_INPUT.id]
-    order = {finding.file: number for number, finding in reversed(list(enumerate(run.findings)))}
-    run.findings.sort(key=lambda finding: (order[finding.file], finding.line, finding.column))
+    run.sort()
     return run
 
 
@@ -212,9 +231,10 @@ def _read_file(
     findings: list[LintFinding] = []
     mappings = 0
     try:
-        text = source.text() if text is None else text
+        text = run.texts[file] = source.text() if text is None else text
+        may_hold_placeholders = re.search(_MAY_HOLD_PLACEHOLDERS, text) is not None
         for document in documents(text):
-            items = list(_objects(file, document, mappings))
+            items = list(_objects(file, document, mappings, may_hold_placeholders=may_hold_placeholders))
             mappings += isinstance(document.data, Mapping)
             objects += items
             verdicts = [_judge(item) for item in items] if judging else []
@@ -225,7 +245,7 @@ def _read_file(
                 findings += [_finding(file, place, problem) for place, problem in document.problems]
             findings += [finding for verdict in ours for finding in verdict]
     except UnreadableError as error:
-        if text is not None and _CLOUDFORMATION_TEMPLATE.search(text) and not _KUBERNETES_OBJECT.search(text):
+        if text is not None and re.search(_CLOUDFORMATION_TEMPLATE, text) and not re.search(_KUBERNETES_OBJECT, text):
             run.passed_by += 1  # a template of CloudFormation, whose tags Kubernetes does not know
             return
         braces = _BRACES.search(text) if judging and text is not None else None
@@ -240,7 +260,9 @@ def _read_file(
         run.findings += findings
 
 
-def _objects(file: str, document: Document, number: int = 0) -> Iterator[_Object]:
+def _objects(
+    file: str, document: Document, number: int = 0, *, may_hold_placeholders: bool = True
+) -> Iterator[_Object]:
     data = document.data
     if not isinstance(data, Mapping):
         return
@@ -248,9 +270,18 @@ def _objects(file: str, document: Document, number: int = 0) -> Iterator[_Object
     if str(data.get("kind", "")).endswith("List") and isinstance(items, list):
         for index, item in enumerate(items):
             if isinstance(item, Mapping):
-                yield _Object(file=file, document=document, number=number, data=item, at=f"items[{index}]")
+                yield _Object(
+                    file=file,
+                    document=document,
+                    number=number,
+                    data=item,
+                    at=f"items[{index}]",
+                    may_hold_placeholders=may_hold_placeholders,
+                )
     else:
-        yield _Object(file=file, document=document, number=number, data=data)
+        yield _Object(
+            file=file, document=document, number=number, data=data, may_hold_placeholders=may_hold_placeholders
+        )
 
 
 def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
@@ -264,7 +295,7 @@ def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _unrendered(path: str, text: str) -> Problem:
-    if _OF_CLOUDFORMATION.match(text):
+    if re.match(_OF_CLOUDFORMATION, text):
         return UNRENDERED_TEMPLATE.problem(
             path,
             f"{shown(text)} stands for a value that only a deployment knows",
@@ -283,13 +314,13 @@ def _judge(item: _Object) -> list[LintFinding] | None:
     if belongs_to_eks(item.data):
         return [] if kind_of(item.data) is not None else None
     head = {name: item.data.get(name) for name in ("apiVersion", "kind")}
-    placeholder = first_placeholder(head)
+    placeholder = first_placeholder(head) if item.may_hold_placeholders else None
     problems = None if placeholder else judge_document(item.data)
     if placeholder is None and problems is None:
         return None
     if placeholder is None and kind_of(item.data) is None:
         return [item.finding(problem) for problem in _rendered(problems or ())]
-    placeholder = placeholder or first_placeholder(item.data)
+    placeholder = placeholder or item.placeholder
     if placeholder is not None:
         # The placeholder may cause any other finding.
         path, text = placeholder
@@ -300,7 +331,7 @@ def _judge(item: _Object) -> list[LintFinding] | None:
 def _rendered(problems: Sequence[Problem]) -> list[Problem]:
     """The problems; only the placeholder if one is the wrong value. In scripts and texts a placeholder may stand."""
     for problem in problems:
-        if found := _PLACEHOLDER.search(problem.message):
+        if found := re.search(_PLACEHOLDER, problem.message):
             return [_unrendered(problem.field, found[0])]
     return list(problems)
 
@@ -311,13 +342,13 @@ def first_placeholder(data: object) -> tuple[str, str] | None:
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, str):
-            texts = [match[0] for match in _PLACEHOLDER.finditer(value)] if "{" in value or "$(" in value else []
-            if not texts and _WHOLE_PLACEHOLDER.fullmatch(value):
+            texts = [match[0] for match in re.finditer(_PLACEHOLDER, value)] if "{" in value or "$(" in value else []
+            if not texts and re.fullmatch(_WHOLE_PLACEHOLDER, value):
                 texts = [value]
-            if texts and _PROGRAMS.fullmatch(path):
+            if texts and re.fullmatch(_PROGRAMS, path):
                 texts = [text for text in texts if text.startswith("{{")]
-            if _TAG_PARAMETER.fullmatch(path):
-                texts = [text for text in texts if not _OF_THE_DRIVER.fullmatch(text)]
+            if re.fullmatch(_TAG_PARAMETER, path):
+                texts = [text for text in texts if not re.fullmatch(_OF_THE_DRIVER, text)]
             if texts:
                 return path, texts[0]
         elif isinstance(value, Mapping):
@@ -341,20 +372,23 @@ def _together(objects: Sequence[_Object], *, whole: bool) -> Iterator[LintFindin
     pools that are on.
     """
     named = [item for item in objects if _is_named(item.data)]
-    tree = [TreeObject(where=item.where, manifest=_without_placeholder(item.data)) for item in named]
+    tree = [TreeObject(where=item.file, manifest=_without_placeholder(item)) for item in named]
     pools_are_here = any(item.data["kind"] == "NodePool" and belongs_to_eks(item.data) for item in named)
     built_in = () if pools_are_here else None
-    for found in judge_tree(tree, default_node_class=True, whole=whole, built_in_pools=built_in, files=True):
-        item = named[found.index]
-        if not belongs_to_eks(item.data):
-            yield item.finding(found)
+    judge = partial(judge_tree, default_node_class=True, whole=whole, built_in_pools=built_in, files=True)
+    if judge(tree):  # only then is the line of each worth its time
+        tree = [replace(member, where=item.where) for member, item in zip(tree, named, strict=True)]
+        for problem in judge(tree):
+            item = named[problem.index]
+            if not belongs_to_eks(item.data):
+                yield item.finding(problem)
 
 
-def _without_placeholder(data: Mapping[str, Any]) -> Mapping[str, Any]:
+def _without_placeholder(item: _Object) -> Mapping[str, Any]:
     """The object; only its identity if it holds a placeholder, since the rest is not known yet."""
-    if first_placeholder(data) is None:
-        return data
-    return {name: data[name] for name in ("apiVersion", "kind", "metadata")}
+    if item.placeholder is None:
+        return item.data
+    return {name: item.data[name] for name in ("apiVersion", "kind", "metadata")}
 
 
 def _changes(before: Sequence[_Object], objects: Sequence[_Object]) -> Iterator[LintFinding]:

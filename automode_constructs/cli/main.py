@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import io
 import os
+import re
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 __all__ = ["main"]
 
@@ -21,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the arguments after ``automode``. Default: those of the command line.
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # they cost time, and run code that others installed
+    gc.set_threshold(
+        100_000, 20, 20
+    )  # what is loaded and read stays, and looking through it often takes a third longer
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # output never fails on the terminal's encoding
@@ -29,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if sys.stdout is None:
             raise _OutputError("it is closed")
-        return _run(_parser().parse_args(arguments))
+        return _run(_options(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -53,8 +60,41 @@ def _forget_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options, with a suggestion for a misspelt command or option."""
+    parser, commands = _parsers()
+    name = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if name is not None and name not in commands:
+        parser.error(f"no command is called {name!r}; {_nearest(name, commands)}")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        command = commands[options.command]
+        known = re.findall(r"--[a-z][a-z-]+", command.format_help())
+        cure = _nearest(unknown[0].partition("=")[0], known) if unknown[0].startswith("-") else "see its --help"
+        command.error(f"it has no option {unknown[0]!r}; {cure}")
+    return options
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    from automode_constructs.errors import did_you_mean
+
+    return did_you_mean(word, list(dict.fromkeys(known)))
+
+
+class _Version(argparse.Action):
+    """Prints the version, which is looked for only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        _write(f"automode {version('automode-constructs')}\n")
+        parser.exit()
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser of the command line, and those of its commands."""
     parser = argparse.ArgumentParser(prog="automode", description="Amazon EKS Auto Mode from the command line.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     lint = commands.add_parser(
         "lint",
@@ -63,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit code: 0 clean, 1 findings, 2 unusable input.",
     )
     lint.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or - for standard input")
-    lint.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="default: text")
+    lint.add_argument("--format", choices=("text", "json", "sarif", "github"), default="text", help="default: text")
     lint.add_argument(
         "--before",
         action="append",
@@ -85,10 +125,15 @@ def _parser() -> argparse.ArgumentParser:
     lint.add_argument(
         "--diff", action="store_true", help="print what --fix would change, and write nothing; 1 if that is anything"
     )
+    for option, words in (("--select", "report these rules only"), ("--ignore", "leave these rules out")):
+        lint.add_argument(
+            option, action="append", default=[], metavar="RULES", help=f"{words}; ids with commas between them"
+        )
     explain = commands.add_parser("explain", help="say what a rule wants, and why")
     explain.add_argument(
         "rule", metavar="RULE-ID", nargs="?", help="such as automode:NodeLifetime; without one, all are listed"
     )
+    explain.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     convert = commands.add_parser(
         "convert",
         help="write the Python for existing manifests",
@@ -122,7 +167,21 @@ def _parser() -> argparse.ArgumentParser:
         help="weights of models that are not known here",
     )
     estimate.add_argument("--all", action="store_true", help="print every instance type, not the 15 cheapest")
-    return parser
+    schemas = commands.add_parser(
+        "schemas",
+        help="write the JSON Schema of each kind, for editors",
+        description="Writes the JSON Schema of each kind to a folder, or prints one.",
+    )
+    where = schemas.add_mutually_exclusive_group(required=True)
+    where.add_argument("folder", metavar="FOLDER", nargs="?", help="it is made where it is missing")
+    where.add_argument("--print", metavar="KIND", dest="kind", help="print the schema of this kind, such as NodePool")
+    completion = commands.add_parser(
+        "completion",
+        help="write what a shell completes the command with",
+        description="Prints a script that completes the command in a shell.",
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    return parser, commands.choices
 
 
 def _gigabytes(text: str) -> int:
@@ -140,33 +199,38 @@ def _bytes(text: str, *, scale: int = 1) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if options.command == "explain":
-        from automode_constructs.cli.explain import explain, list_of_rules
+    commands = {
+        "lint": _lint,
+        "explain": _explain,
+        "convert": _convert,
+        "estimate": _estimate,
+        "schemas": _schemas,
+        "completion": _completion,
+    }
+    return commands[options.command](options)
 
-        if options.rule is None:
-            _write(list_of_rules())
-            return 0
-        text, known = explain(options.rule)
-        if known:
-            _write(text)
-            return 0
-        _say(f"automode: {text}")
-        return 2
-    if options.command == "convert":
-        return _convert(options.file)
-    if options.command == "estimate":
-        return _estimate(options)
+
+def _lint(options: argparse.Namespace) -> int:
+    from automode_constructs.cli.lint import lint
+    from automode_constructs.cli.report import as_github, as_json, as_sarif, as_text, summary
+    from automode_constructs.cli.selection import choose, selection_of
+    from automode_constructs.errors import AutoModeError
+
     if options.fix or options.diff:
         return _fix(options)
-    from automode_constructs.cli.lint import lint
-    from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
-
-    run = lint(options.paths, before=options.before, cluster=options.cluster)
+    try:
+        selection = selection_of(options.select, options.ignore)
+        run = lint(options.paths, before=options.before, cluster=options.cluster)
+        choose(run, selection)
+    except AutoModeError as error:
+        _say(f"automode: {error}")
+        return 2
     if options.format == "text":
-        _write(as_text(run, coloured=_coloured()))
-        _say(summary(run))
+        _write(as_text(run, coloured=_coloured(), width=_width()))
     else:
-        _write(as_json(run) if options.format == "json" else as_sarif(run))
+        _write({"json": as_json, "sarif": as_sarif, "github": as_github}[options.format](run))
+    if options.format in ("text", "github"):
+        _say(summary(run))
     return run.exit_code(strict=options.strict)
 
 
@@ -175,20 +239,28 @@ def _fix(options: argparse.Namespace) -> int:
     from automode_constructs.cli.fix import fix, write_file
     from automode_constructs.cli.lint import LintRun, lint
     from automode_constructs.cli.reading import UnreadableError
-    from automode_constructs.cli.report import as_json, as_sarif, as_text, summary
+    from automode_constructs.cli.report import as_github, as_json, as_sarif, as_text, summary
+    from automode_constructs.cli.selection import choose, selection_of
+    from automode_constructs.errors import AutoModeError
 
     prints = options.diff or STDIN in options.paths
     if prints and options.format != "text":
         _say(f"automode: --format {options.format} and the new text would share standard output; run lint again for it")
         return 2
 
-    def judge(texts: Mapping[str, str]) -> LintRun:
-        return lint(options.paths, before=options.before, cluster=options.cluster, texts=texts)
+    def judged(texts: Mapping[str, str]) -> LintRun:
+        run = lint(options.paths, before=options.before, cluster=options.cluster, texts=texts)
+        choose(run, selection)
+        return run
 
     try:
-        fixed = fix(options.paths, judge)
+        selection = selection_of(options.select, options.ignore)
+        fixed = fix(options.paths, judged)
     except UnreadableError as error:
         _say(f"automode: {error.at(STDIN)}")
+        return 2
+    except AutoModeError as error:
+        _say(f"automode: {error}")
         return 2
     run = fixed.run
     if options.diff:
@@ -203,9 +275,9 @@ def _fix(options: argparse.Namespace) -> int:
                     _say(f"automode: {error.at(path)}")
         _write(fixed.texts.get(STDIN, ""))
     if options.format != "text":
-        _write(as_json(run) if options.format == "json" else as_sarif(run))
+        _write({"json": as_json, "sarif": as_sarif, "github": as_github}[options.format](run))
     elif not prints:
-        _write(as_text(run, coloured=_coloured()))
+        _write(as_text(run, coloured=_coloured(), width=_width()))
     else:
         for line in as_text(run, coloured=False).splitlines():
             _say(line)
@@ -215,19 +287,67 @@ def _fix(options: argparse.Namespace) -> int:
     return max(run.exit_code(strict=options.strict), int(options.diff and bool(fixed.changed)))
 
 
-def _convert(file: str) -> int:
+def _explain(options: argparse.Namespace) -> int:
+    from automode_constructs.cli.explain import all_rules, as_json, explain, list_of_rules, rule_called
+
+    rules = all_rules()
+    if options.rule is None:
+        _write(as_json(rules) if options.format == "json" else list_of_rules())
+        return 0
+    rule = rule_called(options.rule)
+    if isinstance(rule, str):
+        _say(f"automode: {rule}")
+        return 2
+    _write(as_json([rule]) if options.format == "json" else explain(rule))
+    return 0
+
+
+def _schemas(options: argparse.Namespace) -> int:
+    from automode_constructs.checks.document import KINDS
+    from automode_constructs.cli.schemas import schemas, write_schemas
+    from automode_constructs.errors import on_one_line
+
+    if options.kind is not None:
+        text = schemas().get(f"{options.kind.lower()}.json")
+        if text is None:
+            _say(f"automode: no kind is called {options.kind!r}; {_nearest(options.kind, [k.kind for k in KINDS])}")
+            return 2
+        _write(text)
+        return 0
+    try:
+        write_schemas(Path(options.folder))
+    except (OSError, ValueError) as error:
+        _say(f"automode: {on_one_line(options.folder)}: cannot be written: {error}")
+        return 2
+    return 0
+
+
+def _completion(options: argparse.Namespace) -> int:
+    from automode_constructs.cli.completion import completion
+
+    parser, commands = _parsers()
+    _write(completion(parser, commands, options.shell))
+    return 0
+
+
+def _width() -> int | None:
+    """The width of the terminal that standard output is; ``None`` for a pipe or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _convert(options: argparse.Namespace) -> int:
     from automode_constructs.cli.convert import convert
     from automode_constructs.cli.files import InputFile
     from automode_constructs.cli.reading import UnreadableError
     from automode_constructs.errors import AutoModeError
 
     try:
-        _write(convert(InputFile(file).text(), where=file))
+        _write(convert(InputFile(options.file).text(), where=options.file))
     except AutoModeError as error:
         _say(str(error))
         return 1
     except UnreadableError as error:
-        _say(str(error.at(file)))
+        _say(str(error.at(options.file)))
         return 2
     return 0
 

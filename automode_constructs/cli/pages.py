@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from automode_constructs.cli.explain import rules_page
-from automode_constructs.cli.schemas import schemas
+from automode_constructs.cli.schemas import schemas, write_schemas
 from automode_constructs.errors import on_one_line
 
-__all__ = ["main", "write_rules", "write_schemas"]
+__all__ = ["main", "renew_schemas", "write_rules"]
 
 
 def write_rules(file: Path) -> None:
@@ -19,20 +19,17 @@ def write_rules(file: Path) -> None:
     file.write_text(rules_page(), encoding="utf-8", newline="\n")
 
 
-def write_schemas(folder: Path) -> None:
+def renew_schemas(folder: Path) -> None:
     """Writes one JSON Schema for each kind, and deletes those of kinds that no longer exist."""
-    folder.mkdir(parents=True, exist_ok=True)
-    documents = schemas()
+    write_schemas(folder)
     for old in folder.glob("*.json"):
-        if old.name not in documents:
+        if old.name not in schemas():
             old.unlink()
-    for name, text in documents.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the page or the folder that the arguments name; 0, or 1 with a line on standard error."""
-    writers = {"rules": write_rules, "schemas": write_schemas}
+    writers = {"rules": write_rules, "schemas": renew_schemas}
     parser = argparse.ArgumentParser(prog="python -m automode_constructs.cli.pages", description=__doc__)
     parser.add_argument("what", choices=writers)
     parser.add_argument("path", type=Path, help="the file of the rules, or the folder of the schemas")

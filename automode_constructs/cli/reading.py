@@ -1,5 +1,9 @@
 """Reads YAML and JSON as Kubernetes does, with line and column of everything; safe for untrusted input.
 
+Most documents are clean, and nobody asks where their fields stand. So a text is first read without places, by a loop
+that knows plain mappings, lists and scalars only. Where it meets anything else (an alias, a merge, a tag, a key that
+stands twice, a fault), and where a place is asked for, the text is read again with all places and all words.
+
 This module builds the documents from the parser's events, one after the other and without recursion. PyYAML's own
 composer recurses in C and crashes on a few hundred thousand brackets, resolves scalars as YAML 1.1 does (``12:30:45``
 is 45045 there) and silently lets a duplicate key win. Nesting depth and alias expansion are counted as the events
@@ -15,8 +19,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import yaml
@@ -24,7 +29,17 @@ import yaml
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.rule import rule
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_EXPANDED", "Document", "Place", "UnreadableError", "decoded", "documents"]
+__all__ = [
+    "LOADER",
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "MAX_EXPANDED",
+    "Document",
+    "Place",
+    "UnreadableError",
+    "decoded",
+    "documents",
+]
 
 MAX_BYTES = 10 * 1024 * 1024
 """The largest file that is read; etcd takes 1.5 MiB per object, so this is a long stream."""
@@ -77,28 +92,30 @@ class UnreadableError(Exception):
 
 @dataclass(kw_only=True, slots=True)
 class Document:
-    """One document of a stream: its data, and the place of each key and item."""
+    """One document of a stream: its data, and the place of each key and item, which is looked for when it is needed."""
 
     data: Any
-    start: Place
     problems: list[tuple[Place, Problem]] = field(default_factory=list)
     """Problems that did not stop the reading: duplicate keys."""
-    _places: dict[int, dict[Any, Place]]
+    _located: Callable[[], _Located | None]
 
     def place(self, path: str) -> Place:
         """The place of a field (``spec.requirements[0].key``); of a missing one, its nearest existing parent's."""
-        place, at = self.start, self.data
-        for step in _STEP.finditer(path):
+        located = self._located()
+        assert located is not None  # both readings find the same documents
+        place, at = located.start, located.data
+        for step in re.finditer(_STEP, path):
             text, index, quoted = step["name"], step["index"], step["quoted"]
             key: Any = int(index) if index and not isinstance(at, Mapping) else (index or text or _unquoted(quoted))
-            places = self._places.get(id(at), {}) if isinstance(at, (dict, list)) else {}
+            places = located.places.get(id(at), {}) if isinstance(at, (dict, list)) else {}
             if key not in places:
                 break
             place, at = places[key], at[key]
         return place
 
 
-_STEP = re.compile(r"\[(?P<index>\d{1,9})\]|\[(?P<quoted>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\]|(?P<name>[^.\[\]]+)")
+# Compiled when they are needed: a clean run needs neither.
+_STEP = r"\[(?P<index>\d{1,9})\]|\[(?P<quoted>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\]|(?P<name>[^.\[\]]+)"
 
 
 def _unquoted(text: str) -> str:
@@ -166,7 +183,7 @@ class _Merge:
 
 
 _MERGE = _Merge()
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def documents(text: str) -> Iterator[Document]:
@@ -175,7 +192,112 @@ def documents(text: str) -> Iterator[Document]:
     Raises:
         UnreadableError: at the point where the text stops being YAML, or exceeds a bound.
     """
-    events = _events(_with_whole_escapes(text) if text.lstrip().startswith("{") else text)
+    text = _with_whole_escapes(text) if text.lstrip().startswith("{") else text
+    located = _LocatedStream(text)
+    number = 0
+    try:
+        for data in _plain_data(text):
+            yield Document(data=data, _located=partial(located.document, number))
+            number += 1
+    except _NotPlainError:
+        while (document := located.document(number)) is not None:
+            yield Document(data=document.data, problems=document.problems, _located=partial(located.document, number))
+            number += 1
+
+
+class _NotPlainError(Exception):
+    """Raised for a text that is not read without places."""
+
+
+def _plain_data(text: str) -> Iterator[Any]:
+    """The data of each document, as long as they hold plain mappings, lists and scalars only."""
+    scalar, alias, end = yaml.ScalarEvent, yaml.AliasEvent, yaml.StreamEndEvent
+    mapping, sequence = yaml.MappingStartEvent, yaml.SequenceStartEvent
+    closing, start = (yaml.MappingEndEvent, yaml.SequenceEndEvent), yaml.DocumentStartEvent
+    hints, no_key = _HINTS, _NO_KEY
+    outer: list[tuple[Any, Any]] = []
+    data: Any = []
+    key: Any = no_key
+    try:
+        get_event = LOADER(text).get_event
+        while True:
+            event = get_event()
+            kind = type(event)
+            if kind is scalar:
+                if event.tag is not None:
+                    raise _NotPlainError
+                value = event.value
+                if event.implicit[0] and (not value or value[0] in hints):
+                    value = _resolved(value)
+                    if type(value) is float and not math.isfinite(value):
+                        raise _NotPlainError
+                if type(data) is dict and key is no_key:
+                    if type(value) is not str or value == "<<" or value in data:
+                        raise _NotPlainError
+                    key = value
+                    continue
+            elif kind is mapping or kind is sequence:
+                if event.tag is not None or len(outer) >= MAX_DEPTH or (type(data) is dict and key is no_key):
+                    raise _NotPlainError
+                outer.append((data, key))
+                data, key = {} if kind is mapping else [], no_key
+                continue
+            elif kind in closing:
+                value = data
+                data, key = outer.pop()
+            elif kind is start:
+                data, key = [], no_key
+                continue
+            elif kind is end:
+                return
+            elif kind is alias:
+                raise _NotPlainError
+            else:  # the end of a document, the start of the stream
+                if data and data[0] is not None:
+                    yield data[0]
+                continue
+            if key is no_key:
+                data.append(value)
+            else:
+                data[key] = value
+                key = no_key
+    except (yaml.YAMLError, UnicodeEncodeError):
+        raise _NotPlainError from None
+
+
+_NO_KEY = object()
+"""The key while one is expected, and in lists."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Located:
+    """A document with all its places."""
+
+    data: Any
+    start: Place
+    problems: list[tuple[Place, Problem]] = field(default_factory=list)
+    places: dict[int, dict[Any, Place]] = field(default_factory=dict)
+
+
+class _LocatedStream:
+    """The documents of a text with their places, read as far as somebody has asked."""
+
+    def __init__(self, text: str) -> None:
+        self._rest = _located_documents(text)
+        self._read: list[_Located] = []
+
+    def document(self, number: int) -> _Located | None:
+        """The document of this number, counted from 0; ``None`` behind the last."""
+        while len(self._read) <= number:
+            document = next(self._rest, None)
+            if document is None:
+                return None
+            self._read.append(document)
+        return self._read[number]
+
+
+def _located_documents(text: str) -> Iterator[_Located]:
+    events = _events(text)
     expansion = _Expansion()
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
@@ -184,7 +306,7 @@ def documents(text: str) -> Iterator[Document]:
                 yield document
 
 
-_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_PAIR = r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
 
 
 def _with_whole_escapes(text: str) -> str:
@@ -194,12 +316,12 @@ def _with_whole_escapes(text: str) -> str:
         high, low = int(pair[2], 16) - 0xD800, int(pair[3], 16) - 0xDC00
         return f"{pair[1]}\\U{0x10000 + (high << 10) + low:08x}"
 
-    return _PAIR.sub(joined, text)
+    return re.sub(_PAIR, joined, text)
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
     try:
-        yield from yaml.parse(text, Loader=_LOADER)
+        yield from yaml.parse(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -224,9 +346,8 @@ def _tab_at(text: str, place: Place) -> bool:
     return bool(line) and "\t" in line[0][: place[1]]
 
 
-def _document(events: Iterator[Any], expansion: _Expansion) -> Document:
-    places: dict[int, dict[Any, Place]] = {}
-    document = Document(data=None, start=(1, 1), _places=places)
+def _document(events: Iterator[Any], expansion: _Expansion) -> _Located:
+    document = _Located(data=None, start=(1, 1))
     open_: list[_Open] = []
     anchors: dict[str, _Anchored | None] = {}  # None while the anchored value is not finished
     for event in events:
@@ -262,7 +383,7 @@ def _document(events: Iterator[Any], expansion: _Expansion) -> Document:
                 raise _tagged(event.tag, place)
             data: Any = {} if kind is yaml.MappingStartEvent else []
             here: dict[Any, Place] = {}
-            places[id(data)] = here
+            document.places[id(data)] = here
             if event.anchor is not None:
                 anchors[event.anchor] = None
             open_.append(_Open(data, here, event.anchor, place))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,16 +12,27 @@ from automode_constructs.cli.lint import LintFinding, LintRun
 from automode_constructs.errors import on_one_line
 from automode_constructs.specs.rule import RULES
 
-__all__ = ["as_json", "as_sarif", "as_text", "summary"]
+__all__ = ["as_github", "as_json", "as_sarif", "as_text", "summary"]
 
 _COLOURS = {"error": "\x1b[31m", "warning": "\x1b[33m"}
 _IN_JSON = ("file", "line", "column", "rule", "severity", "field", "message", "cure", "kind", "name")
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 
-def as_text(run: LintRun, *, coloured: bool) -> str:
-    """One line for each finding: ``file:line:column rule-id severity: field: message; cure``."""
-    return "".join(f"{_line(finding, coloured=coloured)}\n" for finding in run.findings)
+def as_text(run: LintRun, *, coloured: bool, width: int | None = None) -> str:
+    """One line for each finding: ``file:line:column rule-id severity: field: message; cure``.
+
+    Args:
+        run: the run.
+        coloured: whether severities have colours.
+        width: the width of the terminal, for people, who also see the line of each finding. Default: no terminal.
+    """
+    lines = []
+    for finding in run.findings:
+        lines.append(_line(finding, coloured=coloured))
+        if width is not None:
+            lines += _excerpt(finding, run.texts.get(finding.file, ""), coloured=coloured, width=width)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _line(finding: LintFinding, *, coloured: bool) -> str:
@@ -30,6 +42,40 @@ def _line(finding: LintFinding, *, coloured: bool) -> str:
     if coloured:
         place, severity = f"{_BOLD}{place}{_PLAIN}", f"{_COLOURS[severity]}{severity}{_PLAIN}"
     return f"{place} {finding.rule} {severity}: {finding}"
+
+
+_LINE_ENDS = r"\r\n|\r|\n"
+
+
+def _excerpt(finding: LintFinding, text: str, *, coloured: bool, width: int) -> list[str]:
+    """The line of a finding, and carets under the word that it is about."""
+    lines = re.split(_LINE_ENDS, text, maxsplit=finding.line)
+    if not 0 < finding.line <= len(lines) or not lines[finding.line - 1].strip():
+        return []
+    line = lines[finding.line - 1]
+    margin = f"{finding.line:5} | "
+    room = max(width - len(margin) - 1, 20)
+    at = finding.column - 1
+    start = max(0, at - room // 2) if len(line) > room else 0
+    before, word = _on_screen(line[start:at]), re.match(r"[\w./-]+|.", line[at:])
+    marked = _on_screen(word[0] if word else "")[: max(1, room - len(before))]
+    carets = "^" * max(1, _columns(marked))
+    if coloured:
+        carets = f"{_COLOURS[finding.severity]}{carets}{_PLAIN}"
+    shown_line = before + _on_screen(line[at:])
+    return [f"{margin}{shown_line[:room]}", f"{'':5} | {' ' * _columns(before)}{carets}"]
+
+
+def _on_screen(text: str) -> str:
+    """Text that cannot move the cursor: a tab is one blank, and what does not print is a question mark."""
+    return "".join(" " if character == "\t" else character if character.isprintable() else "?" for character in text)
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def summary(run: LintRun) -> str:
@@ -47,6 +93,23 @@ def as_json(run: LintRun) -> str:
     """All findings and the counts, as JSON."""
     findings = [{name: getattr(finding, name) for name in _IN_JSON} for finding in run.findings]
     return json.dumps({"findings": findings, "judged": run.judged, "passed_by": run.passed_by}, indent=2) + "\n"
+
+
+def as_github(run: LintRun) -> str:
+    """Workflow commands, which GitHub Actions show beside the changed line. Source: actions/toolkit, command.ts."""
+    return "".join(
+        f"::{finding.severity} file={_property(finding.file)},line={finding.line},col={finding.column},"
+        f"title={_property(finding.rule)}::{_data(str(finding))}\n"
+        for finding in run.findings
+    )
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(on_one_line(text)).replace(":", "%3A").replace(",", "%2C")
 
 
 def as_sarif(run: LintRun) -> str:

@@ -8,6 +8,7 @@ import json
 import textwrap
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -16,7 +17,7 @@ from pydantic_core import core_schema
 from automode_constructs.checks.document import KINDS, Kind
 from automode_constructs.specs.model import KubeModel
 
-__all__ = ["schemas"]
+__all__ = ["schemas", "write_schemas"]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -66,10 +67,22 @@ def _docstrings(model: type[KubeModel]) -> dict[str, str]:
     return docstrings
 
 
+@cache
 def schemas() -> dict[str, str]:
     """The text of each schema, by file name."""
     documents = {f"{kind.kind.lower()}.json": _schema(kind) for kind in KINDS}
     return {name: json.dumps(_without_null_defaults(schema), indent=2) + "\n" for name, schema in documents.items()}
+
+
+def write_schemas(folder: Path) -> None:
+    """Writes the schema of each kind to a folder, which is made where it is missing.
+
+    Raises:
+        OSError: for a folder that cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in schemas().items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _schema(kind: Kind) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 __all__ = ["AutoModeFees", "auto_mode_fees"]
@@ -61,5 +61,5 @@ def _known() -> tuple[AutoModeFees, ...]:
 
 @cache
 def _data() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(files(__package__).joinpath("auto_mode_fees.json").read_text("utf-8"))
+    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("auto_mode_fees.json").read_text("utf-8"))
     return loaded

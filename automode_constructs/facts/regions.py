@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
 __all__ = [
@@ -34,7 +34,7 @@ class Partition:
 
 @cache
 def _data() -> dict[str, list[object]]:
-    loaded: dict[str, list[object]] = json.loads(files(__package__).joinpath("regions.json").read_text("utf-8"))
+    loaded: dict[str, list[object]] = json.loads(Path(__file__).with_name("regions.json").read_text("utf-8"))
     return loaded
 
 

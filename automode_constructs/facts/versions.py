@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
 __all__ = ["KubernetesVersionFacts", "SupportState", "as_of_default", "auto_mode_floor", "known_versions", "minor"]
@@ -34,7 +34,7 @@ class KubernetesVersionFacts:
 
 @cache
 def _data() -> dict[str, object]:
-    loaded: dict[str, object] = json.loads(files(__package__).joinpath("versions.json").read_text("utf-8"))
+    loaded: dict[str, object] = json.loads(Path(__file__).with_name("versions.json").read_text("utf-8"))
     return loaded
 
 

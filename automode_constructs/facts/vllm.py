@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 __all__ = ["VllmFlag", "VllmSpelling", "flags_of", "pairs_enable_with_disable", "spellings_of", "vllm_versions"]
@@ -55,7 +55,7 @@ class VllmSpelling:
 
 @cache
 def _data() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(files(__package__).joinpath("vllm.json").read_text("utf-8"))
+    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("vllm.json").read_text("utf-8"))
     return loaded
 
 

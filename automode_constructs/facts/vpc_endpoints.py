@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 __all__ = ["EndpointService", "endpoint_services"]
@@ -35,7 +35,7 @@ class EndpointService:
 @cache
 def endpoint_services() -> Mapping[str, EndpointService]:
     """The services by their names, those that nodes need first."""
-    rows: list[dict[str, Any]] = json.loads(files(__package__).joinpath("vpc_endpoints.json").read_text("utf-8"))[
+    rows: list[dict[str, Any]] = json.loads(Path(__file__).with_name("vpc_endpoints.json").read_text("utf-8"))[
         "services"
     ]
     for row in rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, WrapValidator
@@ -99,12 +100,12 @@ def matching(pattern: str, form: str, cure: str | Callable[[str], str] = "") -> 
         form: the form in words.
         cure: what to write instead, or a function that derives it from the text. Default: the form says it.
     """
-    compiled = re.compile(pattern)
+    compiled = cache(lambda: re.compile(pattern))  # not before the first value comes
 
     def check(value: str) -> str:
         if is_token(value):
             raise misplaced_token(value)
-        if compiled.fullmatch(value) is None:
+        if compiled().fullmatch(value) is None:
             raise AutoModeError.of(
                 "",
                 field="",
@@ -137,9 +138,7 @@ LabelValue = Annotated[
 
 _DURATION = r"([0-9]{1,9}[smh])+"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_SPELT_OUT = re.compile(
-    r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *(s|m|h|d|w)(?:econds?|ecs?|inutes?|ins?|ours?|rs?|ays?|eeks?)?"
-)
+_SPELT_OUT = r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *(s|m|h|d|w)(?:econds?|ecs?|inutes?|ins?|ours?|rs?|ays?|eeks?)?"
 
 
 def _written(seconds: float) -> str:
@@ -233,11 +232,11 @@ def near_duration(text: str, *forms: str) -> str:
         forms: patterns one of which the cure must match. Default: any duration will do.
     """
     meant = text.strip().lower()
-    parts = _SPELT_OUT.findall(meant)
+    parts = re.findall(_SPELT_OUT, meant)
     written = _written(sum(float(number) * _UNITS[unit] for number, unit in parts))
     if meant.isdecimal() and len(meant) < 10 and not forms:
         return in_units(int(meant))
-    if not parts or not written or _SPELT_OUT.sub("", meant).strip(" ,"):
+    if not parts or not written or re.sub(_SPELT_OUT, "", meant).strip(" ,"):
         return ""
     return written_as(written) if not forms or any(re.fullmatch(form, written) for form in forms) else ""
 

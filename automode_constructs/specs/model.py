@@ -81,7 +81,7 @@ class KubeModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _take_any_mapping(cls, value: Any, info: ValidationInfo) -> Any:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, (dict, Mapping)):
             return value
         if info.context is None:
             return cls._named_as_in_yaml(value)
@@ -115,6 +115,8 @@ class KubeModel(BaseModel):
     @field_validator("*", mode="wrap")
     @classmethod
     def _check_field(cls, value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        if info.context is not _IN_PIECES and type(value) is str and "Token[" not in value:
+            return check(value)  # most values
         name = info.field_name or ""
         if info.context is not _IN_PIECES:
             cls._count(value, name)
@@ -130,7 +132,7 @@ class KubeModel(BaseModel):
     @classmethod
     def _count(cls, value: Any, name: str) -> None:
         """Refuses a list or mapping with too many items before anything looks at the items."""
-        if isinstance(value, (list, tuple, Mapping)) and len(value) > _FEW:
+        if not isinstance(value, str) and isinstance(value, (list, tuple, dict, Mapping)) and len(value) > _FEW:
             if name not in cls._most_items:
                 field = cls.model_fields[name]
                 cls._most_items[name] = min(_bounds_of((field.annotation, *field.metadata)), default=None)
@@ -201,15 +203,24 @@ class KubeModel(BaseModel):
                 checks them. Default: False.
         """
         inner: list[Problem] = []
-        for name, field in type(self).model_fields.items():
-            spelling = (field.serialization_alias if by_alias else None) or name
-            value = self.__dict__.get(name)
-            models = enumerate(value) if isinstance(value, tuple) else [(None, value)]
+        for name, value in list(self.__dict__.items()):
+            found: list[tuple[int | None, Problem]]
+            if isinstance(value, KubeModel):
+                found = [(None, problem) for problem in value.problems(by_alias=by_alias, fresh=fresh)]
+            elif isinstance(value, tuple):
+                found = [
+                    (index, problem)
+                    for index, model in enumerate(value)
+                    if isinstance(model, KubeModel)
+                    for problem in model.problems(by_alias=by_alias, fresh=fresh)
+                ]
+            else:
+                continue
+            if not found:
+                continue  # nearly always, and this runs for each document of a linter
+            spelling = (type(self).model_fields[name].serialization_alias if by_alias else None) or name
             of_field = [
-                problem.under(spelling if index is None else f"{spelling}[{index}]")
-                for index, model in models
-                if isinstance(model, KubeModel)
-                for problem in model.problems(by_alias=by_alias, fresh=fresh)
+                problem.under(spelling if index is None else f"{spelling}[{index}]") for index, problem in found
             ]
             if fresh and not all(map(_is_warning, of_field)):
                 del self.__dict__[name]

@@ -444,3 +444,118 @@ def test_a_value_of_a_deployment_is_no_template_that_somebody_renders(
         "stands for a value that only a deployment knows; deliver the chart by its CDK app, or write it with the "
         "values of a deployment (ClusterValues.from_outputs)\n"
     )
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lnt", "a.yaml"], "automode: error: no command is called 'lnt'; did you mean 'lint'? Use one of 'lint', "),
+        (["exlain"], "automode: error: no command is called 'exlain'; did you mean 'explain'? Use one of 'lint', "),
+        (["lint", "a.yaml", "--strct"], "automode lint: error: it has no option '--strct'; did you mean '--strict'?"),
+        (["lint", "--formt=json", "a.yaml"], "automode lint: error: it has no option '--formt=json'; did you mean "),
+        (["estimate", "a.yaml", "--al1"], "automode estimate: error: it has no option '--al1'; did you mean '--all'?"),
+        (["explain", "NodeLifetime", "b"], "automode explain: error: it has no option 'b'; see its --help"),
+        (["lint", "--format", "jsn", "a.yaml"], "automode lint: error: argument --format: invalid choice: 'jsn' "),
+    ],
+)
+def test_a_slip_gets_its_neighbour(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    assert refused(capsys, *arguments).startswith(message)
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    import tomllib
+
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert (stopped.value.code, *capsys.readouterr()) == (0, f"automode {version}\n", "")
+
+
+def test_the_package_is_the_command() -> None:
+    Path("a.yaml").write_text(MISSPELT, "utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "automode_constructs", "lint", "a.yaml"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout.split(" ")[0]) == (1, "a.yaml:11:7")
+
+
+def test_rules_are_explained_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    from automode_constructs.cli.explain import all_rules
+
+    assert main(["explain", "nodeclassnotfound", "--format", "json"]) == 0
+    (rule,) = json.loads(capsys.readouterr().out)
+    assert rule == {
+        "id": "automode:NodeClassNotFound",
+        "severity": "error",
+        "kinds": ["NodePool"],
+        "sentence": "A pool's NodeClass exists.",
+        "source": "EKS User Guide, 'Create a Node Pool for EKS Auto Mode'",
+        "stricter": "",
+        "warning_where": "not all charts of the cluster are known",
+        "judged": "tree",
+        "links": ["https://docs.aws.amazon.com/eks/latest/userguide/create-node-pool.html"],
+    }
+    assert main(["explain", "--format", "json"]) == 0
+    assert [rule["id"] for rule in json.loads(capsys.readouterr().out)] == [rule.id for rule in all_rules()]
+    assert main(["explain", "NodeClassNotFound"]) == 0
+    assert capsys.readouterr().out.endswith(
+        "\nLink:     https://docs.aws.amazon.com/eks/latest/userguide/create-node-pool.html\n"
+    )
+
+
+def test_every_page_that_has_an_address_is_the_source_of_a_rule() -> None:
+    from automode_constructs.cli.explain import all_rules
+    from automode_constructs.cli.links import _ADDRESSES, links_of
+
+    linked = {link for rule in all_rules() for link in links_of(rule.source)}
+    assert set(_ADDRESSES.values()) - linked == set()
+    assert links_of("aws/containers-roadmap#2524") == ["https://github.com/aws/containers-roadmap/issues/2524"]
+    guide = [rule for rule in all_rules() if "EKS User Guide" in rule.source]
+    assert sum(bool(links_of(rule.source)) for rule in guide) > 0.9 * len(guide)
+
+
+def test_schemas_are_written_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    from automode_constructs.cli.schemas import schemas
+
+    Path("made/here").mkdir(parents=True)
+    Path("made/here/mine.json").write_text("{}", "utf-8")
+    assert main(["schemas", "made/here"]) == 0
+    written = {path.name: path.read_text("utf-8") for path in Path("made/here").iterdir()}
+    assert written == schemas() | {"mine.json": "{}"}
+    assert main(["schemas", "other/there"]) == 0
+    assert len([*Path("other/there").iterdir()]) == len(schemas())
+    assert main(["schemas", "--print", "NodePool"]) == 0
+    assert capsys.readouterr().out == schemas()["nodepool.json"]
+    assert main(["schemas", "--print", "NodePol"]) == 2
+    assert capsys.readouterr().err.startswith("automode: no kind is called 'NodePol'; did you mean 'NodePool'?")
+    Path("file").write_text("mine", "utf-8")
+    assert main(["schemas", "file"]) == 2
+    assert capsys.readouterr().err.startswith("automode: file: cannot be written: ")
+    assert Path("file").read_text("utf-8") == "mine"
+
+
+def test_a_terminal_sees_where(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("a.yaml").write_text(MISSPELT, "utf-8")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    _, out, _ = lint(capsys, "a.yaml")
+    assert out.splitlines()[1:] == ["   11 |       expireAfer: 336h", "      |       ^^^^^^^^^^"]
+
+
+def test_github_reads_findings_and_people_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.yaml").write_text(MISSPELT, "utf-8")
+    code, out, err = lint(capsys, "--format", "github", "a.yaml")
+    assert code == 1
+    assert out.startswith("::error file=a.yaml,line=11,col=7,title=automode%3AUnknownField::spec.template.spec.expire")
+    assert err == "1 document judged, 0 of other kinds passed by: 1 error, 0 warnings\n"

@@ -12,7 +12,7 @@ import yaml
 
 from automode_constructs.checks.document import KINDS
 from automode_constructs.cli.explain import rules_page
-from automode_constructs.cli.pages import write_rules, write_schemas
+from automode_constructs.cli.pages import renew_schemas, write_rules
 from automode_constructs.cli.schemas import schemas
 from automode_constructs.specs.rule import RULES
 
@@ -91,6 +91,6 @@ def test_fields_are_described_for_editors() -> None:
 
 def test_what_no_kind_has_any_more_goes(tmp_path: Path) -> None:
     (tmp_path / "gone.json").write_text("{}", "utf-8")
-    write_schemas(tmp_path)
+    renew_schemas(tmp_path)
     write_rules(tmp_path / "rules.md")
     assert {path.name for path in tmp_path.iterdir()} == {*schemas(), "rules.md"}

@@ -29,6 +29,8 @@ COMMANDS = {
     "lint as JSON": (["lint", "--format", "json"], {0, 1, 2}),
     "lint as SARIF": (["lint", "--format", "sarif"], {0, 1, 2}),
     "lint with a diff": (["lint", "--diff"], {0, 1, 2}),
+    "lint for GitHub": (["lint", "--format", "github"], {0, 1, 2}),
+    "lint of some rules": (["lint", "--ignore", "UnknownField"], {0, 1, 2}),
     "convert": (["convert"], {0, 1, 2}),
     "estimate": (["estimate"], {0, 2}),
 }
@@ -309,7 +311,7 @@ def test_pages_that_cannot_be_written_are_said(capsys: pytest.CaptureFixture[str
 def _loader(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "in Python":
-            patch.setattr("automode_constructs.cli.reading._LOADER", yaml.SafeLoader)
+            patch.setattr("automode_constructs.cli.reading.LOADER", yaml.SafeLoader)
         yield
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -14,6 +14,7 @@ from automode_constructs.specs.fields import ListOf, TokenListOf, TokenOr, match
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.label_selector import LabelSelector
+from automode_constructs.specs.traffic.ownership import ALB_CONTROLLER
 from automode_constructs.specs.wording import worded
 from automode_constructs.tokens import is_token
 
@@ -34,9 +35,6 @@ __all__ = [
     "check_log_prefix",
     "port_or_name",
 ]
-
-ALB_CONTROLLER: Final = "eks.amazonaws.com/alb"
-"""Auto Mode's ALB controller, as an IngressClass names it."""
 
 _ALB_PAGE = "EKS User Guide, 'Create an IngressClass to configure an Application Load Balancer'"
 

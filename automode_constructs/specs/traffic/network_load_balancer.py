@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasGenerator, ConfigDict
 
@@ -15,6 +15,7 @@ from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ingress import SuccessCodes, protection_problems
 from automode_constructs.specs.traffic.ingress_class import Cidr
+from automode_constructs.specs.traffic.ownership import NLB_CLASS, is_network_load_balancer
 
 __all__ = [
     "NLB_CLASS",
@@ -23,9 +24,6 @@ __all__ = [
     "is_network_load_balancer",
     "service_annotation_problems",
 ]
-
-NLB_CLASS: Final = "eks.amazonaws.com/nlb"
-"""The ``loadBalancerClass`` of Auto Mode, which its clusters set on a Service without one."""
 
 _NLB_PAGE = "EKS User Guide, 'Use Service Annotations to configure Network Load Balancers'"
 _PREFIX = "service.beta.kubernetes.io/"
@@ -205,15 +203,6 @@ class NetworkLoadBalancerServiceSpec(FreeBody):
                 # No edit: it would be right in a new Service only.
                 f"write {NLB_CLASS}. {refused_by_existing('Service')}",
             )
-
-
-def is_network_load_balancer(document: Mapping[str, Any]) -> bool:
-    """Whether Auto Mode creates a load balancer for a Service."""
-    spec = mapping_at(document, "spec")
-    load_balancer_class = spec.get("loadBalancerClass")
-    return spec.get("type") == "LoadBalancer" and (
-        not isinstance(load_balancer_class, str) or load_balancer_class.startswith("eks.amazonaws.com/")
-    )
 
 
 def service_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:

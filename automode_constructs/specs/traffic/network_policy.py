@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.fields import ListOf, TokenListOf, TokenOr, matching, renamed
-from automode_constructs.specs.free_body import FreeBody, mapping_at
+from automode_constructs.specs.free_body import FreeBody
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ingress_class import Cidr, PortOrName
 from automode_constructs.specs.traffic.label_selector import LabelSelector
+from automode_constructs.specs.traffic.ownership import NETWORK_POLICY_SWITCH, is_network_policy_switch
 from automode_constructs.specs.wording import field_names, worded
 from automode_constructs.tokens import is_token
 
@@ -38,9 +39,6 @@ __all__ = [
     "PortRange",
     "is_network_policy_switch",
 ]
-
-NETWORK_POLICY_SWITCH: Final = "enable-network-policy-controller"
-"""The key of ConfigMap ``kube-system/amazon-vpc-cni`` that turns network policies on, with the value ``"true"``."""
 
 _POLICY_PAGE = "EKS User Guide, 'Use Network Policies with EKS Auto Mode'"
 _APPLICATION_CRD = "aws/amazon-network-policy-controller-k8s, CRD applicationnetworkpolicies.networking.k8s.aws"
@@ -119,12 +117,6 @@ class NetworkPolicySwitch(FreeBody):
             yield NETWORK_POLICY_KEY.problem(
                 f"data[{shown(NETWORK_POLICY_SWITCH)}]", f"{shown(value)} is not 'true'", "write 'true'"
             )
-
-
-def is_network_policy_switch(document: Mapping[str, Any]) -> bool:
-    """Whether a ConfigMap is the one with the switch."""
-    metadata = mapping_at(document, "metadata")
-    return metadata.get("name") == "amazon-vpc-cni" and metadata.get("namespace") == "kube-system"
 
 
 def _repeated_items(**lists: Sequence[str] | None) -> Iterator[Problem]:
