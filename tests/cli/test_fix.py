@@ -458,6 +458,16 @@ def test_a_template_is_left_alone_with_a_word(tmp_path: Path, capsys: pytest.Cap
     assert "the placeholder '${NAME}' is not filled in" in capsys.readouterr().out
 
 
+def test_what_is_ignored_is_not_cured(tmp_path: Path) -> None:
+    broken = POOL.replace("    consolidationPolicy: WhenEmpty\n", "    consolidationPolicy: whenEmpty\n").replace(
+        "      expireAfter: 336h\n", "      # automode: ignore=Value the team wants it\n      expireAfter: 14d\n"
+    )
+    assert main(["lint", "--fix", write(tmp_path, broken)]) == 0
+    assert (tmp_path / "a.yaml").read_text() == broken.replace("whenEmpty", "WhenEmpty")
+    assert main(["lint", "--fix", "--select", "UnknownField", write(tmp_path, broken)]) == 0
+    assert (tmp_path / "a.yaml").read_text() == broken
+
+
 def test_diff_shows_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = POOL.replace("WhenEmpty", "whenEmpty")
     file = write(tmp_path, broken)
