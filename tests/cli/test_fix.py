@@ -624,7 +624,7 @@ def _documents(draw: st.DrawFn) -> tuple[str, str]:
     )
     for _, good, bad, *instead in faults:
         # Written anew, a number has lost the form that its writer gave it.
-        if good in broken and good in right and (layout == "text" or not {"007", "yes"} & {*bad.split()}):
+        if good in broken and good in right and (layout == "text" or not re.search(r"\b(007|yes|on)\b", bad)):
             broken, right = broken.replace(good, bad, 1), right.replace(good, instead[0] if instead else good, 1)
     if layout == "text":
         return broken, right
