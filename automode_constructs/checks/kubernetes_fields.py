@@ -171,7 +171,9 @@ _CHECKS: dict[str, _Check] = {
     "ServiceSpec.externalTrafficPolicy": _one_of("Cluster", "Local"),
     "ServiceSpec.internalTrafficPolicy": _one_of("Cluster", "Local"),
     "ServiceSpec.ipFamilies": _one_of("IPv4", "IPv6"),
-    "ServiceSpec.ipFamilyPolicy": _one_of("SingleStack", "PreferDualStack", "RequireDualStack"),
+    "ServiceSpec.ipFamilyPolicy": _one_of(
+        *(f"{families}Stack" for families in ("Single", "PreferDual", "RequireDual"))
+    ),
     "ServiceSpec.sessionAffinity": _one_of("None", "ClientIP"),
     "ServiceSpec.type": _one_of("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"),
     "StatefulSetSpec.podManagementPolicy": _one_of("OrderedReady", "Parallel"),

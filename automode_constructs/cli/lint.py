@@ -39,7 +39,9 @@ _WHOLE_PLACEHOLDER = (
     r"|(?i:replace|change)[-_]?(?i:me)|YOUR[-_][A-Z0-9_-]{1,100}"
 )
 # What a text with any of these holds; a backslash may write any character of them.
-_MAY_HOLD_PLACEHOLDERS = r"[$\\]|\{\{|<[%A-Za-z]|\[\[|(__|%|@)[A-Z]|(?i:replace|change)[-_]?(?i:me)|YOUR[-_]"
+_MAY_HOLD_PLACEHOLDERS = (
+    r"[$\\]|\{\{|<[%A-Za-z]|\[\[|(__|%|@)[A-Z]|(?i:replace|change)[-_]?(?i:me)|YOUR[-_]|\bRef\b|Fn::"
+)
 # A CDK token, and the form in which this repository's examples show values that CloudFormation fills in.
 _OF_CLOUDFORMATION = r"\$\{Token\[|\{\{'(Ref|Fn::)|\{\{resolve:|\$\{AWS::|Ref$|Fn::"
 _CLOUDFORMATION_TEMPLATE = r"(?m)^(AWSTemplateFormatVersion|Resources) *:"

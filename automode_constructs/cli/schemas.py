@@ -90,6 +90,8 @@ def _schema(kind: Kind) -> dict[str, Any]:
     definitions = body.pop("$defs", {})
     if "$ref" in body:  # a model that contains itself
         body = definitions.pop(body["$ref"].rpartition("/")[2])
+    for path in kind.written_by_construct:
+        _require(body, definitions, path)
     description = _for_editors(kind.model.__doc__ or "").partition("\n\n")[0]
     if kind.concerns is not None:
         description += " For the objects that are Auto Mode's; others of the kind have their own rules."
@@ -98,7 +100,11 @@ def _schema(kind: Kind) -> dict[str, Any]:
         "kind": {"const": kind.kind},
         "metadata": {
             "type": "object",
-            "properties": {"name": {"type": "string"}},
+            "properties": {
+                "name": {"type": "string"},
+                "labels": {"type": ["object", "null"], "additionalProperties": {"type": ["string", "null"]}},
+                "annotations": {"type": ["object", "null"], "additionalProperties": {"type": ["string", "null"]}},
+            },
             "required": ["name"],
         },
     }
@@ -121,6 +127,17 @@ def _schema(kind: Kind) -> dict[str, Any]:
         **whole,
         **({"$defs": definitions} if definitions else {}),
     }
+
+
+def _require(body: dict[str, Any], definitions: dict[str, Any], path: str) -> None:
+    """Requires a field that is optional in the model, because our construct writes it."""
+    *outer, last = path.split(".")
+    holder = body
+    for step in outer:
+        field = holder["properties"][step]
+        reference = next(part["$ref"] for part in (field, *field.get("anyOf", ())) if "$ref" in part)
+        holder = definitions[reference.rpartition("/")[2]]
+    holder["required"] = sorted([*holder.get("required", ()), last])
 
 
 def _without_null_defaults(schema: Any) -> Any:

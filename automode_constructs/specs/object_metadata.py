@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, shown
 from automode_constructs.specs.fields import MAX_LABEL_VALUE, near_text
 from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_resolvable, is_token
@@ -145,7 +145,9 @@ def namespace_problems(field: str, namespace: str) -> Iterator[Problem]:
 
 def not_a_text(field: str, value: object) -> Problem:
     """The problem of a value that YAML does not read as a text; the cure is quotes."""
-    return OBJECT_METADATA.problem(field, f"needs a text, got {shown(value)}", near_text(value))
+    # What is true here may have been written yes or on.
+    cure = Cure("quote it", Edit(what="text")) if isinstance(value, bool) else near_text(value)
+    return OBJECT_METADATA.problem(field, f"needs a text, got {shown(value)}", cure)
 
 
 _QUALIFIED_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")

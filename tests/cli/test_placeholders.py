@@ -121,5 +121,7 @@ def test_what_a_shell_or_kubernetes_fills_in_is_no_placeholder(
 ) -> None:
     pod = {"nodeSelector": {"example.com/team": "a"}, "containers": [{"name": "main", "image": "i", **container}]}
     head = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}}
-    run = judged(tmp_path, json.dumps(POOL) + "\n---\n" + json.dumps({**head, "spec": {"template": {"spec": pod}}}))
+    labels = {"app": "a"}
+    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+    run = judged(tmp_path, json.dumps(POOL) + "\n---\n" + json.dumps({**head, "spec": spec}))
     assert [each.rule for each in run.findings] == (["automode:WorkloadFitsNoPool"] if judges else [])

@@ -378,7 +378,7 @@ def test_images_are_judged_where_nodes_do_not_reach_the_internet(tmp_path: Path)
 
 def test_a_load_balancer_of_ipv4_is_refused_for_an_ipv6_cluster(tmp_path: Path) -> None:
     chart = cdk8s.Chart(cdk8s.App(), "shop")
-    body = {"spec": {"type": "LoadBalancer"}}
+    body = {"spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}}
     KubernetesObject(chart, "web", api_version="v1", kind="Service", cluster_scoped=False, body=body)
     write_yaml_folder([chart], tmp_path / "out", default_node_class=True)
     write_yaml_folder([chart], tmp_path / "out", default_node_class=True, ip_family="ipv4")

@@ -98,7 +98,7 @@ def test_a_protected_load_balancer_keeps_its_ingress_from_going(attributes: str,
 @pytest.mark.parametrize(
     ("annotations", "text"),
     [
-        ({"a": True}, "metadata.annotations['a']: needs a text, got True; quote it: 'true'"),
+        ({"a": True}, "metadata.annotations['a']: needs a text, got True; quote it"),
         ([], "metadata.annotations: needs a mapping, got a list of 0"),
     ],
 )

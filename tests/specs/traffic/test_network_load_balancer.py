@@ -133,7 +133,7 @@ def test_a_misspelt_annotation_is_warned_of_with_the_nearest() -> None:
             (
                 "error",
                 "automode:ObjectMetadata",
-                "metadata.annotations['scheme']: needs a text, got True; quote it: 'true'",
+                "metadata.annotations['scheme']: needs a text, got True; quote it",
             ),
         ),
         (
