@@ -22,7 +22,7 @@ from automode_constructs.checks.weight_streaming import streaming_problems
 from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, did_you_mean, shown
 from automode_constructs.facts.kubernetes_fields import type_of_kind
 from automode_constructs.specs.free_body import FreeBody, mapping_at
-from automode_constructs.specs.messages import MISSING_FIELD, UNKNOWN_FIELD
+from automode_constructs.specs.messages import MISSING_FIELD, UNKNOWN_FIELD, home_in
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 from automode_constructs.specs.rule import rule
@@ -358,7 +358,9 @@ def _envelope_problems(document: Mapping[str, Any], kind: Kind) -> Iterator[Prob
         yield RESERVED_NAME.problem("metadata.name", f"'{name}' belongs to EKS", "choose another name")
     if kind.at:
         for name in sorted(str(key) for key in document.keys() - {*_ENVELOPE, kind.at}):
-            cure = did_you_mean(name, [kind.at, "metadata"], edits="key")
+            home = home_in(kind.model, name)
+            place = f"{kind.at}.{home}" if home else kind.at
+            cure = did_you_mean(name, [kind.at, "metadata"], edits="key") if home is None else f"write it in '{place}'"
             yield UNKNOWN_FIELD.problem(name, "is not a known field", cure)
 
 

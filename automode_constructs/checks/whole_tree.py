@@ -338,14 +338,33 @@ class _Tree:
 
 
 def _duplicates(tree: _Tree) -> Iterator[TreeFinding]:
+    if not tree.may_be_several:
+        for member, earlier in tree.duplicates:
+            yield member.finding(
+                DUPLICATE_OBJECT.problem(
+                    "metadata.name",
+                    f"{member.key} is also created by {earlier.where}",
+                    "give one of them another name, or deliver it once",
+                )
+            )
+        return
+    # The files of a second cluster hold little else: one finding for each two files.
+    pairs: dict[tuple[str, str], list[tuple[_Member, _Member]]] = {}
     for member, earlier in tree.duplicates:
+        pairs.setdefault((_file_of(member), _file_of(earlier)), []).append((member, earlier))
+    for (member, earlier), *others in pairs.values():
+        more = f" and {len(others)} more are" if others else " is"
         yield member.finding(
             DUPLICATE_OBJECT.problem(
                 "metadata.name",
-                f"{member.key} is also created by {earlier.where}",
-                "give one of them another name, or deliver it once",
+                f"{member.key}{more} also created by {earlier.where}, and in one cluster the one applied last wins",
+                "give one of them another name, or lint the files of each cluster by themselves",
             )
         )
+
+
+def _file_of(member: _Member) -> str:
+    return member.where.rpartition(":")[0]
 
 
 def _pools_without_class(tree: _Tree) -> Iterator[TreeFinding]:

@@ -20,7 +20,7 @@ from automode_constructs.tokens import is_resolvable, is_token
 if TYPE_CHECKING:
     from automode_constructs.specs.model import KubeModel
 
-__all__ = ["NOT_A_FIELD", "in_our_words", "inner_model", "with_aliases"]
+__all__ = ["NOT_A_FIELD", "home_in", "in_our_words", "inner_model", "with_aliases"]
 
 _CRD = "the kind's CRD, or Kubernetes' API reference"
 UNKNOWN_FIELD = rule(
@@ -167,6 +167,19 @@ def _home_of(name: str, model: type[KubeModel], location: Sequence[str | int], *
             if home is not None and _own_name(home, name, by_alias=False):
                 return f"write it in {home.__name__}"
     return ""
+
+
+def home_in(model: type[KubeModel], name: str) -> str | None:
+    """The path in YAML of the part of a model that has a field of this name; ``""`` for the model itself.
+
+    ``None`` if no part has it, or the name is so common that it points nowhere.
+    """
+    if name in _EVERYWHERE:
+        return None
+    if _own_name(model, name, by_alias=True) == name:
+        return ""
+    place = next(_places_of(name, model, lists=False), None)
+    return None if place is None else _dotted(model, place, by_alias=True)
 
 
 def _write_in(model: type[KubeModel], places: Sequence[tuple[str, ...]], name: str, *, by_alias: bool, up: int) -> Cure:

@@ -162,8 +162,10 @@ def test_warnings_fail_only_when_strict_and_a_name_used_twice_is_one(capsys: pyt
     code, out, _ = lint(capsys, "a.yaml")
     assert (code, out) == (
         0,
-        "a.yaml:17:3 automode:DuplicateObject warning: metadata.name: NodePool 'batch' is also created by a.yaml:4; "
-        "give one of them another name, or deliver it once\n",
+        "a.yaml:17:3 automode:DuplicateObject warning: metadata.name: NodePool 'batch' is also created by a.yaml:4, "
+        "and in "
+        "one cluster the one applied last wins; give one of them another name, or lint the files of each cluster by "
+        "themselves\n",
     )
     assert lint(capsys, "a.yaml", "--strict")[0] == 1
 

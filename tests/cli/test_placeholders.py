@@ -105,6 +105,13 @@ POOL = {
 }
 
 
+SELECTOR = {"selector": {"matchLabels": {"app": "a"}}}
+
+
+def of(pod: dict[str, Any]) -> dict[str, Any]:
+    return {"template": {"metadata": {"labels": {"app": "a"}}, "spec": pod}}
+
+
 @pytest.mark.parametrize(
     ("container", "judges"),
     [
@@ -121,7 +128,5 @@ def test_what_a_shell_or_kubernetes_fills_in_is_no_placeholder(
 ) -> None:
     pod = {"nodeSelector": {"example.com/team": "a"}, "containers": [{"name": "main", "image": "i", **container}]}
     head = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}}
-    labels = {"app": "a"}
-    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
-    run = judged(tmp_path, json.dumps(POOL) + "\n---\n" + json.dumps({**head, "spec": spec}))
+    run = judged(tmp_path, json.dumps(POOL) + "\n---\n" + json.dumps({**head, "spec": {**SELECTOR, **of(pod)}}))
     assert [each.rule for each in run.findings] == (["automode:WorkloadFitsNoPool"] if judges else [])

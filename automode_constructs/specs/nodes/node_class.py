@@ -241,6 +241,19 @@ class NodeClassSpec(KubeModel):
         "instanceStorePolicy": "Auto Mode decides by 'ephemeralStorage.size': remove it",
         "metadataOptions": "Auto Mode fixes IMDSv2 with one hop: remove it",
         "userData": "Auto Mode takes none: see 'advancedCompute'",
+        **{
+            name: f"it belongs to a NodePool: write it in its {place}"
+            for place, names in {
+                "spec": ("disruption", "limits", "replicas", "template", "weight"),
+                "spec.disruption": ("budgets", "consolidateAfter", "consolidationPolicy"),
+                "spec.template.metadata": ("annotations", "labels"),
+                "spec.template.spec": (
+                    *("expireAfter", "nodeClassRef", "requirements", "startupTaints", "taints"),
+                    "terminationGracePeriod",
+                ),
+            }.items()
+            for name in names
+        },
     }
 
     role: TokenOr[_RoleName] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
@@ -385,8 +385,22 @@ class NodeMetadata(KubeModel):
                 yield RESTRICTED_LABEL.problem(f"labels['{key}']", f"'{key}' is set by Karpenter itself", "remove it")
 
 
+_OF_THE_NODE_CLASS: Mapping[str, str] = dict.fromkeys(
+    (
+        *("advancedCompute", "advancedNetworking", "advancedSecurity", "associatePublicIPAddress"),
+        *("capacityReservationSelectorTerms", "certificateBundles", "ephemeralStorage", "instanceProfile", "kubelet"),
+        *("networkPolicy", "networkPolicyEventLogs", "placementGroupSelector", "podSecurityGroupSelectorTerms"),
+        *("podSubnetSelectorTerms", "role", "securityGroupSelectorTerms", "snatPolicy", "subnetSelectorTerms", "tags"),
+    ),
+    "it belongs to a NodeClass: write it in the spec of the pool's class",
+)
+"""Fields that people write in a pool and its class has."""
+
+
 class NodeClaimSpec(KubeModel):
     """What every node of the pool is: requirements, taints, lifetime."""
+
+    wrong_names: ClassVar[Mapping[str, str]] = _OF_THE_NODE_CLASS
 
     node_class_ref: NodeClassReference | None = None
     """Written by the ``NodePool`` construct; set when an existing manifest is read."""
@@ -590,6 +604,8 @@ class NodePoolSpec(KubeModel):
 
     Source: EKS User Guide, "Create a Node Pool for EKS Auto Mode"; CRD ``nodepools.karpenter.sh``.
     """
+
+    wrong_names: ClassVar[Mapping[str, str]] = _OF_THE_NODE_CLASS
 
     template: NodeClaimTemplate
     """What the pool's nodes are."""

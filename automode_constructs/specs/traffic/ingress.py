@@ -138,7 +138,7 @@ def _annotation(field: str) -> str:
 class _IngressAnnotations(KubeModel):
     """The annotations whose values a controller reads by a fixed form; others pass unchanged.
 
-    Source: kubernetes-sigs/aws-load-balancer-controller, ``docs/guide/ingress/annotations.md`` and ``pkg/ingress``.
+    Source: kubernetes-sigs/aws-load-balancer-controller, "Ingress annotations" and ``pkg/ingress``.
     """
 
     model_config = ConfigDict(
