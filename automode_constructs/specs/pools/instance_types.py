@@ -157,11 +157,17 @@ def admitted(requirements: Iterable[Requirement]) -> tuple[InstanceType, ...]:
 
     Source: Karpenter, "NodePools", ``spec.template.spec.requirements``.
     """
-    telling = [item for item in requirements if _tells(item)]
+    telling = ((stable_key(item.key), item.operator, tuple(item.values or ())) for item in requirements if _tells(item))
+    return _types_that_meet_all(frozenset(telling))
+
+
+@lru_cache(maxsize=256)
+def _types_that_meet_all(requirements: frozenset[tuple[str, Operator, tuple[str, ...]]]) -> tuple[InstanceType, ...]:
+    """The known types that meet all requirements, cheapest first; many pools have the same."""
     every = instance_types()
     names = frozenset(every)
-    for item in telling:
-        names &= _types_that_meet(stable_key(item.key), item.operator, tuple(item.values or ()))
+    for requirement in requirements:
+        names &= _types_that_meet(*requirement)
     return tuple(sorted((every[name] for name in names), key=_cheapest_first))
 
 
