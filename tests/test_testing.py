@@ -79,10 +79,12 @@ class TestFindings:
         stack = cdk.Stack(cdk.Stage(app, "Prod"), "Eks", env=cdk.Environment(region="eu-central-1"))
         cluster = AutoModeCluster(stack, "Cluster", cluster_name="prod")
         assert [(problem.severity, problem.rule, problem.where) for problem in findings(app)] == [
-            ("warning", "automode:NoAdmin", "Prod/Eks/Cluster")
+            ("warning", "automode:BuiltInPoolsDefaults", "Prod/Eks/Cluster"),
+            ("warning", "automode:NoAdmin", "Prod/Eks/Cluster"),
         ]
-        assert str(findings(app)[0]).startswith("Prod/Eks/Cluster: admin_role_arns: no role is named")
-        cdk.Annotations.of(cluster).acknowledge_warning("automode:NoAdmin")
+        assert str(findings(app)[1]).startswith("Prod/Eks/Cluster: admin_role_arns: no role is named")
+        for rule in ("automode:BuiltInPoolsDefaults", "automode:NoAdmin"):
+            cdk.Annotations.of(cluster).acknowledge_warning(rule)
         assert findings(app) == []
 
     def test_what_fails_when_the_app_is_put_together(self) -> None:

@@ -77,12 +77,20 @@ def _returns_nothing(*_: object) -> Any:
     return None
 
 
-@pytest.mark.parametrize("argument", ["network", "secrets_key", "volume_key", "permissions_boundary"])
-def test_a_function_of_a_cluster_stack_returns_what_it_creates(argument: str) -> None:
+@pytest.mark.parametrize(
+    ("argument", "kind"),
+    [
+        ("network", "an AutoModeNetwork or an ExistingNetwork"),
+        ("secrets_key", "an IKey"),
+        ("volume_key", "an IKey"),
+        ("permissions_boundary", "an IManagedPolicy"),
+    ],
+)
+def test_a_function_of_a_cluster_stack_returns_what_it_creates(argument: str, kind: str) -> None:
     app = cdk.App()
     arguments: dict[str, Any] = {"network": _network(app), argument: _returns_nothing}
     assert refusal(lambda: ClusterStack(app, "E", cluster_name="e", **arguments)) == (
-        f"E: {argument}: returns None; return what the function creates"
+        f"E: {argument}(stack): needs {kind}, got None"
     )
 
 
