@@ -54,7 +54,7 @@ class TestAutoModeLogs:
         for end in ("a", "b"):
             stack = cdk.Stack(cdk.App(), "Dev")
             AutoModeLogs(stack, "Logs", cluster_name="c" * 99 + end, cluster_arn="arn:aws:eks:eu-west-1:1:cluster/c")
-            found = Template.from_stack(stack).to_json()
+            found = dict(Template.from_stack(stack).to_json())
             names += [item["Properties"]["Name"] for item in of_type(found, "AWS::Logs::DeliverySource").values()]
         assert len(set(names)) == 8
         assert max(map(len, names)) <= 60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
 import pytest
@@ -105,7 +105,7 @@ class TestRefusals:
 
     def test_says_that_an_unknown_region_gets_no_fips(self) -> None:
         words = "regulated: the stack names no region, so its nodes get no FIPS images; name the region in env="
-        assert words in [finding.message for finding in findings(make(env=None).node.root)]
+        assert words in [finding.message for finding in findings(cast(cdk.App, make(env=None).node.root))]
 
 
 class TestPoolsWithoutKubectl:
