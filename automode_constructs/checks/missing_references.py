@@ -47,7 +47,7 @@ class _Reference:
 
 
 def missing_reference_problems(
-    manifests: Sequence[Mapping[str, Any]], *, whole: bool, maker: str, addition: str
+    manifests: Sequence[Mapping[str, Any]], *, whole: bool, certain: bool, maker: str, addition: str
 ) -> Iterator[tuple[int, Problem]]:
     """Objects that name a missing one; each problem with the index of its manifest.
 
@@ -55,6 +55,7 @@ def missing_reference_problems(
         manifests: the objects.
         whole: whether these are all objects of the cluster. If not, a missing object is reported if its name is nearly
             that of another one, or if the two are always written together.
+        certain: whether a missing object is an error: nothing else can create it.
         maker: who does not make a missing object, as the beginning of a sentence.
         addition: how it is added.
     """
@@ -84,7 +85,7 @@ def missing_reference_problems(
                     reference.field,
                     f"{maker} the {reference.kind[1]} '{reference.name}', so {reference.outcome}",
                     f"did you mean '{near[0]}'?" if near else addition,
-                    severity="error" if whole and reference.kind != _SERVICE else "warning",
+                    severity="error" if certain and reference.kind != _SERVICE else "warning",
                 ),
             )
 

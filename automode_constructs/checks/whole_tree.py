@@ -540,7 +540,11 @@ def _references(tree: _Tree) -> Iterator[TreeFinding]:
     if tree.may_be_several:
         return
     manifests = [member.manifest for member in tree.members]
-    missing = missing_reference_problems(manifests, whole=tree.whole, maker=tree.maker, addition=tree.addition)
+    # An app may know all of its own charts and not what people or other tools create beside them.
+    certain = tree.whole and tree.files
+    missing = missing_reference_problems(
+        manifests, whole=tree.whole, certain=certain, maker=tree.maker, addition=tree.addition
+    )
     for index, problem in (*missing, *reference_problems(manifests), *pinned_pod_problems(manifests)):
         yield tree.members[index].finding(problem)
 

@@ -642,7 +642,13 @@ class TestWorkloadsAndPools:
         )
         pod = {"nodeSelector": {"kubernetes.io/arch": "arm64"}, "containers": [{"name": "ui", "image": "ui:1"}]}
         deployment.add_json_patch(
-            cdk8s.JsonPatch.add("/spec", {"template": {"spec": pod}, "selector": {"matchLabels": {"app": "ui"}}})
+            cdk8s.JsonPatch.add(
+                "/spec",
+                {
+                    "template": {"metadata": {"labels": {"app": "ui"}}, "spec": pod},
+                    "selector": {"matchLabels": {"app": "ui"}},
+                },
+            )
         )
         cluster.add_chart("Shop", chart)
         return cluster

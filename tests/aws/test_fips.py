@@ -142,6 +142,7 @@ class TestNodes:
             cluster_name="gov",
             hardened_pools=hardened,
             kubectl=False,
+            pools_applied_by="operator" if hardened else None,
             env=cdk.Environment(region=region),
         )
         assert list(stack.cluster.built_in_pools) == pools

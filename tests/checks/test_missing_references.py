@@ -15,7 +15,9 @@ def thing(api_version: str, kind: str, name: str, spec: Any = None, **metadata: 
 
 
 def found(*manifests: dict[str, Any], whole: bool = True) -> list[str]:
-    problems = missing_reference_problems(manifests, whole=whole, maker="nobody makes", addition="add it")
+    problems = missing_reference_problems(
+        manifests, whole=whole, certain=whole, maker="nobody makes", addition="add it"
+    )
     return [f"{index} {problem.severity} {problem.rule} {problem}" for index, problem in problems]
 
 

@@ -365,7 +365,7 @@ def test_a_pool_without_its_node_class_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("yes", "a.yaml: NodePool: metadata.name: needs a text, got True; quote it: 'true'"),
+        ("yes", "a.yaml: NodePool: metadata.name: needs a text, got True; quote it"),
         (
             "GPU_pool",
             "a.yaml: NodePool 'GPU_pool': metadata.name: 'GPU_pool' cannot be the name of this object; use at most 63 "

@@ -602,7 +602,7 @@ class TestTraffic:
             ({"clients": [{"podselector": {}}]}, "clients[0].podselector: is not a known field; did you mean 'podSel"),
             (
                 {"clients": [{"ipBlock": {"cidr": "10.0.0.1"}}]},
-                "clients[0].ipBlock.cidr: '10.0.0.1' has no prefix length; write '10.0.0.1/32' or the like",
+                "clients[0].ipBlock.cidr: '10.0.0.1' has no prefix length; write '10.0.0.1/32'",
             ),
             (
                 {"clients": [], "network_policy": False},

@@ -178,7 +178,7 @@ def test_a_record_with_mistakes_is_told_by_file_stack_and_field() -> None:
     outputs = {"dev": {"ClusterValues": json.dumps(document)}}
     assert refusal(lambda: ClusterValues.from_outputs(outputs, where="outputs.json")).splitlines() == [
         "outputs.json: dev.ClusterValues: 2 problems",
-        "  nodeRole: needs a text, got 5",
+        "  nodeRole: needs a text, got 5; quote it: '5'",
         "  nodeSubnet: is not a known field; did you mean 'nodeSubnets'? Use one of 'clusterName', 'region', "
         "'nodeRole', 'instanceProfile', 'nodeSubnets', 'nodeSecurityGroups', 'podSubnets', 'podSecurityGroups', "
         "'volumeKeyArn', 'storageClass', 'nodeTags', 'nodeDefaults', 'builtInPools', 'ipFamily', 'networkCidrs'",
