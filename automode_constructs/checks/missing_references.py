@@ -23,7 +23,7 @@ REFERENCE_NOT_FOUND = rule(
     sentence="The IngressClassParams, IngressClass, StorageClass or Service that an object names exists.",
     source="Kubernetes, 'Ingress', 'Storage Classes'; EKS User Guide, 'Create an IngressClass to configure an "
     "Application Load Balancer'",
-    warning_where="not all charts of the cluster are known, or an operator may create the object",
+    warning_where="people or other tools may create the object: in an app, and in files without --cluster",
     judged="tree",
 )
 
