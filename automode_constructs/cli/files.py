@@ -55,6 +55,8 @@ class InputFile:
         Raises:
             UnreadableError: for a file that cannot be read, or is not text.
         """
+        if "\0" in self.path:
+            raise UnreadableError("cannot be read: its name holds a null character")
         try:
             return decoded(self._bytes())
         except (OSError, ValueError) as error:

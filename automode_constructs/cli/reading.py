@@ -22,6 +22,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -319,10 +320,16 @@ def _with_whole_escapes(text: str) -> str:
     return re.sub(_PAIR, joined, text)
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
+def _events(text: str, loader: Any = LOADER) -> Iterator[yaml.Event]:
+    count = 0
     try:
-        yield from yaml.parse(text, Loader=LOADER)
+        for count, event in enumerate(yaml.parse(text, Loader=loader), start=1):  # noqa: B007 - for the error below
+            yield event
     except yaml.MarkedYAMLError as error:
+        if loader is not yaml.SafeLoader and "maximum nesting depth" in str(error.problem):
+            # Newer versions of libyaml stop before the depth that we name, and say less.
+            yield from islice(_events(text, yaml.SafeLoader), count, None)
+            return
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         place = min(

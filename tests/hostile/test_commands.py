@@ -158,7 +158,7 @@ def test_in_a_folder_what_is_no_file_is_a_finding_and_the_rest_is_judged(
     [
         ("", "the path is empty; name a file"),
         ("x" * 5000, "cannot be read: file name too long"),
-        ("a\0b", "cannot be read: embedded null byte"),
+        ("a\0b", "cannot be read: its name holds a null character"),
         ("/dev/zero", "is larger than 10 MiB; split it"),
         ("absent\x1b[2J\n", "cannot be read: no such file or directory"),
         ("\udcff", "cannot be read: no such file or directory"),
