@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,9 @@ from automode_constructs import AutoModeError, NodeDefaults
 from automode_constructs.patterns import ClusterStack
 from automode_constructs.patterns.stacks.regulated import SETTINGS, regulated_page
 from automode_constructs.testing import findings
+from tests.admission import ApiServer
 from tests.conftest import AS_OF, default_app
+from tests.patterns.charts.test_cluster_guardrails import filled, requests_of
 from tests.refusal import refusal
 from tests.support import manifests, of_type, only
 
@@ -185,6 +188,24 @@ class TestApp:
     def test_guard_rails_come_last(self, regulated: dict[str, dict[str, Any]]) -> None:
         kinds = {body["kind"] for body in manifests(regulated["bank-guardrails"])}
         assert kinds == {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+
+    def test_what_the_app_delivers_passes_its_own_guard_rails(self, regulated: dict[str, dict[str, Any]]) -> None:
+        delivered = {
+            name: [json.loads(filled(json.dumps(body))) for body in manifests(template)]
+            for name, template in regulated.items()
+        }
+        server = ApiServer(delivered.pop("bank-guardrails"))
+        assert len(server.policies) >= 7
+        answers = [
+            f"{body['kind']} {body['metadata']['name']}: {answer.policy} {answer.message}"
+            for bodies in delivered.values()
+            for body in bodies
+            for request in requests_of(body)
+            for answer in server.answers(request)
+            # Of a person; the CDK's own kubectl, which delivers the pools, is trusted.
+            if not answer.policy.startswith("automode-node-pools")
+        ]
+        assert answers == []
 
     def test_the_shop_needs_a_certificate(self) -> None:
         settings = the_app.Settings(regulated=True, support_type="STANDARD")
