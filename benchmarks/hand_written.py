@@ -299,6 +299,12 @@ def _manifests(home: HandWrittenCluster) -> list[dict[str, object]]:
                 "parameters": {"apiGroup": "eks.amazonaws.com", "kind": "IngressClassParams", "name": "alb"},
             },
         },
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system"},
+            "data": {"enable-network-policy-controller": "true"},
+        },
     ]
 
 
