@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
-from functools import partial
 from typing import Any, Literal
 
 if __name__ == "__main__":
@@ -26,6 +25,7 @@ from constructs import Construct
 from automode_constructs import patterns
 from automode_constructs.arguments import is_whole_number
 from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.encryption import customer_key
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.regions import known_regions, partition_of
@@ -338,15 +338,10 @@ def _guardrails(settings: Settings) -> patterns.Guardrails:
     )
 
 
-def _key_of(stack: Construct, *, ephemeral: bool) -> kms.Key:
-    """A key of a stack's own, for what it stores."""
-    return kms.Key(
-        stack,
-        "Key",
-        description="Weights of models, or cached images, of an EKS cluster",
-        enable_key_rotation=True,
-        removal_policy=cdk.RemovalPolicy.DESTROY if ephemeral else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
-    )
+def _own_key(stack: Construct) -> kms.Key:
+    """A key of a stack's own, for what it stores; only a lasting cluster has one."""
+    what = "weights of models, or cached images, of an EKS cluster"
+    return customer_key(stack, "Key", what, cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
 
 def _retail_store(app: cdk.App, settings: Settings, cluster: AutoModeCluster, env: cdk.Environment) -> list[cdk.Stack]:
@@ -362,7 +357,8 @@ def _retail_store(app: cdk.App, settings: Settings, cluster: AutoModeCluster, en
 
 
 def _gpt_oss(app: cdk.App, settings: Settings, cluster: AutoModeCluster, env: cdk.Environment) -> list[cdk.Stack]:
-    own_key = partial(_key_of, ephemeral=settings.ephemeral) if settings.regulated else None
+    # A regulated cluster is never ephemeral.
+    own_key = _own_key if settings.regulated else None
     weights = patterns.WeightsStack(
         app,
         f"{settings.name}-weights",

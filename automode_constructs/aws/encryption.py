@@ -24,6 +24,7 @@ __all__ = [
     "allow_secrets_encryption",
     "allow_volume_encryption",
     "check_key",
+    "customer_key",
     "log_key",
     "secrets_key",
     "volume_key",
@@ -47,7 +48,7 @@ def secrets_key(scope: Construct, id: str, *, cluster_role: iam.IRole, removal_p
 
     Source: EKS User Guide, "Encrypt Kubernetes secrets with KMS on existing clusters".
     """
-    return _key(
+    return customer_key(
         scope, id, "Kubernetes secrets of an EKS cluster", removal_policy, _secrets_statements(cluster_role.role_arn)
     )
 
@@ -68,7 +69,7 @@ def volume_key(scope: Construct, id: str, *, cluster_role: iam.IRole, removal_po
     Guide, "Service-linked role for Spot Instance requests".
     """
     place = _Place.of(scope)
-    return _key(
+    return customer_key(
         scope, id, "EBS volumes of an EKS cluster", removal_policy, _volume_statements(place, cluster_role.role_arn)
     )
 
@@ -87,7 +88,7 @@ def log_key(scope: Construct, id: str, *, removal_policy: RemovalPolicy) -> kms.
 
     Source: CloudWatch Logs User Guide, "Encrypt log data in CloudWatch Logs using AWS KMS".
     """
-    return _key(scope, id, "log groups of an EKS cluster", removal_policy, _log_statements(_Place.of(scope)))
+    return customer_key(scope, id, "log groups of an EKS cluster", removal_policy, _log_statements(_Place.of(scope)))
 
 
 def allow_secrets_encryption(scope: Construct, key: kms.IKey, cluster_role: iam.IRole) -> None:
@@ -241,13 +242,22 @@ def _statement(
     )
 
 
-def _key(
+def customer_key(
     scope: Construct,
     id: str,
     what: str,
     removal_policy: RemovalPolicy,
-    statements: Sequence[iam.PolicyStatement],
+    statements: Sequence[iam.PolicyStatement] = (),
 ) -> kms.Key:
+    """A symmetric KMS key of yours, rotated every year.
+
+    Args:
+        scope: where the key is created.
+        id: the construct's id.
+        what: what it encrypts, for its description.
+        removal_policy: what happens to the key when it leaves the stack; what it encrypts is lost with it.
+        statements: statements of the key's own policy. Default: none, so that IAM policies of the account decide.
+    """
     key = kms.Key(
         scope, id, description=f"Encrypts the {what}", enable_key_rotation=True, removal_policy=removal_policy
     )

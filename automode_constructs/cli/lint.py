@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from automode_constructs.checks.change import judge_change
@@ -106,7 +106,7 @@ class LintRun:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class _Object:
     """A Kubernetes object in a document: the document itself, or an item of a list."""
 
@@ -120,7 +120,7 @@ class _Object:
     may_hold_placeholders: bool = True
     """Whether the text that it is read from can give a placeholder."""
 
-    @property
+    @cached_property
     def placeholder(self) -> tuple[str, str] | None:
         """The first placeholder that nothing fills in later, and its field."""
         return first_placeholder(self.data) if self.may_hold_placeholders else None

@@ -12,6 +12,10 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from automode_constructs.cli.lint import LintRun
 
 __all__ = ["main"]
 
@@ -212,7 +216,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _lint(options: argparse.Namespace) -> int:
     from automode_constructs.cli.lint import lint
-    from automode_constructs.cli.report import as_github, as_json, as_sarif, as_text, summary
+    from automode_constructs.cli.report import summary
     from automode_constructs.cli.selection import choose, selection_of
     from automode_constructs.errors import AutoModeError
 
@@ -225,10 +229,7 @@ def _lint(options: argparse.Namespace) -> int:
     except AutoModeError as error:
         _say(f"automode: {error}")
         return 2
-    if options.format == "text":
-        _write(as_text(run, coloured=_coloured(), width=_width()))
-    else:
-        _write({"json": as_json, "sarif": as_sarif, "github": as_github}[options.format](run))
+    _write_findings(run, options.format)
     if options.format in ("text", "github"):
         _say(summary(run))
     return run.exit_code(strict=options.strict)
@@ -237,9 +238,9 @@ def _lint(options: argparse.Namespace) -> int:
 def _fix(options: argparse.Namespace) -> int:
     from automode_constructs.cli.files import STDIN
     from automode_constructs.cli.fix import fix, write_file
-    from automode_constructs.cli.lint import LintRun, lint
+    from automode_constructs.cli.lint import lint
     from automode_constructs.cli.reading import UnreadableError
-    from automode_constructs.cli.report import as_github, as_json, as_sarif, as_text, summary
+    from automode_constructs.cli.report import as_text, summary
     from automode_constructs.cli.selection import choose, selection_of
     from automode_constructs.errors import AutoModeError
 
@@ -274,10 +275,8 @@ def _fix(options: argparse.Namespace) -> int:
                     run.unusable = True
                     _say(f"automode: {error.at(path)}")
         _write(fixed.texts.get(STDIN, ""))
-    if options.format != "text":
-        _write({"json": as_json, "sarif": as_sarif, "github": as_github}[options.format](run))
-    elif not prints:
-        _write(as_text(run, coloured=_coloured(), width=_width()))
+    if not prints:
+        _write_findings(run, options.format)
     else:
         for line in as_text(run, coloured=False).splitlines():
             _say(line)
@@ -285,6 +284,15 @@ def _fix(options: argparse.Namespace) -> int:
     if options.format == "text":
         _say(summary(run))
     return max(run.exit_code(strict=options.strict), int(options.diff and bool(fixed.changed)))
+
+
+def _write_findings(run: LintRun, form: str) -> None:
+    from automode_constructs.cli.report import as_github, as_json, as_sarif, as_text
+
+    if form == "text":
+        _write(as_text(run, coloured=_coloured(), width=_width()))
+    else:
+        _write({"json": as_json, "sarif": as_sarif, "github": as_github}[form](run))
 
 
 def _explain(options: argparse.Namespace) -> int:

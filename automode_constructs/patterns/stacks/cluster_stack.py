@@ -22,6 +22,7 @@ from automode_constructs.aws.roles import ClusterRole, RoleNames
 from automode_constructs.aws.scope import AppScope
 from automode_constructs.aws.zones import checked_zones, zones_of_region
 from automode_constructs.manifests.node_defaults import NodeDefaults
+from automode_constructs.patterns.stacks.created import created_in, is_function
 from automode_constructs.patterns.stacks.regulated import (
     REGULATED_LOG_RETENTION,
     check_regulated,
@@ -156,7 +157,7 @@ class ClusterStack(cdk.Stack):
             "as_of": as_of,
         }
         existing: dict[str, Any] = {
-            name: None if _is_function(value) else value
+            name: None if is_function(value) else value
             for name, value in (
                 ("network", network),
                 ("secrets_key", secrets_key),
@@ -211,17 +212,17 @@ class ClusterStack(cdk.Stack):
                 flow_log_retention=retention,
                 removal_policy=removal_policy,
             )
-        self.network: Network = self._created("network", network, Network)
+        self.network: Network = created_in(self, "network", network, Network)
         """The network of the cluster."""
-        boundary = self._created("permissions_boundary", permissions_boundary, iam.IManagedPolicy)
+        boundary = created_in(self, "permissions_boundary", permissions_boundary, iam.IManagedPolicy)
         self.cluster = AutoModeCluster(
             self,
             "Cluster",
             network=self.network,
-            secrets_key=self._created("secrets_key", secrets_key, kms.IKey),
-            volume_key=self._created("volume_key", volume_key, kms.IKey),
-            log_key=self._created("log_key", log_key, kms.IKey),
-            cluster_role=self._created("cluster_role", cluster_role, ClusterRole | iam.IRole),
+            secrets_key=created_in(self, "secrets_key", secrets_key, kms.IKey),
+            volume_key=created_in(self, "volume_key", volume_key, kms.IKey),
+            log_key=created_in(self, "log_key", log_key, kms.IKey),
+            cluster_role=created_in(self, "cluster_role", cluster_role, ClusterRole | iam.IRole),
             **options,
         )
         """The cluster."""
@@ -234,15 +235,6 @@ class ClusterStack(cdk.Stack):
     def availability_zones(self) -> list[str]:
         """The region's zones, always as tokens, so that synthesis does no lookup."""
         return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(3)]
-
-    def _created(self, name: str, value: Any, kind: Any) -> Any:
-        """An argument, or what the function that is the argument creates in this stack."""
-        if not _is_function(value):
-            return value
-        created, refusals = value(self), Refusals(self.node.path)
-        refusals.kind(f"{name}(stack)", created, kind)
-        refusals.raise_all()
-        return created
 
     def _write_outputs(self, cluster_name: str, *, ephemeral: bool, by_people: bool) -> None:
         values, region = self.cluster.values, shell_word(self.region)
@@ -312,10 +304,6 @@ def _check_pools_arrive(refusals: Refusals, *, kubectl: bool, hardened_pools: bo
     elif applied_by is not None and (kubectl or not hardened_pools):
         reason = "kubectl delivers the pools" if kubectl else "EKS brings its own pools"
         refusals.refuse("pools_applied_by", f"'{applied_by}' contradicts the rest: {reason}", "leave it out")
-
-
-def _is_function(value: object) -> bool:
-    return callable(value) and not isinstance(value, Network)
 
 
 def _environment(scope: Construct, env: object) -> tuple[str, str]:

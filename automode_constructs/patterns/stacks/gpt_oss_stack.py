@@ -34,6 +34,7 @@ from automode_constructs.patterns.charts.gpt_oss import (
     WEIGHTS_PREFIX,
     GptOssChart,
 )
+from automode_constructs.patterns.stacks.created import created_in
 from automode_constructs.patterns.stacks.stack_options import StackOptions
 from automode_constructs.specs.labels import CAPACITY_TYPE, INSTANCE_GPU_NAME, INSTANCE_TYPE, ZONE
 from automode_constructs.specs.traffic.network_policy import ApplicationPeer
@@ -125,7 +126,7 @@ class GptOssStack(cdk.Stack):
                 "Images",
                 prefix=cache_prefix,
                 repositories=_REPOSITORIES,
-                encryption_key=encryption_key(self) if callable(encryption_key) else encryption_key,
+                encryption_key=created_in(self, "encryption_key", encryption_key, kms.IKey),
             )
         )
         self.bucket = bucket

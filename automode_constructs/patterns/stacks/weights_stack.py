@@ -13,6 +13,7 @@ from constructs import Construct
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.model_bucket import ModelBucket
 from automode_constructs.aws.scope import AppScope
+from automode_constructs.patterns.stacks.created import created_in
 from automode_constructs.patterns.stacks.stack_options import StackOptions
 from automode_constructs.tokens import shell_word
 
@@ -55,7 +56,7 @@ class WeightsStack(cdk.Stack):
         self.bucket = ModelBucket(
             self,
             "Weights",
-            encryption_key=encryption_key(self) if callable(encryption_key) else encryption_key,
+            encryption_key=created_in(self, "encryption_key", encryption_key, kms.IKey),
             server_access_logs_bucket=server_access_logs_bucket,
             log_key=log_key,
             # A first deployment that fails leaves an empty bucket, which may be deleted.

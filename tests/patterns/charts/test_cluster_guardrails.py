@@ -136,12 +136,12 @@ def filled(text: str) -> str:
     return re.sub(r"\{\{'Ref': 'AWS::([A-Za-z]+)'\}\}", lambda found: PSEUDO.get(found[1], "x"), text)
 
 
-def answers_to(manifests: list[dict[str, Any]]) -> list[str]:
+def answers_to(manifests: list[dict[str, Any]], by: ApiServer | None = None) -> list[str]:
     return [
         f"{manifest['kind']} {manifest['metadata']['name']}: {answer.policy} {answer.message}"
         for manifest in manifests
         for request in requests_of(manifest)
-        for answer in server().answers(request)
+        for answer in (by or server()).answers(request)
     ]
 
 

@@ -18,7 +18,7 @@ from automode_constructs.patterns.stacks.regulated import SETTINGS, regulated_pa
 from automode_constructs.testing import findings
 from tests.admission import ApiServer
 from tests.conftest import AS_OF, default_app
-from tests.patterns.charts.test_cluster_guardrails import filled, requests_of
+from tests.patterns.charts.test_cluster_guardrails import answers_to, filled
 from tests.refusal import refusal
 from tests.support import manifests, of_type, only
 
@@ -196,15 +196,9 @@ class TestApp:
         }
         server = ApiServer(delivered.pop("bank-guardrails"))
         assert len(server.policies) >= 7
-        answers = [
-            f"{body['kind']} {body['metadata']['name']}: {answer.policy} {answer.message}"
-            for bodies in delivered.values()
-            for body in bodies
-            for request in requests_of(body)
-            for answer in server.answers(request)
-            # Of a person; the CDK's own kubectl, which delivers the pools, is trusted.
-            if not answer.policy.startswith("automode-node-pools")
-        ]
+        answers = [answer for bodies in delivered.values() for answer in answers_to(bodies, by=server)]
+        # Of a person; the CDK's own kubectl, which delivers the pools, is trusted.
+        answers = [answer for answer in answers if ": automode-node-pools" not in answer]
         assert answers == []
 
     def test_the_shop_needs_a_certificate(self) -> None:

@@ -94,6 +94,14 @@ def test_a_function_of_a_cluster_stack_returns_what_it_creates(argument: str, ki
     )
 
 
+def test_a_function_of_a_weights_stack_returns_what_it_creates() -> None:
+    app = cdk.App()
+    assert refusal(lambda: WeightsStack(app, "W", encryption_key=_returns_nothing)) == (
+        "W: encryption_key(stack): needs an IKey, got None"
+    )
+    WeightsStack(app, "W")  # its id is free again
+
+
 def test_the_charts_of_a_platform_come_from_a_function_that_returns_them() -> None:
     app = cdk.App()
     cluster = ClusterStack(app, "Eks", cluster_name="eks", network=_network(app)).cluster
