@@ -6,10 +6,10 @@ Source: robfig/cron, which Karpenter parses schedules with; five fields, in UTC.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-__all__ = ["ALWAYS", "active_minutes", "wrong_with_cron"]
+__all__ = ["ALWAYS", "active_minutes", "is_active", "wrong_with_cron"]
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
@@ -92,6 +92,37 @@ def active_minutes(schedule: str, minutes: int) -> int:
         "little",
     )
     return (_lengthened(starts, min(minutes, _SECOND_HALF)) >> _SECOND_HALF) & ALWAYS
+
+
+def is_active(schedule: str, duration: timedelta, now: datetime) -> bool:
+    """Whether a window is open at a moment: it began at most its duration ago.
+
+    Args:
+        schedule: a valid cron expression; it begins the window.
+        duration: how long the window stays open.
+        now: the moment, in UTC.
+    """
+    texts = _NICKNAMES.get(schedule, schedule).split()
+    minutes, hours, days, months, weekdays = _fields(tuple(texts))
+    either = not _is_open(texts[2]) and not _is_open(texts[4])
+    matched = any if either else all
+    since = now - duration
+    day = now.date()
+    while day >= since.date():
+        if day.month in months and matched((day.day in days, day.isoweekday() % 7 in weekdays)):
+            for hour in hours:
+                for minute in minutes:
+                    start = datetime(day.year, day.month, day.day, hour, minute, tzinfo=now.tzinfo)
+                    # As Karpenter asks for the next start after the moment a duration ago.
+                    if since < start <= now:
+                        return True
+        day -= timedelta(days=1)
+    return False
+
+
+@lru_cache(maxsize=256)
+def _fields(texts: tuple[str, ...]) -> tuple[frozenset[int], ...]:
+    return tuple(frozenset(_matches(text, *field)) for text, field in zip(texts, _CRON_FIELDS, strict=True))
 
 
 def _lengthened(starts: int, minutes: int) -> int:

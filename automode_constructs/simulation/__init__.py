@@ -1,0 +1,24 @@
+"""A deterministic model of EKS Auto Mode: which nodes come and go for which pods, why, and what they cost."""
+
+from __future__ import annotations
+
+from automode_constructs.simulation.assumptions import Assumption, Assumptions
+from automode_constructs.simulation.simulate import NodeView, PendingPod, Result, StepResult, TotalsView, simulate
+from automode_constructs.simulation.state import WhyNot
+from automode_constructs.simulation.timeline import Step, Timeline
+from automode_constructs.simulation.world import Event
+
+__all__ = [
+    "Assumption",
+    "Assumptions",
+    "Event",
+    "NodeView",
+    "PendingPod",
+    "Result",
+    "Step",
+    "StepResult",
+    "Timeline",
+    "TotalsView",
+    "WhyNot",
+    "simulate",
+]

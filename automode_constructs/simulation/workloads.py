@@ -1,0 +1,274 @@
+"""What Kubernetes' controllers do: which pods a workload has, makes and stops.
+
+Source: Kubernetes, ``pkg/controller/deployment``, ``replicaset``, ``statefulset``, ``daemon`` and ``job``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.simulation.pods import PodShape, pod_shape
+from automode_constructs.simulation.state import Pod
+
+if TYPE_CHECKING:
+    from automode_constructs.simulation.world import World
+
+__all__ = ["KINDS", "Workload", "read_workload", "reconcile"]
+
+KINDS = ("DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "StatefulSet")
+"""The kinds whose pods are simulated."""
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class Workload:
+    """A workload and its pods."""
+
+    reference: str
+    kind: str
+    app: str
+    namespace: str
+    name: str
+    replicas: int
+    shape: PodShape
+    template: str
+    revision: int = 1
+    surge: str | int = "25%"
+    unavailable: str | int = "25%"
+    recreate: bool = False
+    ordered: bool = True
+    completions: int = 1
+    succeeded: int = 0
+    deleted: bool = False
+    pods: dict[int, Pod] = field(default_factory=dict)
+    claim_templates: tuple[str, ...] = ()
+    storage_classes: Mapping[str, str | None] = field(default_factory=dict)
+    disturbed: list[str] = field(default_factory=list)
+    """The causes that took pods which are not replaced yet."""
+
+    @property
+    def active(self) -> list[Pod]:
+        """Its pods that are not about to stop."""
+        return [pod for pod in self.pods.values() if not pod.stopping and not pod.gone and not pod.succeeded]
+
+
+def read_workload(
+    manifest: Mapping[str, Any], priorities: Mapping[str, tuple[int, bool]], before: Workload | None
+) -> Workload:
+    """Reads a workload; one that was there before keeps its pods.
+
+    Raises:
+        AutoModeError: for replicas and quantities that are none.
+    """
+    kind = str(manifest.get("kind"))
+    metadata, spec = _mapping(manifest.get("metadata")), _mapping(manifest.get("spec"))
+    namespace, name = str(metadata.get("namespace") or "default"), str(metadata.get("name"))
+    where = f"{kind} {namespace}/{name}"
+    template = manifest if kind == "Pod" else _mapping(spec.get("template"))
+    text = json.dumps({"metadata": template.get("metadata"), "spec": template.get("spec")}, sort_keys=True, default=str)
+    if kind == "Pod":
+        text = json.dumps(spec, sort_keys=True, default=str)
+    revision = 1 if before is None else before.revision + (before.template != text)
+    claims = [item for item in spec.get("volumeClaimTemplates") or () if isinstance(item, Mapping)]
+    shape = pod_shape(
+        template,
+        app=f"{namespace}/{name}",
+        kind=kind,
+        namespace=namespace,
+        priorities=priorities,
+        where=where,
+        claim_templates=[str(_mapping(item.get("metadata")).get("name")) for item in claims],
+        extra_labels={"pod-template-hash": str(revision)} if kind == "Deployment" else None,
+    )
+    strategy = _mapping(spec.get("strategy"))
+    rolling = _mapping(strategy.get("rollingUpdate"))
+    completions = spec.get("completions", spec.get("parallelism", 1))
+    replicas = spec.get("parallelism", 1) if kind == "Job" else spec.get("replicas", 1)
+    for field_name, value in (("replicas", replicas), ("completions", completions)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise AutoModeError.of(
+                where, field=f"spec.{field_name}", message=f"needs a whole number, got {shown(value)}"
+            )
+    workload = (
+        before
+        if before is not None
+        else Workload(
+            reference=f"{kind}/{namespace}/{name}",
+            kind=kind,
+            app=f"{namespace}/{name}",
+            namespace=namespace,
+            name=name,
+            replicas=0,
+            shape=shape,
+            template=text,
+        )
+    )
+    workload.replicas = 1 if kind == "Pod" else replicas
+    workload.template = text
+    workload.shape = shape if before is None or workload.revision != revision else workload.shape
+    workload.revision = revision
+    workload.surge = rolling.get("maxSurge", "25%")
+    workload.unavailable = rolling.get("maxUnavailable", "25%")
+    workload.recreate = strategy.get("type") == "Recreate"
+    workload.ordered = spec.get("podManagementPolicy", "OrderedReady") == "OrderedReady"
+    workload.completions = completions
+    workload.claim_templates = tuple(str(_mapping(item.get("metadata")).get("name")) for item in claims)
+    workload.storage_classes = {
+        str(_mapping(item.get("metadata")).get("name")): _mapping(item.get("spec")).get("storageClassName")
+        for item in claims
+    }
+    return workload
+
+
+def reconcile(world: World, workload: Workload) -> None:
+    """Makes and stops pods until the workload has what its spec says, as far as its strategy allows now."""
+    if workload.deleted:
+        for pod in workload.active:
+            world.stop(pod)
+        return
+    {
+        "Deployment": _deployment,
+        "ReplicaSet": _replica_set,
+        "StatefulSet": _stateful_set,
+        "DaemonSet": _daemon_set,
+        "Job": _job,
+        "Pod": _single,
+    }[workload.kind](world, workload)
+
+
+def _deployment(world: World, workload: Workload) -> None:
+    active = workload.active
+    new = [pod for pod in active if pod.revision == workload.revision]
+    old = [pod for pod in active if pod.revision != workload.revision]
+    if not old:
+        _resize(world, workload, new)
+        return
+    if workload.recreate:
+        for pod in old:
+            world.stop(pod)
+        if not [pod for pod in workload.pods.values() if pod.revision != workload.revision and not pod.gone]:
+            _resize(world, workload, [])
+        return
+    surge = _share(workload.surge, workload.replicas, up=True)
+    unavailable = _share(workload.unavailable, workload.replicas, up=False)
+    if not surge and not unavailable:
+        unavailable = 1
+    wanted = min(workload.replicas - len(new), workload.replicas + surge - len(active))
+    for _ in range(max(wanted, 0)):
+        world.make(workload)
+    new = [pod for pod in workload.active if pod.revision == workload.revision]
+    for pod in _first_to_go(new)[: max(len(new) - workload.replicas, 0)]:
+        world.stop(pod)
+    least = workload.replicas - unavailable
+    spare = len(old) + len(new) - least - sum(1 for pod in new if not pod.ready)
+    idle = [pod for pod in old if not pod.ready]
+    for pod in idle[: max(spare, 0)]:
+        world.stop(pod)
+    spare -= min(len(idle), max(spare, 0))
+    available = sum(1 for pod in workload.active if pod.ready)
+    busy = _first_to_go([pod for pod in old if pod.ready])
+    for pod in busy[: max(min(spare, available - least), 0)]:
+        world.stop(pod)
+
+
+def _replica_set(world: World, workload: Workload) -> None:
+    _resize(world, workload, workload.active)
+
+
+def _resize(world: World, workload: Workload, active: list[Pod]) -> None:
+    for _ in range(workload.replicas - len(active)):
+        world.make(workload)
+    for pod in _first_to_go(active)[: max(len(active) - workload.replicas, 0)]:
+        world.stop(pod)
+
+
+def _first_to_go(pods: list[Pod]) -> list[Pod]:
+    """The order in which a ReplicaSet gives pods up: without a node, not ready, crowded nodes, the youngest."""
+    crowd: dict[int, int] = {}
+    for pod in pods:
+        if pod.node is not None:
+            crowd[pod.node.number] = crowd.get(pod.node.number, 0) + 1
+
+    def rank(pod: Pod) -> tuple[bool, bool, float, int, float, int]:
+        cost = pod.shape.annotations.get("controller.kubernetes.io/pod-deletion-cost", "0")
+        return (
+            pod.node is not None,
+            pod.ready,
+            float(cost) if cost.lstrip("-").isdecimal() else 0.0,
+            -crowd.get(pod.node.number, 0) if pod.node is not None else 0,
+            -(pod.ready_at or 0),
+            -pod.number,
+        )
+
+    return sorted(pods, key=rank)
+
+
+def _stateful_set(world: World, workload: Workload) -> None:
+    by_ordinal = {_ordinal(pod): pod for pod in workload.pods.values() if not pod.gone}
+    for ordinal in range(workload.replicas):
+        pod = by_ordinal.get(ordinal)
+        if pod is None:
+            world.make(workload, ordinal=ordinal)
+            if workload.ordered:
+                return
+        elif workload.ordered and (pod.stopping or not pod.ready):
+            return
+    extra = sorted((ordinal for ordinal in by_ordinal if ordinal >= workload.replicas), reverse=True)
+    for ordinal in extra:
+        if by_ordinal[ordinal].stopping:
+            if workload.ordered:
+                return
+            continue
+        world.stop(by_ordinal[ordinal])
+        if workload.ordered:
+            return
+    for ordinal in sorted(by_ordinal, reverse=True):
+        pod = by_ordinal[ordinal]
+        if pod.stopping or not pod.ready:
+            return
+        if pod.revision != workload.revision:
+            world.stop(pod)
+            return
+
+
+def _ordinal(pod: Pod) -> int:
+    return int(pod.name.rpartition("-")[2])
+
+
+def _daemon_set(world: World, workload: Workload) -> None:
+    here = {pod.node.number: pod for pod in workload.active if pod.node is not None}
+    for node in world.nodes:
+        pod = here.get(node.number)
+        wanted = node.ready_at is not None and world.runs_daemon(workload.shape, node)
+        if pod is not None and (pod.revision != workload.revision or not wanted):
+            world.stop(pod)
+            pod = None
+        if pod is None and wanted and node.has_room_for(workload.shape):
+            world.make(workload, node=node)
+
+
+def _job(world: World, workload: Workload) -> None:
+    active = workload.active
+    wanted = min(workload.replicas, workload.completions - workload.succeeded)
+    for _ in range(wanted - len(active)):
+        world.make(workload)
+
+
+def _single(world: World, workload: Workload) -> None:
+    if not workload.pods:
+        world.make(workload)
+
+
+def _share(value: object, replicas: int, *, up: bool) -> int:
+    text = str(value)
+    if text.endswith("%") and text[:-1].isdecimal():
+        hundredths = replicas * int(text[:-1])
+        return -(-hundredths // 100) if up else hundredths // 100
+    return int(text) if text.isdecimal() else 0
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
