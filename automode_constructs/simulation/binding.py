@@ -6,11 +6,12 @@ and taints. It breaks ties at random; here the older node wins.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from automode_constructs.simulation.pods import HOSTNAME, AffinityTerm, PodShape, Selector, Spread
-from automode_constructs.simulation.state import ZONE_KEY, Node, Pod
+from automode_constructs.simulation.state import SMALL_POD, ZONE_KEY, Node, Pod
 from automode_constructs.specs.pools.label_values import agree
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Binder:
             if domain is not None and self._count(term).get(domain, 0):
                 return False
         return not any(
-            self._repels(other, term, shape, node) for other, terms in self._world.repelling() for term in terms
+            self._repels(other, term, shape, node) for other in self._world.repelling() for term in other.anti_affinity
         )
 
     def _spread_allows(self, shape: PodShape, spread: Spread, node: Node) -> bool:
@@ -145,12 +146,11 @@ class Binder:
                 if spread.honors_taints and not shape.tolerates_all(node.effective_taints):
                     continue
                 known[domain] = known.get(domain, 0) + sum(
-                    1
-                    for pod in node.pods.values()
-                    if not pod.stopping
-                    and pod.shape.namespace == shape.namespace
+                    number
+                    for other, number in node.running.items()
+                    if other.namespace == shape.namespace
                     and spread.selector is not None
-                    and spread.selector.selects(pod.shape.labels)
+                    and spread.selector.selects(other.labels)
                 )
             self._counts[key] = known
         return known
@@ -181,7 +181,7 @@ class Binder:
                 domain = _domain(term.key, node)
                 if domain is not None:
                     known[domain] = known.get(domain, 0) + sum(
-                        1 for pod in node.pods.values() if not pod.stopping and self._selects(term, pod.shape)
+                        number for other, number in node.running.items() if self._selects(term, other)
                     )
             self._counts[term] = known
         return known
@@ -203,10 +203,7 @@ class Binder:
             return False
         domain = _domain(term.key, node)
         return domain is not None and any(
-            pod.shape is other and not pod.stopping
-            for each in self._world.nodes
-            if _domain(term.key, each) == domain
-            for pod in each.pods.values()
+            other in each.running for each in self._world.nodes if _domain(term.key, each) == domain
         )
 
     def _note(self, pod: Pod, node: Node) -> None:
@@ -260,22 +257,15 @@ class Binder:
         return [round(total, 6) for total in totals]
 
     def _resource_score(self, shape: PodShape, node: Node) -> float:
-        free: list[float] = []
         shares: list[float] = []
-        for key, least in (("cpu", 100), ("memory", 200 * 1024**2)):
+        for key, least in SMALL_POD.items():
             room = node.room.get(key, 0)
             # Pods without requests count as small ones here.
-            used = sum(
-                max(pod.shape.requests.get(key, 0), least if key not in pod.shape.requests else 0)
-                for pod in node.pods.values()
-            )
-            used += shape.requests.get(key, least)
-            share = min(used / room, 1) if room else 1
-            free.append((1 - share) * 100)
-            shares.append(share)
+            used = node.load.get(key, 0) + shape.requests.get(key, least)
+            shares.append(min(used / room, 1.0) if room else 1.0)
         mean = sum(shares) / len(shares)
-        spread = (sum((share - mean) ** 2 for share in shares) / len(shares)) ** 0.5
-        return sum(free) / len(free) + (1 - spread) * 100
+        deviation = math.sqrt(sum((share - mean) ** 2 for share in shares) / len(shares))
+        return (1 - mean) * 100 + (1 - deviation) * 100
 
     def _crowd(self, shape: PodShape, spreads: Sequence[Spread], node: Node) -> float:
         crowd = 0.0

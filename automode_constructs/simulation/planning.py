@@ -115,6 +115,7 @@ class Planner:
     Args:
         pools: the pools that may get new nodes.
         nodes: the nodes that pods may go to.
+        leaving: the nodes that go, whose pods still count.
         pods: the pods to place.
         daemons: the shapes of all DaemonSets' pods.
         market: what EC2 has.
@@ -128,6 +129,7 @@ class Planner:
         *,
         pools: Iterable[Pool],
         nodes: Iterable[Node],
+        leaving: Sequence[Node],
         pods: Sequence[Pod],
         daemons: Sequence[PodShape],
         market: Market,
@@ -147,7 +149,7 @@ class Planner:
         self._soft_nodes_limit = soft_nodes_limit
         nodes = list(nodes)
         self._open = frozenset(KNOWN_LABELS) | self._catalogue.label_keys | OFFERING_KEYS | {"topology.k8s.aws/zone-id"}
-        self._topology = Topology([*self._pools], nodes, market, namespaces, pods)
+        self._topology = Topology([*self._pools], nodes, market, namespaces, pods, leaving)
         self._existing = [
             self._existing_node(node) for node in sorted(nodes, key=lambda node: (not node.ready, node.number))
         ]
@@ -165,6 +167,7 @@ class Planner:
                     left[key] -= 1 if key == "nodes" else node.machine.capacity.get(key, 0)
         self._reserved_by: dict[str, set[str]] = {}
         self._successes = 0
+        self._first_free: dict[PodShape, int] = {}
         self._failed_at: dict[PodShape, tuple[int, list[WhyNot]]] = {}
 
     def solve(self) -> Plan:
@@ -211,8 +214,13 @@ class Planner:
 
     def _add(self, pod: Pod, shape: PodShape, placed: dict[int, Node]) -> list[WhyNot] | None:
         zone = {} if pod.zones is None else {ZONE_KEY: values_of("In", tuple(sorted(pod.zones)))}
-        for existing in self._existing:
-            if self._add_to_existing(pod, shape, existing, zone):
+        first = self._first_free.get(shape, 0)
+        while first < len(self._existing) and shape in self._existing[first].full_for:
+            first += 1
+        self._first_free[shape] = first
+        for index in range(first, len(self._existing)):
+            existing = self._existing[index]
+            if shape not in existing.full_for and self._add_to_existing(pod, shape, existing, zone):
                 placed[pod.number] = existing.node
                 return None
         self._claims.sort(key=lambda claim: len(claim.pods))
@@ -237,8 +245,6 @@ class Planner:
         return _Existing(node=node, taints=taints, labels=labels, free=free, ports=ports)
 
     def _add_to_existing(self, pod: Pod, shape: PodShape, existing: _Existing, zone: Mapping[str, LabelValues]) -> bool:
-        if shape in existing.full_for:
-            return False
         free = existing.free
         if (
             not shape.tolerates_all(existing.taints)
@@ -254,7 +260,7 @@ class Planner:
                 return False
             labels = narrowed(labels, zone)
         if not self._topology.is_empty:
-            found = self._topology.narrowing(shape, existing.taints, shape.strict_requirements, labels, frozenset())
+            found = self._topology.narrowing(shape, shape.strict_requirements, labels)
             if isinstance(found, TopologyGroup) or not agree(labels, found):
                 return False
             labels = narrowed(labels, found)
@@ -282,7 +288,7 @@ class Planner:
                 return WhyNot(f"NodePool {pool.name}", f"the pod's volume is in {zone[ZONE_KEY]}")
             requirements = narrowed(requirements, zone)
         if not self._topology.is_empty:
-            found = self._topology.narrowing(shape, pool.taints, shape.strict_requirements, requirements, self._open)
+            found = self._topology.narrowing(shape, shape.strict_requirements, requirements)
             if isinstance(found, TopologyGroup):
                 return WhyNot(f"NodePool {pool.name}", f"no {found.key} is left by its {_IN_WORDS[found.kind]}")
             if not agree(requirements, found, self._open):
@@ -290,7 +296,8 @@ class Planner:
             requirements = narrowed(requirements, found)
         requests = _sum(claim.requests, shape.requests)
         types = self._types_for(claim, requirements, requests, shape)
-        offered, reservations = 0, ()
+        offered: TypeSet = 0
+        reservations: tuple[str, ...] = ()
         if types:
             offered, reservations = self._offers(claim, requirements)
             types &= offered
@@ -301,7 +308,7 @@ class Planner:
             if not zone and self._topology.is_empty:
                 claim.full_for.add(shape)
             return why
-        held = self._hold_reservations(claim, types, requirements, reservations)
+        held = self._hold_reservations(claim, types, reservations)
         if held is None:
             return WhyNot(f"NodePool {pool.name}", "waits for a reservation that other nodes may still give back")
         claim.requirements = requirements
@@ -354,9 +361,7 @@ class Planner:
     def _offers_known(self) -> dict[object, tuple[TypeSet, tuple[str, ...]]]:
         return {}
 
-    def _hold_reservations(
-        self, claim: Claim, types: TypeSet, requirements: Mapping[str, LabelValues], names: tuple[str, ...]
-    ) -> tuple[str, ...] | None:
+    def _hold_reservations(self, claim: Claim, types: TypeSet, names: tuple[str, ...]) -> tuple[str, ...] | None:
         if not names and not claim.reservations:
             return ()
         compatible, held = False, []

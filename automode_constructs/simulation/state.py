@@ -31,6 +31,9 @@ CAPACITY_KEY = str(CAPACITY_TYPE)
 RESERVATION_KEY = str(CAPACITY_RESERVATION_ID)
 OFFERING_KEYS = frozenset({ZONE_KEY, CAPACITY_KEY, RESERVATION_KEY})
 
+SMALL_POD = {"cpu": 100, "memory": 200 * 1024**2}
+"""What the scheduler takes a pod without requests for when it compares nodes."""
+
 _GIB = 1024**3
 _DEFAULT_DISK = 80 * _GIB
 
@@ -313,6 +316,10 @@ class Node:
     label_values: dict[str, LabelValues] = field(default_factory=dict)
     """Its labels, as demands are compared with them."""
     images: set[str] = field(default_factory=set)
+    running: dict[PodShape, int] = field(default_factory=dict)
+    """How many pods of each shape it has that are not about to stop."""
+    load: dict[str, int] = field(default_factory=dict)
+    """CPU and memory that its pods request; one without requests counts as a small one."""
     stalled_s: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -355,14 +362,28 @@ class Node:
         """Puts a pod on it."""
         self.pods[pod.number] = pod
         pod.node = self
-        for key, value in pod.shape.requests.items():
+        shape = pod.shape
+        for key, value in shape.requests.items():
             self.used[key] = self.used.get(key, 0) + value
+        for key, least in SMALL_POD.items():
+            self.load[key] = self.load.get(key, 0) + shape.requests.get(key, least)
+        self.running[shape] = self.running.get(shape, 0) + 1
 
     def remove(self, pod: Pod) -> None:
         """Takes a pod from it."""
         if self.pods.pop(pod.number, None) is not None:
             for key, value in pod.shape.requests.items():
                 self.used[key] -= value
+            for key, least in SMALL_POD.items():
+                self.load[key] -= pod.shape.requests.get(key, least)
+            if not pod.stopping:
+                self.forget(pod)
+
+    def forget(self, pod: Pod) -> None:
+        """Does not count a pod any more that is about to stop."""
+        self.running[pod.shape] -= 1
+        if not self.running[pod.shape]:
+            del self.running[pod.shape]
 
     @property
     def workload_pods(self) -> list[Pod]:

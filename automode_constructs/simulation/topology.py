@@ -64,9 +64,9 @@ class TopologyGroup:
             return agree(labels, self.filter.selector, open_labels)
         return any(agree(labels, {**self.filter.selector, **term}, open_labels) for term in self.filter.required)
 
-    def record(self, domain: str) -> None:
-        """One more pod in a domain."""
-        self.domains[domain] = self.domains.get(domain, 0) + 1
+    def record(self, domain: str, number: int = 1) -> None:
+        """So many more pods in a domain."""
+        self.domains[domain] = self.domains.get(domain, 0) + number
 
     def domain_for(self, shape: PodShape, pod_domains: LabelValues, node_domains: LabelValues) -> LabelValues:
         """The domains that a pod may take on a node that can be in ``node_domains``; none if it cannot."""
@@ -101,9 +101,9 @@ class TopologyGroup:
         for domain, count in self.domains.items():
             if not node_domains.has(domain):
                 continue
-            count += more
-            if count - least <= self.max_skew and (best is None or (count, domain) < best):
-                best = (count, domain)
+            then = count + more
+            if then - least <= self.max_skew and (best is None or (then, domain) < best):
+                best = (then, domain)
         return _NOTHING if best is None else values_of("In", (best[1],))
 
     def _affinity(self, shape: PodShape, pod_domains: LabelValues, node_domains: LabelValues) -> LabelValues:
@@ -149,10 +149,10 @@ class Topology:
         market: Market,
         namespaces: Mapping[str, Mapping[str, str]],
         batch: Iterable[Pod],
+        leaving: Sequence[Node] = (),
     ) -> None:
-        """Counts the pods that run, without those of the batch."""
+        """Counts the pods that run, without those of the batch, which are on nodes that leave or on none."""
         self._pools = pools
-        self._nodes = nodes
         self._market = market
         self._namespaces = namespaces
         self._batch = {pod.number for pod in batch}
@@ -163,13 +163,15 @@ class Topology:
         self._selecting: dict[PodShape, list[TopologyGroup]] = {}
         self._selecting_inverse: dict[PodShape, list[TopologyGroup]] = {}
         self._domains: dict[tuple[str, object], list[str]] = {}
-        for node in nodes:
-            for pod in node.pods.values():
-                if pod.shape.anti_affinity and pod.number not in self._batch:
-                    for group in self._inverse_of(pod.shape):
-                        domain = node.name if group.key == HOSTNAME else node.labels.get(group.key)
-                        if domain is not None:
-                            group.record(domain)
+        self._counted = [(node, node.running) for node in nodes] + [
+            (node, _left_on(node, self._batch)) for node in leaving
+        ]
+        for node, shapes in self._counted:
+            for shape, number in shapes.items():
+                for group in self._inverse_of(shape) if shape.anti_affinity else ():
+                    domain = node.name if group.key == HOSTNAME else node.labels.get(group.key)
+                    if domain is not None:
+                        group.record(domain, number)
 
     @property
     def is_empty(self) -> bool:
@@ -220,10 +222,8 @@ class Topology:
     def narrowing(
         self,
         shape: PodShape,
-        taints: tuple[Taint, ...],
         strict: Mapping[str, LabelValues],
         node: Mapping[str, LabelValues],
-        open_labels: frozenset[str],
     ) -> dict[str, LabelValues] | TopologyGroup:
         """What placing a pod of this shape on a node demands of the node; the group that forbids it, if one does."""
         demands: dict[str, LabelValues] = {}
@@ -311,16 +311,16 @@ class Topology:
     def _count(self, group: TopologyGroup, shape: PodShape) -> None:
         for domain in self._domains_of(group.key, shape if group.honors_taints else None):
             group.domains.setdefault(domain, 0)
-        for node in self._nodes:
-            if not node.ready and not node.pods:
+        for node, shapes in self._counted:
+            if not node.ready and not shapes:
                 continue
             domain = node.name if group.key == HOSTNAME else node.labels.get(group.key)
             if domain is None or not group.matches_node(node.taints, node.label_values):
                 continue
             group.domains.setdefault(domain, 0)
-            for pod in node.pods.values():
-                if pod.number not in self._batch and not pod.stopping and group.selects(pod.shape):
-                    group.record(domain)
+            for other, number in shapes.items():
+                if group.selects(other):
+                    group.record(domain, number)
         if group.key == HOSTNAME:
             for host in self._hosts:
                 group.domains.setdefault(host, 0)
@@ -347,6 +347,15 @@ class Topology:
                 found |= dict.fromkeys(sorted(values.listed))
         known = self._domains[key, tolerating] = list(found)
         return known
+
+
+def _left_on(node: Node, batch: set[int]) -> dict[PodShape, int]:
+    """The pods of a node that stay on it, by shape."""
+    counts: dict[PodShape, int] = {}
+    for pod in node.pods.values():
+        if pod.number not in batch and not pod.stopping:
+            counts[pod.shape] = counts.get(pod.shape, 0) + 1
+    return counts
 
 
 def _filter_key(shape: PodShape) -> object:

@@ -24,7 +24,7 @@ from automode_constructs.simulation.disruption import (
     still_holds,
 )
 from automode_constructs.simulation.planning import Claim, Plan, Planner
-from automode_constructs.simulation.pods import HOSTNAME, AffinityTerm, PodShape
+from automode_constructs.simulation.pods import HOSTNAME, PodShape
 from automode_constructs.simulation.state import (
     CAPACITY_KEY,
     CLASS_LABEL,
@@ -142,7 +142,7 @@ class World:
         self._command_waits = False
         self._dirty: dict[str, None] = {}
         self._unbound: dict[int, Pod] = {}
-        self._retry_at: float | None = None
+        self._repelling: dict[PodShape, int] = {}
 
     # Time ------------------------------------------------------------------------------------------------------------
 
@@ -454,6 +454,8 @@ class World:
     def bind(self, pod: Pod, node: Node) -> None:
         """Puts a pod on a node, where its images are pulled and its containers start."""
         node.add(pod)
+        if pod.shape.anti_affinity:
+            self._repelling[pod.shape] = self._repelling.get(pod.shape, 0) + 1
         pod.bound_at = self.now
         self._unbound.pop(pod.number, None)
         if pod.shape.kind != "DaemonSet":
@@ -518,6 +520,7 @@ class World:
             return
         pod.stopping = True
         pod.ready = False
+        self._forget(pod)
         if pod.node is None:
             self._remove(pod)
             return
@@ -532,12 +535,26 @@ class World:
         self.at(self.now + stops, lambda: self._remove(pod)) if stops else self._remove(pod)
         self.changed()
 
+    def _forget(self, pod: Pod) -> None:
+        """Counts a pod no more that is about to stop."""
+        if pod.node is not None:
+            pod.node.forget(pod)
+            if pod.shape.anti_affinity:
+                self._release(pod)
+
+    def _release(self, pod: Pod) -> None:
+        self._repelling[pod.shape] -= 1
+        if not self._repelling[pod.shape]:
+            del self._repelling[pod.shape]
+
     def _remove(self, pod: Pod) -> None:
         if pod.gone:
             return
         pod.gone = True
         self._unbound.pop(pod.number, None)
         node = pod.node
+        if not pod.stopping and node is not None and pod.shape.anti_affinity:
+            self._release(pod)
         if node is not None:
             if not pod.stopping and pod.shape.kind != "DaemonSet":
                 self._pod_event(node)
@@ -576,14 +593,9 @@ class World:
         self._disturb(victim, "preemption")
         self.stop(victim)
 
-    def repelling(self) -> list[tuple[PodShape, tuple[AffinityTerm, ...]]]:
-        """The shapes of running pods that refuse others, and what they refuse."""
-        shapes = {}
-        for workload in self.workloads.values():
-            for pod in workload.pods.values():
-                if pod.shape.anti_affinity and pod.node is not None:
-                    shapes[id(pod.shape)] = (pod.shape, pod.shape.anti_affinity)
-        return list(shapes.values())
+    def repelling(self) -> Iterable[PodShape]:
+        """The shapes of running pods that refuse others."""
+        return self._repelling
 
     def pending(self) -> list[Pod]:
         """The pods without a node that wait for one."""
@@ -697,6 +709,9 @@ class World:
         return Planner(
             pools=self.pools.values(),
             nodes=nodes,
+            leaving=[
+                node for node in self.nodes if node.marked or node.deleting_since is not None or node.number in gone
+            ],
             pods=list(batch.values()),
             daemons=daemons,
             market=self.market,
@@ -918,7 +933,9 @@ class World:
         for pod in list(node.pods.values()):
             if not pod.stopping and pod.shape.kind != "DaemonSet":
                 self._disturb(pod, node.reason or "lost node")
-            pod.stopping = True
+            if not pod.stopping:
+                pod.stopping = True
+                self._forget(pod)
             self._remove(pod)
         if node.reservation is not None:
             self.market.reservations[node.reservation].used -= 1
