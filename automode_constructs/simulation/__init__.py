@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from automode_constructs.simulation.assumptions import Assumption, Assumptions
+from automode_constructs.simulation.node import WhyNot
 from automode_constructs.simulation.simulate import NodeView, PendingPod, Result, StepResult, TotalsView, simulate
-from automode_constructs.simulation.state import WhyNot
 from automode_constructs.simulation.timeline import Step, Timeline
 from automode_constructs.simulation.world import Event
 

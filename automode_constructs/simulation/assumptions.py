@@ -34,8 +34,9 @@ class Assumption:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assumptions:
-    """Every figure that the simulation cannot know. AWS keeps Auto Mode's code closed: it is taken to decide as Karpenter.
+    """Every figure that the simulation cannot know.
 
+    AWS keeps Auto Mode's code closed, so it is taken to decide as Karpenter does.
     Each field can be given another value; a result names those that it hangs on.
     """
 

@@ -10,8 +10,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from automode_constructs.simulation.market import ZONE_KEY
+from automode_constructs.simulation.node import SMALL_POD, Node, Pod
+from automode_constructs.simulation.pod_lifecycle import bind, preempt
 from automode_constructs.simulation.pods import HOSTNAME, AffinityTerm, PodShape, Selector, Spread
-from automode_constructs.simulation.state import SMALL_POD, ZONE_KEY, Node, Pod
 from automode_constructs.specs.pools.label_values import agree
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class Binder:
                 if not self._preempt(pod):
                     self._give_up(pod.shape, pod)
                 continue
-            self._world.bind(pod, node)
+            bind(self._world, pod, node)
             self._note(pod, node)
 
     def _give_up(self, shape: PodShape, pod: Pod) -> None:
@@ -114,7 +116,7 @@ class Binder:
             if not self._affinity_allows(shape, term, node):
                 return False
         for term in shape.anti_affinity:
-            domain = _domain(term.key, node)
+            domain = node.domain(term.key)
             if domain is not None and self._count(term).get(domain, 0):
                 return False
         return not any(
@@ -122,7 +124,7 @@ class Binder:
         )
 
     def _spread_allows(self, shape: PodShape, spread: Spread, node: Node) -> bool:
-        domain = _domain(spread.key, node)
+        domain = node.domain(spread.key)
         if domain is None:
             return False
         counts = self._spread_count(shape, spread)
@@ -138,7 +140,7 @@ class Binder:
         if known is None:
             known = {}
             for node in self._world.nodes:
-                domain = _domain(spread.key, node)
+                domain = node.domain(spread.key)
                 if domain is None or not node.ready:
                     continue
                 if spread.honors_affinity and not self._selected(shape, node):
@@ -162,7 +164,7 @@ class Binder:
         )
 
     def _affinity_allows(self, shape: PodShape, term: AffinityTerm, node: Node) -> bool:
-        domain = _domain(term.key, node)
+        domain = node.domain(term.key)
         if domain is None:
             return False
         counts = self._count(term)
@@ -178,7 +180,7 @@ class Binder:
         if known is None:
             known = {}
             for node in self._world.nodes:
-                domain = _domain(term.key, node)
+                domain = node.domain(term.key)
                 if domain is not None:
                     known[domain] = known.get(domain, 0) + sum(
                         number for other, number in node.running.items() if self._selects(term, other)
@@ -201,21 +203,21 @@ class Binder:
         """Whether pods that refuse such pods are in the node's domain."""
         if not self._selects(term, shape):
             return False
-        domain = _domain(term.key, node)
+        domain = node.domain(term.key)
         return domain is not None and any(
-            other in each.running for each in self._world.nodes if _domain(term.key, each) == domain
+            other in each.running for each in self._world.nodes if each.domain(term.key) == domain
         )
 
     def _note(self, pod: Pod, node: Node) -> None:
         shape = pod.shape
         for key, counts in self._counts.items():
             if isinstance(key, AffinityTerm):
-                domain = _domain(key.key, node)
+                domain = node.domain(key.key)
                 if domain is not None and self._selects(key, shape):
                     counts[domain] = counts.get(domain, 0) + 1
             elif isinstance(key, tuple):
                 owner, spread = key
-                domain = _domain(spread.key, node)
+                domain = node.domain(spread.key)
                 if (
                     domain is not None
                     and domain in counts
@@ -270,7 +272,7 @@ class Binder:
     def _crowd(self, shape: PodShape, spreads: Sequence[Spread], node: Node) -> float:
         crowd = 0.0
         for spread in spreads:
-            domain = _domain(spread.key, node)
+            domain = node.domain(spread.key)
             if domain is not None:
                 crowd += self._spread_count(shape, spread).get(domain, 0) + spread.max_skew - 1
         return crowd
@@ -278,9 +280,9 @@ class Binder:
     def _neighbours(self, shape: PodShape, node: Node) -> float:
         liked = 0.0
         for weight, term in shape.preferred_affinity:
-            liked += weight * self._count(term).get(_domain(term.key, node) or "", 0)
+            liked += weight * self._count(term).get(node.domain(term.key) or "", 0)
         for weight, term in shape.preferred_anti_affinity:
-            liked -= weight * self._count(term).get(_domain(term.key, node) or "", 0)
+            liked -= weight * self._count(term).get(node.domain(term.key) or "", 0)
         return liked
 
     def _preempt(self, pod: Pod) -> bool:
@@ -307,11 +309,11 @@ class Binder:
             return False
         _, node, victims = best
         for victim in victims:
-            self._world.preempt(victim, pod)
+            preempt(self._world, victim, pod)
         self._full.clear()
         self._counts.clear()
         if node.has_room_for(shape) and self._topology_allows(shape, node):
-            self._world.bind(pod, node)
+            bind(self._world, pod, node)
             self._note(pod, node)
         return True
 
@@ -340,10 +342,6 @@ def _victims(shape: PodShape, node: Node, lower: list[Pod]) -> list[Pod] | None:
 
 def _own_labels(shape: PodShape) -> Selector:
     return Selector(tuple(sorted((key, value) for key, value in shape.labels.items() if key != "pod-template-hash")))
-
-
-def _domain(key: str, node: Node) -> str | None:
-    return node.name if key == HOSTNAME else node.labels.get(key)
 
 
 def _add_scaled(totals: list[float], raw: Sequence[float], *, weight: float, reverse: bool = False) -> None:

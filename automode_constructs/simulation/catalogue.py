@@ -1,4 +1,4 @@
-"""The instance types as the simulation compares them: sets of types are the bits of a number, the cheapest type first."""
+"""The instance types as the simulation compares them: a set of types is a number, its lowest bit the cheapest type."""
 
 from __future__ import annotations
 

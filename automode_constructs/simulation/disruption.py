@@ -14,8 +14,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from automode_constructs.simulation.catalogue import TypeSet
+from automode_constructs.simulation.market import CAPACITY_KEY
+from automode_constructs.simulation.node import Node, Pod
+from automode_constructs.simulation.node_lifecycle import static_claim
 from automode_constructs.simulation.planning import Claim, Plan
-from automode_constructs.simulation.state import CAPACITY_KEY, Node, Pod, Pool
+from automode_constructs.simulation.pool import Pool
+from automode_constructs.simulation.provisioning import min_values_hold
+from automode_constructs.simulation.provisioning import plan as plan_nodes
 from automode_constructs.specs.pools.cron import is_active
 from automode_constructs.specs.pools.label_values import values_of
 
@@ -193,7 +198,7 @@ def _drifted_static(world: World, held: set[str]) -> Command | None:
         most = pool.limits.get("nodes")
         if most is not None and sum(1 for each in world.nodes if each.pool == pool.name) >= most:
             continue
-        return Command(reason="Drifted", nodes=[node], claims=[world.static_claim(pool)], kind="static")
+        return Command(reason="Drifted", nodes=[node], claims=[static_claim(world, pool)], kind="static")
     return None
 
 
@@ -207,7 +212,7 @@ def _drifted(world: World, held: set[str]) -> Command | None:
     for node in ordered:
         if not _within_budget(world, [node], "Drifted", held):
             continue
-        plan = _without(world, [node], is_consolidation=False)
+        plan = _without(world, [node])
         if plan is not None:
             return Command(reason="Drifted", nodes=[node], claims=list(plan.claims), kind="drift")
     return None
@@ -285,7 +290,7 @@ def _consolidation(world: World, nodes: list[Node]) -> Command | None:
         few = claim.types.bit_count() < _ENOUGH_SPOT_TYPES and len(nodes) == 1
         return None if few or not claim.types else _with_claim(command, claim)
     claim.types = _cheaper(world, claim, price)
-    if not claim.types or not world.planner_min_values_hold(claim):
+    if not claim.types or not min_values_hold(world, claim):
         return None
     if spot_allowed and (kinds is None or kinds.has("on-demand")) and not claim.reservations:
         claim.requirements[CAPACITY_KEY] = values_of("In", ("spot",))
@@ -318,11 +323,11 @@ def _without_same_type(world: World, claim: Claim, nodes: Sequence[Node]) -> Typ
     return _cheaper(world, claim, min(prices)) if prices else claim.types
 
 
-def _without(world: World, nodes: Sequence[Node], *, is_consolidation: bool = True) -> Plan | None:
+def _without(world: World, nodes: Sequence[Node]) -> Plan | None:
     """The plan for the pods of nodes without them; ``None`` if one of these pods would be left without a node."""
     gone = {node.number for node in nodes}
     pods = [pod for node in nodes for pod in node.workload_pods if not pod.stopping and world.can_be_moved(pod)]
-    plan = world.plan(pods, without=gone, is_simulation=True)
+    plan = plan_nodes(world, pods, without=gone, is_simulation=True)
     pending = {pod.number for pod in world.pending()}
     if any(number not in pending for number in plan.failed):
         return None

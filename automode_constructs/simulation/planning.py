@@ -16,20 +16,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from automode_constructs.simulation.catalogue import Catalogue, TypeSet
+from automode_constructs.simulation.market import CAPACITY_KEY, OFFERING_KEYS, RESERVATION_KEY, ZONE_KEY, Market
+from automode_constructs.simulation.node import Node, Pod, Taint, WhyNot, ports_clash
 from automode_constructs.simulation.pods import HOSTNAME, PodShape, Resources
-from automode_constructs.simulation.state import (
-    CAPACITY_KEY,
-    OFFERING_KEYS,
-    RESERVATION_KEY,
-    ZONE_KEY,
-    Market,
-    Node,
-    Pod,
-    Pool,
-    Taint,
-    WhyNot,
-    ports_clash,
-)
+from automode_constructs.simulation.pool import Pool
 from automode_constructs.simulation.topology import Topology, TopologyGroup
 from automode_constructs.specs.labels import KNOWN_LABELS
 from automode_constructs.specs.pools.label_values import (

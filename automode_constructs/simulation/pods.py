@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
@@ -121,10 +122,8 @@ class PodShape:
     def eviction_cost(self) -> float:
         """Karpenter's measure of how much it disturbs to move a pod: 1, more or less by deletion cost and priority."""
         cost = 1.0
-        try:
+        with suppress(ValueError):
             cost += float(self.annotations.get("controller.kubernetes.io/pod-deletion-cost", "0")) / 2**27
-        except ValueError:
-            pass
         return min(max(cost + self.priority / 2**25, -10.0), 10.0)
 
     @cached_property
@@ -297,8 +296,7 @@ def _requests(spec: Mapping[str, Any], where: str) -> Resources:
             largest[key] = max(largest.get(key, 0), value)
     _add(steady, sidecars)
     total = {key: max(steady.get(key, 0), largest.get(key, 0)) for key in {**steady, **largest}}
-    for key, value in _container_requests(spec, where).items():
-        total[key] = value  # Resources of the pod as a whole.
+    total |= _container_requests(spec, where)  # Resources of the pod as a whole.
     for key, value in _mapping(spec.get("overhead")).items():
         total[key] = total.get(key, 0) + amount(key, value, where, f"overhead.{key}")
     return {**{key: value for key, value in total.items() if value}, "pods": 1}

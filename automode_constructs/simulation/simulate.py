@@ -8,7 +8,8 @@ from datetime import datetime
 
 from automode_constructs.facts.auto_mode_fees import auto_mode_fees
 from automode_constructs.simulation.assumptions import Assumption, Assumptions
-from automode_constructs.simulation.state import Node, Pod, WhyNot
+from automode_constructs.simulation.node import Node, Pod, WhyNot
+from automode_constructs.simulation.steps import do, reference_of
 from automode_constructs.simulation.timeline import Timeline
 from automode_constructs.simulation.world import Event, World
 
@@ -165,10 +166,11 @@ def simulate(timeline: Timeline, *, assumptions: Assumptions | None = None) -> R
     """
     assumed = assumptions or Assumptions()
     world = World(timeline, assumed)
+    world.manifests = {reference_of(manifest): manifest for manifest in reversed(timeline.objects)}
     steps: list[StepResult] = []
     for index, step in enumerate(timeline.steps):
         begins = world.now
-        world.do(step, f"steps[{index}]")
+        do(world, step, f"steps[{index}]")
         world.run_until(begins + step.settle_s)
         waiting = sorted(world.waiting(), key=lambda pod: pod.number)
         steps.append(

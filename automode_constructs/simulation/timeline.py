@@ -199,9 +199,11 @@ def _step(raw: object, at: str, problems: list[Problem]) -> Step | None:
         problems.append(_problem(at, message, cure))
         return None
     verb = verbs[0]
-    for key in raw:
-        if key not in {verb, "settle", "expect", *_EXTRA.get(verb, ())}:
-            problems.append(_problem(f"{at}.{key}", f"is not a field of a step '{verb}'"))
+    problems += [
+        _problem(f"{at}.{key}", f"is not a field of a step '{verb}'")
+        for key in raw
+        if key not in {verb, "settle", "expect", *_EXTRA.get(verb, ())}
+    ]
     subject = _subject(verb, raw[verb], f"{at}.{verb}", problems)
     value = None
     if verb == "scale":
@@ -243,11 +245,11 @@ def _subject(verb: Verb, raw: object, at: str, problems: list[Problem]) -> Any:
         if not isinstance(choice, Mapping):
             problems.append(_problem(at, f"needs a mapping of {', '.join(sorted(_CHOICES[verb]))}, got {shown(raw)}"))
             return {}
-        for key in choice:
-            if key not in _CHOICES[verb]:
-                problems.append(
-                    _problem(f"{at}.{key}", "is unknown here", did_you_mean(str(key), sorted(_CHOICES[verb])))
-                )
+        problems += [
+            _problem(f"{at}.{key}", "is unknown here", did_you_mean(str(key), sorted(_CHOICES[verb])))
+            for key in choice
+            if key not in _CHOICES[verb]
+        ]
         return dict(choice)
     if not isinstance(raw, str):
         problems.append(_problem(at, f"needs a text, got {shown(raw)}"))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from automode_constructs.simulation.market import CAPACITY_KEY, ZONE_KEY, Market
+from automode_constructs.simulation.node import Node, Pod, Taint
 from automode_constructs.simulation.pods import HOSTNAME, AffinityTerm, PodShape, Selector
-from automode_constructs.simulation.state import CAPACITY_KEY, ZONE_KEY, Market, Node, Pod, Pool, Taint
+from automode_constructs.simulation.pool import Pool
 from automode_constructs.specs.pools.label_values import ANY_VALUE, LabelValues, agree, values_of
 
 __all__ = ["Topology", "TopologyGroup"]
@@ -169,7 +171,7 @@ class Topology:
         for node, shapes in self._counted:
             for shape, number in shapes.items():
                 for group in self._inverse_of(shape) if shape.anti_affinity else ():
-                    domain = node.name if group.key == HOSTNAME else node.labels.get(group.key)
+                    domain = node.domain(group.key)
                     if domain is not None:
                         group.record(domain, number)
 
@@ -309,12 +311,11 @@ class Topology:
         return term.namespaces | selected
 
     def _count(self, group: TopologyGroup, shape: PodShape) -> None:
-        for domain in self._domains_of(group.key, shape if group.honors_taints else None):
-            group.domains.setdefault(domain, 0)
+        group.domains |= dict.fromkeys(self._domains_of(group.key, shape if group.honors_taints else None), 0)
         for node, shapes in self._counted:
             if not node.ready and not shapes:
                 continue
-            domain = node.name if group.key == HOSTNAME else node.labels.get(group.key)
+            domain = node.domain(group.key)
             if domain is None or not group.matches_node(node.taints, node.label_values):
                 continue
             group.domains.setdefault(domain, 0)

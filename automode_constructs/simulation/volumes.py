@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automode_constructs.simulation.state import ZONE_KEY, Market
+from automode_constructs.simulation.market import ZONE_KEY, Market
 from automode_constructs.specs.labels import stable_key
 
 __all__ = ["Volumes"]
@@ -54,9 +54,6 @@ class Volumes:
                 key = f"{namespace}/{name}"
                 self._claims.setdefault(key, self._new(spec.get("storageClassName"), spec.get("volumeName")))
 
-    def make_known(self, namespace: str, manifest: Mapping[str, Any]) -> None:
-        """Nothing to do for workloads: their claims come with their pods."""
-
     def make_claim(self, claim: str, classes: Mapping[str, str | None]) -> None:
         """A claim from the template of a StatefulSet or of a pod's own volume."""
         name = claim.partition("/")[2]
@@ -94,7 +91,7 @@ class Volumes:
         zones, immediate, _ = self._class(storage_class)
         if volume is None and immediate and storage_class in self._classes:
             # A volume of an Immediate class is made in any zone, before anyone looks at the pod.
-            claim.zone = sorted(zones)[0] if zones else self._market.zones[0]
+            claim.zone = min(zones) if zones else self._market.zones[0]
         return claim
 
     def _class(self, name: str | None) -> tuple[frozenset[str] | None, bool, bool]:

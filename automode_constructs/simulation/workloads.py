@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.simulation.node import Pod
+from automode_constructs.simulation.pod_lifecycle import make, stop
 from automode_constructs.simulation.pods import PodShape, pod_shape
-from automode_constructs.simulation.state import Pod
 
 if TYPE_CHECKING:
     from automode_constructs.simulation.world import World
@@ -127,7 +128,7 @@ def reconcile(world: World, workload: Workload) -> None:
     """Makes and stops pods until the workload has what its spec says, as far as its strategy allows now."""
     if workload.deleted:
         for pod in workload.active:
-            world.stop(pod)
+            stop(world, pod)
         return
     {
         "Deployment": _deployment,
@@ -148,7 +149,7 @@ def _deployment(world: World, workload: Workload) -> None:
         return
     if workload.recreate:
         for pod in old:
-            world.stop(pod)
+            stop(world, pod)
         if not [pod for pod in workload.pods.values() if pod.revision != workload.revision and not pod.gone]:
             _resize(world, workload, [])
         return
@@ -158,20 +159,20 @@ def _deployment(world: World, workload: Workload) -> None:
         unavailable = 1
     wanted = min(workload.replicas - len(new), workload.replicas + surge - len(active))
     for _ in range(max(wanted, 0)):
-        world.make(workload)
+        make(world, workload)
     new = [pod for pod in workload.active if pod.revision == workload.revision]
     for pod in _first_to_go(new)[: max(len(new) - workload.replicas, 0)]:
-        world.stop(pod)
+        stop(world, pod)
     least = workload.replicas - unavailable
     spare = len(old) + len(new) - least - sum(1 for pod in new if not pod.ready)
     idle = [pod for pod in old if not pod.ready]
     for pod in idle[: max(spare, 0)]:
-        world.stop(pod)
+        stop(world, pod)
     spare -= min(len(idle), max(spare, 0))
     available = sum(1 for pod in workload.active if pod.ready)
     busy = _first_to_go([pod for pod in old if pod.ready])
     for pod in busy[: max(min(spare, available - least), 0)]:
-        world.stop(pod)
+        stop(world, pod)
 
 
 def _replica_set(world: World, workload: Workload) -> None:
@@ -180,9 +181,9 @@ def _replica_set(world: World, workload: Workload) -> None:
 
 def _resize(world: World, workload: Workload, active: list[Pod]) -> None:
     for _ in range(workload.replicas - len(active)):
-        world.make(workload)
+        make(world, workload)
     for pod in _first_to_go(active)[: max(len(active) - workload.replicas, 0)]:
-        world.stop(pod)
+        stop(world, pod)
 
 
 def _first_to_go(pods: list[Pod]) -> list[Pod]:
@@ -211,7 +212,7 @@ def _stateful_set(world: World, workload: Workload) -> None:
     for ordinal in range(workload.replicas):
         pod = by_ordinal.get(ordinal)
         if pod is None:
-            world.make(workload, ordinal=ordinal)
+            make(world, workload, ordinal=ordinal)
             if workload.ordered:
                 return
         elif workload.ordered and (pod.stopping or not pod.ready):
@@ -222,7 +223,7 @@ def _stateful_set(world: World, workload: Workload) -> None:
             if workload.ordered:
                 return
             continue
-        world.stop(by_ordinal[ordinal])
+        stop(world, by_ordinal[ordinal])
         if workload.ordered:
             return
     for ordinal in sorted(by_ordinal, reverse=True):
@@ -230,7 +231,7 @@ def _stateful_set(world: World, workload: Workload) -> None:
         if pod.stopping or not pod.ready:
             return
         if pod.revision != workload.revision:
-            world.stop(pod)
+            stop(world, pod)
             return
 
 
@@ -244,22 +245,22 @@ def _daemon_set(world: World, workload: Workload) -> None:
         pod = here.get(node.number)
         wanted = node.ready_at is not None and world.runs_daemon(workload.shape, node)
         if pod is not None and (pod.revision != workload.revision or not wanted):
-            world.stop(pod)
+            stop(world, pod)
             pod = None
         if pod is None and wanted and node.has_room_for(workload.shape):
-            world.make(workload, node=node)
+            make(world, workload, node=node)
 
 
 def _job(world: World, workload: Workload) -> None:
     active = workload.active
     wanted = min(workload.replicas, workload.completions - workload.succeeded)
     for _ in range(wanted - len(active)):
-        world.make(workload)
+        make(world, workload)
 
 
 def _single(world: World, workload: Workload) -> None:
     if not workload.pods:
-        world.make(workload)
+        make(world, workload)
 
 
 def _share(value: object, replicas: int, *, up: bool) -> int:

@@ -1,0 +1,105 @@
+"""When Karpenter plans nodes, and for which pods: it waits for a batch, and tries again what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from automode_constructs.simulation.node import Pod
+from automode_constructs.simulation.node_lifecycle import launch
+from automode_constructs.simulation.planning import Claim, Plan, Planner
+
+if TYPE_CHECKING:
+    from automode_constructs.simulation.world import World
+
+__all__ = ["ask_for_nodes", "min_values_hold", "plan"]
+
+
+def ask_for_nodes(world: World) -> None:
+    """Opens a batch if pods wait, as Karpenter waits for more of them."""
+    if not world.unbound or world.batch_open or world.planned_at_change == world.change or not world.pending():
+        return
+    world.batch_open = True
+    world.batch_since = world.now
+    world.batch_until = world.now + world.assumed.batch_idle_s
+    world.last_pod_seen = max(world.unbound)
+    world.at(world.batch_until, lambda: _close_batch(world))
+
+
+def _close_batch(world: World) -> None:
+    newest = max(world.unbound, default=0)
+    since = world.batch_since or 0
+    if newest > world.last_pod_seen and world.now - since < world.assumed.batch_max_s:
+        world.last_pod_seen = newest
+        until = min(world.now + world.assumed.batch_idle_s, since + world.assumed.batch_max_s)
+        world.at(until, lambda: _close_batch(world))
+        return
+    world.batch_open = False
+    pods = world.pending()
+    if not pods:
+        return
+    for node in world.nodes:
+        if node.marked or node.deleting_since is not None:
+            pods += [pod for pod in node.workload_pods if not pod.stopping and world.can_be_moved(pod)]
+    found = plan(world, pods)
+    for pod in pods:
+        pod.why = found.failed.get(pod.number, ())
+    for node in {node.number: node for node in found.placed.values()}.values():
+        node.nominated_until = world.now + world.assumed.nomination_s
+    for claim in found.claims:
+        launch(world, claim)
+    for pod in pods:
+        if pod.number in found.failed:
+            world.note("FailedScheduling", pod.name, "; ".join(map(str, found.failed[pod.number])) or "no node fits")
+    world.planned_at_change = world.change
+    if found.failed:
+        # Tried again in a while, if anything has changed by then.
+        world.at(world.now + world.assumed.retry_s, lambda: _retry(world))
+
+
+def _retry(world: World) -> None:
+    if world.planned_at_change != world.change:
+        ask_for_nodes(world)
+
+
+def plan(world: World, pods: Sequence[Pod], *, without: Iterable[int] = (), is_simulation: bool = False) -> Plan:
+    """Plans nodes for pods."""
+    gone = set(without)
+    nodes = [
+        node
+        for node in world.nodes
+        if node.number not in gone and not node.marked and node.deleting_since is None and not node.lost
+    ]
+    batch = {pod.number: pod for pod in pods}
+    if is_simulation:
+        for pod in world.pending():
+            batch.setdefault(pod.number, pod)
+        for node in world.nodes:
+            if node.marked or node.deleting_since is not None:
+                for pod in node.workload_pods:
+                    if not pod.stopping and world.can_be_moved(pod):
+                        batch.setdefault(pod.number, pod)
+    daemons = [each.shape for each in world.workloads.values() if each.kind == "DaemonSet" and not each.deleted]
+    return Planner(
+        pools=world.pools.values(),
+        nodes=nodes,
+        leaving=[node for node in world.nodes if node.marked or node.deleting_since is not None or node.number in gone],
+        pods=list(batch.values()),
+        daemons=daemons,
+        market=world.market,
+        namespaces=world.namespaces,
+        now=world.now,
+        counted_nodes=[node for node in world.nodes if node.number not in gone],
+        soft_nodes_limit=world.assumed.soft_nodes_limit,
+        reservations_are_strict=not is_simulation,
+    ).solve()
+
+
+def min_values_hold(world: World, claim: Claim) -> bool:
+    """Whether the types of a planned node still have as many values as ``minValues`` asks for."""
+    for key, least in claim.pool.min_values.items():
+        values = claim.requirements.get(key)
+        has = world.catalogue.values(key, claim.types) if key in world.catalogue.label_keys else claim.pool.zones
+        if sum(1 for value in has if values is None or values.has(value)) < least:
+            return False
+    return True
