@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from automode_constructs.simulation.catalogue import TypeSet
-from automode_constructs.simulation.market import CAPACITY_KEY
+from automode_constructs.simulation.market import CAPACITY_KEY, ZONE_KEY
 from automode_constructs.simulation.node import Node, Pod
 from automode_constructs.simulation.node_lifecycle import static_claim
 from automode_constructs.simulation.planning import Claim, Plan
@@ -303,17 +303,22 @@ def _with_claim(command: Command, claim: Claim) -> Command:
 
 
 def _cheaper(world: World, claim: Claim, price: float) -> TypeSet:
-    """The types of a planned node that cost less in the way in which they would be launched."""
-    kinds = claim.requirements.get(CAPACITY_KEY)
-    kind = "spot" if kinds is None or kinds.has("spot") else "on-demand"
-    if claim.reservations:
-        kind = "reserved"
-    cheaper = 0
-    for machine in world.catalogue.of(claim.types):
-        if world.market.price(machine, kind) < price:
-            cheaper |= 1 << machine.index
-        else:
-            break
+    """The types of a planned node that cost less in the way in which they would be launched: reserved, Spot, on demand."""
+    kinds, zones = claim.requirements.get(CAPACITY_KEY), claim.requirements.get(ZONE_KEY)
+    allowed = [zone for zone in world.market.zones if zones is None or zones.has(zone)]
+    left, cheaper = claim.types, 0
+    for kind in ("reserved",) if claim.reservations else ("spot", "on-demand"):
+        if kinds is not None and not kinds.has(kind):
+            continue
+        there = left
+        if kind != "reserved":
+            there = 0
+            for zone in allowed:
+                there |= world.market.seen(kind, zone, world.now)
+        for machine in world.catalogue.of(left & there):
+            if world.market.price(machine, kind) < price:
+                cheaper |= 1 << machine.index
+        left &= ~there
     return cheaper
 
 
