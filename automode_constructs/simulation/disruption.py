@@ -303,7 +303,7 @@ def _with_claim(command: Command, claim: Claim) -> Command:
 
 
 def _cheaper(world: World, claim: Claim, price: float) -> TypeSet:
-    """The types of a planned node that cost less in the way in which they would be launched: reserved, Spot, on demand."""
+    """The types of a planned node that cost less, launched as they would be: reserved, then Spot, then on demand."""
     kinds, zones = claim.requirements.get(CAPACITY_KEY), claim.requirements.get(ZONE_KEY)
     allowed = [zone for zone in world.market.zones if zones is None or zones.has(zone)]
     left, cheaper = claim.types, 0

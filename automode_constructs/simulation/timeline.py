@@ -126,11 +126,11 @@ class Timeline:
             "why",
             "source",
         }
-        for key in data:
-            if key not in known:
-                problems.append(
-                    _problem(str(key), "is not a field of a timeline", did_you_mean(str(key), sorted(known)))
-                )
+        problems += [
+            _problem(str(key), "is not a field of a timeline", did_you_mean(str(key), sorted(known)))
+            for key in data
+            if key not in known
+        ]
         listed = data.get("objects") or []
         if not isinstance(listed, list) or not all(isinstance(item, Mapping) for item in listed):
             problems.append(_problem("objects", f"needs a list of manifests, got {shown(listed)}"))
