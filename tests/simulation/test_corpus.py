@@ -75,7 +75,7 @@ def differences(timeline: Mapping[str, Any]) -> list[str]:
     for number, (step, outcome) in enumerate(zip(timeline["steps"], result.steps, strict=True), start=1):
         expected = step.get("expect", {})
         if "nodes" in expected:
-            nodes = [
+            nodes: list[Mapping[str, Any]] = [
                 {
                     "pool": node.pool,
                     "instance_type": node.instance_type,
