@@ -101,10 +101,11 @@ class Assumptions:
     not_ready_s: float = _assumed(
         50, "s until a lost node counts as not ready", "Kubernetes, node-monitor-grace-period"
     )
-    unreachable_s: float = _assumed(
-        300, "s until the pods of a lost node are replaced", "Kubernetes, DefaultTolerationSeconds"
+    status_checks_s: float = _assumed(
+        120,
+        "s until EC2's status checks of a lost instance have failed for long enough, and its node is replaced by force",
+        "EKS release notes, 9 Jun 2026; aws/karpenter-provider-aws, pkg/providers/instancestatus",
     )
-    repair_s: float = _assumed(1800, "s until a lost node is replaced", "EKS User Guide, node auto repair: 30 minutes")
     drift_s: float = _assumed(1, "s until a changed pool, class or version is seen on its nodes", "ours")
     spot_to_spot: bool = _assumed(
         False,

@@ -49,7 +49,7 @@ class Binder:
         if not self._nodes:
             return
         for pod in sorted(pods, key=lambda one: (-one.shape.priority, one.created, one.number)):
-            if pod.shape in self._hopeless and pod.zones is None:
+            if pod.shape in self._hopeless and pod.zones is None and pod.pinned is None:
                 continue
             node = self._node_for(pod)
             if node is None:
@@ -62,6 +62,7 @@ class Binder:
     def _give_up(self, shape: PodShape, pod: Pod) -> None:
         if (
             pod.zones is None
+            and pod.pinned is None
             and not shape.affinity
             and not shape.anti_affinity
             and not any(each.hard for each in shape.spread)
@@ -84,7 +85,7 @@ class Binder:
         found: list[Node] = []
         for offset in range(total):
             node = self._nodes[(self._start + offset) % total] if total > _FEW_NODES else self._nodes[offset]
-            if node.number in full:
+            if node.number in full or pod.pinned not in (None, node):
                 continue
             if not self._fits(shape, node) or not node.has_room_for(shape):
                 full.add(node.number)
@@ -292,7 +293,11 @@ class Binder:
             return False
         best: tuple[tuple[int, int, int, int], Node, list[Pod]] | None = None
         for node in self._nodes:
-            if not self._fits(shape, node) or (pod.zones is not None and node.zone not in pod.zones):
+            if (
+                pod.pinned not in (None, node)
+                or not self._fits(shape, node)
+                or (pod.zones is not None and node.zone not in pod.zones)
+            ):
                 continue
             lower = [each for each in node.pods.values() if each.shape.priority < shape.priority and not each.stopping]
             if not lower:

@@ -22,6 +22,11 @@ class PodBudget:
     max_unavailable: str | None
     always_evicts_unready: bool
 
+    @property
+    def never_allows(self) -> bool:
+        """Whether it lets no pod go, whatever happens."""
+        return self.max_unavailable in {"0", "0%"} or self.min_available == "100%"
+
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Whether it is about pods with these labels."""
         return self.selector is not None and self.selector.selects(labels)

@@ -36,6 +36,11 @@ class Machine:
     """USD an hour on demand."""
 
     @property
+    def is_priced(self) -> bool:
+        """Whether the price is known, and not inferred from other types."""
+        return self.type.on_demand_price_usd is not None
+
+    @property
     def name(self) -> str:
         """Such as ``c6a.large``."""
         return self.type.name

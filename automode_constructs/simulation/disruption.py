@@ -85,7 +85,7 @@ def is_candidate(world: World, node: Node, *, eventual: bool = False) -> bool:
 def blocking_pod(world: World, node: Node) -> tuple[Pod, str] | None:
     """The first pod that holds its node, and why."""
     for pod in node.pods.values():
-        if pod.stopping or pod.shape.kind == "DaemonSet":
+        if pod.stopping:
             continue
         if pod.shape.is_do_not_disrupt:
             return pod, "do-not-disrupt"
@@ -316,7 +316,7 @@ def _cheaper(world: World, claim: Claim, price: float) -> TypeSet:
             for zone in allowed:
                 there |= world.market.seen(kind, zone, world.now)
         for machine in world.catalogue.of(left & there):
-            if world.market.price(machine, kind) < price:
+            if machine.is_priced and world.market.price(machine, kind) < price:
                 cheaper |= 1 << machine.index
         left &= ~there
     return cheaper

@@ -134,7 +134,7 @@ class Market:
         return machine.price * share.get(capacity_type, 1)
 
     def launches(
-        self, types: TypeSet, requirements: Mapping[str, LabelValues], reservations: Sequence[str]
+        self, types: TypeSet, requirements: Mapping[str, LabelValues], reservations: Sequence[str], now: float
     ) -> Iterator[Offering]:
         """The offerings that a launch tries, in order: reserved, then Spot, then on demand, the cheapest first."""
         zones, kinds = requirements.get(ZONE_KEY), requirements.get(CAPACITY_KEY)
@@ -151,7 +151,7 @@ class Market:
         for kind in ("spot", "on-demand"):
             if kinds is not None and not kinds.has(kind):
                 continue
-            there = {zone: self.there(kind, zone) for zone in allowed}
+            there = {zone: self.there(kind, zone) & self.seen(kind, zone, now) for zone in allowed}
             some = 0
             for each in there.values():
                 some |= each

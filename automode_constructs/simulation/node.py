@@ -50,6 +50,8 @@ class Pod:
     stopping: bool = False
     zones: frozenset[str] | None = None
     """The zones that its volumes allow; ``None`` for all."""
+    pinned: Node | None = None
+    """The only node that it may have, as a pod of a DaemonSet."""
     claims: tuple[str, ...] = ()
     """Its persistent volume claims, by namespace and name."""
     why: Sequence[WhyNot] = ()
@@ -72,6 +74,7 @@ class Node:
     taints: tuple[Taint, ...]
     created: float
     disk: int
+    max_pods: int | None
     digest: str
     class_digest: str
     version: str
@@ -112,6 +115,8 @@ class Node:
     def __post_init__(self) -> None:
         """Works out what its pods may request."""
         self.room = {**self.machine.allocatable, "ephemeral-storage": self.disk}
+        if self.max_pods is not None:
+            self.room["pods"] = min(self.room["pods"], self.max_pods)
         self.relabel({})
 
     @property

@@ -33,7 +33,7 @@ def launch(world: World, claim: Claim) -> Node | None:
     requirements = dict(claim.requirements)
     if claim.reservations:
         requirements[CAPACITY_KEY] = values_of("In", ("reserved",))
-    offering = next(world.market.launches(claim.types, requirements, claim.reservations), None)
+    offering = next(world.market.launches(claim.types, requirements, claim.reservations, world.now), None)
     pool = claim.pool
     if offering is None:
         _note_shortage(world, claim)
@@ -98,6 +98,7 @@ def _node(world: World, claim: Claim, offering: Offering) -> Node:
         startup_taints=pool.startup_taints,
         created=world.now,
         disk=_disk(world, pool, offering),
+        max_pods=pool.max_pods,
         digest=pool.digest,
         class_digest=pool.class_digest,
         version=world.version,
@@ -283,7 +284,7 @@ def look_for_drift(world: World) -> None:
 
 
 def lose_contact(world: World, node: Node) -> None:
-    """A node of a dead zone counts as not ready."""
+    """A node of a dead zone counts as not ready, and is replaced when EC2's status checks fail for long enough."""
     if node.zone not in world.market.dead_zones or node.ended_at is not None:
         return
     node.lost = True
@@ -291,22 +292,12 @@ def lose_contact(world: World, node: Node) -> None:
         pod.ready = False
     world.note("NodeNotReady", node.name, f"zone {node.zone} is out")
     look_again_at_pods_of(world, node)
-    world.at(world.now + world.assumed.unreachable_s, lambda: _abandon(world, node))
-    world.at(world.now + world.assumed.repair_s, lambda: _repair(world, node))
+    world.at(world.now + world.assumed.status_checks_s - world.assumed.not_ready_s, lambda: _replace_lost(world, node))
 
 
-def _abandon(world: World, node: Node) -> None:
-    if not node.lost or node.ended_at is not None:
-        return
-    for pod in list(node.pods.values()):
-        if pod.shape.kind not in {"DaemonSet", "StatefulSet"}:
-            disturb(world, pod, "zone outage")
-            stop(world, pod)
-
-
-def _repair(world: World, node: Node) -> None:
+def _replace_lost(world: World, node: Node) -> None:
     if node.lost and node.ended_at is None:
-        world.note("NodeRepaired", node.name, "was not ready for too long and is replaced")
+        node.reason = "zone outage"
         lose_instance(world, node)
 
 

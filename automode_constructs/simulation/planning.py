@@ -329,6 +329,8 @@ class Planner:
             if not some or (shape.host_ports and ports_clash(shape.host_ports, {*group.ports, *claim.ports})):
                 continue
             wanted = _sum(requests, group.overhead) if group.overhead else requests
+            if claim.pool.max_pods is not None and wanted["pods"] > claim.pool.max_pods:
+                continue
             for key, value in wanted.items():
                 if key != "ephemeral-storage":
                     some &= self._catalogue.with_room(key, value)
@@ -500,6 +502,8 @@ class Planner:
         if requests.get("ephemeral-storage", 0) > claim.pool.disk:
             return WhyNot(where, "the pod requests more ephemeral storage than a node of its NodeClass has")
         overhead = claim.groups[0].overhead if claim.groups else {}
+        if claim.pool.max_pods is not None and requests["pods"] > claim.pool.max_pods:
+            return WhyNot(where, f"its NodeClass takes {claim.pool.max_pods} pods a node")
         for key, value in _sum(requests, overhead).items():
             if key == "ephemeral-storage":
                 continue

@@ -38,11 +38,12 @@ def make(world: World, workload: Workload, *, node: Node | None = None, ordinal:
     if workload.disturbed:
         pod.disturbed_by = workload.disturbed.pop()
     workload.pods[number] = pod
-    if node is None:
+    pod.pinned = node
+    if node is not None and not node.lost and node.has_room_for(pod.shape):
+        bind(world, pod, node)
+    else:
         world.unbound[number] = pod
         world.least_priority = min(world.least_priority, pod.shape.priority)
-    else:
-        bind(world, pod, node)
     world.changed()
 
 

@@ -60,6 +60,7 @@ class Pool:
     class_ready: bool
     min_values: Mapping[str, int]
     disk: int
+    max_pods: int | None
     types: TypeSet
     zones: Sequence[str]
     labels: Mapping[str, str]
@@ -144,6 +145,7 @@ def pool_from(
         disk=_DEFAULT_DISK
         if storage is None
         else amount("ephemeral-storage", storage, f"NodeClass {class_name}", "size"),
+        max_pods=_at(node_class or {}, "spec", "advancedCompute", "kubelet").get("maxPods"),
         types=types,
         zones=[zone for zone in market.zones if zones_named is None or zones_named.has(zone)],
         labels=labels,

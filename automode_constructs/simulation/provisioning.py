@@ -17,12 +17,14 @@ __all__ = ["ask_for_nodes", "min_values_hold", "plan"]
 
 def ask_for_nodes(world: World) -> None:
     """Opens a batch if pods wait, as Karpenter waits for more of them."""
-    if not world.unbound or world.batch_open or world.planned_at_change == world.change or not world.pending():
+    if world.batch_open or world.planned_at_change == world.change or not (world.unbound or world.leaving()):
+        return
+    if not _pods_to_place(world):
         return
     world.batch_open = True
     world.batch_since = world.now
     world.batch_until = world.now + world.assumed.batch_idle_s
-    world.last_pod_seen = max(world.unbound)
+    world.last_pod_seen = max(world.unbound, default=0)
     world.at(world.batch_until, lambda: _close_batch(world))
 
 
@@ -35,26 +37,32 @@ def _close_batch(world: World) -> None:
         world.at(until, lambda: _close_batch(world))
         return
     world.batch_open = False
-    pods = world.pending()
+    pods = _pods_to_place(world)
     if not pods:
         return
-    for node in world.nodes:
-        if node.marked or node.deleting_since is not None:
-            pods += [pod for pod in node.workload_pods if not pod.stopping and world.can_be_moved(pod)]
     found = plan(world, pods)
     for pod in pods:
         pod.why = found.failed.get(pod.number, ())
     for node in {node.number: node for node in found.placed.values()}.values():
         node.nominated_until = world.now + world.assumed.nomination_s
-    for claim in found.claims:
-        launch(world, claim)
+    launched = [launch(world, claim) for claim in found.claims]
     for pod in pods:
         if pod.number in found.failed:
             world.note("FailedScheduling", pod.name, "; ".join(map(str, found.failed[pod.number])) or "no node fits")
     world.planned_at_change = world.change
-    if found.failed:
+    if None in launched:
+        world.planned_at_change = -1
+    if found.failed or None in launched:
         # Tried again in a while, if anything has changed by then.
         world.at(world.now + world.assumed.retry_s, lambda: _retry(world))
+
+
+def _pods_to_place(world: World) -> list[Pod]:
+    """The pods without a node, and those on nodes that go, if they may be evicted one day."""
+    pods = world.pending()
+    for node in world.leaving():
+        pods += [pod for pod in node.workload_pods if not pod.stopping and world.can_be_moved(pod)]
+    return pods
 
 
 def _retry(world: World) -> None:
@@ -72,13 +80,8 @@ def plan(world: World, pods: Sequence[Pod], *, without: Iterable[int] = (), is_s
     ]
     batch = {pod.number: pod for pod in pods}
     if is_simulation:
-        for pod in world.pending():
+        for pod in _pods_to_place(world):
             batch.setdefault(pod.number, pod)
-        for node in world.nodes:
-            if node.marked or node.deleting_since is not None:
-                for pod in node.workload_pods:
-                    if not pod.stopping and world.can_be_moved(pod):
-                        batch.setdefault(pod.number, pod)
     daemons = [each.shape for each in world.workloads.values() if each.kind == "DaemonSet" and not each.deleted]
     return Planner(
         pools=world.pools.values(),

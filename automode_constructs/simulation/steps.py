@@ -179,6 +179,9 @@ def _interrupt(world: World, choice: Mapping[str, Any]) -> None:
         and choice.get("node") in (None, node.name)
     ]
     for node in nodes[: choice.get("count", len(nodes))]:
+        # Karpenter takes the notice as a sign that there is no capacity of this kind.
+        until = world.now + world.assumed.shortage_memory_s
+        world.market.remember_shortage("spot", node.zone, 1 << node.machine.index, until)
         world.note("SpotInterrupted", node.name, f"EC2 takes the instance back in {world.assumed.spot_notice_s:g} s")
         end(world, node, "Spot interruption", deadline=world.now + world.assumed.spot_notice_s)
 

@@ -44,6 +44,8 @@ class Workload:
     completions: int = 1
     succeeded: int = 0
     deleted: bool = False
+    is_made: bool = False
+    """Whether a Pod without a controller was made: nobody makes it again."""
     pods: dict[int, Pod] = field(default_factory=dict)
     claim_templates: tuple[str, ...] = ()
     storage_classes: Mapping[str, str | None] = field(default_factory=dict)
@@ -240,14 +242,16 @@ def _ordinal(pod: Pod) -> int:
 
 
 def _daemon_set(world: World, workload: Workload) -> None:
-    here = {pod.node.number: pod for pod in workload.active if pod.node is not None}
+    for orphan in [pod for pod in workload.active if pod.pinned is not None and pod.pinned.ended_at is not None]:
+        stop(world, orphan)
+    here = {pod.pinned.number: pod for pod in workload.active if pod.pinned is not None}
     for node in world.nodes:
         pod = here.get(node.number)
         wanted = node.ready_at is not None and world.runs_daemon(workload.shape, node)
         if pod is not None and (pod.revision != workload.revision or not wanted):
             stop(world, pod)
             pod = None
-        if pod is None and wanted and node.has_room_for(workload.shape):
+        if pod is None and wanted:
             make(world, workload, node=node)
 
 
@@ -259,7 +263,8 @@ def _job(world: World, workload: Workload) -> None:
 
 
 def _single(world: World, workload: Workload) -> None:
-    if not workload.pods:
+    if not workload.is_made:
+        workload.is_made = True
         make(world, workload)
 
 

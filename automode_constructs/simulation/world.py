@@ -180,8 +180,12 @@ class World:
         return self.repelling_shapes
 
     def pending(self) -> list[Pod]:
-        """The pods without a node that wait for one."""
-        return [pod for pod in self.unbound.values() if self.can_be_scheduled(pod)]
+        """The pods without a node for which nodes are made: those of DaemonSets wait for their own."""
+        return [pod for pod in self.unbound.values() if pod.pinned is None and self.can_be_scheduled(pod)]
+
+    def leaving(self) -> list[Node]:
+        """The nodes that go."""
+        return [node for node in self.nodes if node.marked or node.deleting_since is not None]
 
     def waiting(self) -> list[Pod]:
         """All pods without a node."""
@@ -199,10 +203,12 @@ class World:
         )
 
     def budget_holding(self, pod: Pod) -> str | None:
-        """The PodDisruptionBudget that lets this pod not be evicted now."""
-        for budget in self.pod_budgets.values():
-            if budget.namespace != pod.shape.namespace or not budget.selects(pod.shape.labels):
-                continue
+        """The PodDisruptionBudget that lets this pod not be evicted now; two of them, if a pod has two."""
+        budgets = self._budgets_of(pod)
+        if len(budgets) > 1:
+            # The API server evicts no pod that has more than one.
+            return " and ".join(budget.name for budget in budgets)
+        for budget in budgets:
             expected, healthy = 0, 0
             for workload in self.workloads.values():
                 if workload.namespace == budget.namespace and budget.selects(workload.shape.labels):
@@ -213,8 +219,19 @@ class World:
         return None
 
     def can_be_moved(self, pod: Pod) -> bool:
-        """Whether a pod of a node that goes may be evicted now, so that it needs a place elsewhere."""
-        return not pod.shape.is_do_not_disrupt and self.budget_holding(pod) is None
+        """Whether a pod of a node that goes needs a place elsewhere: not one that nothing will ever evict."""
+        if pod.shape.is_do_not_disrupt:
+            return False
+        budgets = self._budgets_of(pod)
+        return len(budgets) < 2 and not any(budget.never_allows for budget in budgets)
+
+    def _budgets_of(self, pod: Pod) -> list[PodBudget]:
+        shape = pod.shape
+        return [
+            budget
+            for budget in self.pod_budgets.values()
+            if budget.namespace == shape.namespace and budget.selects(shape.labels)
+        ]
 
     def runs_daemon(self, shape: PodShape, node: Node) -> bool:
         """Whether a DaemonSet's pod belongs on a node."""
