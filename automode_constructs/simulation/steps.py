@@ -12,7 +12,7 @@ from automode_constructs.simulation.market import CAPACITY_KEY, RESERVATION_KEY
 from automode_constructs.simulation.node_lifecycle import end, keep_static_pools, look_for_drift, lose_contact
 from automode_constructs.simulation.pod_lifecycle import look_again_at_pods_of
 from automode_constructs.simulation.pool import pool_from
-from automode_constructs.simulation.timeline import Step
+from automode_constructs.simulation.timeline import EVERYTHING, Step
 from automode_constructs.simulation.workloads import KINDS, read_workload
 
 if TYPE_CHECKING:
@@ -30,8 +30,12 @@ def do(world: World, step: Step, where: str) -> None:
     world.note("Step", where, str(step))
     match step.verb:
         case "apply":
-            for reference in step.subject:
-                _apply(world, _found(reference, world.manifests, where))
+            for each in step.subject:
+                if each == EVERYTHING:
+                    for manifest in sorted(world.timeline.objects, key=_read_first):
+                        _apply(world, world.manifests[reference_of(manifest)])
+                else:
+                    _apply(world, each if isinstance(each, Mapping) else _found(each, world.manifests, where))
         case "scale":
             manifest = _found(step.subject, world.applied, where)
             _apply(world, _merged(manifest, {"spec": {"replicas": step.value}}))
@@ -53,6 +57,11 @@ def do(world: World, step: Step, where: str) -> None:
             _end_reservation(world, step.subject)
         case "upgrade":
             _upgrade(world, step.subject)
+
+
+def _read_first(manifest: Mapping[str, Any]) -> bool:
+    """Sorts what others are read with to the front."""
+    return manifest.get("kind") not in {"Namespace", "PriorityClass", "StorageClass", "PersistentVolume"}
 
 
 def _found(reference: str, known: Mapping[str, Mapping[str, Any]], where: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 
-__all__ = ["DEFAULT_START", "DEFAULT_ZONES", "Step", "Timeline", "Verb", "seconds_of"]
+__all__ = ["DEFAULT_START", "DEFAULT_ZONES", "EVERYTHING", "Step", "Timeline", "Verb", "seconds_of"]
 
 Verb = Literal[
     "apply",
@@ -36,6 +36,9 @@ DEFAULT_START = datetime(2026, 1, 5, tzinfo=UTC)
 DEFAULT_ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 """The zones of the cluster's subnets where a timeline does not say."""
 
+EVERYTHING = "*"
+"""What ``apply`` names to apply all manifests."""
+
 _OFFERS = {"instance_type", "capacity_type", "zone"}
 _CHOICES: Mapping[str, set[str]] = {
     "interrupt_spot": {"pool", "zone", "instance_type", "node", "count"},
@@ -53,7 +56,7 @@ class Step:
 
     Args:
         verb: what happens.
-        subject: what it happens to: object references for ``apply``, one for ``scale``, ``patch`` and ``delete``; a
+        subject: what it happens to: object references, manifests or ``*`` for ``apply``, one reference for ``scale``, ``patch`` and ``delete``; a
             choice of nodes or offerings; a zone, reservation or version.
         value: the replicas of ``scale``, or the JSON merge patch of ``patch``.
         settle_s: seconds that pass after it, before the next step.
@@ -71,7 +74,7 @@ class Step:
         if isinstance(subject, Mapping):
             subject = ", ".join(f"{key} {value}" for key, value in subject.items())
         elif isinstance(subject, tuple):
-            subject = ", ".join(subject)
+            subject = ", ".join("everything" if each == EVERYTHING else _name(each) for each in subject)
         words = f"{self.verb.replace('_', ' ')} {subject or ''}".strip()
         return f"{words} to {self.value}" if self.verb == "scale" else words
 
@@ -182,6 +185,15 @@ def seconds_of(value: object) -> float | None:
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)([hms])", value))
 
 
+def _name(each: str | Mapping[str, Any]) -> str:
+    if isinstance(each, str):
+        return each
+    metadata = each["metadata"]
+    return "/".join(
+        [str(each["kind"]), *([metadata["namespace"]] if metadata.get("namespace") else []), str(metadata["name"])]
+    )
+
+
 def _problem(field_name: str, message: str, cure: str = "") -> Problem:
     return Problem(field=field_name, message=message, cure=cure)
 
@@ -230,12 +242,17 @@ def _subject(verb: Verb, raw: object, at: str, problems: list[Problem]) -> Any:
             problems.append(_problem(at, f"needs a duration such as '90s' or '5m', got {shown(raw)}"))
         return seconds
     if verb == "apply":
-        references = [raw] if isinstance(raw, str) else raw
+        references = [raw] if isinstance(raw, str | Mapping) else raw
         if not isinstance(references, list) or not references:
             problems.append(_problem(at, f"needs references such as 'Deployment/shop/ui', got {shown(raw)}"))
             return ()
         for reference in references:
-            _check_reference(reference, at, problems)
+            if isinstance(reference, Mapping):
+                metadata = reference.get("metadata")
+                if not reference.get("kind") or not isinstance(metadata, Mapping) or not metadata.get("name"):
+                    problems.append(_problem(at, "holds a manifest without kind or metadata.name"))
+            elif reference != EVERYTHING:
+                _check_reference(reference, at, problems)
         return tuple(references)
     if verb in {"scale", "patch", "delete"}:
         _check_reference(raw, at, problems)
