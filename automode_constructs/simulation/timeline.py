@@ -56,8 +56,8 @@ class Step:
 
     Args:
         verb: what happens.
-        subject: what it happens to: object references, manifests or ``*`` for ``apply``, one reference for ``scale``, ``patch`` and ``delete``; a
-            choice of nodes or offerings; a zone, reservation or version.
+        subject: what it happens to: object references, manifests or ``*`` for ``apply``; one reference for ``scale``,
+            ``patch`` and ``delete``; a choice of nodes or offerings; a zone, reservation or version.
         value: the replicas of ``scale``, or the JSON merge patch of ``patch``.
         settle_s: seconds that pass after it, before the next step.
         expect: what a test expects at the end of the step; the simulation does not read it.
