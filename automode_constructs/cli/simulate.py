@@ -49,6 +49,7 @@ class SimulateRun:
 class _Input:
     timeline: tuple[str, Mapping[str, Any]] | None = None
     objects: list[Mapping[str, Any]] = field(default_factory=list)
+    existing: list[Mapping[str, Any]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -73,7 +74,7 @@ def run_simulation(paths: Sequence[str], *, assume: Sequence[str] = ()) -> Simul
             ", ".join(paths), field="", message="holds no Kubernetes object", cure="name manifests or a timeline"
         )
     _add_built_in_pools(where, data, given)
-    timeline = Timeline.of(data, objects=given.objects, where=where)
+    timeline = Timeline.of(data, objects=given.objects, existing=given.existing, where=where)
     given.remarks += _unknown_values(timeline.objects)
     try:
         result = simulate(timeline, assumptions=assumptions)
@@ -191,9 +192,7 @@ def _add_built_in_pools(where: str, data: dict[str, Any], given: _Input) -> None
     every = [*given.objects, *(listed if isinstance(listed, list) else []), *_applied_in(steps)]
     has_pools = any(isinstance(each, Mapping) and each.get("kind") == "NodePool" for each in every)
     if wanted or (wanted is None and not has_pools):
-        pools = list(objects_of(_built_in_pools()))
-        if isinstance(steps, list):
-            data["steps"] = [{"apply": pools, "settle": 0}, *steps]
+        given.existing = list(objects_of(_built_in_pools()))
         if wanted is None:
             given.remarks.append(
                 "The input has no NodePool, so EKS's built-in pools general-purpose and system are simulated"

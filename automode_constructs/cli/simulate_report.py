@@ -115,25 +115,26 @@ def _nodes(result: Result) -> list[str]:
         return ["No node was launched."]
     most = _most_pods(result)
     rows = [["NODE", "POOL", "TYPE", "CAPACITY", "ZONE", "PRICE", "FEE", "PODS", "MOST", "CPU", "MEMORY", "FROM", "TO"]]
-    for node in result.nodes:
-        rows.append(
-            [
-                node.name,
-                node.pool,
-                node.instance_type,
-                node.capacity_type,
-                node.zone,
-                f"${node.price:.4f}/h",
-                f"${node.fee:.4f}/h",
-                str(sum(node.pods.values())),
-                str(most.get(node.name, 0)),
-                f"{node.used['cpu']:.0%}",
-                f"{node.used['memory']:.0%}",
-                clock(node.created),
-                "-" if node.ended is None else clock(node.ended),
-            ]
-        )
+    rows += [_node_cells(node, most.get(node.name, 0)) for node in result.nodes]
     return _aligned(rows)
+
+
+def _node_cells(node: NodeView, most: int) -> list[str]:
+    return [
+        node.name,
+        node.pool,
+        node.instance_type,
+        node.capacity_type,
+        node.zone,
+        f"${node.price:.4f}/h",
+        f"${node.fee:.4f}/h",
+        str(sum(node.pods.values())),
+        str(most),
+        f"{node.used['cpu']:.0%}",
+        f"{node.used['memory']:.0%}",
+        clock(node.created),
+        "-" if node.ended is None else clock(node.ended),
+    ]
 
 
 def _most_pods(result: Result) -> dict[str, int]:
@@ -253,14 +254,10 @@ def _why_node(node: NodeView) -> list[str]:
         lines += [f"  {reason}" for reason in node.why]
     if node.choice is not None:
         lines.append(f"Types that lost, of {sum(1 for _ in node.choice.catalogue.machines)}:")
-        rows = [["  TYPES", "CHEAPER", "REASON"]]
-        rows += [
-            [f"  {lost.types}", str(lost.cheaper), f"{lost.reason}: {_examples(lost.examples, lost.types)}"]
-            for lost in node.choice.lost()
-        ]
+        lines.append("  TYPES  CHEAPER  REASON")
         lines += [
-            f"{types:>7}  {cheaper:>7}  {reason}"
-            for types, cheaper, reason in ([cell.strip() for cell in row] for row in rows)
+            f"{lost.types:>7}  {lost.cheaper:>7}  {lost.reason}: {_examples(lost.examples, lost.types)}"
+            for lost in node.choice.lost()
         ]
     return lines
 
@@ -277,9 +274,10 @@ def assumptions_text(assumptions: Iterable[Assumption] | None = None, *, used: I
         used: those that the result hangs on.
     """
     marked = {each.name for each in used}
-    rows = []
-    for each in Assumptions().listed() if assumptions is None else assumptions:
-        rows.append(["*" if each.name in marked else " ", each.name, _value(each.value), f"{each.unit}. {each.source}"])
+    rows = [
+        ["*" if each.name in marked else " ", each.name, _value(each.value), f"{each.unit}. {each.source}"]
+        for each in (Assumptions().listed() if assumptions is None else assumptions)
+    ]
     lines = _aligned(rows, left=4)
     if marked:
         lines += ["", f"* this result hangs on it ({len(marked)} of {len(rows)})"]

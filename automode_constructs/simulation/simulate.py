@@ -10,7 +10,7 @@ from automode_constructs.facts.auto_mode_fees import auto_mode_fees
 from automode_constructs.simulation.assumptions import Assumption, Assumptions
 from automode_constructs.simulation.choice import Choice
 from automode_constructs.simulation.node import Node, Pod, WhyNot
-from automode_constructs.simulation.steps import do, reference_of
+from automode_constructs.simulation.steps import apply_manifest, do, reference_of
 from automode_constructs.simulation.timeline import Timeline
 from automode_constructs.simulation.world import Event, Sample, World
 
@@ -172,6 +172,8 @@ def simulate(timeline: Timeline, *, assumptions: Assumptions | None = None) -> R
     assumed = assumptions or Assumptions()
     world = World(timeline, assumed)
     world.manifests = {reference_of(manifest): manifest for manifest in reversed(timeline.objects)}
+    for manifest in timeline.existing:
+        apply_manifest(world, manifest)
     steps: list[StepResult] = []
     for index, step in enumerate(timeline.steps):
         begins = world.now

@@ -18,7 +18,7 @@ from automode_constructs.simulation.workloads import KINDS, read_workload
 if TYPE_CHECKING:
     from automode_constructs.simulation.world import World
 
-__all__ = ["do", "reference_of"]
+__all__ = ["apply_manifest", "do", "reference_of"]
 
 
 def do(world: World, step: Step, where: str) -> None:
@@ -33,14 +33,14 @@ def do(world: World, step: Step, where: str) -> None:
             for each in step.subject:
                 if each == EVERYTHING:
                     for manifest in sorted(world.timeline.objects, key=_read_first):
-                        _apply(world, world.manifests[reference_of(manifest)])
+                        apply_manifest(world, world.manifests[reference_of(manifest)])
                 else:
-                    _apply(world, each if isinstance(each, Mapping) else _found(each, world.manifests, where))
+                    apply_manifest(world, each if isinstance(each, Mapping) else _found(each, world.manifests, where))
         case "scale":
             manifest = _found(step.subject, world.applied, where)
-            _apply(world, _merged(manifest, {"spec": {"replicas": step.value}}))
+            apply_manifest(world, _merged(manifest, {"spec": {"replicas": step.value}}))
         case "patch":
-            _apply(world, _merged(_found(step.subject, world.applied, where), step.value))
+            apply_manifest(world, _merged(_found(step.subject, world.applied, where), step.value))
         case "delete":
             _delete(world, step.subject, where)
         case "interrupt_spot":
@@ -85,7 +85,8 @@ def _check_choice(world: World, choice: Mapping[str, Any], where: str) -> None:
         )
 
 
-def _apply(world: World, manifest: Mapping[str, Any]) -> None:
+def apply_manifest(world: World, manifest: Mapping[str, Any]) -> None:
+    """Applies an object, as ``kubectl apply`` does."""
     reference = reference_of(manifest)
     kind = str(manifest.get("kind"))
     world.applied[reference] = manifest

@@ -71,7 +71,9 @@ class Step:
 
     def __str__(self) -> str:
         subject = self.subject
-        if isinstance(subject, Mapping):
+        if self.verb == "wait":
+            subject = f"{subject:g} s"
+        elif isinstance(subject, Mapping):
             subject = ", ".join(f"{key} {value}" for key, value in subject.items())
         elif isinstance(subject, tuple):
             subject = ", ".join("everything" if each == EVERYTHING else _name(each) for each in subject)
@@ -86,6 +88,7 @@ class Timeline:
     Args:
         objects: the manifests that ``apply`` steps name. Default: none.
         steps: what happens, in order.
+        existing: manifests that are applied before the first step, such as EKS's built-in pools. Default: none.
         start: when it begins, in UTC; windows of budgets are read by this clock. Default: Monday 5 January 2026, 00:00.
         zones: the zones of the cluster's subnets. Default: us-east-1a, us-east-1b, us-east-1c.
         version: the Kubernetes version at the start. Default: 1.34.
@@ -96,6 +99,7 @@ class Timeline:
 
     steps: Sequence[Step]
     objects: Sequence[Mapping[str, Any]] = ()
+    existing: Sequence[Mapping[str, Any]] = ()
     start: datetime = DEFAULT_START
     zones: Sequence[str] = DEFAULT_ZONES
     version: str = "1.34"
@@ -104,12 +108,20 @@ class Timeline:
     durations: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, data: Mapping[str, Any], *, objects: Iterable[Mapping[str, Any]] = (), where: str = "") -> Timeline:
+    def of(
+        cls,
+        data: Mapping[str, Any],
+        *,
+        objects: Iterable[Mapping[str, Any]] = (),
+        existing: Iterable[Mapping[str, Any]] = (),
+        where: str = "",
+    ) -> Timeline:
         """Reads a timeline from a mapping, as its YAML file has it.
 
         Args:
             data: the mapping.
             objects: more manifests, such as those of files beside it.
+            existing: manifests that are applied before the first step.
             where: what errors name as the place, such as the file. Default: nothing.
 
         Raises:
@@ -164,6 +176,7 @@ class Timeline:
             raise AutoModeError(where, problems)
         return cls(
             objects=[*objects, *listed],
+            existing=[*existing],
             steps=tuple(steps),
             start=start,
             zones=tuple(zones),
