@@ -68,13 +68,21 @@ def run_simulation(paths: Sequence[str], *, assume: Sequence[str] = ()) -> Simul
     assumptions = assumptions_of(assume)
     given = _read(paths)
     where, data = given.timeline or ("", {"steps": [{"apply": "*", "settle": f"{_WITHOUT_TIMELINE_S}s"}]})
-    data = _with_files(where, dict(data), given)
-    if not given.objects and not data.get("objects") and given.timeline is None:
+    problems: list[Problem] = []
+    data = _with_files(where, dict(data), given, problems)
+    if not given.objects and given.timeline is None:
         raise AutoModeError.of(
             ", ".join(paths), field="", message="holds no Kubernetes object", cure="name manifests or a timeline"
         )
-    _add_built_in_pools(where, data, given)
-    timeline = Timeline.of(data, objects=given.objects, existing=given.existing, where=where)
+    _add_built_in_pools(data, given, problems)
+    try:
+        timeline = Timeline.of(data, objects=given.objects, existing=given.existing, where=where)
+    except AutoModeError as error:
+        unread = {problem.field for problem in problems}
+        others = [problem for problem in error.problems if problem.field not in unread]
+        raise AutoModeError(where, [*problems, *others]) from None
+    if problems:
+        raise AutoModeError(where, problems)
     given.remarks += _unknown_values(timeline.objects)
     try:
         result = simulate(timeline, assumptions=assumptions)
@@ -124,22 +132,19 @@ def _nearest_field(data: Mapping[str, Any]) -> str:
     return "a timeline begins with 'steps:'"
 
 
-def _with_files(where: str, data: dict[str, Any], given: _Input) -> dict[str, Any]:
+def _with_files(where: str, data: dict[str, Any], given: _Input, problems: list[Problem]) -> dict[str, Any]:
     """Reads the files that a timeline names."""
     named = data.pop("manifests", None) or []
     if isinstance(named, str):
         named = [named]
-    problems: list[Problem] = []
     if not isinstance(named, list) or not all(isinstance(path, str) for path in named):
-        message = f"needs a list of files and folders, got {shown(named)}"
-        raise AutoModeError.of(where, field="manifests", message=message)
+        problems.append(Problem(field="manifests", message=f"needs a list of files and folders, got {shown(named)}"))
+        named = []
     for index, path in enumerate(named):
         given.objects += _objects_of(where, path, f"manifests[{index}]", problems)
     steps = data.get("steps")
     if isinstance(steps, list):
         data["steps"] = [_with_applied_files(where, step, index, problems) for index, step in enumerate(steps)]
-    if problems:
-        raise AutoModeError(where, problems)
     return data
 
 
@@ -182,11 +187,10 @@ def _nearest_file(folder: Path, path: str) -> str:
     return meant if meant.startswith("did you mean") else ""
 
 
-def _add_built_in_pools(where: str, data: dict[str, Any], given: _Input) -> None:
+def _add_built_in_pools(data: dict[str, Any], given: _Input, problems: list[Problem]) -> None:
     wanted = data.pop("built_in_pools", None)
     if wanted is not None and not isinstance(wanted, bool):
-        message = f"needs true or false, got {shown(wanted)}"
-        raise AutoModeError.of(where, field="built_in_pools", message=message)
+        problems.append(Problem(field="built_in_pools", message=f"needs true or false, got {shown(wanted)}"))
     steps = data.get("steps")
     listed = data.get("objects")
     every = [*given.objects, *(listed if isinstance(listed, list) else []), *_applied_in(steps)]

@@ -240,7 +240,7 @@ def _step(raw: object, at: str, problems: list[Problem]) -> Step | None:
         if not isinstance(value, Mapping):
             problems.append(_problem(f"{at}.merge", f"needs a JSON merge patch (a mapping), got {shown(value)}"))
     settle = subject if verb == "wait" else seconds_of(raw.get("settle", 120))
-    if settle is None:
+    if settle is None and verb != "wait":
         problems.append(_problem(f"{at}.settle", f"needs a duration such as '90s' or '5m', got {shown(raw['settle'])}"))
     expect = raw.get("expect") or {}
     if len(problems) > before:
