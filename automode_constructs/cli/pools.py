@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from automode_constructs.cli.manifests import manifests_in
-from automode_constructs.errors import AutoModeError, did_you_mean, shown
+from automode_constructs.errors import AutoModeError, nearest, shown
 from automode_constructs.facts.auto_mode_fees import auto_mode_fees
 from automode_constructs.facts.instance_types import InstanceType, as_of, instance_types
 from automode_constructs.facts.instances import size_of
@@ -161,7 +161,7 @@ def why_not(found: Sequence[PoolTypes], name: str, *, form: Literal["text", "jso
     """
     known = instance_types().get(name)
     if known is None:
-        raise AutoModeError.of("--why", field="", message=_unknown(name), cure=did_you_mean(name, instance_types()))
+        raise AutoModeError.of("--why", field="", message=_unknown(name), cure=nearest(name, instance_types()))
     reasons = {each.name: _excluding(each, known) for each in found}
     is_admitted = any(not why for why in reasons.values())
     if form == "json":

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from automode_constructs.cli.simulate import SimulateRun
-from automode_constructs.errors import AutoModeError, did_you_mean, shown
+from automode_constructs.errors import AutoModeError, nearest, shown
 from automode_constructs.facts.instance_types import as_of
 from automode_constructs.simulation import (
     Assumption,
@@ -233,7 +233,7 @@ def why(run: SimulateRun, name: str) -> str:
             "--why",
             field="",
             message=f"no node is called {shown(name)}, no pod of that name waits, and no node was launched for one",
-            cure=did_you_mean(name, known) if known else "",
+            cure=nearest(name, known) or f"nodes are {', '.join(each.name for each in result.nodes[:_SAME_WAY])}",
         )
     return _written(_why_node(node))
 
@@ -289,7 +289,7 @@ def _value(value: object) -> str:
 
 
 def as_json(run: SimulateRun) -> str:
-    """Everything as JSON; docs/simulate.md says what each field means."""
+    """Everything as JSON, in the form that ``JSON_VERSION`` numbers."""
     result = run.result
     document = {
         "version": JSON_VERSION,

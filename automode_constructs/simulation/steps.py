@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from automode_constructs.errors import AutoModeError, did_you_mean
+from automode_constructs.errors import AutoModeError, nearest
 from automode_constructs.simulation.budgets import pod_budget_from
 from automode_constructs.simulation.market import CAPACITY_KEY, RESERVATION_KEY
 from automode_constructs.simulation.node_lifecycle import end, keep_static_pools, look_for_drift, lose_contact
@@ -69,7 +69,7 @@ def _found(reference: str, known: Mapping[str, Mapping[str, Any]], where: str) -
     for candidate in _candidates(reference):
         if candidate in known:
             return known[candidate]
-    cure = did_you_mean(reference, list(known)) or f"known are {', '.join(list(known)[:5])}"
+    cure = nearest(reference, known) or (f"known are {', '.join(list(known)[:5])}" if known else "")
     raise AutoModeError.of(where, field="", message=f"there is no {reference}", cure=cure)
 
 
@@ -81,7 +81,7 @@ def _check_choice(world: World, choice: Mapping[str, Any], where: str) -> None:
             where,
             field="instance_type",
             message=f"'{name}' is not in the catalogue",
-            cure=did_you_mean(str(name), names),
+            cure=nearest(str(name), names),
         )
 
 

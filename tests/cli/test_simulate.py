@@ -161,7 +161,7 @@ def test_why_of_nothing(say: Say) -> None:
         2,
         "",
         "automode: --why: no node is called 'n7', no pod of that name waits, and no node was launched for one; "
-        "use one of 'n1', 'ui-1', 'ui-2'\n",
+        "did you mean 'n1'?\n",
     )
 
 
@@ -249,7 +249,15 @@ def test_wrong_assumptions(say: Say, assume: str, message: str) -> None:
         ),
         (
             "steps: [{scale: Deployment/shop/ui, replicas: 1}]",
-            "wrong.yaml: steps[0]: there is no Deployment/shop/ui",
+            "wrong.yaml: steps[0]: there is no Deployment/shop/ui\n",
+        ),
+        (
+            "{manifests: [shop.yaml], steps: [{apply: Deployment/shop/iu}]}",
+            "wrong.yaml: steps[0]: there is no Deployment/shop/iu; did you mean 'Deployment/shop/ui'?\n",
+        ),
+        (
+            "steps: [{capacity_shortage: {instance_type: c6a.lrge}}]",
+            "wrong.yaml: steps[0]: instance_type: 'c6a.lrge' is not in the catalogue; did you mean 'c6a.large' or",
         ),
         ("{manifests: 7, steps: [{wait: 1m}]}", "wrong.yaml: manifests: needs a list of files and folders, got 7"),
         (
