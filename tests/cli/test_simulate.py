@@ -161,7 +161,7 @@ def test_why_of_nothing(say: Say) -> None:
         2,
         "",
         "automode: --why: no node is called 'n7', no pod of that name waits, and no node was launched for one; "
-        "did you mean 'n1'?\n",
+        "nodes are n1\n",
     )
 
 
@@ -249,7 +249,7 @@ def test_wrong_assumptions(say: Say, assume: str, message: str) -> None:
         ),
         (
             "steps: [{scale: Deployment/shop/ui, replicas: 1}]",
-            "wrong.yaml: steps[0]: there is no Deployment/shop/ui\n",
+            "wrong.yaml: steps[0]: there is no Deployment/shop/ui; known are NodePool/general-purpose, NodePool/system",
         ),
         (
             "{manifests: [shop.yaml], steps: [{apply: Deployment/shop/iu}]}",
