@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from automode_constructs.cli.files import STDIN, InputFile, files_in
-from automode_constructs.cli.lint import first_placeholder, objects_of
+from automode_constructs.cli.lint import objects_of
 from automode_constructs.cli.reading import UnreadableError
-from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.errors import AutoModeError
 
-__all__ = ["Manifest", "is_template", "manifests_in", "unfilled"]
+__all__ = ["Manifest", "is_template", "manifests_in"]
 
 _RESOURCE = "Custom::AWSCDK-EKS-KubernetesResource"
 """The resource type by which the CDK delivers Kubernetes objects."""
@@ -33,7 +33,11 @@ class Manifest:
     def is_object(self) -> bool:
         """Whether it is a Kubernetes object with a name."""
         metadata = self.data.get("metadata")
-        return bool(self.data.get("kind")) and isinstance(metadata, Mapping) and bool(metadata.get("name"))
+        return (
+            isinstance(self.data.get("kind"), str)
+            and isinstance(metadata, Mapping)
+            and isinstance(metadata.get("name"), str)
+        )
 
 
 def manifests_in(paths: Sequence[str]) -> Iterator[Manifest]:
@@ -98,9 +102,3 @@ def _text(value: object) -> str:
         separator, parts = value["Fn::Join"]
         return str(separator).join(_text(part) for part in parts)
     return "{" + json.dumps(value).replace('"', "'") + "}"
-
-
-def unfilled(data: Mapping[str, Any]) -> str:
-    """The first value that is not known before a deployment, in words; ``""`` if all are."""
-    found = first_placeholder(data)
-    return "" if found is None else f"{found[0]} is not known before a deployment: {shown(found[1])}"

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from automode_constructs.checks.document import judge_document
 from automode_constructs.cli.files import STDIN
 from automode_constructs.cli.lint import first_placeholder, objects_of
 from automode_constructs.cli.manifests import Manifest, manifests_in
@@ -22,6 +23,14 @@ _ENDINGS = (".yaml", ".yml", ".json", "/")
 _POSITIVE = {"disruption_poll_s", "eviction_retry_s", "retry_s", "shortage_memory_s"}
 """What the simulation repeats: it would never end without a pause."""
 _WITHOUT_TIMELINE_S = 900
+_DECIDE = frozenset(
+    {
+        *("DaemonSet", "Deployment", "Job", "Namespace", "NodeClass", "NodePool", "PersistentVolume"),
+        *("PersistentVolumeClaim", "Pod", "PodDisruptionBudget", "PriorityClass", "ReplicaSet", "StatefulSet"),
+        "StorageClass",
+    }
+)
+"""The kinds that the simulation reads."""
 _PLACES_PODS = ("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "resources")
 
 
@@ -83,6 +92,8 @@ def run_simulation(paths: Sequence[str], *, assume: Sequence[str] = ()) -> Simul
         raise AutoModeError(where, [*problems, *others]) from None
     if problems:
         raise AutoModeError(where, problems)
+    for each in [*timeline.objects[len(given.objects) :], *_written_in_steps(timeline)]:
+        _check(where, each)
     given.remarks += _unknown_values(timeline.objects)
     try:
         result = simulate(timeline, assumptions=assumptions)
@@ -114,6 +125,7 @@ def _is_timeline(manifest: Manifest) -> bool:
 
 def _add(given: _Input, manifest: Manifest) -> None:
     if manifest.is_object:
+        _check(manifest.where, manifest.data)
         given.objects.append(manifest.data)
     elif manifest.named:
         raise AutoModeError.of(
@@ -122,6 +134,20 @@ def _add(given: _Input, manifest: Manifest) -> None:
             message="is neither a Kubernetes object (kind, metadata.name) nor a timeline (steps)",
             cure=_nearest_field(manifest.data),
         )
+
+
+def _check(where: str, data: Mapping[str, Any]) -> None:
+    """Refuses what the API server refuses in an object that decides which nodes come."""
+    if data.get("kind") not in _DECIDE:
+        return
+    problems = [
+        problem
+        for problem in judge_document(data) or ()
+        if problem.severity == "error" and first_placeholder({"text": problem.message}) is None
+    ]
+    if problems:
+        name = data["metadata"]["name"]
+        raise AutoModeError(": ".join(part for part in (where, f"{data['kind']} {shown(name)}") if part), problems)
 
 
 def _nearest_field(data: Mapping[str, Any]) -> str:
@@ -201,6 +227,12 @@ def _add_built_in_pools(data: dict[str, Any], given: _Input, problems: list[Prob
             given.remarks.append(
                 "The input has no NodePool, so EKS's built-in pools general-purpose and system are simulated"
             )
+
+
+def _written_in_steps(timeline: Timeline) -> Iterable[Mapping[str, Any]]:
+    for step in timeline.steps:
+        if step.verb == "apply":
+            yield from (each for each in step.subject if isinstance(each, Mapping))
 
 
 def _applied_in(steps: object) -> Iterable[object]:

@@ -40,7 +40,7 @@ def do(world: World, step: Step, where: str) -> None:
             manifest = _found(step.subject, world.applied, where)
             apply_manifest(world, _merged(manifest, {"spec": {"replicas": step.value}}))
         case "patch":
-            apply_manifest(world, _merged(_found(step.subject, world.applied, where), step.value))
+            apply_manifest(world, _patched(_found(step.subject, world.applied, where), step, where))
         case "delete":
             _delete(world, step.subject, where)
         case "interrupt_spot":
@@ -57,6 +57,19 @@ def do(world: World, step: Step, where: str) -> None:
             _end_reservation(world, step.subject)
         case "upgrade":
             _upgrade(world, step.subject)
+
+
+def _patched(manifest: Mapping[str, Any], step: Step, where: str) -> Mapping[str, Any]:
+    patched: Mapping[str, Any] = _merged(manifest, step.value)
+    for key in ("metadata", "spec"):
+        if key in manifest and not isinstance(patched.get(key), Mapping):
+            raise AutoModeError.of(
+                f"{where}: {step.subject}",
+                field=key,
+                message="the patch leaves no mapping here",
+                cure="patch its fields",
+            )
+    return patched
 
 
 def _read_first(manifest: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ _CHOICES: Mapping[str, set[str]] = {
 }
 _EXTRA: Mapping[str, set[str]] = {"scale": {"replicas"}, "patch": {"merge"}}
 _REFERENCE = re.compile(r"[A-Za-z]+(/[^/\s]+){1,2}")
+_LONGEST_S = 366 * 24 * 3600
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
@@ -192,7 +194,7 @@ def seconds_of(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return float(value) if value >= 0 and value == value else None
+        return float(value) if 0 <= value < math.inf else None
     if not isinstance(value, str) or re.fullmatch(r"([0-9]{1,9}(\.[0-9]{1,3})?[hms])+", value) is None:
         return None
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)([hms])", value))
@@ -242,6 +244,9 @@ def _step(raw: object, at: str, problems: list[Problem]) -> Step | None:
     settle = subject if verb == "wait" else seconds_of(raw.get("settle", 120))
     if settle is None and verb != "wait":
         problems.append(_problem(f"{at}.settle", f"needs a duration such as '90s' or '5m', got {shown(raw['settle'])}"))
+    if settle is not None and settle > _LONGEST_S:
+        field_name = "wait" if verb == "wait" else "settle"
+        problems.append(_problem(f"{at}.{field_name}", f"needs at most 366 days, got {shown(raw[field_name])}"))
     expect = raw.get("expect") or {}
     if len(problems) > before:
         return None

@@ -273,6 +273,24 @@ def test_wrong_assumptions(say: Say, assume: str, message: str) -> None:
         ("{built_in_pools: 1, steps: [{wait: 1m}]}", "wrong.yaml: built_in_pools: needs true or false, got 1"),
         ("{zone: [a], steps: [{wait: 1m}]}", "wrong.yaml: zone: is not a field of a timeline; did you mean 'zones'?"),
         ("steps: [{apply: {kind: Pod}}]", "wrong.yaml: steps[0].apply: holds a manifest without kind or metadata.name"),
+        (
+            "steps: [{wait: .inf}]",
+            "wrong.yaml: steps[0].wait: needs a duration such as '90s' or '5m', got inf",
+        ),
+        ("steps: [{wait: 9000h}]", "wrong.yaml: steps[0].wait: needs at most 366 days, got '9000h'"),
+        ("steps: [{wait: 0s, settle: 9000h}]", "wrong.yaml: steps[0].settle: is not a field of a step 'wait'"),
+        (
+            "steps: [{interrupt_spot: {count: 1.5}}]",
+            "wrong.yaml: steps[0].interrupt_spot.count: needs a whole number of at least 1, got 1.5",
+        ),
+        (
+            "steps: [{interrupt_spot: {pool: 3}}]",
+            "wrong.yaml: steps[0].interrupt_spot.pool: needs a text, got 3",
+        ),
+        (
+            "{manifests: [pool.yaml], steps: [{apply: '*'}, {patch: NodePool/general, merge: {spec: true}}]}",
+            "wrong.yaml: steps[1]: NodePool/general: spec: the patch leaves no mapping here",
+        ),
         ("steps: [{apply: ui}]", "wrong.yaml: steps[0].apply: 'ui' names no object; write Kind/name"),
     ],
 )
@@ -303,7 +321,16 @@ def test_a_wrong_pool_is_refused_as_the_linter_does(say: Say) -> None:
     Path("pool.yaml").write_text(POOL.replace("operator: In, values: [c]", "operator: Is, values: [c]"), "utf-8")
     code, _, err = say("pool.yaml", "shop.yaml")
     assert code == 2
-    assert err.startswith("automode: NodePool general: ")
+    assert err.startswith(
+        "automode: pool.yaml: NodePool 'general': spec.template.spec.requirements[0].operator: 'Is' is not allowed"
+    )
+
+
+def test_a_wrong_pod_is_refused_as_the_api_server_does(say: Say) -> None:
+    Path("shop.yaml").write_text(SHOP.replace("cpu: 500m", "cpu: half"), "utf-8")
+    code, _, err = say("timeline.yaml")
+    assert code == 2
+    assert err.startswith("automode: timeline.yaml: manifests[1]: shop.yaml: Deployment 'ui': spec.template.spec.")
 
 
 def test_nothing_to_simulate(say: Say) -> None:
@@ -372,8 +399,9 @@ def test_a_picture_that_cannot_be_written(say: Say) -> None:
 
 
 def test_names_cannot_break_out_of_the_picture(say: Say) -> None:
-    Path("shop.yaml").write_text(SHOP.replace("namespace: shop", 'namespace: "<script>"'), "utf-8")
-    run = run_simulation(["pool.yaml", "shop.yaml"])
+    steps = [{"apply": "*"}, {"reservation_end": "<script>&"}]
+    Path("steps.yaml").write_text(yaml.safe_dump({"steps": steps}), "utf-8")
+    run = run_simulation(["pool.yaml", "shop.yaml", "steps.yaml"])
     ET.fromstring(as_svg(run))
     assert "<script>" not in as_html(run)
 
