@@ -9,11 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from automode_constructs.checks.document import judge_document
+from automode_constructs.checks.document import judge_document, kind_of
 from automode_constructs.cli.files import STDIN
 from automode_constructs.cli.lint import first_placeholder, objects_of
 from automode_constructs.cli.manifests import Manifest, manifests_in
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
+from automode_constructs.facts.kubernetes_fields import type_of_kind
 from automode_constructs.simulation import Assumptions, Result, Timeline, simulate
 
 __all__ = ["SimulateRun", "assumptions_of", "run_simulation"]
@@ -145,6 +146,9 @@ def _check(where: str, data: Mapping[str, Any]) -> None:
         for problem in judge_document(data) or ()
         if problem.severity == "error" and first_placeholder({"text": problem.message}) is None
     ]
+    if kind_of(data) is None and type_of_kind(str(data.get("apiVersion", "")), data["kind"]) is None:
+        message = f"{shown(data.get('apiVersion'))} has no kind {data['kind']}"
+        problems = [Problem(field="apiVersion", message=message, cure="write its apiVersion")]
     if problems:
         name = data["metadata"]["name"]
         raise AutoModeError(": ".join(part for part in (where, f"{data['kind']} {shown(name)}") if part), problems)

@@ -285,10 +285,20 @@ def _subject(verb: Verb, raw: object, at: str, problems: list[Problem]) -> Any:
             for key in choice
             if key not in _CHOICES[verb]
         ]
+        _check_choice(choice, at, problems)
         return dict(choice)
     if not isinstance(raw, str):
         problems.append(_problem(at, f"needs a text, got {shown(raw)}"))
     return raw
+
+
+def _check_choice(choice: Mapping[str, Any], at: str, problems: list[Problem]) -> None:
+    for key, value in choice.items():
+        if key == "count":
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                problems.append(_problem(f"{at}.count", f"needs a whole number of at least 1, got {shown(value)}"))
+        elif not isinstance(value, str):
+            problems.append(_problem(f"{at}.{key}", f"needs a text, got {shown(value)}"))
 
 
 def _check_reference(reference: object, at: str, problems: list[Problem]) -> None:
