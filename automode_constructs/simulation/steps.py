@@ -18,7 +18,11 @@ from automode_constructs.simulation.workloads import KINDS, read_workload
 if TYPE_CHECKING:
     from automode_constructs.simulation.world import World
 
-__all__ = ["apply_manifest", "do", "reference_of"]
+__all__ = ["MOST_PODS", "apply_manifest", "do", "reference_of"]
+
+
+MOST_PODS = 50_000
+"""The most pods of a workload: a plan takes time for each pod, and a slip of the finger must not take hours."""
 
 
 def do(world: World, step: Step, where: str) -> None:
@@ -113,6 +117,9 @@ def apply_manifest(world: World, manifest: Mapping[str, Any]) -> None:
     elif kind in KINDS:
         before = world.workloads.get(reference)
         workload = read_workload(manifest, _priorities(world), before)
+        if workload.replicas > MOST_PODS:
+            message = f"{workload.replicas} pods are more than the {MOST_PODS} of a workload that are simulated"
+            raise AutoModeError.of(reference, field="", message=message)
         world.workloads[reference] = workload
         world.dirty[reference] = None
     elif kind == "PodDisruptionBudget":

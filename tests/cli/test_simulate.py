@@ -274,7 +274,10 @@ def test_wrong_assumptions(say: Say, assume: str, message: str) -> None:
         ("{zone: [a], steps: [{wait: 1m}]}", "wrong.yaml: zone: is not a field of a timeline; did you mean 'zones'?"),
         ("steps: [{apply: {kind: Pod}}]", "wrong.yaml: steps[0].apply: holds a manifest without kind or metadata.name"),
         ("steps: [{wait: 9000h}]", "wrong.yaml: steps[0].wait: needs at most 366 days, got '9000h'"),
-        ("steps: [{wait: 0s, settle: 9000h}]", "wrong.yaml: steps[0].settle: is not a field of a step 'wait'"),
+        (
+            "{manifests: [shop.yaml], steps: [{apply: '*'}, {scale: Deployment/shop/ui, replicas: 1000000000}]}",
+            "wrong.yaml: Deployment/shop/ui: 1000000000 pods are more than the 50000 of a workload that are simulated",
+        ),
         (
             "steps: [{interrupt_spot: {count: 1.5}}]",
             "wrong.yaml: steps[0].interrupt_spot.count: needs a whole number of at least 1, got 1.5",
