@@ -482,7 +482,7 @@ def _show(run: SimulateRun, options: argparse.Namespace, *, beside: str = "") ->
     """Writes a simulation in the form that the options ask for; 2 if a file cannot be written."""
     from automode_constructs.cli.simulate_picture import as_html, as_svg
     from automode_constructs.cli.simulate_report import as_json, as_text
-    from automode_constructs.errors import on_one_line
+    from automode_constructs.errors import AutoModeError, on_one_line
 
     for path, picture in ((options.svg, as_svg), (options.html, as_html)):
         if path is not None:
@@ -495,7 +495,11 @@ def _show(run: SimulateRun, options: argparse.Namespace, *, beside: str = "") ->
     if options.live:
         from automode_constructs.cli.simulate_live import play
 
-        play(run, speed=options.speed, write=_write)
+        try:
+            play(run, speed=options.speed, write=_write)
+        except AutoModeError as error:
+            _say(f"automode: {error}")
+            return 2
         _write(beside)
     else:
         _write(as_json(run) if options.format == "json" else as_text(run) + beside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -463,6 +464,19 @@ def test_live_in_a_terminal_moves_at_its_speed(say: Say, monkeypatch: pytest.Mon
     assert "starting" in terminal.getvalue()
     assert "c6a.large" in terminal.getvalue()
     assert "".join(report).startswith("NODE ")
+
+
+def test_live_in_a_terminal_asks_for_rich(
+    say: Say, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    code, out, err = say("timeline.yaml", "--live")
+    assert (code, out) == (2, "")
+    assert err == (
+        "automode: --live: needs the library rich in a terminal; pip install 'automode-constructs[live]', "
+        "or pipe the output to 'cat'\n"
+    )
 
 
 @pytest.mark.parametrize("speed", ["0", "-1", "fast", "nan"])
