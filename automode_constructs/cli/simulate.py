@@ -76,58 +76,58 @@ def run_simulation(paths: Sequence[str], *, assume: Sequence[str] = ()) -> Simul
         AutoModeError: for files that cannot be read, timelines and manifests that are wrong, unknown assumptions.
     """
     assumptions = assumptions_of(assume)
-    given = _read(paths)
-    where, data = given.timeline or ("", {"steps": [{"apply": "*", "settle": f"{_WITHOUT_TIMELINE_S}s"}]})
+    inputs = _read(paths)
+    where, data = inputs.timeline or ("", {"steps": [{"apply": "*", "settle": f"{_WITHOUT_TIMELINE_S}s"}]})
     problems: list[Problem] = []
-    data = _with_files(where, dict(data), given, problems)
-    if not given.objects and given.timeline is None:
+    data = _with_files(where, dict(data), inputs, problems)
+    if not inputs.objects and inputs.timeline is None:
         raise AutoModeError.of(
             ", ".join(paths), field="", message="holds no Kubernetes object", cure="name manifests or a timeline"
         )
-    _add_built_in_pools(data, given, problems)
+    _add_built_in_pools(data, inputs, problems)
     try:
-        timeline = Timeline.of(data, objects=given.objects, existing=given.existing, where=where)
+        timeline = Timeline.of(data, objects=inputs.objects, existing=inputs.existing, where=where)
     except AutoModeError as error:
         unread = {problem.field for problem in problems}
         others = [problem for problem in error.problems if problem.field not in unread]
         raise AutoModeError(where, [*problems, *others]) from None
     if problems:
         raise AutoModeError(where, problems)
-    for each in [*timeline.objects[len(given.objects) :], *_written_in_steps(timeline)]:
+    for each in [*timeline.objects[len(inputs.objects) :], *_written_in_steps(timeline)]:
         _check(where, each)
-    given.remarks += _unknown_values(timeline.objects)
+    inputs.remarks += _unknown_values(timeline.objects)
     try:
         result = simulate(timeline, assumptions=assumptions)
     except AutoModeError as error:
         raise error.at(": ".join(part for part in (where, error.where) if part)) from None
-    return SimulateRun(result=result, timeline=timeline, remarks=given.remarks)
+    return SimulateRun(result=result, timeline=timeline, remarks=inputs.remarks)
 
 
 def _read(paths: Sequence[str]) -> _Input:
-    given = _Input()
+    inputs = _Input()
     for manifest in manifests_in(paths):
         if _is_timeline(manifest):
-            if given.timeline is not None:
+            if inputs.timeline is not None:
                 raise AutoModeError.of(
                     manifest.where,
                     field="",
-                    message=f"is a second timeline, after {given.timeline[0]}",
+                    message=f"is a second timeline, after {inputs.timeline[0]}",
                     cure="simulate one at a time",
                 )
-            given.timeline = (manifest.where, manifest.data)
+            inputs.timeline = (manifest.where, manifest.data)
         else:
-            _add(given, manifest)
-    return given
+            _add(inputs, manifest)
+    return inputs
 
 
 def _is_timeline(manifest: Manifest) -> bool:
     return "kind" not in manifest.data and bool(_TIMELINE_FIELDS & manifest.data.keys())
 
 
-def _add(given: _Input, manifest: Manifest) -> None:
+def _add(inputs: _Input, manifest: Manifest) -> None:
     if manifest.is_object:
         _check(manifest.where, manifest.data)
-        given.objects.append(manifest.data)
+        inputs.objects.append(manifest.data)
     elif manifest.named:
         raise AutoModeError.of(
             manifest.where,
@@ -162,7 +162,7 @@ def _nearest_field(data: Mapping[str, Any]) -> str:
     return "a timeline begins with 'steps:'"
 
 
-def _with_files(where: str, data: dict[str, Any], given: _Input, problems: list[Problem]) -> dict[str, Any]:
+def _with_files(where: str, data: dict[str, Any], inputs: _Input, problems: list[Problem]) -> dict[str, Any]:
     """Reads the files that a timeline names."""
     named = data.pop("manifests", None) or []
     if isinstance(named, str):
@@ -171,7 +171,7 @@ def _with_files(where: str, data: dict[str, Any], given: _Input, problems: list[
         problems.append(Problem(field="manifests", message=f"needs a list of files and folders, got {shown(named)}"))
         named = []
     for index, path in enumerate(named):
-        given.objects += _objects_of(where, path, f"manifests[{index}]", problems)
+        inputs.objects += _objects_of(where, path, f"manifests[{index}]", problems)
     steps = data.get("steps")
     if isinstance(steps, list):
         data["steps"] = [_with_applied_files(where, step, index, problems) for index, step in enumerate(steps)]
@@ -217,18 +217,18 @@ def _nearest_file(folder: Path, path: str) -> str:
     return meant if meant.startswith("did you mean") else ""
 
 
-def _add_built_in_pools(data: dict[str, Any], given: _Input, problems: list[Problem]) -> None:
+def _add_built_in_pools(data: dict[str, Any], inputs: _Input, problems: list[Problem]) -> None:
     wanted = data.pop("built_in_pools", None)
     if wanted is not None and not isinstance(wanted, bool):
         problems.append(Problem(field="built_in_pools", message=f"needs true or false, got {shown(wanted)}"))
     steps = data.get("steps")
     listed = data.get("objects")
-    every = [*given.objects, *(listed if isinstance(listed, list) else []), *_applied_in(steps)]
+    every = [*inputs.objects, *(listed if isinstance(listed, list) else []), *_applied_in(steps)]
     has_pools = any(isinstance(each, Mapping) and each.get("kind") == "NodePool" for each in every)
     if wanted or (wanted is None and not has_pools):
-        given.existing = list(objects_of(_built_in_pools()))
+        inputs.existing = list(objects_of(_built_in_pools()))
         if wanted is None:
-            given.remarks.append(
+            inputs.remarks.append(
                 "The input has no NodePool, so EKS's built-in pools general-purpose and system are simulated"
             )
 
