@@ -56,6 +56,13 @@ steps:
   settle: 5m
 """
 
+EXAMPLES = [
+    file
+    for file in sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+    if "kind:" in file.read_text("utf-8")
+]
+"""What the examples deliver; one delivers nothing."""
+
 Say = Callable[..., tuple[int, str, str]]
 
 
@@ -374,6 +381,12 @@ def test_an_assembly_is_read_with_its_unknown_values(say: Say) -> None:
     assert code == 0
     assert "has 2 pods now" in printed
     assert "Note" not in printed  # the image decides nothing here
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_can_be_simulated(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", str(example)]) in (0, 1)
+    assert capsys.readouterr().err == ""
 
 
 def test_unknown_values_that_decide_are_named(say: Say) -> None:
