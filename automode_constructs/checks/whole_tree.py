@@ -183,7 +183,8 @@ def object_key(manifest: Mapping[str, Any]) -> ObjectKey:
 class TreeObject:
     """A manifest and where it was created."""
 
-    where: str
+    where: str | Callable[[], str]
+    """The place, or what finds it, if that takes time."""
     manifest: Mapping[str, Any]
     external_node_class: str | None = None
     """The NodeClass a pool knowingly takes from elsewhere."""
@@ -248,13 +249,18 @@ class _Member:
 
     def __init__(self, index: int, item: TreeObject) -> None:
         self.index = index
-        self.where = item.where
+        self._where = item.where
         self.manifest = item.manifest
         self.external_node_class = item.external_node_class
         self.key = object_key(item.manifest)
         self.kind = (self.key.group, self.key.kind)
         self.pool = pool_of(item.manifest) if self.kind == _NODE_POOL else None
         self.pods = pods_of(self.key.group, item.manifest)
+
+    @property
+    def where(self) -> str:
+        """Where the object was created."""
+        return self._where if isinstance(self._where, str) else self._where()
 
     def finding(self, problem: Problem) -> TreeFinding:
         """A problem of this object."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from automode_constructs.checks.change import judge_change
@@ -38,9 +38,11 @@ _WHOLE_PLACEHOLDER = (
     r"\$[A-Za-z_]\w{0,100}|<[%A-Za-z][^<>\n]{0,100}>|\[\[[^\[\]\n]{0,100}\]\]|(?P<mark>__|%|@)[A-Z][A-Z0-9_]{0,100}(?P=mark)"
     r"|(?i:replace|change)[-_]?(?i:me)|YOUR[-_][A-Z0-9_-]{1,100}"
 )
-# What a text with any of these holds; a backslash may write any character of them.
+# What a text with any of these holds; a backslash may write any character of them. Each begins with a character of its
+# own, which is quick to look for.
 _MAY_HOLD_PLACEHOLDERS = (
-    r"[$\\]|\{\{|<[%A-Za-z]|\[\[|(__|%|@)[A-Z]|(?i:replace|change)[-_]?(?i:me)|YOUR[-_]|\bRef\b|Fn::"
+    r"\$|\\|\{\{|<[%A-Za-z]|\[\[|__[A-Z]|%[A-Z]|@[A-Z]|YOUR[-_]|Ref\b(?<=\bRef)|Fn::"
+    r"|r(?i:eplace[-_]?me)|R(?i:eplace[-_]?me)|c(?i:hange[-_]?me)|C(?i:hange[-_]?me)"
 )
 # A CDK token, and the form in which this repository's examples show values that CloudFormation fills in.
 _OF_CLOUDFORMATION = r"\$\{Token\[|\{\{'(Ref|Fn::)|\{\{resolve:|\$\{AWS::|Ref$|Fn::"
@@ -132,7 +134,6 @@ class _Object:
     def place(self, field: str) -> Place:
         return self.document.place(self.path(field))
 
-    @property
     def where(self) -> str:
         """The file, and the line of the object's name."""
         return f"{self.file}:{self.place('metadata.name')[0]}"
@@ -374,16 +375,13 @@ def _together(objects: Sequence[_Object], *, whole: bool) -> Iterator[LintFindin
     pools that are on.
     """
     named = [item for item in objects if _is_named(item.data)]
-    tree = [TreeObject(where=item.file, manifest=_without_placeholder(item)) for item in named]
+    tree = [TreeObject(where=item.where, manifest=_without_placeholder(item)) for item in named]
     pools_are_here = any(item.data["kind"] == "NodePool" and belongs_to_eks(item.data) for item in named)
     built_in = () if pools_are_here else None
-    judge = partial(judge_tree, default_node_class=True, whole=whole, built_in_pools=built_in, files=True)
-    if judge(tree):  # only then is the line of each worth its time
-        tree = [replace(member, where=item.where) for member, item in zip(tree, named, strict=True)]
-        for problem in judge(tree):
-            item = named[problem.index]
-            if not belongs_to_eks(item.data):
-                yield item.finding(problem)
+    for problem in judge_tree(tree, default_node_class=True, whole=whole, built_in_pools=built_in, files=True):
+        item = named[problem.index]
+        if not belongs_to_eks(item.data):
+            yield item.finding(problem)
 
 
 def _without_placeholder(item: _Object) -> Mapping[str, Any]:

@@ -96,7 +96,7 @@ def outcome(text: str) -> list[Any]:
     return found
 
 
-@given(st.text(alphabet="ab:-[]{},&*<!|>'\"# \n\t?~01.y", max_size=80))
+@given(st.text(alphabet="ab:-[]{},&*<!|>'\"# \n\t?~01.yé😀\r\u2028", max_size=80))
 def test_any_text_is_read_the_same(text: str) -> None:
     fast = outcome(text)
     with pytest.MonkeyPatch.context() as patched:
