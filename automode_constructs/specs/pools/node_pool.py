@@ -537,10 +537,12 @@ class NodeClaimTemplate(KubeModel):
             yield from self._graviton_problems()
 
     def _type_problems(self) -> Iterator[Problem]:
+        if not self.spec.requirements or self.instance_types():
+            return
         unlisted = any(
             problem.rule == UNLISTED_INSTANCES.id for item in self.spec.requirements for problem in item.warnings()
         )
-        if self.spec.requirements and not unlisted and not self.instance_types():
+        if not unlisted:
             yield NO_INSTANCE_TYPE.problem(
                 "spec.requirements",
                 "admit no instance type that is known here, so the pool launches no node unless AWS has a newer one",
