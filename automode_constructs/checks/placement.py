@@ -27,7 +27,7 @@ from automode_constructs.specs.pools.admission import LONGEST_NUMBER, Demand, ad
 from automode_constructs.specs.pools.requirement import Operator
 from automode_constructs.tokens import is_token
 
-__all__ = ["BUILT_IN_POOLS", "LabelDemand", "Pods", "Pool", "is_near", "pods_of", "pool_of", "tolerates"]
+__all__ = ["BUILT_IN_POOLS", "WORKLOADS", "LabelDemand", "Pods", "Pool", "is_near", "pods_of", "pool_of", "tolerates"]
 
 LabelDemand = tuple[str, Demand]
 """A label's key, and the condition on its value."""
@@ -49,6 +49,9 @@ _TEMPLATES: dict[tuple[str, str], tuple[str, ...]] = {
     ("batch", "Job"): ("spec", "template", "spec"),
 }
 """The path to the pods in each kind. DaemonSets are left out: no node is ever launched for their pods."""
+
+WORKLOADS = tuple(kind for _, kind in _TEMPLATES)
+"""The kinds whose pods have nodes launched for them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
