@@ -537,7 +537,10 @@ class NodeClaimTemplate(KubeModel):
             yield from self._graviton_problems()
 
     def _type_problems(self) -> Iterator[Problem]:
-        if not self.spec.requirements or self.instance_types():
+        # Late: the list takes time to load.
+        from automode_constructs.specs.pools.instance_types import admits_any
+
+        if not self.spec.requirements or admits_any([*self.spec.requirements, *self._labels_as_requirements()]):
             return
         unlisted = any(
             problem.rule == UNLISTED_INSTANCES.id for item in self.spec.requirements for problem in item.warnings()
