@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from automode_constructs.checks.object_metadata import metadata_problems
 from automode_constructs.checks.other_controllers import (
@@ -53,8 +53,7 @@ OPEN_SOURCE_KARPENTER = rule(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of object that we know."""
 
     group: str

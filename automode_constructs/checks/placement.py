@@ -7,9 +7,8 @@ right.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any, TypeGuard, get_args
+from typing import Any, NamedTuple, TypeGuard, get_args
 
 from automode_constructs.facts.instances import category_of, family_of, size_of
 from automode_constructs.specs.labels import (
@@ -54,8 +53,7 @@ WORKLOADS = tuple(kind for _, kind in _TEMPLATES)
 """The kinds whose pods have nodes launched for them."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pool:
+class Pool(NamedTuple):
     """The nodes of a NodePool."""
 
     name: str
@@ -101,8 +99,7 @@ class Pool:
         return not any(admits_nothing(key, [*self.demands.get(key, ()), *other.demands.get(key, ())]) for key in keys)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pods:
+class Pods(NamedTuple):
     """What the pods of a workload require of their node."""
 
     field: str

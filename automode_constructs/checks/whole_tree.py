@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from automode_constructs.checks.network_policies import POLICY_KINDS, enforcement_problems
 from automode_constructs.checks.object_metadata import is_cluster_scoped, metadata_problems
@@ -142,8 +142,7 @@ _ALWAYS_THERE = frozenset({"kube-node-lease", "kube-public", "kube-system"})
 """The namespaces of every cluster besides ``default``."""
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class ObjectKey:
+class ObjectKey(NamedTuple):
     """The identity of a Kubernetes object: group, kind, namespace, name.
 
     The namespace is empty for ``default`` and for cluster-scoped kinds, however the manifest writes it.
@@ -175,8 +174,7 @@ def object_key(manifest: Mapping[str, Any]) -> ObjectKey:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TreeObject:
+class TreeObject(NamedTuple):
     """A manifest and where it was created."""
 
     where: str | Callable[[], str]

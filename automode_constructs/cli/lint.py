@@ -6,17 +6,18 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from automode_constructs.checks.change import judge_change
 from automode_constructs.checks.document import judge_document, kind_of
 from automode_constructs.checks.eks_objects import belongs_to_eks
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.cli.files import InputFile, files_in
-from automode_constructs.cli.fix_text import Change
 from automode_constructs.cli.reading import UNREADABLE_INPUT, Document, Place, UnreadableError, documents
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.rule import rule
+
+if TYPE_CHECKING:
+    from automode_constructs.cli.fix_text import Change
 
 __all__ = ["LintFinding", "LintRun", "first_placeholder", "lint", "objects_of"]
 
@@ -74,6 +75,8 @@ class LintFinding(Problem):
     @property
     def change(self) -> Change | None:
         """The change to the file that cures it, if the cure is exact."""
+        from automode_constructs.cli.fix_text import Change
+
         edit = self.edit
         return None if edit is None else Change(document=self.document, path=self.path, edit=edit)
 
@@ -393,6 +396,8 @@ def _without_placeholder(item: _Object) -> Mapping[str, Any]:
 
 def _changes(before: Sequence[_Object], objects: Sequence[_Object]) -> Iterator[LintFinding]:
     """Changes that existing objects do not allow."""
+    from automode_constructs.checks.change import judge_change
+
     existing = {object_key(item.data): item.data for item in before if _is_named(item.data)}
     for item in objects:
         old = existing.get(object_key(item.data)) if _is_named(item.data) else None

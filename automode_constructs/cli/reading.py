@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -171,8 +171,7 @@ class _Open:
     height: int = 1
 
 
-@dataclass(slots=True, frozen=True)
-class _Anchored:
+class _Anchored(NamedTuple):
     data: Any
     size: int
     height: int
