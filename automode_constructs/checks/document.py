@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple, Self
@@ -227,8 +226,7 @@ def kind_of(document: Mapping[str, Any]) -> Kind | None:
     return None if kind is None or (kind.concerns is not None and not kind.concerns(document)) else kind
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """A whole document: the kind, the unchanged metadata, and the typed rest.
 
     ``from_manifest`` and ``to_manifest`` are inverse for every valid document: nothing is dropped, nothing added.
@@ -237,7 +235,7 @@ class Manifest:
     kind: Kind
     metadata: Mapping[str, Any]
     spec: KubeModel
-    rest: Mapping[str, Any] = field(default_factory=dict)
+    rest: Mapping[str, Any]
     """Other fields: ``status``, and ``apiVersion`` as it was written."""
 
     @classmethod

@@ -341,7 +341,7 @@ def _is_number(value: str) -> bool:
 
 
 def _are_mappings(value: Any) -> TypeGuard[Sequence[Mapping[str, Any]]]:
-    return isinstance(value, (list, tuple)) and all(isinstance(item, Mapping) for item in value)
+    return isinstance(value, (list, tuple)) and all(isinstance(item, (dict, Mapping)) for item in value)
 
 
 def _are_texts(value: Any) -> TypeGuard[Sequence[str]]:
