@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
@@ -180,6 +179,8 @@ def did_you_mean(word: str, known: Iterable[str], *, edits: Literal["value", "ke
     edit = Edit(what=edits, to=meant) if edits is not None and meant else None
     if len(names) < 2:
         return Cure("".join(f"use '{name}'" for name in names), edit)
+    import difflib  # late: only a finding needs it
+
     near = difflib.get_close_matches(word[:_LONGEST_NAME].lower(), [name.lower() for name in names], n=1, cutoff=0.6)
     listed = ", ".join(f"'{name}'" for name in names)
     if not near and not meant:

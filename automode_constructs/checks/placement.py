@@ -7,7 +7,6 @@ right.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import SequenceMatcher
 from typing import Any, NamedTuple, TypeGuard, get_args
 
 from automode_constructs.facts.instances import category_of, family_of, size_of
@@ -326,6 +325,8 @@ def is_near(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
 
 
 def _are_alike(one: str, other: str) -> bool:
+    from difflib import SequenceMatcher  # late: only a finding needs it
+
     return SequenceMatcher(a=one.lower(), b=other.lower()).ratio() >= 0.75
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -388,6 +387,8 @@ def _pools_without_class(tree: _Tree) -> Iterator[TreeFinding]:
             or is_token(name)
         ):
             continue
+        from difflib import get_close_matches  # late: only a finding needs it
+
         near = get_close_matches(name, sorted(node_classes), n=1, cutoff=0.75)
         cure = tree.addition + ("" if tree.files else ", or write NodeClass.from_name(..., made_elsewhere=True)")
         if name == "default":

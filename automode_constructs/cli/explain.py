@@ -6,7 +6,6 @@ import difflib
 import json
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -74,7 +73,7 @@ def explain(rule: Rule) -> str:
 
 def as_json(rules: Iterable[Rule]) -> str:
     """Rules as JSON: a list of all that is known about each."""
-    return json.dumps([asdict(rule) | {"links": links_of(rule.source)} for rule in rules], indent=2) + "\n"
+    return json.dumps([rule._asdict() | {"links": links_of(rule.source)} for rule in rules], indent=2) + "\n"
 
 
 def all_rules() -> list[Rule]:

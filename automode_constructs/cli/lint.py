@@ -111,7 +111,7 @@ class LintRun:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class _Object:
     """A Kubernetes object in a document: the document itself, or an item of a list."""
 

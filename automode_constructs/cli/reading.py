@@ -91,7 +91,7 @@ class UnreadableError(Exception):
         return AutoModeError.of(f"{file}:{line}:{column}", field="", message=self.message, cure=self.cure)
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Document:
     """One document of a stream: its data, and the place of each key and item, which is looked for when it is needed."""
 
@@ -177,11 +177,10 @@ class _Anchored(NamedTuple):
     height: int
 
 
-@dataclass(slots=True)
 class _Expansion:
     """How many values the aliases of a stream have stood for so far."""
 
-    values: int = 0
+    values = 0
 
 
 class _Merge:
