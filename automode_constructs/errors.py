@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 __all__ = [
     "AutoModeError",
@@ -22,8 +22,7 @@ Severity = Literal["error", "warning", "info"]
 """``error``: AWS or Kubernetes refuses it, or it cannot work. ``warning``: it works, at a risk. ``info``: a remark."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """The one change to a document that a cure asks for.
 
     Args:
@@ -62,7 +61,7 @@ class Cure(str):
         Args:
             part: the part, as seen from the problem's field, such as ``[1]``.
         """
-        return self if self.edit is None else Cure(self, replace(self.edit, at=part + self.edit.at))
+        return self if self.edit is None else Cure(self, self.edit._replace(at=part + self.edit.at))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
