@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo
@@ -211,6 +212,7 @@ STATIC_POOL_NO_ROOM = rule(
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
 
+@lru_cache(maxsize=256)
 def duration_in_seconds(duration: str) -> int:
     """The length of a duration such as ``1h30m``.
 
