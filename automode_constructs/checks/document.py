@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from automode_constructs.checks.device_plugin import device_plugin_problems
-from automode_constructs.checks.kubernetes_objects import is_patch, kubernetes_problems
 from automode_constructs.checks.object_metadata import metadata_problems
 from automode_constructs.checks.other_controllers import (
     is_auto_mode_controller,
     is_auto_mode_driver,
     other_controller_problems,
 )
-from automode_constructs.checks.served_kinds import served_kind_problems
-from automode_constructs.checks.weight_streaming import streaming_problems
 from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, did_you_mean, shown
 from automode_constructs.facts.kubernetes_fields import type_of_kind
 from automode_constructs.specs.free_body import FreeBody, mapping_at
@@ -57,8 +52,7 @@ OPEN_SOURCE_KARPENTER = rule(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of object that we know."""
 
     group: str
@@ -232,8 +226,7 @@ def kind_of(document: Mapping[str, Any]) -> Kind | None:
     return None if kind is None or (kind.concerns is not None and not kind.concerns(document)) else kind
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """A whole document: the kind, the unchanged metadata, and the typed rest.
 
     ``from_manifest`` and ``to_manifest`` are inverse for every valid document: nothing is dropped, nothing added.
@@ -242,7 +235,7 @@ class Manifest:
     kind: Kind
     metadata: Mapping[str, Any]
     spec: KubeModel
-    rest: Mapping[str, Any] = field(default_factory=dict)
+    rest: Mapping[str, Any]
     """Other fields: ``status``, and ``apiVersion`` as it was written."""
 
     @classmethod
@@ -297,6 +290,8 @@ def judge_document(document: Mapping[str, Any]) -> list[Problem] | None:
 
 def _kubernetes_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     """What the API server refuses in an object of Kubernetes' own kinds that is not Auto Mode's."""
+    from automode_constructs.checks.kubernetes_objects import is_patch, kubernetes_problems
+
     api_version, kind = str(document.get("apiVersion", "")), str(document.get("kind", ""))
     if type_of_kind(api_version, kind) is not None:
         yield from metadata_problems(document)
@@ -308,7 +303,7 @@ def _kubernetes_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _read(document: Mapping[str, Any], kind: Kind) -> tuple[KubeModel | None, list[Problem]]:
     """The typed part of a document, ``None`` if it is broken; and every error and warning in the whole document."""
-    problems = [*_foreign_problems(document), *_envelope_problems(document, kind)]
+    problems = [*_envelope_problems(document, kind)]
     if kind.metadata_problems is not None:
         problems += [problem.under("metadata") for problem in kind.metadata_problems(_with_texts(document))]
     if kind.at and document.get(kind.at) is None:
@@ -316,6 +311,8 @@ def _read(document: Mapping[str, Any], kind: Kind) -> tuple[KubeModel | None, li
     spec, spec_problems = kind.model.read(_body(document, kind))
     problems += [problem.under(kind.at) for problem in spec_problems]
     if issubclass(kind.model, FreeBody):
+        from automode_constructs.checks.kubernetes_objects import kubernetes_problems
+
         judged = {_KEY_IN_QUOTES.sub(r".\1", problem.field) for problem in problems}
         problems += [problem for problem in kubernetes_problems(document) if problem.field not in judged]
     problems += _unwritten(document, kind)
@@ -369,11 +366,16 @@ def _write(api_version: str) -> Cure:
 
 
 def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of an object that is not Auto Mode's."""
+    # Loaded here, since files of Auto Mode's objects alone need none of them.
+    from automode_constructs.checks.device_plugin import device_plugin_problems
+    from automode_constructs.checks.served_kinds import served_kind_problems
+    from automode_constructs.checks.weight_streaming import streaming_problems
+
     yield from other_controller_problems(document)
     yield from device_plugin_problems(document)
     yield from streaming_problems(document)
-    if kind_of(document) is None:
-        yield from served_kind_problems(document)
+    yield from served_kind_problems(document)
     group = str(document.get("apiVersion", "")).rpartition("/")[0]
     if group == "karpenter.k8s.aws":
         yield OPEN_SOURCE_KARPENTER.problem(
@@ -383,7 +385,7 @@ def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
             if document.get("kind") == "NodePool"
             else "write a NodeClass of eks.amazonaws.com/v1",
         )
-    elif str(document.get("kind")) in {"NodeClass", "NodePool"} and kind_of(document) is None:
+    elif str(document.get("kind")) in {"NodeClass", "NodePool"}:
         kind = next(kind for kind in KINDS if kind.kind == document["kind"])
         yield API_VERSION.problem(
             "apiVersion", f"{shown(document.get('apiVersion'))} is not served", _write(kind.api_version)

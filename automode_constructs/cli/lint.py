@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from automode_constructs.checks.change import judge_change
 from automode_constructs.checks.document import judge_document, kind_of
 from automode_constructs.checks.eks_objects import belongs_to_eks
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.cli.files import InputFile, files_in
-from automode_constructs.cli.fix_text import Change
 from automode_constructs.cli.reading import UNREADABLE_INPUT, Document, Place, UnreadableError, documents
 from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.rule import rule
+
+if TYPE_CHECKING:
+    from automode_constructs.cli.fix_text import Change
 
 __all__ = ["LintFinding", "LintRun", "first_placeholder", "lint", "objects_of"]
 
@@ -38,9 +39,11 @@ _WHOLE_PLACEHOLDER = (
     r"\$[A-Za-z_]\w{0,100}|<[%A-Za-z][^<>\n]{0,100}>|\[\[[^\[\]\n]{0,100}\]\]|(?P<mark>__|%|@)[A-Z][A-Z0-9_]{0,100}(?P=mark)"
     r"|(?i:replace|change)[-_]?(?i:me)|YOUR[-_][A-Z0-9_-]{1,100}"
 )
-# What a text with any of these holds; a backslash may write any character of them.
+# What a text with any of these holds; a backslash may write any character of them. Each begins with a character of its
+# own, which is quick to look for.
 _MAY_HOLD_PLACEHOLDERS = (
-    r"[$\\]|\{\{|<[%A-Za-z]|\[\[|(__|%|@)[A-Z]|(?i:replace|change)[-_]?(?i:me)|YOUR[-_]|\bRef\b|Fn::"
+    r"\$|\\|\{\{|<[%A-Za-z]|\[\[|__[A-Z]|%[A-Z]|@[A-Z]|YOUR[-_]|Ref\b(?<=\bRef)|Fn::"
+    r"|r(?i:eplace[-_]?me)|R(?i:eplace[-_]?me)|c(?i:hange[-_]?me)|C(?i:hange[-_]?me)"
 )
 # A CDK token, and the form in which this repository's examples show values that CloudFormation fills in.
 _OF_CLOUDFORMATION = r"\$\{Token\[|\{\{'(Ref|Fn::)|\{\{resolve:|\$\{AWS::|Ref$|Fn::"
@@ -72,6 +75,8 @@ class LintFinding(Problem):
     @property
     def change(self) -> Change | None:
         """The change to the file that cures it, if the cure is exact."""
+        from automode_constructs.cli.fix_text import Change
+
         edit = self.edit
         return None if edit is None else Change(document=self.document, path=self.path, edit=edit)
 
@@ -106,7 +111,7 @@ class LintRun:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class _Object:
     """A Kubernetes object in a document: the document itself, or an item of a list."""
 
@@ -132,7 +137,6 @@ class _Object:
     def place(self, field: str) -> Place:
         return self.document.place(self.path(field))
 
-    @property
     def where(self) -> str:
         """The file, and the line of the object's name."""
         return f"{self.file}:{self.place('metadata.name')[0]}"
@@ -374,16 +378,13 @@ def _together(objects: Sequence[_Object], *, whole: bool) -> Iterator[LintFindin
     pools that are on.
     """
     named = [item for item in objects if _is_named(item.data)]
-    tree = [TreeObject(where=item.file, manifest=_without_placeholder(item)) for item in named]
+    tree = [TreeObject(where=item.where, manifest=_without_placeholder(item)) for item in named]
     pools_are_here = any(item.data["kind"] == "NodePool" and belongs_to_eks(item.data) for item in named)
     built_in = () if pools_are_here else None
-    judge = partial(judge_tree, default_node_class=True, whole=whole, built_in_pools=built_in, files=True)
-    if judge(tree):  # only then is the line of each worth its time
-        tree = [replace(member, where=item.where) for member, item in zip(tree, named, strict=True)]
-        for problem in judge(tree):
-            item = named[problem.index]
-            if not belongs_to_eks(item.data):
-                yield item.finding(problem)
+    for problem in judge_tree(tree, default_node_class=True, whole=whole, built_in_pools=built_in, files=True):
+        item = named[problem.index]
+        if not belongs_to_eks(item.data):
+            yield item.finding(problem)
 
 
 def _without_placeholder(item: _Object) -> Mapping[str, Any]:
@@ -395,6 +396,8 @@ def _without_placeholder(item: _Object) -> Mapping[str, Any]:
 
 def _changes(before: Sequence[_Object], objects: Sequence[_Object]) -> Iterator[LintFinding]:
     """Changes that existing objects do not allow."""
+    from automode_constructs.checks.change import judge_change
+
     existing = {object_key(item.data): item.data for item in before if _is_named(item.data)}
     for item in objects:
         old = existing.get(object_key(item.data)) if _is_named(item.data) else None

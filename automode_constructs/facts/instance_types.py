@@ -12,7 +12,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 __all__ = ["AsOf", "Gpu", "InstanceType", "as_of", "instance_types"]
 
@@ -34,8 +34,7 @@ class Gpu:
     memory_mib: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InstanceType:
+class InstanceType(NamedTuple):
     """One EC2 instance type. What EC2 does not say of a type is ``None``.
 
     Args:
@@ -75,8 +74,7 @@ class InstanceType:
     on_demand_price_usd: float | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AsOf:
+class AsOf(NamedTuple):
     """Where the data file comes from.
 
     Args:
@@ -107,7 +105,8 @@ def instance_types() -> Mapping[str, InstanceType]:
     Types that Auto Mode does not launch (one vCPU; nano, micro and small) and bare metal are left out.
     """
     columns = _data()["columns"]
-    return MappingProxyType({name: _read(name, columns, row) for name, row in _data()["types"].items()})
+    assert InstanceType._fields == ("name", *columns)
+    return MappingProxyType({name: _read(name, row) for name, row in _data()["types"].items()})
 
 
 def as_of() -> AsOf:
@@ -122,9 +121,12 @@ def as_of() -> AsOf:
     )
 
 
-def _read(name: str, columns: list[str], row: list[Any]) -> InstanceType:
-    fields = dict(zip(columns, row, strict=True))
-    if fields["gpu"] is not None:
-        gpu, manufacturer, count, memory_mib = fields["gpu"]
-        fields["gpu"] = Gpu(name=gpu, manufacturer=manufacturer, count=count, memory_mib=memory_mib)
-    return InstanceType(name=name, **fields)
+def _read(name: str, row: list[Any]) -> InstanceType:
+    known = InstanceType(name, *row)
+    if known.gpu is None:
+        return known
+    gpu, manufacturer, count, memory_mib = row[_GPU]
+    return known._replace(gpu=Gpu(name=gpu, manufacturer=manufacturer, count=count, memory_mib=memory_mib))
+
+
+_GPU = InstanceType._fields.index("gpu") - 1

@@ -272,6 +272,25 @@ def test_a_reader_that_leaves_is_no_traceback() -> None:
     assert "Traceback" not in ran.stderr and "BrokenPipe" not in ran.stderr
 
 
+def test_a_clean_pool_loads_no_check_of_other_kinds() -> None:
+    Path("a.yaml").write_text(POOL, "utf-8")
+    program = (
+        "import sys; from automode_constructs.cli.main import main; main(['lint', 'a.yaml'])\n"
+        "print(*(name for name in sys.modules if name.startswith('automode_constructs.')))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    loaded = {name.removeprefix("automode_constructs.") for name in ran.stdout.split()}
+    assert {"checks.document", "checks.whole_tree", "specs.pools.node_pool"} <= loaded
+    late = ("change", "kubernetes_objects", "load_balancers", "references", "rollout", "weight_streaming")
+    assert loaded.isdisjoint({"cli.fix_text", "facts.models", "inference", *(f"checks.{name}" for name in late)})
+
+
 def test_the_linter_loads_neither_node_nor_the_cdk() -> None:
     Path("a.yaml").write_text(POOL, "utf-8")
     program = (
