@@ -16,7 +16,7 @@ from automode_constructs.checks.other_controllers import (
 )
 from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, did_you_mean, shown
 from automode_constructs.facts.kubernetes_fields import type_of_kind
-from automode_constructs.specs.free_body import FreeBody, mapping_at
+from automode_constructs.specs.mapping import mapping_at
 from automode_constructs.specs.messages import MISSING_FIELD, UNKNOWN_FIELD, home_in
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
@@ -310,7 +310,7 @@ def _read(document: Mapping[str, Any], kind: Kind) -> tuple[KubeModel | None, li
         return None, [*problems, MISSING_FIELD.problem(kind.at, "is required")]
     spec, spec_problems = kind.model.read(_body(document, kind))
     problems += [problem.under(kind.at) for problem in spec_problems]
-    if issubclass(kind.model, FreeBody):
+    if kind.model.model_config.get("extra") == "allow":
         from automode_constructs.checks.kubernetes_objects import kubernetes_problems
 
         judged = {_KEY_IN_QUOTES.sub(r".\1", problem.field) for problem in problems}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.mapping import mapping_at
 from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
 

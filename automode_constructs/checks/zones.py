@@ -8,8 +8,8 @@ from typing import Any
 from automode_constructs.checks.placement import LabelDemand, Pods, Pool
 from automode_constructs.errors import Problem, Severity, shown
 from automode_constructs.facts.regions import region_of_zone
-from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.labels import ZONE, stable_key
+from automode_constructs.specs.mapping import mapping_at
 from automode_constructs.specs.pools.admission import admits_nothing
 from automode_constructs.specs.pools.requirement import ZONE_OF_ANOTHER_REGION
 from automode_constructs.specs.rule import rule
