@@ -106,6 +106,10 @@ def test_json_says_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "message": "is not a known field",
         "kind": "NodePool",
         "name": "batch",
+        "fixable": True,
+        "edits": [
+            {"start": {"line": 11, "column": 7}, "end": {"line": 11, "column": 17}, "text": "expireAfter"},
+        ],
     }
 
 
