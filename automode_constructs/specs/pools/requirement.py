@@ -158,6 +158,7 @@ _WATCHED_DOMAINS = frozenset({"eks.amazonaws.com", "kubernetes.io", "node.kubern
 _OTHER_NAMES = {"x86": "amd64", "x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "ondemand": "on-demand"}
 """What people write, and the value that they mean."""
 
+_EXCLUDING = frozenset({"NotIn", "DoesNotExist"})
 _COMPARISONS = frozenset({"Gt", "Lt", "Gte", "Lte"})
 _OPEN_SOURCE_DOMAIN = "karpenter.k8s.aws"
 
@@ -225,14 +226,17 @@ class Requirement(KubeModel):
             )
         elif stable_key(self.key) == self.key and self.key not in KNOWN_LABELS and self.key not in _UNLISTED_BUT_REAL:
             cure = _right_key(name, domain) if domain else ""
+            outcome = "it may exclude nothing" if self.operator in _EXCLUDING else "no node may fit"
             if domain == "eks.amazonaws.com":
                 yield UNKNOWN_LABEL.problem(
                     "key",
-                    f"'{self.key}' is not among the labels that AWS documents",
+                    f"'{self.key}' is not among the labels that AWS documents, so {outcome}",
                     cure or "acknowledge this if it is a newer one",
                 )
             elif cure:
-                yield UNKNOWN_LABEL.problem("key", f"'{self.key}' is a label that Auto Mode's nodes do not get", cure)
+                yield UNKNOWN_LABEL.problem(
+                    "key", f"'{self.key}' is a label that Auto Mode's nodes do not get, so {outcome}", cure
+                )
 
     def _value_problems(self) -> Iterator[Problem]:
         values = self.values or ()
@@ -269,7 +273,7 @@ class Requirement(KubeModel):
         if self.operator == "In" and len(wrong) == len(values):
             yield LABEL_VALUE.problem("values", f"'{key}' is never {listed}, so that this admits nothing", cure)
         else:
-            yield SOME_LABEL_VALUES.problem("values", f"'{key}' is never {listed}", cure)
+            yield SOME_LABEL_VALUES.problem("values", f"'{key}' is never {listed}, which has no effect", cure)
 
     def _place_problems(self, key: str) -> Iterator[Problem]:
         values = self.values or ()
@@ -328,7 +332,7 @@ class Requirement(KubeModel):
             cure = f"did you mean '{category_of(first)}'?" if listed is CATEGORIES and first in FAMILIES else ""
             yield UNLISTED_INSTANCES.problem(
                 "values",
-                f"{', '.join(unlisted[:5])}: not in Auto Mode's list of {FAMILIES_AS_OF}",
+                f"{', '.join(unlisted[:5])}: not in Auto Mode's list of {FAMILIES_AS_OF}, so it may launch none",
                 cure or near(first, listed) or "acknowledge this if Auto Mode has it by now",
             )
 

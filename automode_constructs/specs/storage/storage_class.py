@@ -78,7 +78,12 @@ STORAGE_PARAMETER_NAME = rule(
 )
 
 _Flag = Literal["true", "false"]
-_EXTRA_KEY = re.compile(r"tagSpecification_\w+|csi\.storage\.k8s\.io/[\w./-]+")
+# Those of csi.storage.k8s.io are Kubernetes' own, whose provisioner refuses any other name there.
+# Source: kubernetes-csi/external-provisioner, pkg/controller/controller.go.
+_EXTRA_KEY = re.compile(
+    r"tagSpecification_\w+|csi\.storage\.k8s\.io/"
+    r"(provisioner|controller-publish|controller-expand|node-stage|node-publish|node-expand)-secret-(name|namespace)"
+)
 
 
 def _present_name(name: str, known: Sequence[str]) -> str:
@@ -168,7 +173,9 @@ class StorageParameters(KubeModel):
             yield STORAGE_KEY.problem("kms_key_id", "a volume that is not encrypted has no key", "remove it")
         if self.kms_key_id is not None and not is_token(self.kms_key_id) and not self.kms_key_id.startswith("arn:"):
             yield STORAGE_KEY_ARN.problem(
-                "kms_key_id", f"{shown(self.kms_key_id)} is not an ARN", "write the key's full ARN"
+                "kms_key_id",
+                f"{shown(self.kms_key_id)} is not an ARN, which the driver asks for, so it may make no volume",
+                "write the key's full ARN",
             )
         yield from self._iops_problems()
         known = {field.serialization_alias: name for name, field in type(self).model_fields.items()}
@@ -210,13 +217,19 @@ class StorageParameters(KubeModel):
         if volume in {"io1", "io2"} and (self.iops is None) == (self.iops_per_gb is None):
             number = "neither" if self.iops is None else "both"
             message = worded(
-                "{volume} needs one of 'iops' and '{iops_per_gb}', got {number}", volume=volume, number=number
+                "{volume} needs one of 'iops' and '{iops_per_gb}', got {number}, so no volume is made",
+                volume=volume,
+                number=number,
             )
             yield STORAGE_IOPS.problem("iops", message)
         elif volume in {"gp2", "sc1", "st1", "standard"} and self.iops is not None:
-            yield STORAGE_IOPS.problem("iops", f"{volume} has no IOPS to set", "remove it")
+            yield STORAGE_IOPS.problem("iops", f"{volume} has no IOPS to set, so they have no effect", "remove it")
         if volume not in {"io1", "io2"} and self.iops_per_gb is not None:
-            yield STORAGE_IOPS.problem("iops_per_gb", f"only io1 and io2 have IOPS per GiB, not {volume}", "use iops")
+            yield STORAGE_IOPS.problem(
+                "iops_per_gb",
+                f"only io1 and io2 have IOPS per GiB, not {volume}, so they may have no effect",
+                "use iops",
+            )
 
 
 class TopologyLabel(KubeModel):
@@ -262,4 +275,8 @@ class StorageClassSpec(KubeModel):
     def _broken_rules(self) -> Iterator[Problem]:
         if self.volume_binding_mode != "WaitForFirstConsumer":
             state = "is not set, which means Immediate" if self.volume_binding_mode is None else "is Immediate"
-            yield VOLUME_BINDING.problem("volume_binding_mode", state, "write WaitForFirstConsumer")
+            yield VOLUME_BINDING.problem(
+                "volume_binding_mode",
+                f"{state}, so a volume is made before its pod has a node, in a zone where that may never run",
+                "write WaitForFirstConsumer",
+            )
