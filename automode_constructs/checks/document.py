@@ -137,6 +137,7 @@ KINDS: tuple[Kind, ...] = (
         kind="IngressClass",
         home="traffic.ingress_class.IngressClassSpec",
         concerns=is_auto_mode_controller,
+        metadata_problems=_late("storage.storage_class.default_class_problems"),
         fixed_texts=("spec.controller",),
     ),
     Kind(
@@ -155,6 +156,7 @@ KINDS: tuple[Kind, ...] = (
         home="storage.storage_class.StorageClassSpec",
         at="",
         concerns=is_auto_mode_driver,
+        metadata_problems=_late("storage.storage_class.default_class_problems"),
         fixed_texts=("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
     ),
     Kind(

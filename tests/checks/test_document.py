@@ -81,3 +81,78 @@ def test_the_names_of_kubernetes_are_few(name: str) -> None:
 @pytest.mark.parametrize("name", ["provisioner-secret-name", "node-expand-secret-namespace"])
 def test_the_names_of_kubernetes_pass(name: str) -> None:
     assert storage_class(parameters={f"csi.storage.k8s.io/{name}": "a"}) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "texts"),
+    [
+        (
+            {"iops": "100"},
+            [
+                "parameters.iops: a volume of gp3 has at least 3000, so EBS refuses '100', and no volume is made or "
+                "changed; write '3000' or more"
+            ],
+        ),
+        ({"type": "io2", "iops": "99"}, ["parameters.iops: a volume of io2 has at least 100, so EBS refuses '99'"]),
+        ({"throughput": "124"}, ["parameters.throughput: a volume of gp3 has at least 125, so EBS refuses '124'"]),
+        ({"iops": "3000", "throughput": "125"}, []),
+        ({"type": "io1", "iops": "100"}, []),
+    ],
+    ids=str,
+)
+def test_numbers_that_ebs_refuses_are_a_warning(parameters: dict[str, str], texts: list[str]) -> None:
+    problems = storage_class(parameters=parameters)
+    assert [problem.rule for problem in problems] == ["automode:StorageBounds"] * len(texts)
+    assert all(str(problem).startswith(text) for problem, text in zip(problems, texts, strict=True))
+
+
+@pytest.mark.parametrize(("attributes", "least"), [({"iops": "99"}, 100), ({"throughput": "1"}, 125)], ids=str)
+def test_numbers_of_a_change_are_judged_too(attributes: dict[str, str], least: int) -> None:
+    problems = judged("storage.k8s.io/v1", "VolumeAttributesClass", driverName=DRIVER, parameters=attributes)
+    assert [problem.rule for problem in problems] == ["automode:StorageBounds"]
+    assert f"a volume has at least {least}, so EBS refuses" in problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        ({"csi.storage.k8s.io/fstype": "xfs", "bytesPerInode": "8192"}, "bytesPerInode: is refused for xfs, so no"),
+        ({"csi.storage.k8s.io/fstype": "xfs", "numberOfInodes": "8192"}, "numberOfInodes: is refused for xfs, so no"),
+        ({"csi.storage.k8s.io/fstype": "ext3", "ext4BigAlloc": "true"}, "ext4BigAlloc: is refused for ext3, so no"),
+        ({"ext4ClusterSize": "16384"}, "ext4ClusterSize: needs ext4BigAlloc 'true', so no volume is made; set"),
+    ],
+    ids=str,
+)
+def test_parameters_of_another_file_system_are_a_warning(parameters: dict[str, str], text: str) -> None:
+    (problem,) = storage_class(parameters=parameters)
+    assert (problem.rule, problem.severity) == ("automode:StorageFormat", "warning")
+    assert str(problem).startswith(f"parameters.{text}")
+
+
+def test_parameters_of_the_right_file_system_pass() -> None:
+    assert storage_class(parameters={"ext4BigAlloc": "true", "ext4ClusterSize": "16384", "bytesPerInode": "8192"}) == []
+    assert storage_class(parameters={"csi.storage.k8s.io/fstype": "xfs", "ext4BigAlloc": "false"}) == []
+
+
+@pytest.mark.parametrize("text", ["True", "yes", "1", ""])
+def test_a_default_class_is_marked_in_lower_case(text: str) -> None:
+    name = "storageclass.kubernetes.io/is-default-class"
+    document = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", **STORAGE}
+    (problem,) = judge_document({**document, "metadata": {"name": "a", "annotations": {name: text}}}) or []
+    assert (problem.rule, problem.severity) == ("automode:DefaultClass", "warning")
+    assert str(problem) == f"metadata.annotations['{name}']: '{text}' is not 'true', so it is no default; write 'true'"
+
+
+def test_a_topology_names_values() -> None:
+    topology = [{"matchLabelExpressions": [{"key": "topology.kubernetes.io/zone", "values": []}]}]
+    (problem,) = storage_class(allowedTopologies=topology)
+    assert str(problem) == "allowedTopologies[0].matchLabelExpressions[0].values: must have at least 1 item, got 0"
+
+
+@pytest.mark.parametrize("moment", ["yesterday", "2026-01-01", "2026-01-01 10:00:00"])
+def test_a_time_of_the_metadata_is_one(moment: str) -> None:
+    document = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", **STORAGE}
+    (problem,) = judge_document({**document, "metadata": {"name": "a", "creationTimestamp": moment}}) or []
+    assert str(problem) == f"metadata.creationTimestamp: '{moment}' is not a time; leave it out: the cluster writes it"
+    for right in (None, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.123456+02:00"):
+        assert judge_document({**document, "metadata": {"name": "a", "creationTimestamp": right}}) == []

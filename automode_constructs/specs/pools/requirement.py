@@ -158,6 +158,7 @@ _WATCHED_DOMAINS = frozenset({"eks.amazonaws.com", "kubernetes.io", "node.kubern
 _OTHER_NAMES = {"x86": "amd64", "x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "ondemand": "on-demand"}
 """What people write, and the value that they mean."""
 
+_ZONE_ID = "topology.k8s.aws/zone-id"
 _EXCLUDING = frozenset({"NotIn", "DoesNotExist"})
 _COMPARISONS = frozenset({"Gt", "Lt", "Gte", "Lte"})
 _OPEN_SOURCE_DOMAIN = "karpenter.k8s.aws"
@@ -242,7 +243,7 @@ class Requirement(KubeModel):
         values = self.values or ()
         key = stable_key(self.key)
         label = KNOWN_LABELS.get(key)
-        if key in {ZONE, _REGION} and self.operator in {"In", "NotIn"}:
+        if key in {ZONE, _REGION, _ZONE_ID} and self.operator in {"In", "NotIn"}:
             yield from self._place_problems(key)
             return
         if _asks_for_windows(key, self.operator, values):
@@ -279,6 +280,9 @@ class Requirement(KubeModel):
         values = self.values or ()
         if key == ZONE:
             wrong = {value: found for value in values if (found := wrong_with_zone(value))[0]}
+        elif key == _ZONE_ID:
+            cure = f"write the zone's id, such as 'use1-az1', or require {ZONE}"
+            wrong = {value: ("a zone's name", cure) for value in values if zone_kind(value) != "unknown"}
         else:
             wrong = {
                 value: ("a zone", f"write '{region_of_zone(value)}'")

@@ -182,7 +182,7 @@ def test_a_misspelt_parameter_is_cured_by_its_name() -> None:
         ({"type": "gp3", "iops": "3000"}, []),
         ({"type": "io1"}, ["iops: io1 needs one of 'iops' and 'iops_per_gb', got neither, so no volume is made"]),
         (
-            {"type": "io1", "iops": "1", "iops_per_gb": "1"},
+            {"type": "io1", "iops": "100", "iops_per_gb": "1"},
             ["iops: io1 needs one of 'iops' and 'iops_per_gb', got both, so no volume is made"],
         ),
         ({"type": "st1", "iops": "1"}, ["iops: st1 has no IOPS to set, so they have no effect; remove it"]),
