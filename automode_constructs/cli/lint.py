@@ -240,25 +240,25 @@ def _read_file(
 def _objects(
     file: str, document: Document, number: int = 0, *, may_hold_placeholders: bool = True
 ) -> Iterator[_Object]:
-    data = document.data
+    for at, data in _unlisted(document.data):
+        yield _Object(
+            file=file, document=document, number=number, data=data, at=at, may_hold_placeholders=may_hold_placeholders
+        )
+
+
+def _unlisted(data: object, at: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The objects in a document and where each is: itself, or the items of a list, which may be lists too."""
     if not isinstance(data, Mapping):
         return
-    items = data.get("items")
-    if str(data.get("kind", "")).endswith("List") and isinstance(items, list):
-        for index, item in enumerate(items):
-            if isinstance(item, Mapping):
-                yield _Object(
-                    file=file,
-                    document=document,
-                    number=number,
-                    data=item,
-                    at=f"items[{index}]",
-                    may_hold_placeholders=may_hold_placeholders,
-                )
-    else:
-        yield _Object(
-            file=file, document=document, number=number, data=data, may_hold_placeholders=may_hold_placeholders
-        )
+    kind, items = str(data.get("kind", "")), data.get("items")
+    if not (kind.endswith("List") and isinstance(items, list)):
+        yield at, data
+        return
+    # The lists of one kind that the API server returns may leave out what their items are.
+    head = {"apiVersion": data.get("apiVersion"), "kind": kind.removesuffix("List")} if kind != "List" else {}
+    for index, item in enumerate(items):
+        if isinstance(item, Mapping):
+            yield from _unlisted(item if "kind" in item else {**head, **item}, f"{at}.items[{index}]".removeprefix("."))
 
 
 def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
