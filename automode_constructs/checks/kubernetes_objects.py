@@ -66,6 +66,13 @@ SERVICE_PORTS = rule(
     sentence="A Service has ports, each with a port and protocol of its own, and with a name where there are several.",
     source="Kubernetes, 'Service'",
 )
+SERVICE_TYPE = rule(
+    "automode:ServiceType",
+    "Service",
+    severity="error",
+    sentence="A Service has only fields that its type takes: the load balancer's and node ports where it opens them.",
+    source="Kubernetes API reference, ServiceSpec",
+)
 CONFIG_MAP_KEY = rule(
     "automode:ConfigMapKey",
     *("ConfigMap", "Secret"),
@@ -252,6 +259,43 @@ def _service(document: _Object) -> _Problems:
             )
     yield from _twice((port.get("name") for port in ports), "spec.ports", "port")
 
+    yield from _only_of_its_type(spec)
+
+
+_OF_LOAD_BALANCERS = ("allocateLoadBalancerNodePorts", "loadBalancerClass", "loadBalancerSourceRanges")
+_OPEN_TYPES = ("LoadBalancer", "NodePort")
+_NODE_PORTS = range(30000, 32768)
+
+
+def _only_of_its_type(spec: _Object) -> _Problems:
+    """The fields that only Services of another type take."""
+    type_ = spec.get("type", "ClusterIP")
+    if type_ not in ("ClusterIP", "ExternalName", *_OPEN_TYPES):
+        return
+    if type_ != "LoadBalancer":
+        for field in _OF_LOAD_BALANCERS:
+            if spec.get(field) not in (None, []):
+                yield SERVICE_TYPE.problem(
+                    f"spec.{field}",
+                    f"is refused in Services of type {type_}",
+                    "write type: LoadBalancer, or remove it",
+                )
+    if spec.get("externalTrafficPolicy") and type_ == "ClusterIP" and not spec.get("externalIPs"):
+        yield SERVICE_TYPE.problem(
+            "spec.externalTrafficPolicy", "is refused in Services of type ClusterIP", "remove it, or open the Service"
+        )
+    for index, port in enumerate(_mappings(spec.get("ports"))):
+        node_port = port.get("nodePort")
+        if not isinstance(node_port, int) or isinstance(node_port, bool) or node_port == 0:
+            continue
+        where = f"spec.ports[{index}].nodePort"
+        if type_ == "ClusterIP":
+            yield SERVICE_TYPE.problem(
+                where, f"is refused in Services of type {type_}", "write type: NodePort, or remove it"
+            )
+        elif type_ in _OPEN_TYPES and node_port not in _NODE_PORTS and 1 <= node_port <= 65535:
+            yield VALUE.problem(where, f"must be {_NODE_PORTS[0]} to {_NODE_PORTS[-1]}, got {node_port}")
+
 
 def _ingress(document: _Object) -> _Problems:
     spec = mapping_at(document, "spec")
@@ -297,12 +341,25 @@ def _claim(spec: _Object, path: str) -> _Problems:
         yield MISSING_FIELD.problem(f"{path}.accessModes", "is required", "write ['ReadWriteOnce']")
     if mapping_at(spec, "resources", "requests").get("storage") is None:
         yield MISSING_FIELD.problem(f"{path}.resources.requests.storage", "is required", "write the size, such as 10Gi")
+    size = _number(mapping_at(spec, "resources", "requests").get("storage"))
+    if size is not None and size <= 0:
+        yield VALUE.problem(f"{path}.resources.requests['storage']", "must be more than 0", "write a size such as 10Gi")
+    modes = spec.get("accessModes")
+    if isinstance(modes, list) and "ReadWriteOncePod" in modes and len(modes) > 1:
+        yield ONE_OF.problem(f"{path}.accessModes", "ReadWriteOncePod stands alone", "remove it, or the others")
+
+
+_WHOLE = 100
 
 
 def _disruption_budget(document: _Object) -> _Problems:
     spec = mapping_at(document, "spec")
     if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
         yield ONE_OF.problem("spec", "has both minAvailable and maxUnavailable", "remove one of them")
+    for field in ("minAvailable", "maxUnavailable"):
+        share = spec.get(field)
+        if isinstance(share, str) and re.fullmatch("[0-9]{1,18}%", share) and int(share[:-1]) > _WHOLE:
+            yield VALUE.problem(f"spec.{field}", f"{shown(share)} is more than 100%", "write 100% or less")
 
 
 _KEY = re.compile(r"(?!\.{1,2}$)(?!\.\.)[-._a-zA-Z0-9]{1,253}")

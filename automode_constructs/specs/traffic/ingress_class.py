@@ -309,7 +309,7 @@ class IngressClassParamsSpec(KubeModel):
             if getattr(self, field) is not None:
                 yield UNPROVEN_FIELD.problem(
                     field,
-                    "is the open-source controller's and not documented for Auto Mode",
+                    "is the open-source controller's and not documented for Auto Mode, which may not read it",
                     "use the Ingress annotation of the same purpose",
                 )
 
@@ -356,6 +356,6 @@ class IngressClassSpec(KubeModel):
         if self.controller != ALB_CONTROLLER:
             yield INGRESS_CONTROLLER.problem(
                 "controller",
-                f"{shown(self.controller)} is not known",
+                f"{shown(self.controller)} is not known, so no controller makes load balancers for its Ingresses",
                 Cure(f"write {ALB_CONTROLLER}", Edit(what="value", to=ALB_CONTROLLER)),
             )
