@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from automode_constructs.checks.kubernetes_fields import field_problems
@@ -234,7 +235,9 @@ def _resources(resources: _Object, path: str) -> _Problems:
 def _number(quantity: Any) -> Any:
     if isinstance(quantity, str):
         return number(quantity) if is_quantity(quantity) else None
-    return number(quantity) if isinstance(quantity, int) and not isinstance(quantity, bool) else None
+    # Kubernetes reads a number with a point as the text that it is.
+    is_number = isinstance(quantity, int | float) and not isinstance(quantity, bool) and isfinite(quantity)
+    return number(str(quantity)) if is_number else None
 
 
 def _service(document: _Object) -> _Problems:
@@ -362,6 +365,13 @@ def _disruption_budget(document: _Object) -> _Problems:
             yield VALUE.problem(f"spec.{field}", f"{shown(share)} is more than 100%", "write 100% or less")
 
 
+def _autoscaler(document: _Object) -> _Problems:
+    spec = mapping_at(document, "spec")
+    least, most = spec.get("minReplicas", 1), spec.get("maxReplicas")
+    if isinstance(least, int) and isinstance(most, int) and 0 < most < least:
+        yield VALUE.problem("spec.maxReplicas", f"{most} is less than minReplicas, {least}", "raise it")
+
+
 _KEY = re.compile(r"(?!\.{1,2}$)(?!\.\.)[-._a-zA-Z0-9]{1,253}")
 _MOST_DATA = 1024 * 1024
 
@@ -401,6 +411,7 @@ _RULES: Mapping[str, Callable[[_Object], _Problems]] = {
     "CronJob": _cron_job,
     "DaemonSet": _workload,
     "Deployment": _workload,
+    "HorizontalPodAutoscaler": _autoscaler,
     "Ingress": _ingress,
     "Job": _job,
     "PersistentVolumeClaim": _claim_object,

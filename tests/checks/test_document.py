@@ -156,3 +156,49 @@ def test_a_time_of_the_metadata_is_one(moment: str) -> None:
     assert str(problem) == f"metadata.creationTimestamp: '{moment}' is not a time; leave it out: the cluster writes it"
     for right in (None, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.123456+02:00"):
         assert judge_document({**document, "metadata": {"name": "a", "creationTimestamp": right}}) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({"sslPolicy": "TLS13"}, "spec.sslPolicy: 'TLS13' is not a security policy such as 'ELBSecurityPolicy-TLS13-"),
+        ({"certificateARNs": ["web"]}, "spec.certificateARNs[0]: 'web' is not the ARN of a certificate"),
+        (
+            {"loadBalancerAttributes": [{"key": "idle_timeout", "value": "60"}]},
+            "spec.loadBalancerAttributes[0].key: 'idle_timeout' is no attribute, so the controller reports an "
+            "error; write",
+        ),
+        (
+            {"loadBalancerAttributes": [{"key": "routing.http2.enabled", "value": "on"}]},
+            "spec.loadBalancerAttributes[0].value: 'on' is not allowed as routing.http2.enabled, so the "
+            "controller reports an error; write true or false",
+        ),
+    ],
+    ids=str,
+)
+def test_parameters_of_a_class_are_judged_as_annotations(spec: dict[str, Any], text: str) -> None:
+    (problem,) = judged("eks.amazonaws.com/v1", "IngressClassParams", spec=spec)
+    assert (problem.rule, problem.severity) == ("automode:LoadBalancerValue", "warning")
+    assert str(problem).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (
+            {"targetGroupARN": "web"},
+            "spec.targetGroupARN: 'web' is not the ARN of a target group, so the controller reports an error",
+        ),
+        (
+            {"serviceRef": {"name": "a", "port": "80"}},
+            "spec.serviceRef.port: '80' is no name of a port, so no target is registered; write 80",
+        ),
+    ],
+    ids=str,
+)
+def test_a_binding_names_a_group_and_a_port(change: dict[str, Any], text: str) -> None:
+    arn = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/a/0123456789abcdef"
+    spec = {"serviceRef": {"name": "a", "port": 80}, "targetGroupARN": arn, "targetType": "ip"}
+    assert judged("eks.amazonaws.com/v1", "TargetGroupBinding", spec=spec) == []
+    (problem,) = judged("eks.amazonaws.com/v1", "TargetGroupBinding", spec={**spec, **change})
+    assert str(problem) == text

@@ -608,3 +608,22 @@ def test_a_disruption_budget_is_at_most_the_whole(field: str) -> None:
     (problem,) = kubernetes_problems({**head, "spec": {field: "200%"}})
     assert str(problem) == f"spec.{field}: '200%' is more than 100%; write 100% or less"
     assert [*kubernetes_problems({**head, "spec": {field: "100%"}})] == []
+
+
+@pytest.mark.parametrize("limit", [0.5, "0.5", "500m"])
+def test_devices_are_not_divided_however_they_are_written(limit: Any) -> None:
+    container = {"name": "c", "image": "i", "resources": {"limits": {"nvidia.com/gpu": limit}}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [container]}}
+    (problem,) = kubernetes_problems(pod)
+    assert problem.rule == "automode:PodResources"
+    assert problem.message == f"{limit!r} is not a whole number"
+
+
+@pytest.mark.parametrize(("least", "most"), [({"minReplicas": 5}, 2), ({"minReplicas": 2}, 1)], ids=str)
+def test_an_autoscaler_has_room(least: dict[str, int], most: int) -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}
+    head = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "a"}}
+    (problem,) = kubernetes_problems({**head, "spec": {"scaleTargetRef": target, **least, "maxReplicas": most}})
+    assert str(problem) == f"spec.maxReplicas: {most} is less than minReplicas, {least.get('minReplicas', 1)}; raise it"
+    fine = {"scaleTargetRef": target, **least, "maxReplicas": 9}
+    assert [*kubernetes_problems({**head, "spec": fine})] == []

@@ -60,7 +60,7 @@ kind: TargetGroupBinding
 metadata: {name: a}
 spec:
   serviceRef: {name: a, port: 80}
-  targetGroupARN: a
+  targetGroupARN: arn:a
   targetType: instance
 """,
     "NodeDiagnostic": """

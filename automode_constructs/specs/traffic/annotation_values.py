@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.specs.fields import Digits, matching
+from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_token
 
 __all__ = [
+    "LOAD_BALANCER_VALUE",
+    "SSL_POLICY",
     "Arns",
     "Attributes",
     "Cidrs",
@@ -29,8 +33,26 @@ __all__ = [
     "SslPolicy",
     "SuccessCodes",
     "Threshold",
+    "attribute_problem",
+    "form_problem",
     "whole_number",
 ]
+
+
+LOAD_BALANCER_VALUE = rule(
+    "automode:LoadBalancerValue",
+    "IngressClassParams",
+    "TargetGroupBinding",
+    severity="warning",
+    sentence="ARNs, security policies and attributes have the form that Elastic Load Balancing takes.",
+    source="Elastic Load Balancing API; the CRDs take any text",
+)
+
+
+def form_problem(field: str, value: str, form: str, what: str) -> Iterator[Problem]:
+    """The warning of a text that the CRD takes and Elastic Load Balancing does not."""
+    if not is_token(value) and re.fullmatch(form, value) is None:
+        yield LOAD_BALANCER_VALUE.problem(field, f"{shown(value)} is not {what}, so the controller reports an error")
 
 
 def _refusal(value: str, what: str, cure: str = "") -> AutoModeError:
@@ -77,15 +99,31 @@ Arns = Annotated[str, matching(r"\s*arn:[^,\s]+\s*(,\s*arn:[^,\s]+\s*)*", "a lis
 """ARNs."""
 
 
+SSL_POLICY = r"ELBSecurityPolicy-[A-Za-z0-9-]+"
+"""The form of a security policy's name."""
+
+
+def attribute_problem(key: str, text: str) -> tuple[str, str] | None:
+    """What is wrong with an attribute of a load balancer, a listener or a target group, and the cure."""
+    if is_token(key):
+        return None
+    if "." not in key:
+        return f"{shown(key)} is no attribute", "write its whole name, such as 'idle_timeout.timeout_seconds'"
+    if is_token(text):
+        return None
+    if key.endswith(".enabled") and text.lower() not in ("true", "false"):
+        return f"{shown(text)} is not allowed as {key}", "write true or false"
+    if key.endswith("seconds") and not text.isdecimal():
+        return f"{shown(text)} is not allowed as {key}", "write a whole number"
+    return None
+
+
 def _attributes(value: str) -> str:
     for pair in value.split(","):
         key, _, text = (part.strip() for part in pair.partition("="))
-        if "." not in key:
-            raise _refusal(key, "is no attribute", "write its whole name, such as 'idle_timeout.timeout_seconds'")
-        if key.endswith(".enabled") and text.lower() not in ("true", "false"):
-            raise _refusal(text, f"is not allowed as {key}", "write true or false")
-        if key.endswith("seconds") and not text.isdecimal():
-            raise _refusal(text, f"is not allowed as {key}", "write a whole number")
+        problem = attribute_problem(key, text)
+        if problem is not None:
+            raise AutoModeError.of("", field="", message=problem[0], cure=problem[1])
     return value
 
 
