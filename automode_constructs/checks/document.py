@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple, Self
@@ -16,9 +17,10 @@ from automode_constructs.checks.other_controllers import (
 )
 from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, did_you_mean, shown
 from automode_constructs.facts.kubernetes_fields import type_of_kind
-from automode_constructs.specs.free_body import FreeBody, mapping_at
+from automode_constructs.specs.mapping import mapping_at
 from automode_constructs.specs.messages import MISSING_FIELD, UNKNOWN_FIELD, home_in
 from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ownership import is_network_load_balancer, is_network_policy_switch
@@ -70,6 +72,8 @@ class Kind(NamedTuple):
     """Errors and warnings about the metadata, for kinds that take annotations."""
     written_by_construct: tuple[str, ...] = ()
     """Paths of fields that are optional in the model, because our construct writes them, and that a document needs."""
+    fixed_texts: tuple[str, ...] = ()
+    """Fields that keep what they hold, or that nothing stands there, once the object exists."""
 
     @property
     def model(self) -> type[KubeModel]:
@@ -128,6 +132,8 @@ KINDS: tuple[Kind, ...] = (
         kind="IngressClass",
         home="traffic.ingress_class.IngressClassSpec",
         concerns=is_auto_mode_controller,
+        metadata_problems=_late("storage.storage_class.default_class_problems"),
+        fixed_texts=("spec.controller",),
     ),
     Kind(
         group="gateway.networking.k8s.io",
@@ -136,6 +142,7 @@ KINDS: tuple[Kind, ...] = (
         kind="GatewayClass",
         home="traffic.gateway_class.GatewayClassSpec",
         concerns=is_auto_mode_controller,
+        fixed_texts=("spec.controllerName",),
     ),
     Kind(
         group="storage.k8s.io",
@@ -144,6 +151,8 @@ KINDS: tuple[Kind, ...] = (
         home="storage.storage_class.StorageClassSpec",
         at="",
         concerns=is_auto_mode_driver,
+        metadata_problems=_late("storage.storage_class.default_class_problems"),
+        fixed_texts=("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
     ),
     Kind(
         group="storage.k8s.io",
@@ -153,6 +162,7 @@ KINDS: tuple[Kind, ...] = (
         home="storage.volume_attributes_class.VolumeAttributesClassSpec",
         at="",
         concerns=is_auto_mode_driver,
+        fixed_texts=("driverName", "parameters"),
     ),
     Kind(
         group="snapshot.storage.k8s.io",
@@ -310,13 +320,31 @@ def _read(document: Mapping[str, Any], kind: Kind) -> tuple[KubeModel | None, li
         return None, [*problems, MISSING_FIELD.problem(kind.at, "is required")]
     spec, spec_problems = kind.model.read(_body(document, kind))
     problems += [problem.under(kind.at) for problem in spec_problems]
-    if issubclass(kind.model, FreeBody):
+    if kind.model.model_config.get("extra") == "allow":
         from automode_constructs.checks.kubernetes_objects import kubernetes_problems
 
         judged = {_KEY_IN_QUOTES.sub(r".\1", problem.field) for problem in problems}
         problems += [problem for problem in kubernetes_problems(document) if problem.field not in judged]
     problems += _unwritten(document, kind)
-    return spec, problems
+    return spec, [_for_existing(problem, document, kind) for problem in problems]
+
+
+def _for_existing(problem: Problem, document: Mapping[str, Any], kind: Kind) -> Problem:
+    """The problem; the cure of a warning says what an existing object refuses, and only a person makes it.
+
+    Such an object may be in the cluster and work; that of an error does not, nor does one whose value is no text. A
+    parameter by its other name means the same, so that its cure stays exact.
+    """
+    fixed = next((field for field in kind.fixed_texts if problem.field.startswith(field)), None)
+    if fixed is None or problem.severity == "error" or not problem.cure:
+        return problem
+    value: Any = document
+    for step in (*fixed.split("."), *filter(None, [problem.field.removeprefix(fixed).strip(".[]'\"")])):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    if value is not None and not isinstance(value, str):
+        return problem
+    edit = problem.edit if problem.edit is not None and problem.edit.what == "key" else None
+    return replace(problem, cure=Cure(f"{problem.cure}. {refused_by_existing(kind.kind)}", edit))
 
 
 def _with_texts(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -24,8 +24,8 @@ from automode_constructs.checks.placement import (
 from automode_constructs.checks.pool_order import accelerated_first_problems
 from automode_constructs.errors import Problem
 from automode_constructs.facts.regions import zone_kind
-from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.labels import CAPACITY_TYPE, ZONE
+from automode_constructs.specs.mapping import mapping_at
 from automode_constructs.specs.pools.admission import admits_nothing
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ownership import is_network_load_balancer

@@ -6,15 +6,15 @@ A type that is not in the data file may exist all the same: EC2 grows.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-__all__ = ["AsOf", "Gpu", "InstanceType", "as_of", "instance_types"]
+__all__ = ["AsOf", "Gpu", "InstanceType", "as_of", "each_instance_type", "instance_types"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +34,8 @@ class Gpu:
     memory_mib: int
 
 
-class InstanceType(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstanceType:
     """One EC2 instance type. What EC2 does not say of a type is ``None``.
 
     Args:
@@ -74,7 +75,8 @@ class InstanceType(NamedTuple):
     on_demand_price_usd: float | None
 
 
-class AsOf(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AsOf:
     """Where the data file comes from.
 
     Args:
@@ -104,9 +106,12 @@ def instance_types() -> Mapping[str, InstanceType]:
 
     Types that Auto Mode does not launch (one vCPU; nano, micro and small) and bare metal are left out.
     """
-    columns = _data()["columns"]
-    assert InstanceType._fields == ("name", *columns)
-    return MappingProxyType({name: _read(name, row) for name, row in _data()["types"].items()})
+    return MappingProxyType({known.name: known for known in each_instance_type()})
+
+
+def each_instance_type() -> Iterator[InstanceType]:
+    """The same types, each made when its turn comes: whoever finds one early does not wait for all."""
+    return map(_read, _data()["types"])
 
 
 def as_of() -> AsOf:
@@ -121,12 +126,10 @@ def as_of() -> AsOf:
     )
 
 
-def _read(name: str, row: list[Any]) -> InstanceType:
-    known = InstanceType(name, *row)
-    if known.gpu is None:
-        return known
-    gpu, manufacturer, count, memory_mib = row[_GPU]
-    return known._replace(gpu=Gpu(name=gpu, manufacturer=manufacturer, count=count, memory_mib=memory_mib))
-
-
-_GPU = InstanceType._fields.index("gpu") - 1
+@cache
+def _read(name: str) -> InstanceType:
+    fields = dict(zip(_data()["columns"], _data()["types"][name], strict=True))
+    if fields["gpu"] is not None:
+        gpu, manufacturer, count, memory_mib = fields["gpu"]
+        fields["gpu"] = Gpu(name=gpu, manufacturer=manufacturer, count=count, memory_mib=memory_mib)
+    return InstanceType(name=name, **fields)

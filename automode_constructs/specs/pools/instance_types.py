@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from automode_constructs.facts.instance_types import InstanceType, instance_types
+from automode_constructs.facts.instance_types import InstanceType, each_instance_type, instance_types
 from automode_constructs.facts.instances import category_of, family_of, size_of
 from automode_constructs.specs.labels import (
     ARCH,
@@ -148,7 +148,7 @@ def _telling(requirements: Iterable[Requirement]) -> frozenset[_Demand]:
 @lru_cache(maxsize=1024)
 def _are_met(demands: frozenset[_Demand]) -> bool:
     """Whether a known type meets all demands; many pools have the same."""
-    return any(all(_meets(known, *demand) for demand in demands) for known in instance_types().values())
+    return any(all(_meets(known, *demand) for demand in demands) for known in each_instance_type())
 
 
 @lru_cache(maxsize=256)

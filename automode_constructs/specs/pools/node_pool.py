@@ -589,7 +589,8 @@ _ACCELERATOR_TAINTS = frozenset({"nvidia.com/gpu", "aws.amazon.com/neuron"})
 def _accelerated(demands: Mapping[str, Sequence[Demand]]) -> list[str]:
     """The categories of accelerated instances that no requirement asks for or rules out."""
     chosen = {INSTANCE_CATEGORY, INSTANCE_FAMILY, INSTANCE_TYPE, CAPACITY_RESERVATION_ID, PLACEMENT_GROUP_ID}
-    if GPU_KEYS & demands.keys() or any(
+    # NotIn also matches the nodes that have no GPU, and those with any other.
+    if any(operator != "NotIn" for key in GPU_KEYS & demands.keys() for operator, _ in demands[key]) or any(
         operator == "In" for key in chosen & demands.keys() for operator, _ in demands[key]
     ):
         return []
