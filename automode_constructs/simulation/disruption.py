@@ -338,7 +338,7 @@ def _without(world: World, nodes: Sequence[Node]) -> Plan | None:
         return None
     moved = {pod.number for pod in pods}
     for number, node in plan.placed.items():
-        if number in moved and not node.ready:
+        if number in moved and not node.is_initialized:
             return None
     return plan
 

@@ -124,6 +124,11 @@ class Node:
         """``n1``, ``n2`` ... in order of appearance."""
         return f"n{self.number}"
 
+    @property
+    def is_initialized(self) -> bool:
+        """Whether it is Ready and all its startup taints are gone."""
+        return self.ready and not self.startup_taints
+
     def relabel(self, labels: Mapping[str, str]) -> None:
         """Changes labels."""
         self.labels.update(labels)
