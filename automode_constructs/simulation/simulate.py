@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.auto_mode_fees import auto_mode_fees
 from automode_constructs.simulation.assumptions import Assumption, Assumptions
 from automode_constructs.simulation.node import Node, Pod, WhyNot
@@ -166,7 +167,11 @@ def simulate(timeline: Timeline, *, assumptions: Assumptions | None = None) -> R
     """
     assumed = assumptions or Assumptions()
     world = World(timeline, assumed)
-    world.manifests = {reference_of(manifest): manifest for manifest in reversed(timeline.objects)}
+    for manifest in timeline.objects:
+        reference = reference_of(manifest)
+        if world.manifests.setdefault(reference, manifest) != manifest:
+            message = f"{reference} is there twice, and the two differ"
+            raise AutoModeError.of("objects", field="", message=message, cure="write a patch step for the second")
     steps: list[StepResult] = []
     for index, step in enumerate(timeline.steps):
         begins = world.now
