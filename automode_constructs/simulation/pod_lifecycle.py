@@ -60,7 +60,11 @@ def bind(world: World, pod: Pod, node: Node) -> None:
         waited = world.now - pod.created
         world.totals.pending_s += waited
         world.totals.longest_pending_s = max(world.totals.longest_pending_s, waited)
-    world.volumes.bind(pod.claims, node.zone)
+    if pod.claims:
+        world.volumes.bind(pod.claims, node.zone)
+        for other in world.unbound.values():
+            if not set(other.claims).isdisjoint(pod.claims):
+                other.zones = world.volumes.zones_of(other.claims)
     ready = world.now + _pull_seconds(world, pod, node) + world.assumed.pod_start_s
     ready += world.timeline.starts.get(f"{pod.shape.kind}/{pod.shape.app}", 0)
     world.at(ready, lambda: get_ready(world, pod)) if ready > world.now else get_ready(world, pod)
