@@ -111,6 +111,8 @@ class Node:
     load: dict[str, int] = field(default_factory=dict)
     """CPU and memory that its pods request; one without requests counts as a small one."""
     stalled_s: dict[str, float] = field(default_factory=dict)
+    waits_to_drain: bool = False
+    """Whether its drain is about to be tried again."""
 
     def __post_init__(self) -> None:
         """Works out what its pods may request."""

@@ -11,6 +11,7 @@ from automode_constructs.simulation.planning import Claim
 from automode_constructs.simulation.pod_lifecycle import disturb, forget, look_again_at_pods_of, remove, stop
 from automode_constructs.simulation.pods import HOSTNAME
 from automode_constructs.simulation.pool import CLASS_LABEL, POOL_LABEL, Pool
+from automode_constructs.specs.labels import KNOWN_LABELS
 from automode_constructs.specs.pools.label_values import agree, values_of
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "drain",
     "end",
+    "get_node_ready",
     "keep_static_pools",
     "launch",
     "look_for_drift",
@@ -50,7 +52,7 @@ def launch(world: World, claim: Claim) -> Node | None:
         f"{offering.machine.name} ({kind}) in {offering.zone} for {apps or 'its static pool'}, NodePool {pool.name}, "
         f"the cheapest of {node.types_offered} types",
     )
-    world.at(world.now + world.assumed.node_start_s, lambda: _node_ready(world, node))
+    world.at(world.now + world.assumed.node_start_s, lambda: get_node_ready(world, node))
     if node.expire_after_s is not None:
         world.at(world.now + node.expire_after_s, lambda: _expire(world, node))
     world.changed()
@@ -82,8 +84,12 @@ def _node(world: World, claim: Claim, offering: Offering) -> Node:
     if offering.reservation is not None:
         labels[RESERVATION_KEY] = offering.reservation
     for key, values in claim.requirements.items():
-        if key not in labels and key not in OFFERING_KEYS and key != HOSTNAME and values.listed:
+        if key in labels or key in OFFERING_KEYS or key == HOSTNAME:
+            continue
+        if values.listed:
             labels[key] = min(values.listed)
+        elif values.but and key not in KNOWN_LABELS:
+            labels[key] = values.any_number()  # Karpenter makes a value up for a label of the user's own.
     template = world.applied.get(f"NodePool/{pool.name}", {}).get("spec", {}).get("template", {})
     return Node(
         number=next(world.node_numbers),
@@ -117,8 +123,9 @@ def _disk(world: World, pool: Pool, offering: Offering) -> int:
     return local if world.assumed.local_disk_for_pods and local > pool.disk else pool.disk
 
 
-def _node_ready(world: World, node: Node) -> None:
-    if node.ended_at is not None or node.zone in world.market.dead_zones:
+def get_node_ready(world: World, node: Node) -> None:
+    """A node is Ready, unless it is already, or its zone is out."""
+    if node.ended_at is not None or node.ready_at is not None or node.zone in world.market.dead_zones:
         return
     node.ready, node.ready_at = True, world.now
     world.note("NodeReady", node.name, f"after {world.now - node.created:g} s")
@@ -174,6 +181,9 @@ def drain(world: World, node: Node) -> None:
         if cause not in node.stalled_s:
             node.stalled_s[cause] = 0
             world.note("DrainStalled", node.name, f"{cause} holds a pod")
+        if node.waits_to_drain:
+            return
+        node.waits_to_drain = True
         node.stalled_s[cause] += world.assumed.eviction_retry_s
         world.totals.stalled_s[cause] = world.totals.stalled_s.get(cause, 0) + world.assumed.eviction_retry_s
         _try_again(world, node)
@@ -185,6 +195,7 @@ def _try_again(world: World, node: Node) -> None:
 
     def again() -> None:
         if world.change != change or node.ended_at is not None:
+            node.waits_to_drain = False
             drain(world, node)
         else:
             for cause in list(node.stalled_s)[-1:]:

@@ -77,9 +77,8 @@ def _found(reference: str, known: Mapping[str, Mapping[str, Any]], where: str) -
     for candidate in _candidates(reference):
         if candidate in known:
             return known[candidate]
-    cure = did_you_mean(reference, list(known)) or (
-        f"known are {', '.join(list(known)[:5])}" if known else "apply it first"
-    )
+    listed = f"known are {', '.join(list(known)[:5])}" if known else "apply it first"
+    cure = did_you_mean(reference, list(known)) or listed
     raise AutoModeError.of(where, field="", message=f"there is no {reference}", cure=cure)
 
 
