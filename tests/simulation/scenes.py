@@ -1,4 +1,4 @@
-"""Manifests and steps of the scenarios, short to write: what a test does not say is as on the stand of the recordings."""
+"""Manifests and steps of the scenarios, short to write: what one does not say is as on the recordings' stand."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One scenario for each thing that Karpenter decides, on the stand of the recordings, with the reason beside each node.
 
-The stand: on-demand prices of the catalogue, Spot at 0.4 of them, 80m of CPU and 500Mi of memory kept from pods, so that
-a c6a.large (the cheapest of categories c, m and r above generation 4) has room for 1920m.
+The stand: on-demand prices of the catalogue, Spot at 0.4 of them, 80m of CPU and 500Mi of memory kept from pods. A
+c6a.large (the cheapest of categories c, m and r above generation 4) has room for 1920m.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ NVME = "eks.amazonaws.com/instance-local-nvme"
 ONE_ZONE = demand(ZONE, "us-east-1a")
 TWO_ZONES = demand(ZONE, "us-east-1a", "us-east-1b")
 BOTH = demand(CAPACITY, "on-demand", "spot")
-QUICK = {"after": "5s"}
 
 
 def scale(name: str, replicas: int, settle: float = 60) -> dict[str, object]:
@@ -375,7 +374,7 @@ def fillers(*sizes: str, **options: object) -> list[dict[str, object]]:
 
 def test_an_underused_node_stays_when_only_empty_ones_go() -> None:
     result = play(
-        apply(pool(policy="WhenEmpty", **QUICK)),
+        apply(pool(policy="WhenEmpty", after="5s")),
         apply(workload("filler", cpu="1500m"), workload("small", cpu="300m")),
         apply(workload("two", cpu="1400m")),
         scale("filler", 0),
@@ -385,21 +384,21 @@ def test_an_underused_node_stays_when_only_empty_ones_go() -> None:
 
 def test_a_large_spot_node_is_not_replaced_by_spot() -> None:
     steps = [apply(workload("filler", 3, cpu="1500m"), workload("small", cpu="300m")), scale("filler", 0)]
-    spot = play(apply(pool("main", demand(CAPACITY, "spot"), **QUICK)), *steps)
+    spot = play(apply(pool("main", demand(CAPACITY, "spot"), after="5s")), *steps)
     assert nodes(spot.steps[3]) == ["main c6a.2xlarge spot a small:1"]
-    steady = play(apply(pool(**QUICK)), *steps)
+    steady = play(apply(pool(after="5s")), *steps)
     assert nodes(steady.steps[3]) == ["main c6a.large on-demand a small:1"]
 
 
 def test_on_demand_becomes_spot_where_the_pool_allows_it() -> None:
     steady = workload("steady", nodeSelector={CAPACITY: "on-demand"})
-    result = play(apply(pool("main", BOTH, **QUICK)), apply(workload(), steady, settle=5), scale("steady", 0))
+    result = play(apply(pool("main", BOTH, after="5s")), apply(workload(), steady, settle=5), scale("steady", 0))
     assert nodes(result.steps[3]) == ["main c6a.large spot a web:1"]
 
 
 def test_a_budget_of_0_holds_empty_nodes() -> None:
     result = play(
-        apply(pool(budgets=[{"nodes": "0"}], **QUICK)),
+        apply(pool(budgets=[{"nodes": "0"}], after="5s")),
         apply(workload()),
         scale("web", 0),
         patch("NodePool/main", {"spec": {"disruption": {"budgets": [{"nodes": "100%"}]}}}),
@@ -410,7 +409,7 @@ def test_a_budget_of_0_holds_empty_nodes() -> None:
 
 def test_a_budget_of_all_lets_all_go_together() -> None:
     apart = workload(replicas=3, affinity=near(HOST, apart=True))
-    result = play(apply(pool(**QUICK)), apply(apart), scale("web", 0))
+    result = play(apply(pool(after="5s")), apply(apart), scale("web", 0))
     ended = {node.ended for node in result.nodes}
     assert len(result.nodes) == 3
     assert len(ended) == 1
@@ -419,7 +418,7 @@ def test_a_budget_of_all_lets_all_go_together() -> None:
 def test_a_budget_for_one_reason_lets_the_others_go() -> None:
     held = [{"nodes": "0", "reasons": ["Underutilized"]}, {"nodes": "100%"}]
     result = play(
-        apply(pool(budgets=held, **QUICK)),
+        apply(pool(budgets=held, after="5s")),
         apply(workload("filler", cpu="1500m"), workload("small", cpu="300m")),
         apply(workload("two", cpu="1400m")),
         apply(workload("empty", cpu="1500m")),
@@ -431,7 +430,7 @@ def test_a_budget_for_one_reason_lets_the_others_go() -> None:
 
 def test_a_pod_budget_stops_consolidation() -> None:
     result = play(
-        apply(pool(**QUICK)),
+        apply(pool(after="5s")),
         apply(workload("filler", cpu="1500m"), workload("small", cpu="300m")),
         apply(workload("two", cpu="1400m")),
         apply(budget("small", maxUnavailable=0), budget("two", maxUnavailable=0)),
@@ -489,7 +488,7 @@ def test_drift_is_held_by_a_budget_of_0() -> None:
 def test_five_underused_nodes_become_two_in_one_command() -> None:
     apart = workload("filler", 5, cpu="1200m", affinity=near(HOST, "filler", apart=True))
     result = play(
-        apply(pool(**QUICK)),
+        apply(pool(after="5s")),
         apply(apart, workload("web", 5, cpu="600m", topologySpreadConstraints=[spread(HOST)]), settle=3),
         patch("Deployment/shop/web", {"spec": {"template": {"spec": {"topologySpreadConstraints": None}}}}, settle=3),
         scale("filler", 0, settle=120),
@@ -501,7 +500,7 @@ def test_five_underused_nodes_become_two_in_one_command() -> None:
 def test_hard_spread_over_hosts_keeps_nodes_apart() -> None:
     apart = workload("filler", 5, cpu="1200m", affinity=near(HOST, "filler", apart=True))
     result = play(
-        apply(pool(**QUICK)),
+        apply(pool(after="5s")),
         apply(apart, workload("web", 5, cpu="600m", topologySpreadConstraints=[spread(HOST)]), settle=5),
         scale("filler", 0, settle=120),
     )
@@ -511,7 +510,7 @@ def test_hard_spread_over_hosts_keeps_nodes_apart() -> None:
 def test_only_the_node_that_is_too_large_is_replaced() -> None:
     small = workload("web", 5, cpu="300m", affinity=near(HOST, apart=True))
     filler = workload("filler", cpu="3")
-    result = play(apply(pool(**QUICK)), apply(small, filler, settle=8), scale("filler", 0, settle=120))
+    result = play(apply(pool(after="5s")), apply(small, filler, settle=8), scale("filler", 0, settle=120))
     assert nodes(result.steps[3]) == ["main c6a.large on-demand a web:1"] * 5
 
 
