@@ -180,7 +180,7 @@ def reference(manifest: Manifest) -> str:
 
 
 def apply(*manifests: Manifest, settle: float = 30) -> Manifest:
-    """A step that applies manifests; one that is there already is patched and comes alone."""
+    """A step that applies manifests; one that is there already, with another content, is patched and comes alone."""
     return {"apply": list(manifests), "settle": settle}
 
 
@@ -199,10 +199,11 @@ def script(*steps: Manifest, **timeline: Any) -> Timeline:
             continue
         for manifest in step["apply"]:
             name = reference(manifest)
-            if any(reference(each) == name for each in objects):
+            if any(reference(each) == name and each != manifest for each in objects):
                 written.append({"patch": name, "merge": manifest, "settle": step["settle"]})
                 break
-            objects.append(manifest)
+            if manifest not in objects:
+                objects.append(manifest)
         else:
             written.append({**step, "apply": [reference(each) for each in step["apply"]]})
     data = {"objects": objects, "steps": written, **timeline}

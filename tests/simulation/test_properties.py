@@ -104,9 +104,7 @@ def histories(draw: st.DrawFn) -> list[Manifest]:
     apps = [draw(workloads(name)) for name in ("ui", "api", "db")]
     names = [f"{app['kind']}/shop/{app['metadata']['name']}" for app in apps]
     later = st.one_of(
-        st.builds(
-            lambda name, number: {"scale": name, "replicas": number}, st.sampled_from(names), st.integers(0, 7)
-        ),
+        st.builds(lambda name, number: {"scale": name, "replicas": number}, st.sampled_from(names), st.integers(0, 7)),
         st.builds(
             lambda name, value: {
                 "patch": name,
@@ -233,7 +231,9 @@ def check_launches(world: World) -> None:
         pool_spec = world.manifests[f"NodePool/{node.pool}"]["spec"]
         if "limits" in pool_spec or node.created != node.created or not node.planned_for:
             continue
-        allowed = {e["key"]: e["values"] for e in pool_spec["template"]["spec"]["requirements"] if e["operator"] == "In"}
+        allowed = {
+            e["key"]: e["values"] for e in pool_spec["template"]["spec"]["requirements"] if e["operator"] == "In"
+        }
         wants = dict(node.requests)
         for machine in world.catalogue.machines:
             if machine.price >= node.machine.price or not machine.is_priced:
