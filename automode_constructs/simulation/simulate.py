@@ -256,7 +256,7 @@ def _totals(world: World, nodes: Sequence[Node]) -> TotalsView:
     totals = world.totals
     return TotalsView(
         node_hours=round(sum(hours), 6),
-        instance_usd=round(sum(node.price * each for node, each in zip(nodes, hours, strict=True)), 6),
+        instance_usd=round(sum(node.instance_usd(world.now) for node in nodes), 6),
         fee_usd=round(sum(_fee(node) * each for node, each in zip(nodes, hours, strict=True)), 6),
         nodes=len(nodes),
         pods_bound=totals.bound,

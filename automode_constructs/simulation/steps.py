@@ -245,7 +245,7 @@ def _end_reservation(world: World, name: str) -> None:
         if node.reservation == name:
             node.reservation = None
             node.capacity_type = "on-demand"
-            node.price = world.market.price(node.machine, "on-demand")
+            node.change_price(world.market.price(node.machine, "on-demand"), world.now)
             node.labels.pop(RESERVATION_KEY, None)
             node.relabel({CAPACITY_KEY: "on-demand"})
             world.note("ReservationEnded", node.name, f"{name} has ended: the node costs its on-demand price")
