@@ -178,4 +178,4 @@ def test_keys_of_its_own_labels_in_affinity(field: str, *, selects_own: bool) ->
 
 def test_host_ports_clash_by_address() -> None:
     found = shape(container(ports=[80]), hostNetwork=True)
-    assert found.host_ports == {("0.0.0.0", "TCP", 80)}  # noqa: S104
+    assert found.host_ports == {("0.0.0.0", "TCP", 80)}
