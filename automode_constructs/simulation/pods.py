@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any
 
 from automode_constructs.checks.placement import tolerates
 from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.simulation.timeline import seconds_of
 from automode_constructs.specs.labels import stable_key
 from automode_constructs.specs.pools.label_values import LabelValues, narrowed, values_of
 from automode_constructs.specs.quantity import number
@@ -113,10 +115,11 @@ class PodShape:
         """The same without the preference."""
         return narrowed(dict(self.selector), self.required[0] if self.required else {})
 
-    @property
-    def is_do_not_disrupt(self) -> bool:
-        """Whether its node is left alone for its sake."""
-        return self.annotations.get("karpenter.sh/do-not-disrupt") == "true"
+    @cached_property
+    def do_not_disrupt_s(self) -> float:
+        """For how long its node is left alone for its sake: for ever with "true", else as long as the value says."""
+        value = self.annotations.get("karpenter.sh/do-not-disrupt")
+        return math.inf if value == "true" else seconds_of(value) or 0
 
     @cached_property
     def eviction_cost(self) -> float:
