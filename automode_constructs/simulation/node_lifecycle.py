@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from automode_constructs.simulation.market import CAPACITY_KEY, OFFERING_KEYS, RESERVATION_KEY, ZONE_KEY, Offering
+from automode_constructs.simulation.market import (
+    CAPACITY_KEY,
+    OFFERING_KEYS,
+    REGION_KEY,
+    RESERVATION_KEY,
+    ZONE_KEY,
+    Offering,
+    region_of,
+)
 from automode_constructs.simulation.node import DISRUPTED, Node
 from automode_constructs.simulation.planning import Claim
 from automode_constructs.simulation.pod_lifecycle import disturb, forget, look_again_at_pods_of, remove, stop
@@ -76,7 +84,7 @@ def _node(world: World, claim: Claim, offering: Offering) -> Node:
     labels = {
         **offering.machine.labels,
         ZONE_KEY: offering.zone,
-        "topology.kubernetes.io/region": offering.zone.rstrip("abcdefgh"),
+        REGION_KEY: region_of(offering.zone),
         CAPACITY_KEY: offering.capacity_type,
         POOL_LABEL: pool.name,
         CLASS_LABEL: pool.node_class,
@@ -170,7 +178,7 @@ def drain(world: World, node: Node) -> None:
         if pod.stopping:
             continue
         budget = world.budget_holding(pod)
-        cause = "do-not-disrupt" if pod.shape.is_do_not_disrupt else budget and f"PodDisruptionBudget {budget}"
+        cause = "do-not-disrupt" if world.is_do_not_disrupt(pod) else budget and f"PodDisruptionBudget {budget}"
         if cause:
             held.append(cause)
             continue
@@ -328,4 +336,4 @@ def static_claim(world: World, pool: Pool) -> Claim:
 def _least_loss(node: Node) -> tuple[bool, bool, float, int]:
     pods = node.workload_pods
     cost = sum(max(0.0, pod.shape.eviction_cost) for pod in pods)
-    return bool(pods), any(pod.shape.is_do_not_disrupt for pod in pods), cost, node.number
+    return bool(pods), any(pod.shape.do_not_disrupt_s for pod in pods), cost, node.number

@@ -21,7 +21,6 @@ from automode_constructs.simulation.node import Node, Pod, Taint, WhyNot, ports_
 from automode_constructs.simulation.pods import HOSTNAME, PodShape, Resources
 from automode_constructs.simulation.pool import Pool
 from automode_constructs.simulation.topology import Topology, TopologyGroup
-from automode_constructs.specs.labels import KNOWN_LABELS
 from automode_constructs.specs.pools.label_values import (
     LabelValues,
     agree,
@@ -138,7 +137,7 @@ class Planner:
         self._strict = reservations_are_strict
         self._soft_nodes_limit = soft_nodes_limit
         nodes = list(nodes)
-        self._open = frozenset(KNOWN_LABELS) | self._catalogue.label_keys | OFFERING_KEYS | {"topology.k8s.aws/zone-id"}
+        self._open = self._catalogue.label_keys | OFFERING_KEYS | {"topology.k8s.aws/zone-id"}
         self._topology = Topology([*self._pools], nodes, market, namespaces, pods, leaving)
         self._existing = [
             self._existing_node(node) for node in sorted(nodes, key=lambda node: (not node.is_initialized, node.number))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automode_constructs.simulation.catalogue import TypeSet
-from automode_constructs.simulation.market import ZONE_KEY, Market
+from automode_constructs.simulation.market import REGION_KEY, ZONE_KEY, Market, region_of
 from automode_constructs.simulation.node import Taint, WhyNot
 from automode_constructs.simulation.pods import Resources, amount
 from automode_constructs.simulation.timeline import seconds_of
@@ -109,6 +109,8 @@ def pool_from(
         market.add_zones(sorted(zones_named.listed or ()))
     own = {POOL_LABEL: name, CLASS_LABEL: class_name, **labels}
     requirements = narrowed(requirements, {key: values_of("In", (value,)) for key, value in own.items()})
+    regions = {region_of(zone) for zone in market.zones if zones_named is None or zones_named.has(zone)}
+    requirements = narrowed(requirements, {REGION_KEY: values_of("In", tuple(sorted(regions)))})
     types, unmet = market.catalogue.every, []
     for key, values in requirements.items():
         if key in market.catalogue.label_keys:

@@ -212,6 +212,8 @@ def _pending(world: World, pod: Pod) -> PendingPod:
         why = [WhyNot("schedulingGates", "hold the pod until they are removed")]
     elif shape.scheduler != "default-scheduler":
         why = [WhyNot(f"scheduler {shape.scheduler}", "is not simulated")]
+    elif shape.node_name is not None:
+        why = [WhyNot("nodeName", f"names {shape.node_name}, so that no scheduler looks at the pod")]
     elif not why:
         why = [WhyNot("cluster", "a node is planned or about to be ready")]
     return PendingPod(name=pod.name, app=shape.app, since=round(pod.created, 3), why=why)
