@@ -21,6 +21,7 @@ from tests.simulation.scenes import (
     demand,
     near,
     nodes,
+    on_nodes,
     play,
     pool,
     reasons,
@@ -274,13 +275,7 @@ def test_drift_waits_for_its_window_too() -> None:
 def test_a_pool_with_an_open_label_gives_its_nodes_a_value() -> None:
     # Karpenter makes one up (requirement.go, Any), so that the pod for which the node was made fits on it.
     team = pool("main", demand("team", operator="Exists"))
-    wants = {
-        "nodeAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": {
-                "nodeSelectorTerms": [{"matchExpressions": [demand("team", operator="Exists")]}]
-            }
-        }
-    }
+    wants = on_nodes([demand("team", operator="Exists")])
     result = play(apply(team), apply(workload(affinity=wants), settle=120))
     assert nodes(result.steps[2]) == ["main c6a.large on-demand a web:1"]
 
@@ -315,3 +310,19 @@ def test_a_pool_of_types_without_amd() -> None:
     )
     assert result.nodes[0].instance_type.startswith("m")
     assert "a" not in result.nodes[0].instance_type.partition(".")[0][2:]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "eks.amazonaws.com/capacity-reservation-type",
+        "eks.amazonaws.com/placement-group-id",
+        "topology.kubernetes.io/region",
+        "team",
+    ],
+)
+@pytest.mark.parametrize("operator", ["Exists", "DoesNotExist", "In", "NotIn"])
+def test_no_node_is_made_that_its_pod_cannot_use(key: str, operator: str) -> None:
+    wanted = demand(key, *(["1"] if operator in {"In", "NotIn"} else []), operator=operator)
+    result = play(apply(pool()), apply(workload(affinity=on_nodes([wanted])), settle=60))
+    assert len(result.nodes) == (0 if waiting(result.steps[2]) else 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from automode_constructs.simulation.budgets import pod_budget_from
@@ -26,7 +28,7 @@ from tests.simulation.scenes import HOST, apply, budget, near, play, pool, workl
         ({"minAvailable": 0}, 1, 1, True),
     ],
 )
-def test_what_a_budget_allows(spec: dict[str, object], expected: int, healthy: int, *, allowed: bool) -> None:
+def test_what_a_budget_allows(spec: dict[str, Any], expected: int, healthy: int, *, allowed: bool) -> None:
     found = pod_budget_from(budget(**spec))
     assert found.allows(expected=expected, healthy=healthy, is_ready=True) is allowed
 

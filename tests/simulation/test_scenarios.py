@@ -14,6 +14,7 @@ from tests.simulation.scenes import (
     NODE_CLASS,
     TYPE,
     ZONE,
+    Manifest,
     apply,
     budget,
     container,
@@ -367,11 +368,6 @@ def test_a_stateful_set_comes_up_one_by_one() -> None:
 # Disruption ---------------------------------------------------------------------------------------------------------
 
 
-def fillers(*sizes: str, **options: object) -> list[dict[str, object]]:
-    """Pods that are alone on their nodes."""
-    return [workload(f"f{index}", cpu=size, **options) for index, size in enumerate(sizes)]  # type: ignore[arg-type]
-
-
 def test_an_underused_node_stays_when_only_empty_ones_go() -> None:
     result = play(
         apply(pool(policy="WhenEmpty", after="5s")),
@@ -416,7 +412,7 @@ def test_a_budget_of_all_lets_all_go_together() -> None:
 
 
 def test_a_budget_for_one_reason_lets_the_others_go() -> None:
-    held = [{"nodes": "0", "reasons": ["Underutilized"]}, {"nodes": "100%"}]
+    held: list[Manifest] = [{"nodes": "0", "reasons": ["Underutilized"]}, {"nodes": "100%"}]
     result = play(
         apply(pool(budgets=held, after="5s")),
         apply(workload("filler", cpu="1500m"), workload("small", cpu="300m")),
@@ -426,6 +422,23 @@ def test_a_budget_for_one_reason_lets_the_others_go() -> None:
         scale("empty", 0),
     )
     assert nodes(result.steps[6]) == ["main c6a.large on-demand a small:1", "main c6a.large on-demand a two:1"]
+
+
+def test_do_not_disrupt_for_a_while() -> None:
+    # Its value may be a duration, which counts from the start of the pod (pkg/utils/pod/scheduling.go).
+    def left(value: str, settle: float) -> int:
+        small = workload("small", cpu="300m", annotations={"karpenter.sh/do-not-disrupt": value})
+        result = play(
+            apply(pool(after="5s")),
+            apply(workload("filler", 3, cpu="1500m"), small, settle=10),
+            scale("filler", 0, settle=settle),
+        )
+        return [node.instance_type for node in result.steps[3].nodes].count("c6a.2xlarge")
+
+    assert left("true", 600) == 1
+    assert left("5m", 200) == 1
+    assert left("5m", 400) == 0
+    assert left("tomorrow", 100) == 0  # What is no duration counts for nothing.
 
 
 def test_a_pod_budget_stops_consolidation() -> None:

@@ -22,7 +22,7 @@ from tests.simulation.scenes import (
 )
 
 # One large node of 64 vCPU for everything: only what the controllers do is looked at.
-BIG = {"nodeSelector": {"node.kubernetes.io/instance-type": "m6i.16xlarge"}}
+BIG: Manifest = {"nodeSelector": {"node.kubernetes.io/instance-type": "m6i.16xlarge"}}
 
 
 def patch(target: str, merge: Manifest, settle: float = 60) -> Manifest:
@@ -144,7 +144,7 @@ def big_set(replicas: int, **spec: Any) -> Manifest:
 
 
 def test_pods_of_a_stateful_set_wait_for_each_other() -> None:
-    timeline = {"starts": {"StatefulSet/shop/db": "30s"}}
+    timeline: Manifest = {"starts": {"StatefulSet/shop/db": "30s"}}
     ordered = play(apply(pool()), apply(big_set(3), settle=200), **timeline)
     first, second, third = launches(ordered)
     assert second - first >= 33  # A node starts in 3 s and the pod in 30.
