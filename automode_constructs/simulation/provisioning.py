@@ -61,7 +61,7 @@ def _close_batch(world: World) -> None:
 
 def _is_over_limits(world: World, pool: Pool) -> bool:
     """Whether a pool has more than its limits allow, with the nodes that go: plans do not count these, launches do."""
-    nodes = [node for node in world.nodes if node.pool == pool.name]
+    nodes = [node for node in world.nodes if node.pool == pool.name] if pool.limits else []
     return any(
         sum(1 if key == "nodes" else node.machine.capacity.get(key, 0) for node in nodes) > most
         for key, most in pool.limits.items()
