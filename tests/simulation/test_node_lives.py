@@ -1,4 +1,4 @@
-"""How nodes come and go: Spot interruption, zones and capacity out of reach, reservations, upgrades, expiry, windows."""
+"""How nodes come and go: Spot interruptions, capacity that is out, reservations, upgrades, expiry and windows."""
 
 from __future__ import annotations
 
