@@ -6,12 +6,13 @@ import subprocess
 import sys
 from collections import Counter
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automode_constructs.facts.auto_mode_fees import auto_mode_fees
-from automode_constructs.simulation import Assumptions, Result, simulate
+from automode_constructs.simulation import Assumptions, Result, node_lifecycle, pod_lifecycle, simulate
 from automode_constructs.simulation.node import Node, Pod
 from automode_constructs.simulation.steps import do, reference_of
 from automode_constructs.simulation.world import World
@@ -25,6 +26,7 @@ from tests.simulation.scenes import (
     STAND,
     ZONE,
     Manifest,
+    budget,
     container,
     demand,
     near,
@@ -41,6 +43,13 @@ STRICT = Assumptions(
         **{each.name: each.value for each in STAND.listed()},
         "soft_nodes_limit": False,  # Else one batch may go over a limit on nodes, as Karpenter core 1.13 does.
     }
+)
+
+GUARDS: tuple[Manifest, ...] = (
+    {"maxUnavailable": 1},
+    {"minAvailable": "50%"},
+    {"maxUnavailable": 0},
+    {"minAvailable": 1},
 )
 
 cpus = st.sampled_from(("100m", "300m", "900m", "1500m", "3"))
@@ -128,7 +137,12 @@ def histories(draw: st.DrawFn) -> list[Manifest]:
         st.just({"capacity_shortage": {"zone": ZONES[0]}}),
         st.just({"upgrade": "1.35"}),
     )
-    steps: list[Manifest] = [{"apply": some, "settle": 2}, {"apply": apps, "settle": 30}]
+    guards = [
+        budget(app["metadata"]["name"], **draw(st.sampled_from(GUARDS))) for app in apps if draw(st.integers(0, 2)) == 0
+    ]
+    if draw(st.booleans()):
+        guards.append(workload("agent", kind="DaemonSet", containers=[container("100m", "128Mi")]))
+    steps: list[Manifest] = [{"apply": [*some, *guards], "settle": 2}, {"apply": apps, "settle": 30}]
     there = set(names)
     for step in draw(st.lists(later, max_size=5)):
         name = step.get("scale") or step.get("patch") or step.get("delete")
@@ -153,8 +167,12 @@ def amount(text: str) -> int:
 
 def spec_of(world: World, pod: Pod) -> Manifest:
     """The pod's part of its workload's manifest."""
-    found: Manifest = dict(world.manifests[pod.owner])["spec"]["template"]["spec"]
+    found: Manifest = dict(world.manifests[owner_of(pod)])["spec"]["template"]["spec"]
     return found
+
+
+def owner_of(pod: Pod) -> str:
+    return f"{pod.shape.kind}/{pod.shape.app}"
 
 
 def check_nodes(world: World) -> None:
@@ -176,7 +194,7 @@ def check_nodes(world: World) -> None:
                 assert each.get("tolerations")
             assert all(labels[key] == value for key, value in each.get("nodeSelector", {}).items())
         alone = Counter(
-            pod.owner for pod, each in zip(pods, specs, strict=True) if "affinity" in each and not pod.stopping
+            owner_of(pod) for pod, each in zip(pods, specs, strict=True) if "affinity" in each and not pod.stopping
         )
         assert all(number == 1 for number in alone.values())
         allowed = {each["key"]: each["values"] for each in pool_spec["requirements"] if each["operator"] == "In"}
@@ -215,14 +233,41 @@ def check_budgets(world: World, before: dict[str, int], marked: set[int]) -> Non
 
 def check_pods(world: World, *, at_rest: bool) -> None:
     """Every replica runs or waits, and is counted once."""
-    on_nodes = Counter(pod.owner for node in world.nodes for pod in node.pods.values() if not pod.stopping)
-    unbound = Counter(pod.owner for pod in world.waiting())
+    on_nodes = Counter(owner_of(pod) for node in world.nodes for pod in node.pods.values() if not pod.stopping)
+    unbound = Counter(owner_of(pod) for pod in world.waiting())
     for reference, each in world.workloads.items():
         assert len(each.active) == on_nodes[reference] + unbound[reference]
         revisions = {pod.revision for pod in each.active}
-        if at_rest and not each.deleted and len(revisions) <= 1 and each.kind != "StatefulSet":
+        if at_rest and not each.deleted and len(revisions) <= 1 and each.kind not in {"StatefulSet", "DaemonSet"}:
             assert len(each.active) == each.replicas
     assert on_nodes.keys() | unbound.keys() <= world.workloads.keys()
+
+
+def check_savings(world: World, before: set[int], marked: set[int]) -> None:
+    """What consolidation replaces costs more than what takes its place."""
+    gone = [
+        node for node in world.nodes if node.marked and node.number not in marked and node.reason == "Underutilized"
+    ]
+    fresh = [node for node in world.nodes if node.number not in before]
+    if gone:
+        assert sum(node.price for node in gone) > sum(node.price for node in fresh)
+
+
+def check_eviction(world: World, pod: Pod, cause: str) -> None:
+    """No drain takes a pod that its PodDisruptionBudget needs, but for the end of a notice or a grace period."""
+    name = pod.shape.app.partition("/")[2]
+    guard = world.manifests.get(f"PodDisruptionBudget/shop/{name}")
+    if guard is None or pod.shape.kind == "DaemonSet" or "grace period over" in cause or cause == "zone outage":
+        return
+    replicas = world.workloads[owner_of(pod)].replicas
+    spec = guard["spec"]
+    if "maxUnavailable" in spec:
+        wanted = replicas - spec["maxUnavailable"]
+    else:
+        wanted = -(-replicas // 2) if spec["minAvailable"] == "50%" else spec["minAvailable"]
+    mine = [each for node in world.nodes for each in node.pods.values() if owner_of(each) == owner_of(pod)]
+    healthy = sum(each.ready and not each.stopping for each in mine)
+    assert healthy > wanted if pod.ready else healthy >= wanted
 
 
 def check_launches(world: World) -> None:
@@ -246,9 +291,19 @@ def check_launches(world: World) -> None:
                 assert any(value > machine.allocatable.get(key, 10**18) for key, value in wants.items()), machine.name
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(histories())
 def test_what_holds_at_every_second(steps: list[Manifest]) -> None:
+    def disturb(world: World, pod: Pod, cause: str) -> None:
+        if pod.node is not None and world.now < (pod.node.deadline or 0):
+            check_eviction(world, pod, cause)
+        pod_lifecycle.disturb(world, pod, cause)
+
+    with patch.object(node_lifecycle, "disturb", disturb):
+        check_history(steps)
+
+
+def check_history(steps: list[Manifest]) -> None:
     timeline = script(*steps)
     world = World(timeline, STRICT)
     world.manifests = {reference_of(manifest): manifest for manifest in timeline.objects}
@@ -259,11 +314,14 @@ def test_what_holds_at_every_second(steps: list[Manifest]) -> None:
         while True:
             before = Counter(node.pool for node in world.nodes if node.ready_at is not None)
             marked = {node.number for node in world.nodes if leaves(node)}
+            known, waits = {node.number for node in world.nodes}, bool(world.waiting())
             world.run_until(min(world.now + 1, end) if world.now < end else end)
             check_nodes(world)
             check_limits(world)
             check_budgets(world, before, marked)
             check_pods(world, at_rest=False)
+            if not waits and not world.waiting():
+                check_savings(world, known, marked)
             if world.now >= end:
                 break
         check_pods(world, at_rest=step.settle_s >= 20)
@@ -271,7 +329,7 @@ def test_what_holds_at_every_second(steps: list[Manifest]) -> None:
         check_launches(world)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(histories())
 def test_totals_add_up_and_repeat(steps: list[Manifest]) -> None:
     result = simulate(script(*steps), assumptions=STAND)

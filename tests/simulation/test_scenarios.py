@@ -278,6 +278,15 @@ def test_affinity_by_zone_to_another_workload() -> None:
     assert nodes(result.steps[3]) == ["main c6a.large on-demand b db:1", "main c6a.large on-demand b web:2"]
 
 
+def test_affinity_by_zone_to_a_pod_of_the_same_batch() -> None:
+    # The zone of the planned database is not known: who wants to be near it waits until its node is there.
+    both = [workload("db", cpu="1500m"), workload(replicas=2, affinity=near(ZONE, "db"))]
+    result = play(apply(pool()), apply(*both, settle=40))
+    assert nodes(result.steps[2]) == ["main c6a.large on-demand a db:1", "main c6a.large on-demand a web:2"]
+    launched = [event.at for event in result.events if event.kind == "NodeLaunched"]
+    assert launched[1] > launched[0]
+
+
 def test_a_preference_that_no_pool_meets_is_given_up() -> None:
     wish = {
         "nodeAffinity": {
@@ -499,15 +508,18 @@ def test_drift_is_held_by_a_budget_of_0() -> None:
 
 
 def test_five_underused_nodes_become_two_in_one_command() -> None:
-    apart = workload("filler", 5, cpu="1200m", affinity=near(HOST, "filler", apart=True))
+    # The large pods refuse each other; each small one joins the planned node with the fewest pods, so one on each.
+    large = workload("filler", 5, cpu="1200m", affinity=near(HOST, "filler", apart=True))
     result = play(
         apply(pool(after="5s")),
-        apply(apart, workload("web", 5, cpu="600m", topologySpreadConstraints=[spread(HOST)]), settle=3),
-        patch("Deployment/shop/web", {"spec": {"template": {"spec": {"topologySpreadConstraints": None}}}}, settle=3),
+        apply(large, workload(replicas=5, cpu="600m"), settle=8),
         scale("filler", 0, settle=120),
     )
-    assert len(result.steps[4].nodes) == 2
-    assert sum(sum(node.pods.values()) for node in result.steps[4].nodes) == 5
+    assert [node.pods for node in result.steps[2].nodes] == [{"shop/filler": 1, "shop/web": 1}] * 5
+    # Three of 600m fit on a large, so two nodes hold all five; three go together, and none is launched.
+    assert sorted(node.pods["shop/web"] for node in result.steps[3].nodes) == [2, 3]
+    assert len(result.nodes) == 5
+    assert len({event.at for event in result.events if event.kind == "Disrupted"}) == 1
 
 
 def test_hard_spread_over_hosts_keeps_nodes_apart() -> None:
