@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from automode_constructs.simulation import Result
+from automode_constructs.simulation.steps import do, reference_of
+from automode_constructs.simulation.world import World
 from tests.simulation.scenes import (
     STAND,
     Manifest,
@@ -35,9 +37,6 @@ def template(value: str) -> Manifest:
 
 def counts(*steps: Manifest, reference: str, **timeline: Any) -> list[tuple[int, int]]:
     """After each second: how many pods of a workload are there, and how many of these are ready."""
-    from automode_constructs.simulation.steps import do, reference_of
-    from automode_constructs.simulation.world import World
-
     played = script(*steps, **timeline)
     world = World(played, STAND)
     world.manifests = {reference_of(manifest): manifest for manifest in played.objects}
