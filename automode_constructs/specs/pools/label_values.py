@@ -61,6 +61,13 @@ class LabelValues(NamedTuple):
         """Whether a value is in both."""
         return not _intersection(self, other).is_empty
 
+    def any_number(self) -> str:
+        """A value of an open set: the least number that is in it."""
+        number = self.lowest or 0
+        while str(number) in self.values:
+            number += 1
+        return str(number)
+
     def __str__(self) -> str:
         if self.but:
             words = [f"not {', '.join(_some(self.values))}"] if self.values else []
