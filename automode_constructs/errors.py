@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 __all__ = [
     "AutoModeError",
@@ -24,8 +23,7 @@ Severity = Literal["error", "warning", "info"]
 """``error``: AWS or Kubernetes refuses it, or it cannot work. ``warning``: it works, at a risk. ``info``: a remark."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """The one change to a document that a cure asks for.
 
     Args:
@@ -64,7 +62,7 @@ class Cure(str):
         Args:
             part: the part, as seen from the problem's field, such as ``[1]``.
         """
-        return self if self.edit is None else Cure(self, replace(self.edit, at=part + self.edit.at))
+        return self if self.edit is None else Cure(self, self.edit._replace(at=part + self.edit.at))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,6 +179,8 @@ def did_you_mean(word: str, known: Iterable[str], *, edits: Literal["value", "ke
     edit = Edit(what=edits, to=meant) if edits is not None and meant else None
     if len(names) < 2:
         return Cure("".join(f"use '{name}'" for name in names), edit)
+    import difflib  # late: only a finding needs it
+
     near = difflib.get_close_matches(word[:_LONGEST_NAME].lower(), [name.lower() for name in names], n=1, cutoff=0.6)
     listed = ", ".join(f"'{name}'" for name in names)
     if not near and not meant:
@@ -196,6 +196,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
         word: what was written.
         known: the known names.
     """
+    import difflib
+
     near = difflib.get_close_matches(word[:_LONGEST_NAME], list(known), n=3, cutoff=0.6)
     return f"did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
 

@@ -7,7 +7,6 @@ For values that exist only after deployment, the CDK uses marked strings, lists 
 from __future__ import annotations
 
 import math
-import shlex
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -60,6 +59,8 @@ def shell_word(value: str) -> str:
 
     A token stays bare: AWS fills it in, and its ids, regions and names hold nothing that a shell would read.
     """
+    import shlex  # only what prints commands needs it
+
     return value if is_token(value) else shlex.quote(value)
 
 

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from automode_constructs.checks.device_plugin import device_plugin_problems
-from automode_constructs.checks.kubernetes_objects import is_patch, kubernetes_problems
 from automode_constructs.checks.object_metadata import metadata_problems
 from automode_constructs.checks.other_controllers import (
     is_auto_mode_controller,
     is_auto_mode_driver,
     other_controller_problems,
 )
-from automode_constructs.checks.served_kinds import served_kind_problems
-from automode_constructs.checks.weight_streaming import streaming_problems
 from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, did_you_mean, shown
 from automode_constructs.facts.kubernetes_fields import type_of_kind
-from automode_constructs.specs.free_body import FreeBody, mapping_at
+from automode_constructs.specs.mapping import mapping_at
 from automode_constructs.specs.messages import MISSING_FIELD, UNKNOWN_FIELD, home_in
 from automode_constructs.specs.model import KubeModel
+from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.pools.node_pool import BUILT_IN_POOL_NAMES
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ownership import is_network_load_balancer, is_network_policy_switch
@@ -57,8 +54,7 @@ OPEN_SOURCE_KARPENTER = rule(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of object that we know."""
 
     group: str
@@ -76,6 +72,8 @@ class Kind:
     """Errors and warnings about the metadata, for kinds that take annotations."""
     written_by_construct: tuple[str, ...] = ()
     """Paths of fields that are optional in the model, because our construct writes them, and that a document needs."""
+    fixed_texts: tuple[str, ...] = ()
+    """Fields that keep what they hold, or that nothing stands there, once the object exists."""
 
     @property
     def model(self) -> type[KubeModel]:
@@ -134,6 +132,8 @@ KINDS: tuple[Kind, ...] = (
         kind="IngressClass",
         home="traffic.ingress_class.IngressClassSpec",
         concerns=is_auto_mode_controller,
+        metadata_problems=_late("storage.storage_class.default_class_problems"),
+        fixed_texts=("spec.controller",),
     ),
     Kind(
         group="gateway.networking.k8s.io",
@@ -142,6 +142,7 @@ KINDS: tuple[Kind, ...] = (
         kind="GatewayClass",
         home="traffic.gateway_class.GatewayClassSpec",
         concerns=is_auto_mode_controller,
+        fixed_texts=("spec.controllerName",),
     ),
     Kind(
         group="storage.k8s.io",
@@ -150,6 +151,8 @@ KINDS: tuple[Kind, ...] = (
         home="storage.storage_class.StorageClassSpec",
         at="",
         concerns=is_auto_mode_driver,
+        metadata_problems=_late("storage.storage_class.default_class_problems"),
+        fixed_texts=("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
     ),
     Kind(
         group="storage.k8s.io",
@@ -159,6 +162,7 @@ KINDS: tuple[Kind, ...] = (
         home="storage.volume_attributes_class.VolumeAttributesClassSpec",
         at="",
         concerns=is_auto_mode_driver,
+        fixed_texts=("driverName", "parameters"),
     ),
     Kind(
         group="snapshot.storage.k8s.io",
@@ -232,8 +236,7 @@ def kind_of(document: Mapping[str, Any]) -> Kind | None:
     return None if kind is None or (kind.concerns is not None and not kind.concerns(document)) else kind
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """A whole document: the kind, the unchanged metadata, and the typed rest.
 
     ``from_manifest`` and ``to_manifest`` are inverse for every valid document: nothing is dropped, nothing added.
@@ -242,7 +245,7 @@ class Manifest:
     kind: Kind
     metadata: Mapping[str, Any]
     spec: KubeModel
-    rest: Mapping[str, Any] = field(default_factory=dict)
+    rest: Mapping[str, Any]
     """Other fields: ``status``, and ``apiVersion`` as it was written."""
 
     @classmethod
@@ -297,6 +300,8 @@ def judge_document(document: Mapping[str, Any]) -> list[Problem] | None:
 
 def _kubernetes_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     """What the API server refuses in an object of Kubernetes' own kinds that is not Auto Mode's."""
+    from automode_constructs.checks.kubernetes_objects import is_patch, kubernetes_problems
+
     api_version, kind = str(document.get("apiVersion", "")), str(document.get("kind", ""))
     if type_of_kind(api_version, kind) is not None:
         yield from metadata_problems(document)
@@ -308,18 +313,38 @@ def _kubernetes_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _read(document: Mapping[str, Any], kind: Kind) -> tuple[KubeModel | None, list[Problem]]:
     """The typed part of a document, ``None`` if it is broken; and every error and warning in the whole document."""
-    problems = [*_foreign_problems(document), *_envelope_problems(document, kind)]
+    problems = [*_envelope_problems(document, kind)]
     if kind.metadata_problems is not None:
         problems += [problem.under("metadata") for problem in kind.metadata_problems(_with_texts(document))]
     if kind.at and document.get(kind.at) is None:
         return None, [*problems, MISSING_FIELD.problem(kind.at, "is required")]
     spec, spec_problems = kind.model.read(_body(document, kind))
     problems += [problem.under(kind.at) for problem in spec_problems]
-    if issubclass(kind.model, FreeBody):
+    if kind.model.model_config.get("extra") == "allow":
+        from automode_constructs.checks.kubernetes_objects import kubernetes_problems
+
         judged = {_KEY_IN_QUOTES.sub(r".\1", problem.field) for problem in problems}
         problems += [problem for problem in kubernetes_problems(document) if problem.field not in judged]
     problems += _unwritten(document, kind)
-    return spec, problems
+    return spec, [_for_existing(problem, document, kind) for problem in problems]
+
+
+def _for_existing(problem: Problem, document: Mapping[str, Any], kind: Kind) -> Problem:
+    """The problem; the cure of a warning says what an existing object refuses, and only a person makes it.
+
+    Such an object may be in the cluster and work; that of an error does not, nor does one whose value is no text. A
+    parameter by its other name means the same, so that its cure stays exact.
+    """
+    fixed = next((field for field in kind.fixed_texts if problem.field.startswith(field)), None)
+    if fixed is None or problem.severity == "error" or not problem.cure:
+        return problem
+    value: Any = document
+    for step in (*fixed.split("."), *filter(None, [problem.field.removeprefix(fixed).strip(".[]'\"")])):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    if value is not None and not isinstance(value, str):
+        return problem
+    edit = problem.edit if problem.edit is not None and problem.edit.what == "key" else None
+    return replace(problem, cure=Cure(f"{problem.cure}. {refused_by_existing(kind.kind)}", edit))
 
 
 def _with_texts(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -369,11 +394,16 @@ def _write(api_version: str) -> Cure:
 
 
 def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of an object that is not Auto Mode's."""
+    # Loaded here, since files of Auto Mode's objects alone need none of them.
+    from automode_constructs.checks.device_plugin import device_plugin_problems
+    from automode_constructs.checks.served_kinds import served_kind_problems
+    from automode_constructs.checks.weight_streaming import streaming_problems
+
     yield from other_controller_problems(document)
     yield from device_plugin_problems(document)
     yield from streaming_problems(document)
-    if kind_of(document) is None:
-        yield from served_kind_problems(document)
+    yield from served_kind_problems(document)
     group = str(document.get("apiVersion", "")).rpartition("/")[0]
     if group == "karpenter.k8s.aws":
         yield OPEN_SOURCE_KARPENTER.problem(
@@ -383,7 +413,7 @@ def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
             if document.get("kind") == "NodePool"
             else "write a NodeClass of eks.amazonaws.com/v1",
         )
-    elif str(document.get("kind")) in {"NodeClass", "NodePool"} and kind_of(document) is None:
+    elif str(document.get("kind")) in {"NodeClass", "NodePool"}:
         kind = next(kind for kind in KINDS if kind.kind == document["kind"])
         yield API_VERSION.problem(
             "apiVersion", f"{shown(document.get('apiVersion'))} is not served", _write(kind.api_version)

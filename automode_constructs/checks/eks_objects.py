@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.mapping import mapping_at
 
 __all__ = ["belongs_to_eks"]
 

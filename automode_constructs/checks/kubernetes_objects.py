@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from automode_constructs.checks.kubernetes_fields import field_problems
@@ -65,6 +66,13 @@ SERVICE_PORTS = rule(
     severity="error",
     sentence="A Service has ports, each with a port and protocol of its own, and with a name where there are several.",
     source="Kubernetes, 'Service'",
+)
+SERVICE_TYPE = rule(
+    "automode:ServiceType",
+    "Service",
+    severity="error",
+    sentence="A Service has only fields that its type takes: the load balancer's and node ports where it opens them.",
+    source="Kubernetes API reference, ServiceSpec",
 )
 CONFIG_MAP_KEY = rule(
     "automode:ConfigMapKey",
@@ -227,7 +235,9 @@ def _resources(resources: _Object, path: str) -> _Problems:
 def _number(quantity: Any) -> Any:
     if isinstance(quantity, str):
         return number(quantity) if is_quantity(quantity) else None
-    return number(quantity) if isinstance(quantity, int) and not isinstance(quantity, bool) else None
+    # Kubernetes reads a number with a point as the text that it is.
+    is_number = isinstance(quantity, int | float) and not isinstance(quantity, bool) and isfinite(quantity)
+    return number(str(quantity)) if is_number else None
 
 
 def _service(document: _Object) -> _Problems:
@@ -251,6 +261,43 @@ def _service(document: _Object) -> _Problems:
                 where, f"has the port and protocol of ports[{seen[pair]}]", "remove one of them"
             )
     yield from _twice((port.get("name") for port in ports), "spec.ports", "port")
+
+    yield from _only_of_its_type(spec)
+
+
+_OF_LOAD_BALANCERS = ("allocateLoadBalancerNodePorts", "loadBalancerClass", "loadBalancerSourceRanges")
+_OPEN_TYPES = ("LoadBalancer", "NodePort")
+_NODE_PORTS = range(30000, 32768)
+
+
+def _only_of_its_type(spec: _Object) -> _Problems:
+    """The fields that only Services of another type take."""
+    type_ = spec.get("type", "ClusterIP")
+    if type_ not in ("ClusterIP", "ExternalName", *_OPEN_TYPES):
+        return
+    if type_ != "LoadBalancer":
+        for field in _OF_LOAD_BALANCERS:
+            if spec.get(field) not in (None, []):
+                yield SERVICE_TYPE.problem(
+                    f"spec.{field}",
+                    f"is refused in Services of type {type_}",
+                    "write type: LoadBalancer, or remove it",
+                )
+    if spec.get("externalTrafficPolicy") and type_ == "ClusterIP" and not spec.get("externalIPs"):
+        yield SERVICE_TYPE.problem(
+            "spec.externalTrafficPolicy", "is refused in Services of type ClusterIP", "remove it, or open the Service"
+        )
+    for index, port in enumerate(_mappings(spec.get("ports"))):
+        node_port = port.get("nodePort")
+        if not isinstance(node_port, int) or isinstance(node_port, bool) or node_port == 0:
+            continue
+        where = f"spec.ports[{index}].nodePort"
+        if type_ == "ClusterIP":
+            yield SERVICE_TYPE.problem(
+                where, f"is refused in Services of type {type_}", "write type: NodePort, or remove it"
+            )
+        elif type_ in _OPEN_TYPES and node_port not in _NODE_PORTS and 1 <= node_port <= 65535:
+            yield VALUE.problem(where, f"must be {_NODE_PORTS[0]} to {_NODE_PORTS[-1]}, got {node_port}")
 
 
 def _ingress(document: _Object) -> _Problems:
@@ -297,12 +344,32 @@ def _claim(spec: _Object, path: str) -> _Problems:
         yield MISSING_FIELD.problem(f"{path}.accessModes", "is required", "write ['ReadWriteOnce']")
     if mapping_at(spec, "resources", "requests").get("storage") is None:
         yield MISSING_FIELD.problem(f"{path}.resources.requests.storage", "is required", "write the size, such as 10Gi")
+    size = _number(mapping_at(spec, "resources", "requests").get("storage"))
+    if size is not None and size <= 0:
+        yield VALUE.problem(f"{path}.resources.requests['storage']", "must be more than 0", "write a size such as 10Gi")
+    modes = spec.get("accessModes")
+    if isinstance(modes, list) and "ReadWriteOncePod" in modes and len(modes) > 1:
+        yield ONE_OF.problem(f"{path}.accessModes", "ReadWriteOncePod stands alone", "remove it, or the others")
+
+
+_WHOLE = 100
 
 
 def _disruption_budget(document: _Object) -> _Problems:
     spec = mapping_at(document, "spec")
     if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
         yield ONE_OF.problem("spec", "has both minAvailable and maxUnavailable", "remove one of them")
+    for field in ("minAvailable", "maxUnavailable"):
+        share = spec.get(field)
+        if isinstance(share, str) and re.fullmatch("[0-9]{1,18}%", share) and int(share[:-1]) > _WHOLE:
+            yield VALUE.problem(f"spec.{field}", f"{shown(share)} is more than 100%", "write 100% or less")
+
+
+def _autoscaler(document: _Object) -> _Problems:
+    spec = mapping_at(document, "spec")
+    least, most = spec.get("minReplicas", 1), spec.get("maxReplicas")
+    if isinstance(least, int) and isinstance(most, int) and 0 < most < least:
+        yield VALUE.problem("spec.maxReplicas", f"{most} is less than minReplicas, {least}", "raise it")
 
 
 _KEY = re.compile(r"(?!\.{1,2}$)(?!\.\.)[-._a-zA-Z0-9]{1,253}")
@@ -344,6 +411,7 @@ _RULES: Mapping[str, Callable[[_Object], _Problems]] = {
     "CronJob": _cron_job,
     "DaemonSet": _workload,
     "Deployment": _workload,
+    "HorizontalPodAutoscaler": _autoscaler,
     "Ingress": _ingress,
     "Job": _job,
     "PersistentVolumeClaim": _claim_object,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.mapping import mapping_at
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ownership import NETWORK_POLICY_SWITCH, is_network_policy_switch
 from automode_constructs.tokens import is_token

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -57,6 +58,9 @@ def is_cluster_scoped(kind: str) -> bool:
     return kind in _CLUSTER_SCOPED
 
 
+_MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[-+][0-9]{2}:[0-9]{2})"
+
+
 def metadata_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     """What the API server refuses in the metadata of an object.
 
@@ -70,6 +74,12 @@ def metadata_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     metadata = metadata or {}
     api_version, kind = str(document.get("apiVersion", "")), str(document.get("kind", ""))
     yield from field_problems(metadata, "ObjectMeta", "metadata")
+    for field in ("creationTimestamp", "deletionTimestamp"):
+        moment = metadata.get(field)
+        if isinstance(moment, str) and moment and not is_token(moment) and not re.fullmatch(_MOMENT, moment):
+            yield VALUE.problem(
+                f"metadata.{field}", f"{shown(moment)} is not a time", "leave it out: the cluster writes it"
+            )
     named = next((field for field in ("name", "generateName") if metadata.get(field) not in (None, "")), None)
     if named is None:
         yield MISSING_FIELD.problem("metadata.name", "is required")

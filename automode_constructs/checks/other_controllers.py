@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.mapping import mapping_at
 from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
 
@@ -97,16 +97,16 @@ def has_driver_of_add_on(document: Mapping[str, Any]) -> bool:
 
 
 def is_auto_mode_controller(document: Mapping[str, Any]) -> bool:
-    """Whether a class names one of Auto Mode's controllers, or no readable one."""
+    """Whether a class names one of Auto Mode's controllers, one spelt like it, or no readable one."""
     path, _, _ = _CONTROLLERS[_kind(document)]
     controller = mapping_at(document, *path[:-1]).get(path[-1])
-    return not isinstance(controller, str) or controller.startswith(f"{_EKS}/")
+    return not isinstance(controller, str) or controller.lower().startswith(("eks.amazon", "eks.aws", "eks/"))
 
 
 def is_auto_mode_driver(document: Mapping[str, Any]) -> bool:
     """Whether a class names Auto Mode's driver, one spelt like it, or no readable one."""
     driver = document.get(_DRIVERS[_kind(document)])
-    return not isinstance(driver, str) or _EKS in driver
+    return not isinstance(driver, str) or _EKS in driver or "csi.eks" in driver.lower()
 
 
 def _kind(document: Mapping[str, Any]) -> tuple[str, str]:

@@ -7,9 +7,7 @@ right.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import SequenceMatcher
-from typing import Any, TypeGuard, get_args
+from typing import Any, NamedTuple, TypeGuard, get_args
 
 from automode_constructs.facts.instances import category_of, family_of, size_of
 from automode_constructs.specs.labels import (
@@ -23,11 +21,12 @@ from automode_constructs.specs.labels import (
     INSTANCE_TYPE,
     stable_key,
 )
-from automode_constructs.specs.pools.admission import LONGEST_NUMBER, Demand, admits_nothing
+from automode_constructs.specs.pools.admission import Demand, admits_nothing
+from automode_constructs.specs.pools.label_values import LONGEST_NUMBER
 from automode_constructs.specs.pools.requirement import Operator
 from automode_constructs.tokens import is_token
 
-__all__ = ["BUILT_IN_POOLS", "LabelDemand", "Pods", "Pool", "is_near", "pods_of", "pool_of", "tolerates"]
+__all__ = ["BUILT_IN_POOLS", "WORKLOADS", "LabelDemand", "Pods", "Pool", "is_near", "pods_of", "pool_of", "tolerates"]
 
 LabelDemand = tuple[str, Demand]
 """A label's key, and the condition on its value."""
@@ -50,9 +49,11 @@ _TEMPLATES: dict[tuple[str, str], tuple[str, ...]] = {
 }
 """The path to the pods in each kind. DaemonSets are left out: no node is ever launched for their pods."""
 
+WORKLOADS = tuple(kind for _, kind in _TEMPLATES)
+"""The kinds whose pods have nodes launched for them."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pool:
+
+class Pool(NamedTuple):
     """The nodes of a NodePool."""
 
     name: str
@@ -98,8 +99,7 @@ class Pool:
         return not any(admits_nothing(key, [*self.demands.get(key, ()), *other.demands.get(key, ())]) for key in keys)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pods:
+class Pods(NamedTuple):
     """What the pods of a workload require of their node."""
 
     field: str
@@ -326,6 +326,8 @@ def is_near(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
 
 
 def _are_alike(one: str, other: str) -> bool:
+    from difflib import SequenceMatcher  # late: only a finding needs it
+
     return SequenceMatcher(a=one.lower(), b=other.lower()).ratio() >= 0.75
 
 
@@ -341,7 +343,7 @@ def _is_number(value: str) -> bool:
 
 
 def _are_mappings(value: Any) -> TypeGuard[Sequence[Mapping[str, Any]]]:
-    return isinstance(value, (list, tuple)) and all(isinstance(item, Mapping) for item in value)
+    return isinstance(value, (list, tuple)) and all(isinstance(item, (dict, Mapping)) for item in value)
 
 
 def _are_texts(value: Any) -> TypeGuard[Sequence[str]]:

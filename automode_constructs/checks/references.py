@@ -22,6 +22,15 @@ CLAIM_ON_ADD_ON_STORAGE = rule(
     source="EKS User Guide, 'Create a storage class'; the add-on may run on other nodes",
     judged="tree",
 )
+CLAIM_ACCESS_MODE = rule(
+    "automode:ClaimAccessMode",
+    "PersistentVolumeClaim",
+    "StatefulSet",
+    severity="warning",
+    sentence="A file system on EBS belongs to one node: its claim's access mode is ReadWriteOnce or ReadWriteOncePod.",
+    source="kubernetes-sigs/aws-ebs-csi-driver, docs/multi-attach.md; EKS User Guide, 'Create a storage class'",
+    judged="tree",
+)
 INSTANCE_TARGETS = rule(
     "automode:InstanceTargets",
     "Ingress",
@@ -31,6 +40,7 @@ INSTANCE_TARGETS = rule(
     judged="tree",
 )
 
+_DRIVER = "ebs.csi.eks.amazonaws.com"
 _TARGET_TYPE = "alb.ingress.kubernetes.io/target-type"
 
 
@@ -63,6 +73,16 @@ def _claim(spec: Mapping[str, Any], field: str, by_key: Mapping[_Key, Mapping[st
             "stays pending there",
             "name a StorageClass of ebs.csi.eks.amazonaws.com",
         )
+    modes = spec.get("accessModes")
+    if storage_class is None or storage_class.get("provisioner") != _DRIVER or spec.get("volumeMode") == "Block":
+        return
+    for number, mode in enumerate(modes if isinstance(modes, (list, tuple)) else ()):
+        if mode in ("ReadWriteMany", "ReadOnlyMany"):
+            yield CLAIM_ACCESS_MODE.problem(
+                f"{field}.accessModes[{number}]",
+                f"{mode} is not for a file system on EBS, which one node has at a time, so the claim stays pending",
+                "write ReadWriteOnce, or use a file system that is shared, such as EFS",
+            )
 
 
 def _ingress(manifest: Mapping[str, Any], by_key: Mapping[_Key, Mapping[str, Any]]) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from automode_constructs.errors import Problem, shown
+from automode_constructs.specs.messages import MISSING_FIELD
 from automode_constructs.specs.rule import rule
 
 __all__ = ["served_kind_problems"]
@@ -116,9 +117,11 @@ _OF_KUBERNETES: Mapping[str, tuple[str, ...]] = {
 def served_kind_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     """The problem of an object of a kind or a version that no Auto Mode cluster serves."""
     api_version, kind = document.get("apiVersion"), document.get("kind")
+    group = api_version.rpartition("/")[0] if isinstance(api_version, str) else ""
+    if kind is None and group in _OF_GROUP:
+        yield MISSING_FIELD.problem("kind", "is required", f"use one of {', '.join(sorted(_OF_GROUP[group]))}")
     if not isinstance(api_version, str) or not isinstance(kind, str) or kind.endswith("List"):
         return
-    group = api_version.rpartition("/")[0]
     gone = _GONE.get((api_version, kind))
     if gone is not None:
         since, present = gone

@@ -235,16 +235,22 @@ def _limit_problems(command: VllmCommand, streaming: Streaming, size: ModelSize 
     text = None if isinstance(config.get(_KEY), int) else command.environment.get(LIMIT_VARIABLE)
     cure = "write bytes, such as 4294967296 for 4 GiB"
     if isinstance(config.get(_KEY), bool):
-        yield STREAMER_LIMIT.problem("args", f"memory_limit: {shown(config[_KEY])} is not a number of bytes", cure)
+        yield STREAMER_LIMIT.problem(
+            "args", f"memory_limit: {shown(config[_KEY])} is not a number of bytes, so the server may not start", cure
+        )
     elif text is not None and not is_token(text) and _whole_number(text) is None:  # an empty text too
-        yield STREAMER_LIMIT.problem("env", f"{LIMIT_VARIABLE}: {shown(text)} is not a number of bytes", cure)
+        yield STREAMER_LIMIT.problem(
+            "env", f"{LIMIT_VARIABLE}: {shown(text)} is not a number of bytes, so the server may not start", cure
+        )
     limit = streaming.limit
     if limit is None or limit in (0, -1):
         return
     least = 0 if size is None else size.largest_tensor_bytes
     field = "args" if isinstance(config.get(_KEY), int) else "env"
     if limit < -1:
-        yield STREAMER_LIMIT.problem(field, f"the streamer's memory limit cannot be {limit:,}", cure)
+        yield STREAMER_LIMIT.problem(
+            field, f"the streamer's memory limit cannot be {limit:,}, so the server may not start", cure
+        )
     elif limit < least and size is not None:
         yield STREAMER_LIMIT.problem(
             field,

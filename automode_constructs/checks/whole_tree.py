@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from difflib import get_close_matches
 from functools import cached_property
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from automode_constructs.checks.accelerators import ACCELERATORS, accelerators_of, device_request_problems
-from automode_constructs.checks.device_plugin import device_plugin_problems
-from automode_constructs.checks.kubernetes_objects import kubernetes_problems
-from automode_constructs.checks.load_balancers import load_balancer_problems
-from automode_constructs.checks.missing_references import missing_reference_problems
-from automode_constructs.checks.network_policies import enforcement_problems
+from automode_constructs.checks.network_policies import POLICY_KINDS, enforcement_problems
 from automode_constructs.checks.object_metadata import is_cluster_scoped, metadata_problems
-from automode_constructs.checks.pinned_pods import pinned_pod_problems
 from automode_constructs.checks.placement import (
     BUILT_IN_POOLS,
+    WORKLOADS,
     LabelDemand,
     Pods,
     Pool,
@@ -28,18 +22,17 @@ from automode_constructs.checks.placement import (
     tolerates,
 )
 from automode_constructs.checks.pool_order import accelerated_first_problems
-from automode_constructs.checks.references import reference_problems
-from automode_constructs.checks.rollout import pod_requests, rollout_problems
-from automode_constructs.checks.weight_streaming import streaming_problems
-from automode_constructs.checks.zones import volume_zone_problems, zone_problems
 from automode_constructs.errors import Problem
 from automode_constructs.facts.regions import zone_kind
-from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.labels import CAPACITY_TYPE, ZONE
+from automode_constructs.specs.mapping import mapping_at
 from automode_constructs.specs.pools.admission import admits_nothing
 from automode_constructs.specs.rule import rule
 from automode_constructs.specs.traffic.ownership import is_network_load_balancer
 from automode_constructs.tokens import is_token
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 __all__ = ["ObjectKey", "TreeFinding", "TreeObject", "judge_tree", "node_class_of", "object_key"]
 
@@ -140,14 +133,15 @@ POLICY_NAMES = rule(
     judged="tree",
 )
 
+# A check looks at the objects of its kinds, and loads its module if there are any.
 _NODE_POOL = ("karpenter.sh", "NodePool")
+_SCALERS = ("HTTPScaledObject", "HorizontalPodAutoscaler", "ScaledObject")
 _AFFINITY = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
 _ALWAYS_THERE = frozenset({"kube-node-lease", "kube-public", "kube-system"})
 """The namespaces of every cluster besides ``default``."""
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class ObjectKey:
+class ObjectKey(NamedTuple):
     """The identity of a Kubernetes object: group, kind, namespace, name.
 
     The namespace is empty for ``default`` and for cluster-scoped kinds, however the manifest writes it.
@@ -179,11 +173,11 @@ def object_key(manifest: Mapping[str, Any]) -> ObjectKey:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TreeObject:
+class TreeObject(NamedTuple):
     """A manifest and where it was created."""
 
-    where: str
+    where: str | Callable[[], str]
+    """The place, or what finds it, if that takes time."""
     manifest: Mapping[str, Any]
     external_node_class: str | None = None
     """The NodeClass a pool knowingly takes from elsewhere."""
@@ -248,13 +242,18 @@ class _Member:
 
     def __init__(self, index: int, item: TreeObject) -> None:
         self.index = index
-        self.where = item.where
+        self._where = item.where
         self.manifest = item.manifest
         self.external_node_class = item.external_node_class
         self.key = object_key(item.manifest)
         self.kind = (self.key.group, self.key.kind)
         self.pool = pool_of(item.manifest) if self.kind == _NODE_POOL else None
         self.pods = pods_of(self.key.group, item.manifest)
+
+    @property
+    def where(self) -> str:
+        """Where the object was created."""
+        return self._where if isinstance(self._where, str) else self._where()
 
     def finding(self, problem: Problem) -> TreeFinding:
         """A problem of this object."""
@@ -285,6 +284,9 @@ class _Tree:
         files: bool,
     ) -> None:
         self.members = [_Member(index, item) for index, item in enumerate(objects)]
+        self._by_kind: dict[str, list[_Member]] = {}
+        for member in self.members:
+            self._by_kind.setdefault(member.key.kind, []).append(member)
         self.whole = whole
         self.node_classes = node_classes
         self.built_in_pools = built_in_pools
@@ -305,7 +307,12 @@ class _Tree:
         """The workloads."""
 
     def of_kind(self, group: str, kind: str) -> list[_Member]:
-        return [member for member in self.members if member.kind == (group, kind)]
+        return [member for member in self._by_kind.get(kind, ()) if member.key.group == group]
+
+    def of_kinds(self, *kinds: str) -> list[_Member]:
+        """The objects of some kinds, of whatever group, in their order."""
+        found = [self._by_kind[kind] for kind in kinds if kind in self._by_kind]
+        return found[0] if len(found) == 1 else sorted(chain(*found), key=lambda member: member.index)
 
     @cached_property
     def duplicates(self) -> list[tuple[_Member, _Member]]:
@@ -380,6 +387,8 @@ def _pools_without_class(tree: _Tree) -> Iterator[TreeFinding]:
             or is_token(name)
         ):
             continue
+        from difflib import get_close_matches  # late: only a finding needs it
+
         near = get_close_matches(name, sorted(node_classes), n=1, cutoff=0.75)
         cure = tree.addition + ("" if tree.files else ", or write NodeClass.from_name(..., made_elsewhere=True)")
         if name == "default":
@@ -414,15 +423,20 @@ def _equal_policy_names(tree: _Tree) -> Iterator[TreeFinding]:
 
 
 def _policies_nobody_enforces(tree: _Tree) -> Iterator[TreeFinding]:
-    objects = [(str(member.key), member.manifest) for member in tree.members]
+    members = tree.of_kinds("ConfigMap", "NodeClass", *(kind for _, kind in POLICY_KINDS))
+    objects = [(str(member.key), member.manifest) for member in members]
     for index, problem in enforcement_problems(objects, whole=tree.whole, files=tree.files):
-        yield tree.members[index].finding(problem)
+        yield members[index].finding(problem)
 
 
 def _objects_by_themselves(tree: _Tree) -> Iterator[TreeFinding]:
     """Problems in objects of other kinds, which no construct has checked."""
     if tree.files:
         return
+    from automode_constructs.checks.device_plugin import device_plugin_problems
+    from automode_constructs.checks.kubernetes_objects import kubernetes_problems
+    from automode_constructs.checks.weight_streaming import streaming_problems
+
     for judge in (metadata_problems, kubernetes_problems, device_plugin_problems, streaming_problems):
         for member in tree.members:
             yield from map(member.finding, judge(member.manifest))
@@ -470,9 +484,8 @@ def _unknown_namespaces(tree: _Tree) -> Iterator[TreeFinding]:
 
 
 def _reservations_without_pool(tree: _Tree) -> Iterator[TreeFinding]:
-    for node_class in tree.members:
-        terms = mapping_at(node_class.manifest, "spec").get("capacityReservationSelectorTerms")
-        if node_class.key.kind != "NodeClass" or not terms:
+    for node_class in tree.of_kinds("NodeClass"):
+        if not mapping_at(node_class.manifest, "spec").get("capacityReservationSelectorTerms"):
             continue
         name = node_class.key.name
         users = [(member, pool) for member, pool in tree.pools if pool.node_class == name]
@@ -525,9 +538,15 @@ def _rivals(pools: Sequence[tuple[_Member, Pool]]) -> Iterator[tuple[_Member, Po
 
 
 def _rollouts(tree: _Tree) -> Iterator[TreeFinding]:
-    manifests = [member.manifest for member in tree.members]
+    # A scaler may name an object of any kind.
+    members = tree.members if tree.of_kinds(*_SCALERS) else tree.of_kinds(*WORKLOADS, "NodePool") if tree.work else []
+    if not members:
+        return
+    from automode_constructs.checks.rollout import rollout_problems
+
+    manifests = [member.manifest for member in members]
     for index, problem in rollout_problems(manifests, built_in_pools=tree.built_in_pools, whole=tree.whole):
-        yield tree.members[index].finding(problem)
+        yield members[index].finding(problem)
 
 
 def _accelerated_first(tree: _Tree) -> Iterator[TreeFinding]:
@@ -537,40 +556,69 @@ def _accelerated_first(tree: _Tree) -> Iterator[TreeFinding]:
 
 
 def _references(tree: _Tree) -> Iterator[TreeFinding]:
-    if tree.may_be_several:
+    members = tree.of_kinds(
+        *("Ingress", "IngressClass", "IngressClassParams", "PersistentVolumeClaim", "Service", "StatefulSet"),
+        *("StorageClass", "TargetGroupBinding", "VolumeAttributesClass"),
+    )
+    if not members or tree.may_be_several:
         return
-    manifests = [member.manifest for member in tree.members]
+    from automode_constructs.checks.missing_references import missing_reference_problems
+    from automode_constructs.checks.references import reference_problems
+
+    manifests = [member.manifest for member in members]
     # An app may know all of its own charts and not what people or other tools create beside them.
     certain = tree.whole and tree.files
     missing = missing_reference_problems(
         manifests, whole=tree.whole, certain=certain, maker=tree.maker, addition=tree.addition
     )
-    for index, problem in (*missing, *reference_problems(manifests), *pinned_pod_problems(manifests)):
-        yield tree.members[index].finding(problem)
+    for index, problem in (*missing, *reference_problems(manifests)):
+        yield members[index].finding(problem)
+
+
+def _pinned_pods(tree: _Tree) -> Iterator[TreeFinding]:
+    if not tree.of_kinds("PodDisruptionBudget") or tree.may_be_several:
+        return
+    from automode_constructs.checks.pinned_pods import pinned_pod_problems
+
+    members = tree.of_kinds("PodDisruptionBudget", *WORKLOADS, *_SCALERS)
+    for index, problem in pinned_pod_problems([member.manifest for member in members]):
+        yield members[index].finding(problem)
 
 
 def _load_balancers(tree: _Tree) -> Iterator[TreeFinding]:
-    if tree.may_be_several:
+    members = tree.of_kinds("Ingress", "IngressClass", "IngressClassParams", "Service", "TargetGroupBinding")
+    if not members or tree.may_be_several:
         return
-    manifests = [member.manifest for member in tree.members]
+    from automode_constructs.checks.load_balancers import load_balancer_problems
+
+    manifests = [member.manifest for member in members]
     for index, problem in load_balancer_problems(manifests, ipv6=tree.ip_family == "ipv6"):
-        yield tree.members[index].finding(problem)
+        yield members[index].finding(problem)
 
 
 def _zones(tree: _Tree) -> Iterator[TreeFinding]:
-    manifests = [member.manifest for member in tree.members]
-    pods = {member.index: pods for member, pods in tree.work}
-    if tree.may_be_several:
+    members = tree.of_kinds("NodePool", "PersistentVolume", "PersistentVolumeClaim", "StorageClass", *WORKLOADS)
+    if not members or tree.may_be_several:
         return
+    from automode_constructs.checks.zones import volume_zone_problems, zone_problems
+
+    manifests = [member.manifest for member in members]
+    pods = {number: member.pods for number, member in enumerate(members) if member.pods is not None}
     pools = tree.all_pools if tree.launches_are_known and (tree.pools or tree.whole) else []
     problems = zone_problems(manifests, pods, region=tree.region, whole=tree.whole)
     for index, problem in (*problems, *volume_zone_problems(manifests, pods, pools)):
-        yield tree.members[index].finding(problem)
+        yield members[index].finding(problem)
 
 
 def _stranded(tree: _Tree) -> Iterator[TreeFinding]:
-    if not tree.launches_are_known or not (tree.pools if tree.files and not tree.whole else tree.all_pools):
+    if (
+        not tree.work
+        or not tree.launches_are_known
+        or not (tree.pools if tree.files and not tree.whole else tree.all_pools)
+    ):
         return  # The nodes for the pods are not known, or come from elsewhere.
+    from automode_constructs.checks.accelerators import ACCELERATORS, accelerators_of
+
     accelerators = {
         pool.name: accelerators_of(pool)
         for pool in tree.all_pools
@@ -632,6 +680,9 @@ def _off_auto_mode(member: _Member, pods: Pods) -> TreeFinding:
 
 def _accelerators_wanted(member: _Member, pods: Pods) -> dict[str, Decimal]:
     """The accelerators that a pod of a workload requests, with their number."""
+    from automode_constructs.checks.accelerators import ACCELERATORS
+    from automode_constructs.checks.rollout import pod_requests
+
     if not pods.devices & ACCELERATORS:
         return {}
     requests = pod_requests(mapping_at(member.manifest, *pods.field.split(".")))
@@ -639,6 +690,10 @@ def _accelerators_wanted(member: _Member, pods: Pods) -> dict[str, Decimal]:
 
 
 def _without_device(tree: _Tree) -> Iterator[TreeFinding]:
+    if not tree.work:
+        return
+    from automode_constructs.checks.accelerators import device_request_problems
+
     known = tree.launches_are_known and (tree.whole or bool(tree.pools))
     for member, pods in tree.work:
         problems = device_request_problems(member.manifest, pods, tree.all_pools, all_pools_known=known)
@@ -715,6 +770,7 @@ _CHECKS: tuple[Callable[[_Tree], Iterator[TreeFinding]], ...] = (
     _rollouts,
     _accelerated_first,
     _references,
+    _pinned_pods,
     _load_balancers,
     _zones,
     _stranded,

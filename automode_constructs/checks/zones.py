@@ -7,9 +7,9 @@ from typing import Any
 
 from automode_constructs.checks.placement import LabelDemand, Pods, Pool
 from automode_constructs.errors import Problem, Severity, shown
-from automode_constructs.facts.regions import region_of_zone
-from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.facts.regions import known_regions, partition_of, region_of_zone
 from automode_constructs.specs.labels import ZONE, stable_key
+from automode_constructs.specs.mapping import mapping_at
 from automode_constructs.specs.pools.admission import admits_nothing
 from automode_constructs.specs.pools.requirement import ZONE_OF_ANOTHER_REGION
 from automode_constructs.specs.rule import rule
@@ -35,6 +35,17 @@ VOLUME_ZONE = rule(
     severity="warning",
     sentence="A pod can run in a zone of its volumes: an EBS volume is in one zone, and no node of another reaches it.",
     source="EKS User Guide, 'Create a storage class'; Kubernetes, 'Storage Classes', allowedTopologies",
+    judged="tree",
+)
+
+UNKNOWN_ZONE = rule(
+    "automode:UnknownZone",
+    *_WORKLOADS,
+    "NodePool",
+    "StorageClass",
+    severity="warning",
+    sentence="Zones are of Regions with EKS Auto Mode, and have a letter from a to f.",
+    source="EKS User Guide, 'Update organization controls for EKS Auto Mode'; AWS Regions and Availability Zones",
     judged="tree",
 )
 
@@ -73,6 +84,9 @@ def zone_problems(
         its = region_of_zone(zone)
         if its is None:
             continue
+        if strange := _strangeness(zone, its):
+            yield index, UNKNOWN_ZONE.problem(field, f"{shown(zone)} is in {strange}, so that no node is there", _CHECK)
+            continue
         region = region or its
         if its != region and (index, its) not in seen:
             seen.add((index, its))
@@ -84,6 +98,17 @@ def zone_problems(
                     f"name zones of {region}, or leave the zone open",
                 ),
             )
+
+
+_CHECK = "correct it, or acknowledge this if AWS has it by now"
+
+
+def _strangeness(zone: str, region: str) -> str:
+    """What a zone's name says that is not known, ``""`` if all is."""
+    if region not in known_regions() and partition_of(region).auto_mode:
+        return f"{region}, in which EKS Auto Mode is not known"
+    letter = zone.removeprefix(region)
+    return f"no Region: the letters of zones are a to f, not {letter}" if len(letter) == 1 and letter > "f" else ""
 
 
 def _of_pods(pods: Pods) -> Iterator[tuple[str, str]]:

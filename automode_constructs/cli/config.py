@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from automode_constructs.cli.files import STDIN
 from automode_constructs.cli.reading import UNREADABLE_INPUT
@@ -21,8 +20,7 @@ _KEYS = ("select", "ignore", "per-file-ignores", "strict")
 _MOST_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings of a file, or of none."""
 
     folder: str = ""

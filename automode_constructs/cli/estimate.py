@@ -11,7 +11,8 @@ from typing import Any, Literal
 from automode_constructs.checks.document import kind_of
 from automode_constructs.checks.placement import Pool, pool_of
 from automode_constructs.cli.files import files_in
-from automode_constructs.cli.lint import first_placeholder, objects_of
+from automode_constructs.cli.lint import objects_of
+from automode_constructs.cli.placeholders import first_placeholder
 from automode_constructs.cli.reading import UnreadableError
 from automode_constructs.cli.vllm_server import Server, server_of
 from automode_constructs.errors import AutoModeError, shown

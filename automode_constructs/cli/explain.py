@@ -6,11 +6,13 @@ import difflib
 import json
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from importlib import import_module
+from pkgutil import iter_modules
 
-from automode_constructs.checks import app_rules, change, document, whole_tree
+from automode_constructs import checks
 
 # Each of these files lists its rules when it is imported, as does the spec of each kind.
+from automode_constructs.checks.document import KINDS
 from automode_constructs.cli import ignores, lint, reading
 from automode_constructs.cli.links import links_of
 from automode_constructs.errors import shown
@@ -20,16 +22,13 @@ from automode_constructs.specs.rule import RULES, Judged, Rule
 __all__ = ["all_rules", "as_json", "explain", "list_of_rules", "rule_called", "rules_page"]
 
 _HOMES = (
-    app_rules,
-    change,
-    document,
     fit,
     ignores,
     lint,
     reading,
     weights,
-    whole_tree,
-    *(kind.model for kind in document.KINDS),
+    *(import_module(f"{checks.__name__}.{each.name}") for each in iter_modules(checks.__path__)),
+    *(kind.model for kind in KINDS),
 )
 _PREFIX = "automode:"
 _LONGEST_NAME = 100
@@ -74,7 +73,7 @@ def explain(rule: Rule) -> str:
 
 def as_json(rules: Iterable[Rule]) -> str:
     """Rules as JSON: a list of all that is known about each."""
-    return json.dumps([asdict(rule) | {"links": links_of(rule.source)} for rule in rules], indent=2) + "\n"
+    return json.dumps([rule._asdict() | {"links": links_of(rule.source)} for rule in rules], indent=2) + "\n"
 
 
 def all_rules() -> list[Rule]:

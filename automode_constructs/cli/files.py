@@ -8,8 +8,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from automode_constructs.cli.reading import MAX_BYTES, UnreadableError, decoded
 from automode_constructs.errors import on_one_line
@@ -30,8 +30,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class InputFile:
+class InputFile(NamedTuple):
     """A file to judge, or standard input."""
 
     path: str

@@ -12,6 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ import yaml
 from automode_constructs.cli.reading import UnreadableError, documents
 from automode_constructs.errors import Edit
 
-__all__ = ["CannotEditError", "Change", "edited"]
+__all__ = ["CannotEditError", "Change", "Replacement", "edited", "replacements"]
 
 
 class CannotEditError(Exception):
@@ -120,6 +121,48 @@ def _one_move_a_document(changes: Sequence[Change]) -> Iterator[Change]:
             yield change
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replacement:
+    """A part of a text, from one index to another, and what stands there instead."""
+
+    start: int
+    end: int
+    text: str
+
+
+_MOST_TRIED = 100
+"""The most changes of one text that are tried one by one."""
+
+
+def replacements(text: str, changes: Sequence[Change]) -> dict[Change, list[Replacement]]:
+    """What each of the changes replaces in the text; without those that cannot be made.
+
+    Args:
+        text: YAML or JSON that can be read.
+        changes: what to change, each by itself.
+    """
+    made, alone = list(_one_move_a_document(changes)), list[Change]()
+    try:
+        _edited(text, made)
+    except CannotEditError:
+        made, alone = [], list(dict.fromkeys(changes))
+    else:
+        alone = [change for change in dict.fromkeys(changes) if change not in made]
+    for change in alone[:_MOST_TRIED]:
+        with suppress(CannotEditError):
+            _edited(text, [change])
+            made.append(change)
+    roots = _roots(text) if made else []
+    parts: dict[Change, list[Replacement]] = {}
+    for change in made:
+        splices = _splices(text, roots[change.document], _steps(change.path + change.edit.at), change.edit)
+        parts[change] = [
+            Replacement(start=start, end=end, text=_with_its_line_ends(text, instead))
+            for start, end, instead in splices
+        ]
+    return parts
+
+
 def _edited(text: str, changes: Sequence[Change]) -> str:
     """The text with all of the changes, of which each is checked."""
     roots = _roots(text)
@@ -139,7 +182,7 @@ def _edited(text: str, changes: Sequence[Change]) -> str:
         if end > end_of_last:
             raise CannotEditError("another change meets it")
         end_of_last = start
-        new = new[:start] + (re.sub(r"(?<!\r)\n", "\r\n", instead) if "\r\n" in text else instead) + new[end:]
+        new = new[:start] + _with_its_line_ends(text, instead) + new[end:]
     try:
         data = [document.data for document in documents(new) if isinstance(document.data, dict)]
     except UnreadableError as error:
@@ -148,6 +191,11 @@ def _edited(text: str, changes: Sequence[Change]) -> str:
     if json.dumps(data, sort_keys=True) != json.dumps(wanted, sort_keys=True):
         raise CannotEditError("other fields would change with it, by an alias, a merge or the layout")
     return new
+
+
+def _with_its_line_ends(text: str, part: str) -> str:
+    """A new part of a text, with line ends like the others."""
+    return re.sub(r"(?<!\r)\n", "\r\n", part) if "\r\n" in text else part
 
 
 def _steps(path: str) -> list[_Step]:

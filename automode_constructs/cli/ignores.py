@@ -71,7 +71,7 @@ def without_ignored(
                 finding for finding in kept if finding.rule != id or not comment.first <= finding.line <= comment.last
             ]
             if len(rest) == len(kept) and reports(id):
-                words = f"{id} has no finding here"
+                words = f"{id} has no finding here, and a later one would be left out"
                 own.append(_finding(UNUSED_IGNORE.problem("", words, "take the comment away"), file, comment))
             kept = rest
     return kept + [finding for finding in own if reports(finding.rule)]

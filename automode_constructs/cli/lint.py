@@ -2,57 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from automode_constructs.checks.change import judge_change
 from automode_constructs.checks.document import judge_document, kind_of
 from automode_constructs.checks.eks_objects import belongs_to_eks
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree, object_key
 from automode_constructs.cli.files import InputFile, files_in
-from automode_constructs.cli.fix_text import Change
+from automode_constructs.cli.placeholders import (
+    first_placeholder,
+    holds_cloudformation,
+    holds_placeholder,
+    may_hold_placeholders,
+    placeholder_in_message,
+    template_at,
+    unrendered,
+    wrong_placeholder,
+)
 from automode_constructs.cli.reading import UNREADABLE_INPUT, Document, Place, UnreadableError, documents
-from automode_constructs.errors import Problem, shown
-from automode_constructs.specs.rule import rule
+from automode_constructs.errors import Problem
 
-__all__ = ["LintFinding", "LintRun", "first_placeholder", "lint", "objects_of"]
+if TYPE_CHECKING:
+    from automode_constructs.cli.fix_text import Change
 
-UNRENDERED_TEMPLATE = rule(
-    "automode:UnrenderedTemplate",
-    "all",
-    severity="error",
-    sentence="What is judged is what goes to the cluster: no placeholder (${...}, {{ ... }}) is left in it.",
-    source="Helm documentation, 'helm template'; kubectl sends a placeholder as it stands",
-)
-
-# Bounded, so that a long line of braces costs no more than its length.
-# As texts, which are compiled when a file may hold a placeholder.
-_PLACEHOLDER = (
-    r"\$\{[^{}\n]{0,300}\}|\$\([A-Za-z_][\w.]{0,100}\)|\{\{'(?:Ref|Fn::)[^\n]{0,2000}\}\}|\{\{[^{\n]{0,300}?\}\}"
-)
-# What stands for a whole value: of envsubst, of sed scripts, of documentation.
-_WHOLE_PLACEHOLDER = (
-    r"\$[A-Za-z_]\w{0,100}|<[%A-Za-z][^<>\n]{0,100}>|\[\[[^\[\]\n]{0,100}\]\]|(?P<mark>__|%|@)[A-Z][A-Z0-9_]{0,100}(?P=mark)"
-    r"|(?i:replace|change)[-_]?(?i:me)|YOUR[-_][A-Z0-9_-]{1,100}"
-)
-# What a text with any of these holds; a backslash may write any character of them.
-_MAY_HOLD_PLACEHOLDERS = (
-    r"[$\\]|\{\{|<[%A-Za-z]|\[\[|(__|%|@)[A-Z]|(?i:replace|change)[-_]?(?i:me)|YOUR[-_]|\bRef\b|Fn::"
-)
-# A CDK token, and the form in which this repository's examples show values that CloudFormation fills in.
-_OF_CLOUDFORMATION = r"\$\{Token\[|\{\{'(Ref|Fn::)|\{\{resolve:|\$\{AWS::|Ref$|Fn::"
-_CLOUDFORMATION_TEMPLATE = r"(?m)^(AWSTemplateFormatVersion|Resources) *:"
-_KUBERNETES_OBJECT = r"(?m)^apiVersion *:"
-# The programs of a pod, in whose texts a shell or Kubernetes fills in $(NAME) and ${NAME}.
-_PROGRAMS = r"(.*\.)?(containers|initContainers)\[[0-9]+\]\.(args|command|env|lifecycle|\w+Probe)\b.*"
-_BRACES = re.compile(r"\{\{[^{\n]{0,300}?\}\}|\{%[^{\n]{0,300}?%\}")
-# Placeholders that the driver itself fills in. Source: kubernetes-sigs/aws-ebs-csi-driver, docs/tagging.md.
-_TAG_PARAMETER = r"parameters\.tagSpecification_\w+"
-_OF_THE_DRIVER = r"\{\{-?\s*\.(PVC?Name|PVCNamespace|VolumeSnapshot(Content)?Name|VolumeSnapshotNamespace)\b.*"
-_LINE_ENDS = re.compile(r"\r\n|\r|\n")
+__all__ = ["LintFinding", "LintRun", "lint", "objects_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +47,8 @@ class LintFinding(Problem):
     @property
     def change(self) -> Change | None:
         """The change to the file that cures it, if the cure is exact."""
+        from automode_constructs.cli.fix_text import Change
+
         edit = self.edit
         return None if edit is None else Change(document=self.document, path=self.path, edit=edit)
 
@@ -106,7 +83,7 @@ class LintRun:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class _Object:
     """A Kubernetes object in a document: the document itself, or an item of a list."""
 
@@ -123,7 +100,9 @@ class _Object:
     @cached_property
     def placeholder(self) -> tuple[str, str] | None:
         """The first placeholder that nothing fills in later, and its field."""
-        return first_placeholder(self.data) if self.may_hold_placeholders else None
+        if not self.may_hold_placeholders:
+            return None
+        return first_placeholder(self.data, annotations=kind_of(self.data) is not None)
 
     def path(self, field: str) -> str:
         """The field as seen from the document."""
@@ -132,7 +111,6 @@ class _Object:
     def place(self, field: str) -> Place:
         return self.document.place(self.path(field))
 
-    @property
     def where(self) -> str:
         """The file, and the line of the object's name."""
         return f"{self.file}:{self.place('metadata.name')[0]}"
@@ -234,9 +212,9 @@ def _read_file(
     mappings = 0
     try:
         text = run.texts[file] = source.text() if text is None else text
-        may_hold_placeholders = re.search(_MAY_HOLD_PLACEHOLDERS, text) is not None
+        open_values = may_hold_placeholders(text)
         for document in documents(text):
-            items = list(_objects(file, document, mappings, may_hold_placeholders=may_hold_placeholders))
+            items = list(_objects(file, document, mappings, may_hold_placeholders=open_values))
             mappings += isinstance(document.data, Mapping)
             objects += items
             verdicts = [_judge(item) for item in items] if judging else []
@@ -247,17 +225,16 @@ def _read_file(
                 findings += [_finding(file, place, problem) for place, problem in document.problems]
             findings += [finding for verdict in ours for finding in verdict]
     except UnreadableError as error:
-        if text is not None and re.search(_CLOUDFORMATION_TEMPLATE, text) and not re.search(_KUBERNETES_OBJECT, text):
-            run.passed_by += 1  # a template of CloudFormation, whose tags Kubernetes does not know
+        if text is not None and holds_cloudformation(text):
+            run.passed_by += 1
             return
-        braces = _BRACES.search(text) if judging and text is not None else None
-        if braces is None:
+        template = template_at(text, error.place) if judging and text is not None else None
+        if template is None:
             run.findings += findings
             _unusable(run, file, error)
         else:  # the documents before it are incomplete too: one finding covers all
-            lines = _LINE_ENDS.split(braces.string[: braces.start()])
-            place = (len(lines), len(lines[-1]) + 1)
-            run.findings.append(_finding(file, place, _unrendered("", braces[0])))
+            place, written = template
+            run.findings.append(_finding(file, place, unrendered("", written)))
     else:
         run.findings += findings
 
@@ -265,25 +242,25 @@ def _read_file(
 def _objects(
     file: str, document: Document, number: int = 0, *, may_hold_placeholders: bool = True
 ) -> Iterator[_Object]:
-    data = document.data
+    for at, data in _unlisted(document.data):
+        yield _Object(
+            file=file, document=document, number=number, data=data, at=at, may_hold_placeholders=may_hold_placeholders
+        )
+
+
+def _unlisted(data: object, at: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The objects in a document and where each is: itself, or the items of a list, which may be lists too."""
     if not isinstance(data, Mapping):
         return
-    items = data.get("items")
-    if str(data.get("kind", "")).endswith("List") and isinstance(items, list):
-        for index, item in enumerate(items):
-            if isinstance(item, Mapping):
-                yield _Object(
-                    file=file,
-                    document=document,
-                    number=number,
-                    data=item,
-                    at=f"items[{index}]",
-                    may_hold_placeholders=may_hold_placeholders,
-                )
-    else:
-        yield _Object(
-            file=file, document=document, number=number, data=data, may_hold_placeholders=may_hold_placeholders
-        )
+    kind, items = str(data.get("kind", "")), data.get("items")
+    if not (kind.endswith("List") and isinstance(items, list)):
+        yield at, data
+        return
+    # The lists of one kind that the API server returns may leave out what their items are.
+    head = {"apiVersion": data.get("apiVersion"), "kind": kind.removesuffix("List")} if kind != "List" else {}
+    for index, item in enumerate(items):
+        if isinstance(item, Mapping):
+            yield from _unlisted(item if "kind" in item else {**head, **item}, f"{at}.items[{index}]".removeprefix("."))
 
 
 def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
@@ -294,21 +271,6 @@ def objects_of(text: str) -> Iterator[Mapping[str, Any]]:
     """
     for document in documents(text):
         yield from (item.data for item in _objects("", document))
-
-
-def _unrendered(path: str, text: str) -> Problem:
-    if re.match(_OF_CLOUDFORMATION, text):
-        return UNRENDERED_TEMPLATE.problem(
-            path,
-            f"{shown(text)} stands for a value that only a deployment knows",
-            "deliver the chart by its CDK app, or write it with the values of a deployment "
-            "(ClusterValues.from_outputs)",
-        )
-    return UNRENDERED_TEMPLATE.problem(
-        path,
-        f"the placeholder {shown(text)} is not filled in",
-        "judge what the template makes (helm template, kustomize build, envsubst), or write the value",
-    )
 
 
 def _judge(item: _Object) -> list[LintFinding] | None:
@@ -323,48 +285,20 @@ def _judge(item: _Object) -> list[LintFinding] | None:
     if placeholder is None and kind_of(item.data) is None:
         return [item.finding(problem) for problem in _rendered(problems or ())]
     placeholder = placeholder or item.placeholder
+    if placeholder is None and item.may_hold_placeholders:
+        placeholder = wrong_placeholder(item.data, problems or ())
     if placeholder is not None:
         # The placeholder may cause any other finding.
-        path, text = placeholder
-        return [item.finding(_unrendered(path, text))]
+        return [item.finding(unrendered(*placeholder))]
     return [item.finding(problem) for problem in problems or ()]
 
 
 def _rendered(problems: Sequence[Problem]) -> list[Problem]:
-    """The problems; only the placeholder if one is the wrong value. In scripts and texts a placeholder may stand."""
+    """The problems; only the placeholder if one is the wrong value."""
     for problem in problems:
-        if found := re.search(_PLACEHOLDER, problem.message):
-            return [_unrendered(problem.field, found[0])]
+        if (text := placeholder_in_message(problem)) is not None:
+            return [unrendered(problem.field, text)]
     return list(problems)
-
-
-def first_placeholder(data: object) -> tuple[str, str] | None:
-    """The first placeholder in a document that nothing fills in later, and its field."""
-    waiting: list[tuple[str, object]] = [("", data)]
-    while waiting:
-        path, value = waiting.pop()
-        if isinstance(value, str):
-            texts = [match[0] for match in re.finditer(_PLACEHOLDER, value)] if "{" in value or "$(" in value else []
-            if not texts and re.fullmatch(_WHOLE_PLACEHOLDER, value):
-                texts = [value]
-            if texts and re.fullmatch(_PROGRAMS, path):
-                texts = [text for text in texts if text.startswith("{{")]
-            if re.fullmatch(_TAG_PARAMETER, path):
-                texts = [text for text in texts if not re.fullmatch(_OF_THE_DRIVER, text)]
-            if texts:
-                return path, texts[0]
-        elif isinstance(value, Mapping):
-            function = str(next(iter(value))) if len(value) == 1 and path else ""
-            if function == "Ref" or function.startswith("Fn::"):
-                return path, function
-            inner: list[tuple[str, object]] = []
-            for key, below in value.items():
-                place = f"{path}.{key}" if path else str(key)
-                inner += [(place, key), (place, below)]
-            waiting += reversed(inner)
-        elif isinstance(value, list):
-            waiting += reversed([(f"{path}[{index}]", below) for index, below in enumerate(value)])
-    return None
 
 
 def _together(objects: Sequence[_Object], *, whole: bool) -> Iterator[LintFinding]:
@@ -374,27 +308,32 @@ def _together(objects: Sequence[_Object], *, whole: bool) -> Iterator[LintFindin
     pools that are on.
     """
     named = [item for item in objects if _is_named(item.data)]
-    tree = [TreeObject(where=item.file, manifest=_without_placeholder(item)) for item in named]
+    tree = [TreeObject(where=item.where, manifest=_without_placeholder(item)) for item in named]
     pools_are_here = any(item.data["kind"] == "NodePool" and belongs_to_eks(item.data) for item in named)
     built_in = () if pools_are_here else None
-    judge = partial(judge_tree, default_node_class=True, whole=whole, built_in_pools=built_in, files=True)
-    if judge(tree):  # only then is the line of each worth its time
-        tree = [replace(member, where=item.where) for member, item in zip(tree, named, strict=True)]
-        for problem in judge(tree):
-            item = named[problem.index]
-            if not belongs_to_eks(item.data):
-                yield item.finding(problem)
+    for problem in judge_tree(tree, default_node_class=True, whole=whole, built_in_pools=built_in, files=True):
+        item = named[problem.index]
+        if not belongs_to_eks(item.data):
+            yield item.finding(problem)
 
 
 def _without_placeholder(item: _Object) -> Mapping[str, Any]:
-    """The object; only its identity if it holds a placeholder, since the rest is not known yet."""
-    if item.placeholder is None:
+    """The object; only its identity if it holds a placeholder, since the rest is not known yet.
+
+    The checks of the tree know a name that is open by its braces, of whichever tool it is.
+    """
+    metadata = item.data["metadata"]
+    if item.may_hold_placeholders and "{" not in (name := metadata["name"]) and holds_placeholder(name):
+        metadata = {**metadata, "name": f"{{{name}}}"}
+    elif item.placeholder is None:
         return item.data
-    return {name: item.data[name] for name in ("apiVersion", "kind", "metadata")}
+    return {"apiVersion": item.data["apiVersion"], "kind": item.data["kind"], "metadata": metadata}
 
 
 def _changes(before: Sequence[_Object], objects: Sequence[_Object]) -> Iterator[LintFinding]:
     """Changes that existing objects do not allow."""
+    from automode_constructs.checks.change import judge_change
+
     existing = {object_key(item.data): item.data for item in before if _is_named(item.data)}
     for item in objects:
         old = existing.get(object_key(item.data)) if _is_named(item.data) else None

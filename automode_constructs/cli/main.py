@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # they cost time, and run code that others installed
     gc.set_threshold(
-        100_000, 20, 20
+        1_000_000, 20, 20
     )  # what is loaded and read stays, and looking through it often takes a third longer
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

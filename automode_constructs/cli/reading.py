@@ -21,9 +21,9 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -91,19 +91,25 @@ class UnreadableError(Exception):
         return AutoModeError.of(f"{file}:{line}:{column}", field="", message=self.message, cure=self.cure)
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True, eq=False)
 class Document:
     """One document of a stream: its data, and the place of each key and item, which is looked for when it is needed."""
 
     data: Any
     problems: list[tuple[Place, Problem]] = field(default_factory=list)
     """Problems that did not stop the reading: duplicate keys."""
-    _located: Callable[[], _Located | None]
+    _read: _Located | Callable[[], _Located]
+    """The same with places, or what reads it so."""
+    _lines_before: int = 0
+    """How many lines of the stream stand before what is read with places."""
+
+    @cached_property
+    def _located(self) -> _Located:
+        return self._read if isinstance(self._read, _Located) else self._read()
 
     def place(self, path: str) -> Place:
         """The place of a field (``spec.requirements[0].key``); of a missing one, its nearest existing parent's."""
-        located = self._located()
-        assert located is not None  # both readings find the same documents
+        located = self._located
         place, at = located.start, located.data
         for step in re.finditer(_STEP, path):
             text, index, quoted = step["name"], step["index"], step["quoted"]
@@ -112,7 +118,7 @@ class Document:
             if key not in places:
                 break
             place, at = places[key], at[key]
-        return place
+        return place[0] + self._lines_before, place[1]
 
 
 # Compiled when they are needed: a clean run needs neither.
@@ -165,18 +171,16 @@ class _Open:
     height: int = 1
 
 
-@dataclass(slots=True, frozen=True)
-class _Anchored:
+class _Anchored(NamedTuple):
     data: Any
     size: int
     height: int
 
 
-@dataclass(slots=True)
 class _Expansion:
     """How many values the aliases of a stream have stood for so far."""
 
-    values: int = 0
+    values = 0
 
 
 class _Merge:
@@ -194,24 +198,26 @@ def documents(text: str) -> Iterator[Document]:
         UnreadableError: at the point where the text stops being YAML, or exceeds a bound.
     """
     text = _with_whole_escapes(text) if text.lstrip().startswith("{") else text
-    located = _LocatedStream(text)
     number = 0
     try:
-        for data in _plain_data(text):
-            yield Document(data=data, _located=partial(located.document, number))
+        for data, begins, ends, lines in _plain_data(text):
+            again = partial(_located_document, text, begins, ends)
+            yield Document(data=data, _read=again, _lines_before=lines)
             number += 1
     except _NotPlainError:
-        while (document := located.document(number)) is not None:
-            yield Document(data=document.data, problems=document.problems, _located=partial(located.document, number))
-            number += 1
+        for located in islice(_located_documents(text), number, None):
+            yield Document(data=located.data, problems=located.problems, _read=located)
 
 
 class _NotPlainError(Exception):
     """Raised for a text that is not read without places."""
 
 
-def _plain_data(text: str) -> Iterator[Any]:
-    """The data of each document, as long as they hold plain mappings, lists and scalars only."""
+def _plain_data(text: str) -> Iterator[tuple[Any, int, int, int]]:
+    """The data of each document, as long as they hold plain mappings, lists and scalars only.
+
+    Each comes with where its text begins and ends, in characters, and with the number of lines before.
+    """
     scalar, alias, end = yaml.ScalarEvent, yaml.AliasEvent, yaml.StreamEndEvent
     mapping, sequence = yaml.MappingStartEvent, yaml.SequenceStartEvent
     closing, start = (yaml.MappingEndEvent, yaml.SequenceEndEvent), yaml.DocumentStartEvent
@@ -219,6 +225,9 @@ def _plain_data(text: str) -> Iterator[Any]:
     outer: list[tuple[Any, Any]] = []
     data: Any = []
     key: Any = no_key
+    begins = lines = -1
+    if text.startswith("\ufeff"):  # not counted among the characters
+        raise _NotPlainError
     try:
         get_event = LOADER(text).get_event
         while True:
@@ -248,6 +257,8 @@ def _plain_data(text: str) -> Iterator[Any]:
                 data, key = outer.pop()
             elif kind is start:
                 data, key = [], no_key
+                # The first may begin within its line, where its text would have other columns.
+                begins, lines = (event.start_mark.index, event.start_mark.line) if begins >= 0 else (0, 0)
                 continue
             elif kind is end:
                 return
@@ -255,7 +266,7 @@ def _plain_data(text: str) -> Iterator[Any]:
                 raise _NotPlainError
             else:  # the end of a document, the start of the stream
                 if data and data[0] is not None:
-                    yield data[0]
+                    yield data[0], begins, event.end_mark.index, lines
                 continue
             if key is no_key:
                 data.append(value)
@@ -280,21 +291,9 @@ class _Located:
     places: dict[int, dict[Any, Place]] = field(default_factory=dict)
 
 
-class _LocatedStream:
-    """The documents of a text with their places, read as far as somebody has asked."""
-
-    def __init__(self, text: str) -> None:
-        self._rest = _located_documents(text)
-        self._read: list[_Located] = []
-
-    def document(self, number: int) -> _Located | None:
-        """The document of this number, counted from 0; ``None`` behind the last."""
-        while len(self._read) <= number:
-            document = next(self._rest, None)
-            if document is None:
-                return None
-            self._read.append(document)
-        return self._read[number]
+def _located_document(text: str, begins: int, ends: int) -> _Located:
+    """The document that stands between two places of a text."""
+    return next(_located_documents(text[begins:ends]))
 
 
 def _located_documents(text: str) -> Iterator[_Located]:

@@ -1,16 +1,24 @@
-"""Writes the findings of a linter run: text for people, JSON and SARIF for machines."""
+"""Writes the findings of a linter run: text for people, JSON and SARIF for machines.
+
+Machines also get the changes that ``lint --fix`` makes.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from automode_constructs.cli.files import STDIN
 from automode_constructs.cli.lint import LintFinding, LintRun
 from automode_constructs.errors import on_one_line
 from automode_constructs.specs.rule import RULES
+
+if TYPE_CHECKING:
+    from automode_constructs.cli.fix_text import Change
 
 __all__ = ["as_github", "as_json", "as_sarif", "as_text", "summary"]
 
@@ -91,16 +99,62 @@ def _counted(number: int, noun: str) -> str:
 
 def as_json(run: LintRun) -> str:
     """All findings and the counts, as JSON."""
-    findings = [{name: getattr(finding, name) for name in _IN_JSON} for finding in run.findings]
+    findings = [
+        {
+            **{name: getattr(finding, name) for name in _IN_JSON},
+            "fixable": bool(parts),
+            "edits": [{"start": part.start, "end": part.end, "text": part.text} for part in parts],
+        }
+        for finding, parts in _with_edits(run)
+    ]
     return json.dumps({"findings": findings, "judged": run.judged, "passed_by": run.passed_by}, indent=2) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """A part of a file, between two places, and what stands there instead."""
+
+    start: _Position
+    end: _Position
+    text: str
+
+
+class _Position(TypedDict):
+    line: int
+    column: int
+
+
+def _with_edits(run: LintRun) -> Iterator[tuple[LintFinding, Sequence[_Edit]]]:
+    """Each finding with the parts of its file that its cure replaces; none if it is not exact or cannot be made."""
+    from automode_constructs.cli.fix_text import replacements
+
+    changes: dict[str, list[Change]] = {}
+    for finding in run.findings:
+        if finding.change is not None:
+            changes.setdefault(finding.file, []).append(finding.change)
+    edits: dict[tuple[str, Change | None], list[_Edit]] = {}
+    for file, those in changes.items():
+        text = run.texts[file]
+        starts = [0, *(end.end() for end in re.finditer(_LINE_ENDS, text))]
+        for change, parts in replacements(text, those).items():
+            edits[file, change] = [
+                _Edit(_position(starts, part.start), _position(starts, part.end), part.text) for part in parts
+            ]
+    for finding in run.findings:
+        yield finding, edits.get((finding.file, finding.change), ())
+
+
+def _position(starts: Sequence[int], index: int) -> _Position:
+    line = bisect_right(starts, index)
+    return {"line": line, "column": index - starts[line - 1] + 1}
 
 
 def as_github(run: LintRun) -> str:
     """Workflow commands, which GitHub Actions show beside the changed line. Source: actions/toolkit, command.ts."""
     return "".join(
         f"::{finding.severity} file={_property(finding.file)},line={finding.line},col={finding.column},"
-        f"title={_property(finding.rule)}::{_data(str(finding))}\n"
-        for finding in run.findings
+        f"title={_property(finding.rule)}::{_data(str(finding))}{' (lint --fix makes this change)' if parts else ''}\n"
+        for finding, parts in _with_edits(run)
     )
 
 
@@ -127,7 +181,7 @@ def as_sarif(run: LintRun) -> str:
                 "tool": {"driver": driver},
                 "columnKind": "unicodeCodePoints",
                 "invocations": [{"executionSuccessful": not run.unusable}],
-                "results": [_sarif_result(finding, ids) for finding in run.findings],
+                "results": [_sarif_result(finding, ids, parts) for finding, parts in _with_edits(run)],
             }
         ],
     }
@@ -147,8 +201,9 @@ def _sarif_rule(id: str) -> Mapping[str, Any]:
     }
 
 
-def _sarif_result(finding: LintFinding, ids: list[str]) -> Mapping[str, Any]:
-    return {
+def _sarif_result(finding: LintFinding, ids: list[str], parts: Sequence[_Edit]) -> Mapping[str, Any]:
+    file = {"uri": _uri(finding.file)}
+    result = {
         "ruleId": finding.rule,
         "ruleIndex": ids.index(finding.rule),
         "level": finding.severity,
@@ -156,11 +211,26 @@ def _sarif_result(finding: LintFinding, ids: list[str]) -> Mapping[str, Any]:
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": _uri(finding.file)},
+                    "artifactLocation": file,
                     "region": {"startLine": finding.line, "startColumn": finding.column},
                 }
             }
         ],
+    }
+    if parts:
+        replaced = [{"deletedRegion": _region(part), "insertedContent": {"text": part.text}} for part in parts]
+        change = {"artifactLocation": file, "replacements": replaced}
+        result["fixes"] = [{"description": {"text": str(finding.cure)}, "artifactChanges": [change]}]
+    return result
+
+
+def _region(part: _Edit) -> Mapping[str, int]:
+    start, end = part.start, part.end
+    return {
+        "startLine": start["line"],
+        "startColumn": start["column"],
+        "endLine": end["line"],
+        "endColumn": end["column"],
     }
 
 

@@ -6,7 +6,6 @@ import ast
 import inspect
 import json
 import textwrap
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -96,7 +95,7 @@ def _schema(kind: Kind) -> dict[str, Any]:
     if kind.concerns is not None:
         description += " For the objects that are Auto Mode's; others of the kind have their own rules."
     head: dict[str, Any] = {
-        "apiVersion": {"enum": [replace(kind, version=version).api_version for version in (kind.version, *kind.older)]},
+        "apiVersion": {"enum": [kind._replace(version=version).api_version for version in (kind.version, *kind.older)]},
         "kind": {"const": kind.kind},
         "metadata": {
             "type": "object",

@@ -6,7 +6,7 @@ A type that is not in the data file may exist all the same: EC2 grows.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-__all__ = ["AsOf", "Gpu", "InstanceType", "as_of", "instance_types"]
+__all__ = ["AsOf", "Gpu", "InstanceType", "as_of", "each_instance_type", "instance_types"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,8 +106,12 @@ def instance_types() -> Mapping[str, InstanceType]:
 
     Types that Auto Mode does not launch (one vCPU; nano, micro and small) and bare metal are left out.
     """
-    columns = _data()["columns"]
-    return MappingProxyType({name: _read(name, columns, row) for name, row in _data()["types"].items()})
+    return MappingProxyType({known.name: known for known in each_instance_type()})
+
+
+def each_instance_type() -> Iterator[InstanceType]:
+    """The same types, each made when its turn comes: whoever finds one early does not wait for all."""
+    return map(_read, _data()["types"])
 
 
 def as_of() -> AsOf:
@@ -122,8 +126,9 @@ def as_of() -> AsOf:
     )
 
 
-def _read(name: str, columns: list[str], row: list[Any]) -> InstanceType:
-    fields = dict(zip(columns, row, strict=True))
+@cache
+def _read(name: str) -> InstanceType:
+    fields = dict(zip(_data()["columns"], _data()["types"][name], strict=True))
     if fields["gpu"] is not None:
         gpu, manufacturer, count, memory_mib = fields["gpu"]
         fields["gpu"] = Gpu(name=gpu, manufacturer=manufacturer, count=count, memory_mib=memory_mib)

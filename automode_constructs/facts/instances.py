@@ -6,7 +6,6 @@ sizes that Auto Mode rules out. Source: EKS User Guide, "Learn about Amazon EKS 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -69,5 +68,7 @@ ACCELERATED_CATEGORIES = tuple(sorted({category_of(family) for family in _ACCELE
 
 def near(word: str, known: Iterable[str]) -> str:
     """A question that suggests the nearest known name, or ``""`` if none is near."""
+    import difflib  # late: only a finding needs it
+
     best = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
     return f"did you mean '{best[0]}'?" if best else ""

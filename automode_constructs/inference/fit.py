@@ -143,7 +143,7 @@ def doubts(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Proble
             f"pool '{name}' asks for {', '.join(unknown_types)}, which the catalogue lacks: {needs.model.name} {need}"
         )
         cure = "make sure that its GPUs have that much, or require types that automode estimate lists"
-    yield UNKNOWN_INSTANCE_TYPES.problem("node_pool", message, cure)
+    yield UNKNOWN_INSTANCE_TYPES.problem("node_pool", f"{message}; with less, the server does not start", cure)
 
 
 def _nodes_too_small(needs: ServerNeeds, name: str, landing: Sequence[InstanceType]) -> Iterator[Problem]:

@@ -87,7 +87,7 @@ def blocking_pod(world: World, node: Node) -> tuple[Pod, str] | None:
     for pod in node.pods.values():
         if pod.stopping:
             continue
-        if pod.shape.is_do_not_disrupt:
+        if world.is_do_not_disrupt(pod):
             return pod, "do-not-disrupt"
         budget = world.budget_holding(pod)
         if budget is not None:
@@ -338,7 +338,7 @@ def _without(world: World, nodes: Sequence[Node]) -> Plan | None:
         return None
     moved = {pod.number for pod in pods}
     for number, node in plan.placed.items():
-        if number in moved and not node.ready:
+        if number in moved and not node.is_initialized:
             return None
     return plan
 

@@ -87,7 +87,7 @@ def _start(world: World, command: Command) -> None:
 
 
 def _finish(world: World, nodes: Sequence[Node], replacements: Sequence[Node]) -> None:
-    if any(not node.ready and node.ended_at is None for node in replacements):
+    if any(not node.is_initialized and node.ended_at is None for node in replacements):
         world.at(world.now + 1, lambda: _finish(world, nodes, replacements))
         return
     for node in nodes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,20 @@ from automode_constructs.simulation.catalogue import Catalogue, Machine, TypeSet
 from automode_constructs.specs.labels import CAPACITY_RESERVATION_ID, CAPACITY_TYPE, ZONE
 from automode_constructs.specs.pools.label_values import LabelValues
 
-__all__ = ["CAPACITY_KEY", "OFFERING_KEYS", "RESERVATION_KEY", "ZONE_KEY", "Market", "Offering", "Reservation"]
+__all__ = [
+    "CAPACITY_KEY",
+    "OFFERING_KEYS",
+    "REGION_KEY",
+    "RESERVATION_KEY",
+    "ZONE_KEY",
+    "Market",
+    "Offering",
+    "Reservation",
+    "region_of",
+]
 
 ZONE_KEY = str(ZONE)
+REGION_KEY = "topology.kubernetes.io/region"
 CAPACITY_KEY = str(CAPACITY_TYPE)
 RESERVATION_KEY = str(CAPACITY_RESERVATION_ID)
 OFFERING_KEYS = frozenset({ZONE_KEY, CAPACITY_KEY, RESERVATION_KEY})
@@ -44,6 +56,12 @@ class Reservation:
     def left(self) -> int:
         """How many more instances it takes."""
         return 0 if self.ended else self.count - self.used
+
+
+def region_of(zone: str) -> str:
+    """The region of a zone, Local Zones included."""
+    found = re.match(r"[a-z]+(-[a-z]+)+-[0-9]+", zone)
+    return found.group() if found else zone
 
 
 class Market:

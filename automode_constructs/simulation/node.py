@@ -112,7 +112,12 @@ class Node:
     """How many pods of each shape it has that are not about to stop."""
     load: dict[str, int] = field(default_factory=dict)
     """CPU and memory that its pods request; one without requests counts as a small one."""
+    spent_usd: float = 0
+    """What its instance cost until its price changed."""
+    priced_since: float | None = None
     stalled_s: dict[str, float] = field(default_factory=dict)
+    waits_to_drain: bool = False
+    """Whether its drain is about to be tried again."""
 
     def __post_init__(self) -> None:
         """Works out what its pods may request."""
@@ -125,6 +130,21 @@ class Node:
     def name(self) -> str:
         """``n1``, ``n2`` ... in order of appearance."""
         return f"n{self.number}"
+
+    def change_price(self, price: float, now: float) -> None:
+        """From now on it costs so much an hour."""
+        self.spent_usd = self.instance_usd(now)
+        self.priced_since, self.price = now, price
+
+    def instance_usd(self, now: float) -> float:
+        """USD of its instance until now, or until its end."""
+        since = self.created if self.priced_since is None else self.priced_since
+        return self.spent_usd + self.price * ((now if self.ended_at is None else self.ended_at) - since) / 3600
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether it is Ready and all its startup taints are gone."""
+        return self.ready and not self.startup_taints
 
     def relabel(self, labels: Mapping[str, str]) -> None:
         """Changes labels."""

@@ -6,12 +6,21 @@ import math
 from typing import TYPE_CHECKING
 
 from automode_constructs.simulation.choice import Choice
-from automode_constructs.simulation.market import CAPACITY_KEY, OFFERING_KEYS, RESERVATION_KEY, ZONE_KEY, Offering
+from automode_constructs.simulation.market import (
+    CAPACITY_KEY,
+    OFFERING_KEYS,
+    REGION_KEY,
+    RESERVATION_KEY,
+    ZONE_KEY,
+    Offering,
+    region_of,
+)
 from automode_constructs.simulation.node import DISRUPTED, Node
 from automode_constructs.simulation.planning import Claim
 from automode_constructs.simulation.pod_lifecycle import disturb, forget, look_again_at_pods_of, remove, stop
 from automode_constructs.simulation.pods import HOSTNAME
 from automode_constructs.simulation.pool import CLASS_LABEL, POOL_LABEL, Pool
+from automode_constructs.specs.labels import KNOWN_LABELS
 from automode_constructs.specs.pools.label_values import agree, values_of
 
 if TYPE_CHECKING:
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "drain",
     "end",
+    "get_node_ready",
     "keep_static_pools",
     "launch",
     "look_for_drift",
@@ -51,7 +61,7 @@ def launch(world: World, claim: Claim) -> Node | None:
         f"{offering.machine.name} ({kind}) in {offering.zone} for {apps or 'its static pool'}, NodePool {pool.name}, "
         f"the cheapest of {node.types_offered} types",
     )
-    world.at(world.now + world.assumed.node_start_s, lambda: _node_ready(world, node))
+    world.at(world.now + world.assumed.node_start_s, lambda: get_node_ready(world, node))
     if node.expire_after_s is not None:
         world.at(world.now + node.expire_after_s, lambda: _expire(world, node))
     world.changed()
@@ -75,7 +85,7 @@ def _node(world: World, claim: Claim, offering: Offering) -> Node:
     labels = {
         **offering.machine.labels,
         ZONE_KEY: offering.zone,
-        "topology.kubernetes.io/region": offering.zone.rstrip("abcdefgh"),
+        REGION_KEY: region_of(offering.zone),
         CAPACITY_KEY: offering.capacity_type,
         POOL_LABEL: pool.name,
         CLASS_LABEL: pool.node_class,
@@ -83,8 +93,12 @@ def _node(world: World, claim: Claim, offering: Offering) -> Node:
     if offering.reservation is not None:
         labels[RESERVATION_KEY] = offering.reservation
     for key, values in claim.requirements.items():
-        if key not in labels and key not in OFFERING_KEYS and key != HOSTNAME and values.listed:
+        if key in labels or key in OFFERING_KEYS or key == HOSTNAME:
+            continue
+        if values.listed:
             labels[key] = min(values.listed)
+        elif values.but and key not in KNOWN_LABELS:
+            labels[key] = values.any_number()  # Karpenter makes a value up for a label of the user's own.
     template = world.applied.get(f"NodePool/{pool.name}", {}).get("spec", {}).get("template", {})
     return Node(
         number=next(world.node_numbers),
@@ -126,8 +140,9 @@ def _disk(world: World, pool: Pool, offering: Offering) -> int:
     return local if world.assumed.local_disk_for_pods and local > pool.disk else pool.disk
 
 
-def _node_ready(world: World, node: Node) -> None:
-    if node.ended_at is not None or node.zone in world.market.dead_zones:
+def get_node_ready(world: World, node: Node) -> None:
+    """A node is Ready, unless it is already, or its zone is out."""
+    if node.ended_at is not None or node.ready_at is not None or node.zone in world.market.dead_zones:
         return
     node.ready, node.ready_at = True, world.now
     world.note("NodeReady", node.name, f"after {world.now - node.created:g} s")
@@ -172,7 +187,7 @@ def drain(world: World, node: Node) -> None:
         if pod.stopping:
             continue
         budget = world.budget_holding(pod)
-        cause = "do-not-disrupt" if pod.shape.is_do_not_disrupt else budget and f"PodDisruptionBudget {budget}"
+        cause = "do-not-disrupt" if world.is_do_not_disrupt(pod) else budget and f"PodDisruptionBudget {budget}"
         if cause:
             held.append(cause)
             continue
@@ -183,6 +198,9 @@ def drain(world: World, node: Node) -> None:
         if cause not in node.stalled_s:
             node.stalled_s[cause] = 0
             world.note("DrainStalled", node.name, f"{cause} holds a pod")
+        if node.waits_to_drain:
+            return
+        node.waits_to_drain = True
         node.stalled_s[cause] += world.assumed.eviction_retry_s
         world.totals.stalled_s[cause] = world.totals.stalled_s.get(cause, 0) + world.assumed.eviction_retry_s
         _try_again(world, node)
@@ -194,6 +212,7 @@ def _try_again(world: World, node: Node) -> None:
 
     def again() -> None:
         if world.change != change or node.ended_at is not None:
+            node.waits_to_drain = False
             drain(world, node)
         else:
             for cause in list(node.stalled_s)[-1:]:
@@ -326,4 +345,4 @@ def static_claim(world: World, pool: Pool) -> Claim:
 def _least_loss(node: Node) -> tuple[bool, bool, float, int]:
     pods = node.workload_pods
     cost = sum(max(0.0, pod.shape.eviction_cost) for pod in pods)
-    return bool(pods), any(pod.shape.is_do_not_disrupt for pod in pods), cost, node.number
+    return bool(pods), any(pod.shape.do_not_disrupt_s for pod in pods), cost, node.number

@@ -21,7 +21,6 @@ from automode_constructs.simulation.node import Node, Pod, Taint, WhyNot, ports_
 from automode_constructs.simulation.pods import HOSTNAME, PodShape, Resources
 from automode_constructs.simulation.pool import Pool
 from automode_constructs.simulation.topology import Topology, TopologyGroup
-from automode_constructs.specs.labels import KNOWN_LABELS
 from automode_constructs.specs.pools.label_values import (
     LabelValues,
     agree,
@@ -138,10 +137,10 @@ class Planner:
         self._strict = reservations_are_strict
         self._soft_nodes_limit = soft_nodes_limit
         nodes = list(nodes)
-        self._open = frozenset(KNOWN_LABELS) | self._catalogue.label_keys | OFFERING_KEYS | {"topology.k8s.aws/zone-id"}
+        self._open = self._catalogue.label_keys | OFFERING_KEYS | {"topology.k8s.aws/zone-id"}
         self._topology = Topology([*self._pools], nodes, market, namespaces, pods, leaving)
         self._existing = [
-            self._existing_node(node) for node in sorted(nodes, key=lambda node: (not node.ready, node.number))
+            self._existing_node(node) for node in sorted(nodes, key=lambda node: (not node.is_initialized, node.number))
         ]
         self._claims: list[Claim] = []
         self._hosts = 0
@@ -222,7 +221,7 @@ class Planner:
         return self._add_to_new(pod, shape, zone)
 
     def _existing_node(self, node: Node) -> _Existing:
-        taints = node.taints if not node.ready else (*node.taints, *node.startup_taints)
+        taints = node.taints  # Without startup taints: Karpenter expects that somebody removes them.
         labels = node.label_values
         free = {key: value - node.used.get(key, 0) for key, value in node.room.items()}
         here = {pod.owner for pod in node.pods.values() if pod.shape.kind == "DaemonSet"}

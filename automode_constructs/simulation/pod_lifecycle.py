@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from automode_constructs.inference.cold_start import estimate_cold_start
@@ -61,7 +62,13 @@ def bind(world: World, pod: Pod, node: Node) -> None:
         waited = world.now - pod.created
         world.totals.pending_s += waited
         world.totals.longest_pending_s = max(world.totals.longest_pending_s, waited)
-    world.volumes.bind(pod.claims, node.zone)
+    if pod.claims:
+        world.volumes.bind(pod.claims, node.zone)
+        for other in world.unbound.values():
+            if not set(other.claims).isdisjoint(pod.claims):
+                other.zones = world.volumes.zones_of(other.claims)
+    if 0 < pod.shape.do_not_disrupt_s < math.inf:
+        world.at(world.now + pod.shape.do_not_disrupt_s, world.changed)
     ready = world.now + _pull_seconds(world, pod, node) + world.assumed.pod_start_s
     ready += world.timeline.starts.get(f"{pod.shape.kind}/{pod.shape.app}", 0)
     world.at(ready, lambda: get_ready(world, pod)) if ready > world.now else get_ready(world, pod)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any
 
 from automode_constructs.checks.placement import tolerates
 from automode_constructs.errors import AutoModeError, shown
+from automode_constructs.simulation.timeline import seconds_of
 from automode_constructs.specs.labels import stable_key
 from automode_constructs.specs.pools.label_values import LabelValues, narrowed, values_of
 from automode_constructs.specs.quantity import number
@@ -113,10 +115,11 @@ class PodShape:
         """The same without the preference."""
         return narrowed(dict(self.selector), self.required[0] if self.required else {})
 
-    @property
-    def is_do_not_disrupt(self) -> bool:
-        """Whether its node is left alone for its sake."""
-        return self.annotations.get("karpenter.sh/do-not-disrupt") == "true"
+    @cached_property
+    def do_not_disrupt_s(self) -> float:
+        """For how long its node is left alone for its sake: for ever with "true", else as long as the value says."""
+        value = self.annotations.get("karpenter.sh/do-not-disrupt")
+        return math.inf if value == "true" else seconds_of(value) or 0
 
     @cached_property
     def eviction_cost(self) -> float:
@@ -246,8 +249,8 @@ def pod_shape(
         (int(item.get("weight") or 1), _conditions(_mapping(item.get("preference")), where))
         for item in _mappings(node_affinity.get("preferredDuringSchedulingIgnoredDuringExecution"))
     ]
-    affinity, soft_affinity = _terms(_mapping(spec.get("affinity")).get("podAffinity"), namespace)
-    anti, soft_anti = _terms(_mapping(spec.get("affinity")).get("podAntiAffinity"), namespace)
+    affinity, soft_affinity = _terms(_mapping(spec.get("affinity")).get("podAffinity"), namespace, labels)
+    anti, soft_anti = _terms(_mapping(spec.get("affinity")).get("podAntiAffinity"), namespace, labels)
     class_name = str(spec.get("priorityClassName") or "")
     priority, preempts = priorities.get(class_name, priorities.get("", (0, True)))
     containers = [*_mappings(spec.get("containers")), *_mappings(spec.get("initContainers"))]
@@ -296,7 +299,9 @@ def _requests(spec: Mapping[str, Any], where: str) -> Resources:
             largest[key] = max(largest.get(key, 0), value)
     _add(steady, sidecars)
     total = {key: max(steady.get(key, 0), largest.get(key, 0)) for key in {**steady, **largest}}
-    total |= _container_requests(spec, where)  # Resources of the pod as a whole.
+    # Resources of the pod as a whole: its limits count only where no container requests anything.
+    asked = _mapping(_mapping(spec.get("resources")).get("requests"))
+    total |= {key: value for key, value in _container_requests(spec, where).items() if key in asked or key not in total}
     for key, value in _mapping(spec.get("overhead")).items():
         total[key] = total.get(key, 0) + amount(key, value, where, f"overhead.{key}")
     return {**{key: value for key, value in total.items() if value}, "pods": 1}
@@ -332,39 +337,52 @@ def _conditions(term: Mapping[str, Any], where: str) -> Mapping[str, LabelValues
 
 
 def _spread(item: Mapping[str, Any], labels: Mapping[str, str]) -> Spread:
-    selector = selector_of(item.get("labelSelector"))
-    for key in item.get("matchLabelKeys") or ():
-        if selector is not None and key in labels:
-            selector = Selector(selector.labels, (*selector.expressions, (key, "In", (labels[key],))))
     return Spread(
         key=str(item.get("topologyKey")),
         max_skew=int(item.get("maxSkew") or 1),
         hard=item.get("whenUnsatisfiable", "DoNotSchedule") == "DoNotSchedule",
-        selector=selector,
+        selector=_with_own_labels(item, labels),
         min_domains=item.get("minDomains"),
         honors_taints=item.get("nodeTaintsPolicy") == "Honor",
         honors_affinity=item.get("nodeAffinityPolicy", "Honor") == "Honor",
     )
 
 
-def _terms(raw: Any, namespace: str) -> tuple[tuple[AffinityTerm, ...], tuple[tuple[int, AffinityTerm], ...]]:
+def _with_own_labels(item: Mapping[str, Any], labels: Mapping[str, str]) -> Selector | None:
+    """The selector of a constraint, with the values that the pod itself has of the labels that it names."""
+    selector = selector_of(item.get("labelSelector"))
+    if selector is None:
+        return None
+    own = [
+        (key, operator, (labels[key],))
+        for field_name, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn"))
+        for key in item.get(field_name) or ()
+        if key in labels
+    ]
+    return Selector(selector.labels, (*selector.expressions, *own))
+
+
+def _terms(
+    raw: Any, namespace: str, labels: Mapping[str, str]
+) -> tuple[tuple[AffinityTerm, ...], tuple[tuple[int, AffinityTerm], ...]]:
     affinity = _mapping(raw)
     hard = [
-        _term(item, namespace) for item in _mappings(affinity.get("requiredDuringSchedulingIgnoredDuringExecution"))
+        _term(item, namespace, labels)
+        for item in _mappings(affinity.get("requiredDuringSchedulingIgnoredDuringExecution"))
     ]
     soft = [
-        (int(item.get("weight") or 1), _term(_mapping(item.get("podAffinityTerm")), namespace))
+        (int(item.get("weight") or 1), _term(_mapping(item.get("podAffinityTerm")), namespace, labels))
         for item in _mappings(affinity.get("preferredDuringSchedulingIgnoredDuringExecution"))
     ]
     return tuple(hard), tuple(sorted(soft, key=lambda item: -item[0]))
 
 
-def _term(item: Mapping[str, Any], namespace: str) -> AffinityTerm:
+def _term(item: Mapping[str, Any], namespace: str, labels: Mapping[str, str]) -> AffinityTerm:
     named = frozenset(map(str, item.get("namespaces") or ()))
     selected = selector_of(item.get("namespaceSelector"))
     return AffinityTerm(
         key=str(item.get("topologyKey")),
-        selector=selector_of(item.get("labelSelector")),
+        selector=_with_own_labels(item, labels),
         namespaces=named if named or selected is not None else frozenset([namespace]),
         namespace_selector=selected,
     )

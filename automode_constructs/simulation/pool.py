@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automode_constructs.simulation.catalogue import TypeSet
-from automode_constructs.simulation.market import ZONE_KEY, Market
+from automode_constructs.simulation.market import REGION_KEY, ZONE_KEY, Market, region_of
 from automode_constructs.simulation.node import Taint, WhyNot
 from automode_constructs.simulation.pods import Resources, amount
 from automode_constructs.simulation.timeline import seconds_of
@@ -109,6 +109,8 @@ def pool_from(
         market.add_zones(sorted(zones_named.listed or ()))
     own = {POOL_LABEL: name, CLASS_LABEL: class_name, **labels}
     requirements = narrowed(requirements, {key: values_of("In", (value,)) for key, value in own.items()})
+    regions = {region_of(zone) for zone in market.zones if zones_named is None or zones_named.has(zone)}
+    requirements = narrowed(requirements, {REGION_KEY: values_of("In", tuple(sorted(regions)))})
     types, unmet = market.catalogue.every, []
     for key, values in requirements.items():
         if key in market.catalogue.label_keys:
@@ -136,7 +138,7 @@ def pool_from(
         replicas=spec.get("replicas"),
         policy=policy,
         consolidate_after_s=None if after == "Never" else seconds_of(after),
-        budgets=[_budget(item) for item in disruption.get("budgets") or [{"nodes": "10%"}]],
+        budgets=[_budget(item) for item in disruption.get("budgets", [{"nodes": "10%"}]) or ()],
         expire_after_s=None if expire == "Never" else seconds_of(expire),
         grace_s=seconds_of(nodes.get("terminationGracePeriod", "24h")) or 0,
         node_class=class_name,
@@ -150,7 +152,7 @@ def pool_from(
         zones=[zone for zone in market.zones if zones_named is None or zones_named.has(zone)],
         labels=labels,
         digest=_digest({key: value for key, value in template.items() if key != "spec"})
-        + _digest({key: value for key, value in nodes.items() if key != "requirements"}),
+        + _digest({key: _comparable(value) for key, value in nodes.items() if key != "requirements" and value}),
         class_digest=_digest(_at(node_class or {}, "spec")),
         reservations=_reservations(node_class or {}),
         unmet=unmet,
@@ -181,6 +183,14 @@ def _taints(raw: object) -> tuple[Taint, ...]:
 
 def _digest(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=str)
+
+
+def _comparable(value: object) -> object:
+    """A value of the template as Karpenter's hash compares it: lists without order, durations as times."""
+    if isinstance(value, list):
+        return sorted(map(_digest, value))
+    seconds = seconds_of(value) if isinstance(value, str) else None
+    return value if seconds is None else seconds
 
 
 def _at(value: Mapping[str, Any], *path: str) -> Mapping[str, Any]:

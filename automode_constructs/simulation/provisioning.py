@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from automode_constructs.simulation.node import Pod
 from automode_constructs.simulation.node_lifecycle import launch
 from automode_constructs.simulation.planning import Claim, Plan, Planner
+from automode_constructs.simulation.pool import Pool
 
 if TYPE_CHECKING:
     from automode_constructs.simulation.world import World
@@ -45,7 +46,8 @@ def _close_batch(world: World) -> None:
         pod.why = found.failed.get(pod.number, ())
     for node in {node.number: node for node in found.placed.values()}.values():
         node.nominated_until = world.now + world.assumed.nomination_s
-    launched = [launch(world, claim) for claim in found.claims]
+    over = {pool.name for pool in world.pools.values() if _is_over_limits(world, pool)}
+    launched = [None if claim.pool.name in over else launch(world, claim) for claim in found.claims]
     for pod in pods:
         if pod.number in found.failed:
             world.note("FailedScheduling", pod.name, "; ".join(map(str, found.failed[pod.number])) or "no node fits")
@@ -55,6 +57,15 @@ def _close_batch(world: World) -> None:
     if found.failed or None in launched:
         # Tried again in a while, if anything has changed by then.
         world.at(world.now + world.assumed.retry_s, lambda: _retry(world))
+
+
+def _is_over_limits(world: World, pool: Pool) -> bool:
+    """Whether a pool has more than its limits allow, with the nodes that go: plans do not count these, launches do."""
+    nodes = [node for node in world.nodes if node.pool == pool.name] if pool.limits else []
+    return any(
+        sum(1 if key == "nodes" else node.machine.capacity.get(key, 0) for node in nodes) > most
+        for key, most in pool.limits.items()
+    )
 
 
 def _pods_to_place(world: World) -> list[Pod]:
@@ -92,7 +103,11 @@ def plan(world: World, pods: Sequence[Pod], *, without: Iterable[int] = (), is_s
         market=world.market,
         namespaces=world.namespaces,
         now=world.now,
-        counted_nodes=[node for node in world.nodes if node.number not in gone],
+        counted_nodes=[
+            node
+            for node in world.nodes
+            if node.number not in gone and not (node.marked or node.deleting_since is not None)
+        ],
         soft_nodes_limit=world.assumed.soft_nodes_limit,
         reservations_are_strict=not is_simulation,
     ).solve()

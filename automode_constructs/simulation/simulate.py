@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.auto_mode_fees import auto_mode_fees
 from automode_constructs.simulation.assumptions import Assumption, Assumptions
 from automode_constructs.simulation.choice import Choice
@@ -171,7 +172,11 @@ def simulate(timeline: Timeline, *, assumptions: Assumptions | None = None) -> R
     """
     assumed = assumptions or Assumptions()
     world = World(timeline, assumed)
-    world.manifests = {reference_of(manifest): manifest for manifest in reversed(timeline.objects)}
+    for manifest in timeline.objects:
+        reference = reference_of(manifest)
+        if world.manifests.setdefault(reference, manifest) != manifest:
+            message = f"{reference} is there twice, and the two differ"
+            raise AutoModeError.of("objects", field="", message=message, cure="write a patch step for the second")
     for manifest in timeline.existing:
         apply_manifest(world, manifest)
     steps: list[StepResult] = []
@@ -215,6 +220,8 @@ def _pending(world: World, pod: Pod) -> PendingPod:
         why = [WhyNot("schedulingGates", "hold the pod until they are removed")]
     elif shape.scheduler != "default-scheduler":
         why = [WhyNot(f"scheduler {shape.scheduler}", "is not simulated")]
+    elif shape.node_name is not None:
+        why = [WhyNot("nodeName", f"names {shape.node_name}, so that no scheduler looks at the pod")]
     elif not why:
         why = [WhyNot("cluster", "a node is planned or about to be ready")]
     return PendingPod(name=pod.name, app=shape.app, since=round(pod.created, 3), why=why)
@@ -260,7 +267,7 @@ def _totals(world: World, nodes: Sequence[Node]) -> TotalsView:
     totals = world.totals
     return TotalsView(
         node_hours=round(sum(hours), 6),
-        instance_usd=round(sum(node.price * each for node, each in zip(nodes, hours, strict=True)), 6),
+        instance_usd=round(sum(node.instance_usd(world.now) for node in nodes), 6),
         fee_usd=round(sum(_fee(node) * each for node, each in zip(nodes, hours, strict=True)), 6),
         nodes=len(nodes),
         pods_bound=totals.bound,

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from automode_constructs.errors import AutoModeError, nearest
+from automode_constructs.errors import AutoModeError, did_you_mean, nearest
 from automode_constructs.simulation.budgets import pod_budget_from
 from automode_constructs.simulation.market import CAPACITY_KEY, RESERVATION_KEY
-from automode_constructs.simulation.node_lifecycle import end, keep_static_pools, look_for_drift, lose_contact
+from automode_constructs.simulation.node_lifecycle import (
+    end,
+    get_node_ready,
+    keep_static_pools,
+    look_for_drift,
+    lose_contact,
+)
 from automode_constructs.simulation.pod_lifecycle import look_again_at_pods_of
 from automode_constructs.simulation.pool import pool_from
 from automode_constructs.simulation.timeline import EVERYTHING, Step
@@ -23,6 +29,10 @@ __all__ = ["MOST_PODS", "apply_manifest", "do", "reference_of"]
 
 MOST_PODS = 50_000
 """The most pods of a workload: a plan takes time for each pod, and a slip of the finger must not take hours."""
+
+
+_LISTED = 20
+_SCALABLE = ("Deployment", "ReplicaSet", "StatefulSet")
 
 
 def do(world: World, step: Step, where: str) -> None:
@@ -42,22 +52,30 @@ def do(world: World, step: Step, where: str) -> None:
                     apply_manifest(world, each if isinstance(each, Mapping) else _found(each, world.manifests, where))
         case "scale":
             manifest = _found(step.subject, world.applied, where)
+            if manifest.get("kind") not in _SCALABLE:
+                message = f"{step.subject} has no replicas to scale"
+                raise AutoModeError.of(where, field="", message=message, cure=f"scale a {', '.join(_SCALABLE)}")
             apply_manifest(world, _merged(manifest, {"spec": {"replicas": step.value}}))
         case "patch":
             apply_manifest(world, _patched(_found(step.subject, world.applied, where), step, where))
         case "delete":
             _delete(world, step.subject, where)
         case "interrupt_spot":
+            _check_choice(world, step.subject, where)
             _interrupt(world, step.subject)
         case "zone_outage":
+            _check_zone(world, step.subject, where)
             _zone_outage(world, step.subject)
         case "zone_recovery":
+            _check_zone(world, step.subject, where)
             _zone_recovery(world, step.subject)
         case "capacity_shortage" | "capacity_return":
             _check_choice(world, step.subject, where)
             world.market.set_shortage(step.subject, short=step.verb == "capacity_shortage")
             world.changed()
         case "reservation_end":
+            problem = "is in no NodeClass that was applied"
+            _check_name(step.subject, world.market.reservations, "reservation_end", problem, where)
             _end_reservation(world, step.subject)
         case "upgrade":
             _upgrade(world, step.subject)
@@ -86,20 +104,37 @@ def _found(reference: str, known: Mapping[str, Mapping[str, Any]], where: str) -
     for candidate in _candidates(reference):
         if candidate in known:
             return known[candidate]
-    cure = nearest(reference, known) or (f"known are {', '.join(list(known)[:5])}" if known else "")
+    cure = _meant(reference, known) if known else "apply it first"
     raise AutoModeError.of(where, field="", message=f"there is no {reference}", cure=cure)
 
 
+def _meant(name: str, known: Iterable[str]) -> str:
+    """The cure for a name that is not known: all known ones, or the nearest if they are many."""
+    names = list(known)
+    if len(names) <= _LISTED:
+        return did_you_mean(name, names)
+    return nearest(name, names) or f"known are {', '.join(names[:5])}"
+
+
 def _check_choice(world: World, choice: Mapping[str, Any], where: str) -> None:
-    name = choice.get("instance_type")
     names = [machine.name for machine in world.catalogue.machines]
-    if name is not None and name not in names:
-        raise AutoModeError.of(
-            where,
-            field="instance_type",
-            message=f"'{name}' is not in the catalogue",
-            cure=nearest(str(name), names),
-        )
+    if choice.get("instance_type") is not None:
+        _check_name(choice["instance_type"], names, "instance_type", "is not in the catalogue", where)
+    if choice.get("zone") is not None:
+        _check_zone(world, choice["zone"], where)
+    if choice.get("pool") is not None:
+        _check_name(choice["pool"], world.pools, "pool", "is no NodePool", where)
+
+
+def _check_zone(world: World, zone: str, where: str) -> None:
+    _check_name(zone, world.market.zones, "zone", "is no zone of the cluster or of a pool", where)
+
+
+def _check_name(name: str, names: Iterable[str], field: str, problem: str, where: str) -> None:
+    known = list(names)
+    if name not in known:
+        cure = _meant(name, known) if known else ""
+        raise AutoModeError.of(where, field=field, message=f"'{name}' {problem}", cure=cure)
 
 
 def apply_manifest(world: World, manifest: Mapping[str, Any]) -> None:
@@ -129,6 +164,8 @@ def apply_manifest(world: World, manifest: Mapping[str, Any]) -> None:
         world.namespaces[name] = {"kubernetes.io/metadata.name": name, **labels}
     elif kind in {"PersistentVolumeClaim", "PersistentVolume", "StorageClass"}:
         world.volumes.apply(manifest)
+        for pod in world.unbound.values():
+            pod.zones = world.volumes.zones_of(pod.claims)
     elif kind == "CronJob":
         world.not_simulated[reference] = "its Jobs are not started: apply a Job at the time that you mean"
     elif kind in {"HorizontalPodAutoscaler", "ScaledObject"}:
@@ -227,6 +264,8 @@ def _zone_outage(world: World, zone: str) -> None:
 def _zone_recovery(world: World, zone: str) -> None:
     world.market.dead_zones.discard(zone)
     for node in world.nodes:
+        if node.zone == zone and node.ready_at is None:
+            world.at(max(world.now, node.created + world.assumed.node_start_s), partial(get_node_ready, world, node))
         if node.zone == zone and node.lost:
             node.lost = False
             for pod in node.pods.values():
@@ -244,7 +283,7 @@ def _end_reservation(world: World, name: str) -> None:
         if node.reservation == name:
             node.reservation = None
             node.capacity_type = "on-demand"
-            node.price = world.market.price(node.machine, "on-demand")
+            node.change_price(world.market.price(node.machine, "on-demand"), world.now)
             node.labels.pop(RESERVATION_KEY, None)
             node.relabel({CAPACITY_KEY: "on-demand"})
             world.note("ReservationEnded", node.name, f"{name} has ended: the node costs its on-demand price")
@@ -259,8 +298,14 @@ def _upgrade(world: World, version: str) -> None:
 
 
 def reference_of(manifest: Mapping[str, Any]) -> str:
-    """``Kind/namespace/name``, or ``Kind/name`` for what has no namespace."""
+    """``Kind/namespace/name``, or ``Kind/name`` for what has no namespace.
+
+    Raises:
+        AutoModeError: for a manifest without kind or name.
+    """
     metadata = manifest.get("metadata") or {}
+    if not manifest.get("kind") or not metadata.get("name"):
+        raise AutoModeError.of("objects", field="", message="a manifest has no kind or no metadata.name")
     kind, name = str(manifest.get("kind")), str(metadata.get("name"))
     namespace = metadata.get("namespace") or ("default" if kind in _NAMESPACED else None)
     return f"{kind}/{namespace}/{name}" if namespace else f"{kind}/{name}"

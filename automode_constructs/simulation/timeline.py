@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,8 +46,9 @@ _CHOICES: Mapping[str, set[str]] = {
     "capacity_return": _OFFERS,
 }
 _EXTRA: Mapping[str, set[str]] = {"scale": {"replicas"}, "patch": {"merge"}}
+_LONGEST_S = 10 * 366 * 86400
+_VERSION = re.compile(r"1\.[0-9]{1,3}")
 _REFERENCE = re.compile(r"[A-Za-z]+(/[^/\s]+){1,2}")
-_LONGEST_S = 366 * 24 * 3600
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
@@ -129,6 +129,8 @@ class Timeline:
         Raises:
             AutoModeError: for unknown fields and verbs, references without a kind, times that are none.
         """
+        if not isinstance(data, Mapping):
+            raise AutoModeError(where, [_problem("", f"a timeline is a mapping with 'steps', got {shown(data)}")])
         problems: list[Problem] = []
         known = {
             "objects",
@@ -167,7 +169,7 @@ class Timeline:
             problems.append(_problem("zones", f"needs a list of zone names, got {shown(zones)}"))
             zones = DEFAULT_ZONES
         version = data.get("version", "1.34")
-        if not isinstance(version, str) or re.fullmatch(r"1\.[0-9]{1,3}", version) is None:
+        if not isinstance(version, str) or _VERSION.fullmatch(version) is None:
             problems.append(_problem("version", f"needs a Kubernetes version such as '1.34', got {shown(version)}"))
             version = "1.34"
         numbers = {
@@ -194,10 +196,11 @@ def seconds_of(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return float(value) if 0 <= value < math.inf else None
+        return float(value) if 0 <= value <= _LONGEST_S else None
     if not isinstance(value, str) or re.fullmatch(r"([0-9]{1,9}(\.[0-9]{1,3})?[hms])+", value) is None:
         return None
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)([hms])", value))
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)([hms])", value))
+    return seconds if seconds <= _LONGEST_S else None
 
 
 def _name(each: str | Mapping[str, Any]) -> str:
@@ -221,7 +224,7 @@ def _step(raw: object, at: str, problems: list[Problem]) -> Step | None:
     verbs = [verb for verb in _VERBS if verb in raw]
     if len(verbs) != 1:
         unknown = [str(key) for key in raw if key not in {"settle", "expect"}]
-        cure = did_you_mean(unknown[0], list(_VERBS)) if unknown and not verbs else "write one step for each"
+        cure = "write one step for each" if verbs else did_you_mean(unknown[0], list(_VERBS)) if unknown else ""
         message = f"needs one of {', '.join(_VERBS)}" if not verbs else f"has {' and '.join(verbs)}"
         problems.append(_problem(at, message, cure))
         return None
@@ -244,9 +247,6 @@ def _step(raw: object, at: str, problems: list[Problem]) -> Step | None:
     settle = subject if verb == "wait" else seconds_of(raw.get("settle", 120))
     if settle is None and verb != "wait":
         problems.append(_problem(f"{at}.settle", f"needs a duration such as '90s' or '5m', got {shown(raw['settle'])}"))
-    if settle is not None and settle > _LONGEST_S:
-        field_name = "wait" if verb == "wait" else "settle"
-        problems.append(_problem(f"{at}.{field_name}", f"needs at most 366 days, got {shown(raw[field_name])}"))
     expect = raw.get("expect") or {}
     if len(problems) > before:
         return None
@@ -289,14 +289,18 @@ def _subject(verb: Verb, raw: object, at: str, problems: list[Problem]) -> Any:
         return dict(choice)
     if not isinstance(raw, str):
         problems.append(_problem(at, f"needs a text, got {shown(raw)}"))
+    elif verb == "upgrade" and _VERSION.fullmatch(raw) is None:
+        problems.append(_problem(at, f"needs a Kubernetes version such as '1.35', got {shown(raw)}"))
     return raw
 
 
-def _check_choice(choice: Mapping[str, Any], at: str, problems: list[Problem]) -> None:
+def _check_choice(choice: Mapping[Any, Any], at: str, problems: list[Problem]) -> None:
     for key, value in choice.items():
         if key == "count":
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 problems.append(_problem(f"{at}.count", f"needs a whole number of at least 1, got {shown(value)}"))
+        elif key == "capacity_type" and value not in ("on-demand", "spot"):
+            problems.append(_problem(f"{at}.{key}", f"needs 'on-demand' or 'spot', got {shown(value)}"))
         elif not isinstance(value, str):
             problems.append(_problem(f"{at}.{key}", f"needs a text, got {shown(value)}"))
 

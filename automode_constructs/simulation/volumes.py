@@ -57,7 +57,7 @@ class Volumes:
     def make_claim(self, claim: str, classes: Mapping[str, str | None]) -> None:
         """A claim from the template of a StatefulSet or of a pod's own volume."""
         name = claim.partition("/")[2]
-        template = next((each for each in classes if name.startswith(f"{each}-")), None)
+        template = max((each for each in classes if name.startswith(f"{each}-")), key=len, default=None)
         if template is not None:
             self._claims.setdefault(claim, self._new(classes[template], None))
 

@@ -36,11 +36,16 @@ class Workload:
     replicas: int
     shape: PodShape
     template: str
-    revision: int = 1
+    revision: int = 0
+    revisions: dict[str, int] = field(default_factory=dict)
+    """The number of each pod template that it had: one that comes back keeps its pods, as a ReplicaSet does."""
     surge: str | int = "25%"
     unavailable: str | int = "25%"
     recreate: bool = False
     ordered: bool = True
+    on_delete: bool = False
+    partition: int = 0
+    """The first ordinal of a StatefulSet whose pod is replaced when the template changes."""
     completions: int = 1
     succeeded: int = 0
     deleted: bool = False
@@ -74,7 +79,8 @@ def read_workload(
     text = json.dumps({"metadata": template.get("metadata"), "spec": template.get("spec")}, sort_keys=True, default=str)
     if kind == "Pod":
         text = json.dumps(spec, sort_keys=True, default=str)
-    revision = 1 if before is None else before.revision + (before.template != text)
+    revisions = {} if before is None else before.revisions
+    revision = revisions.get(text, len(revisions) + 1)
     claims = [item for item in spec.get("volumeClaimTemplates") or () if isinstance(item, Mapping)]
     shape = pod_shape(
         template,
@@ -109,19 +115,30 @@ def read_workload(
             template=text,
         )
     )
+    workload.deleted = False
     workload.replicas = 1 if kind == "Pod" else replicas
     workload.template = text
-    workload.shape = shape if before is None or workload.revision != revision else workload.shape
-    workload.revision = revision
+    workload.shape = shape if workload.revision != revision else workload.shape
+    workload.revision = workload.revisions[text] = revision
     workload.surge = rolling.get("maxSurge", "25%")
     workload.unavailable = rolling.get("maxUnavailable", "25%")
     workload.recreate = strategy.get("type") == "Recreate"
     workload.ordered = spec.get("podManagementPolicy", "OrderedReady") == "OrderedReady"
+    update = _mapping(spec.get("updateStrategy"))
+    workload.on_delete = update.get("type") == "OnDelete"
+    partition = _mapping(update.get("rollingUpdate")).get("partition")
+    workload.partition = partition if isinstance(partition, int) else 0
     workload.completions = completions
     workload.claim_templates = tuple(str(_mapping(item.get("metadata")).get("name")) for item in claims)
     workload.storage_classes = {
         str(_mapping(item.get("metadata")).get("name")): _mapping(item.get("spec")).get("storageClassName")
         for item in claims
+    } | {
+        str(volume.get("name")): _mapping(
+            _mapping(_mapping(volume["ephemeral"]).get("volumeClaimTemplate")).get("spec")
+        ).get("storageClassName")
+        for volume in _mapping(template.get("spec")).get("volumes") or ()
+        if isinstance(volume, Mapping) and "ephemeral" in volume
     }
     return workload
 
@@ -230,10 +247,12 @@ def _stateful_set(world: World, workload: Workload) -> None:
             return
     for ordinal in sorted(by_ordinal, reverse=True):
         pod = by_ordinal[ordinal]
-        if pod.stopping or not pod.ready:
+        if workload.on_delete or ordinal < workload.partition or pod.stopping:
             return
         if pod.revision != workload.revision:
             stop(world, pod)
+            return
+        if not pod.ready:
             return
 
 
@@ -248,7 +267,7 @@ def _daemon_set(world: World, workload: Workload) -> None:
     for node in world.nodes:
         pod = here.get(node.number)
         wanted = node.ready_at is not None and world.runs_daemon(workload.shape, node)
-        if pod is not None and (pod.revision != workload.revision or not wanted):
+        if pod is not None and ((pod.revision != workload.revision and not workload.on_delete) or not wanted):
             stop(world, pod)
             pod = None
         if pod is None and wanted:

@@ -246,9 +246,13 @@ class World:
                 return budget.name
         return None
 
+    def is_do_not_disrupt(self, pod: Pod) -> bool:
+        """Whether a pod's annotation holds its node now; a duration counts from the moment at which the pod starts."""
+        return self.now - (self.now if pod.bound_at is None else pod.bound_at) < pod.shape.do_not_disrupt_s
+
     def can_be_moved(self, pod: Pod) -> bool:
         """Whether a pod of a node that goes needs a place elsewhere: not one that nothing will ever evict."""
-        if pod.shape.is_do_not_disrupt:
+        if self.is_do_not_disrupt(pod):
             return False
         budgets = self._budgets_of(pod)
         return len(budgets) < 2 and not any(budget.never_allows for budget in budgets)

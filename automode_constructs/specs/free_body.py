@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from automode_constructs.errors import Cure, Edit, Problem, shown
+from automode_constructs.specs.mapping import mapping_at
 from automode_constructs.specs.messages import NOT_A_FIELD, UNKNOWN_FIELD
 from automode_constructs.specs.model import KubeModel
 
@@ -41,11 +42,3 @@ class FreeBody(KubeModel):
             elif name != written:
                 python = next(ours for ours, alias in names.items() if alias == name)
                 yield UNKNOWN_FIELD.problem(f"[{shown(name)}]", "is the name in YAML", f"write {python} here")
-
-
-def mapping_at(document: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
-    """The mapping at a place of a document, or an empty one if something else is there."""
-    at: Any = document
-    for name in path:
-        at = at.get(name) if isinstance(at, (dict, Mapping)) else None  # asked of a Mapping alone, it takes longer
-    return at if isinstance(at, (dict, Mapping)) else {}

@@ -142,11 +142,12 @@ class KubeModel(BaseModel):
 
     @classmethod
     def _refuse_stray_tokens(cls, value: Any, name: str) -> None:
-        if name not in cls._takes_tokens:
+        takes_tokens = cls._takes_tokens.get(name)
+        if takes_tokens is None:
             field = cls.model_fields[name]
             annotation = (field.annotation, *field.metadata)
-            cls._takes_tokens[name] = any(_bears_tokens(part) for part in annotation)
-        if not cls._takes_tokens[name]:
+            takes_tokens = cls._takes_tokens[name] = any(_bears_tokens(part) for part in annotation)
+        if not takes_tokens:
             for path in token_paths(value):
                 raise KNOWN_LATE.broken(path, NOT_HERE, "give a concrete value")
 
@@ -205,15 +206,17 @@ class KubeModel(BaseModel):
         inner: list[Problem] = []
         for name, value in list(self.__dict__.items()):
             found: list[tuple[int | None, Problem]]
-            if isinstance(value, KubeModel):
-                found = [(None, problem) for problem in value.problems(by_alias=by_alias, fresh=fresh)]
-            elif isinstance(value, tuple):
+            if value is None or type(value) is str:
+                continue  # most values, and it takes time to ask whether something is a model
+            if isinstance(value, tuple):
                 found = [
                     (index, problem)
                     for index, model in enumerate(value)
-                    if isinstance(model, KubeModel)
+                    if type(model) is not str and isinstance(model, KubeModel)
                     for problem in model.problems(by_alias=by_alias, fresh=fresh)
                 ]
+            elif isinstance(value, KubeModel):
+                found = [(None, problem) for problem in value.problems(by_alias=by_alias, fresh=fresh)]
             else:
                 continue
             if not found:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, shown
 from automode_constructs.specs.fields import MAX_LABEL_VALUE, near_text
@@ -47,8 +46,7 @@ SERVICE_NAME_DIGIT = rule(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(NamedTuple):
     """What a name must match, and how many characters it may have."""
 
     pattern: re.Pattern[str]

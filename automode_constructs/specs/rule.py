@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from automode_constructs.errors import AutoModeError, Problem, Severity
 
@@ -13,8 +12,7 @@ Judged = Literal["document", "change", "tree", "app"]
 """What a check needs: one object; an object and its old version; the objects of a cluster; the CDK app."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule with its stable id.
 
     Args:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from automode_constructs.checks.document import judge_document
+from automode_constructs.checks.kubernetes_objects import kubernetes_problems
 from tests.specs.test_rules import changed
 
 SOUND = {
@@ -537,3 +538,92 @@ def test_a_patch_of_kustomize_is_no_whole_object(patch: str) -> None:
     broken = yaml.safe_load(patch)
     broken["metadata"]["labels"] = {"a": True}
     assert len(judge_document(broken) or []) == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({"loadBalancerClass": "eks.amazonaws.com/nlb"}, "spec.loadBalancerClass: is refused in Services of type Clu"),
+        ({"type": "NodePort", "loadBalancerSourceRanges": ["10.0.0.0/8"]}, "spec.loadBalancerSourceRanges: is refused"),
+        (
+            {"allocateLoadBalancerNodePorts": False},
+            "spec.allocateLoadBalancerNodePorts: is refused in Services of type",
+        ),
+        ({"externalTrafficPolicy": "Local"}, "spec.externalTrafficPolicy: is refused in Services of type ClusterIP"),
+        ({"ports": [{"port": 80, "nodePort": 30080}]}, "spec.ports[0].nodePort: is refused in Services of type Clust"),
+        (
+            {"type": "NodePort", "ports": [{"port": 80, "nodePort": 80}]},
+            "spec.ports[0].nodePort: must be 30000 to 32767",
+        ),
+    ],
+    ids=str,
+)
+def test_a_service_has_fields_of_its_type_only(spec: dict[str, Any], text: str) -> None:
+    head = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}
+    (problem,) = kubernetes_problems({**head, "spec": {"ports": [{"port": 80}], **spec}})
+    assert problem.rule in ("automode:ServiceType", "automode:Value")
+    assert str(problem).startswith(text)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"type": "LoadBalancer", "loadBalancerClass": "eks.amazonaws.com/nlb", "externalTrafficPolicy": "Local"},
+        {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]},
+        {"externalIPs": ["192.0.2.1"], "externalTrafficPolicy": "Local"},
+        {"type": "ClusterIP", "loadBalancerSourceRanges": [], "ports": [{"port": 80, "nodePort": 0}]},
+    ],
+    ids=str,
+)
+def test_a_service_with_fields_of_its_type_passes(spec: dict[str, Any]) -> None:
+    head = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}
+    assert [*kubernetes_problems({**head, "spec": {"ports": [{"port": 80}], **spec}})] == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        (
+            {"resources": {"requests": {"storage": "0"}}},
+            "spec.resources.requests['storage']: must be more than 0; write",
+        ),
+        ({"resources": {"requests": {"storage": "-1Gi"}}}, "spec.resources.requests['storage']: must be more than 0;"),
+        (
+            {"accessModes": ["ReadWriteOncePod", "ReadWriteOnce"]},
+            "spec.accessModes: ReadWriteOncePod stands alone; remove it, or the others",
+        ),
+    ],
+    ids=str,
+)
+def test_a_claim_that_the_api_server_refuses(spec: dict[str, Any], text: str) -> None:
+    head = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "a"}}
+    whole = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    (problem,) = kubernetes_problems({**head, "spec": {**whole, **spec}})
+    assert str(problem).startswith(text)
+
+
+@pytest.mark.parametrize("field", ["minAvailable", "maxUnavailable"])
+def test_a_disruption_budget_is_at_most_the_whole(field: str) -> None:
+    head = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "a"}}
+    (problem,) = kubernetes_problems({**head, "spec": {field: "200%"}})
+    assert str(problem) == f"spec.{field}: '200%' is more than 100%; write 100% or less"
+    assert [*kubernetes_problems({**head, "spec": {field: "100%"}})] == []
+
+
+@pytest.mark.parametrize("limit", [0.5, "0.5", "500m"])
+def test_devices_are_not_divided_however_they_are_written(limit: Any) -> None:
+    container = {"name": "c", "image": "i", "resources": {"limits": {"nvidia.com/gpu": limit}}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [container]}}
+    (problem,) = kubernetes_problems(pod)
+    assert problem.rule == "automode:PodResources"
+    assert problem.message == f"{limit!r} is not a whole number"
+
+
+@pytest.mark.parametrize(("least", "most"), [({"minReplicas": 5}, 2), ({"minReplicas": 2}, 1)], ids=str)
+def test_an_autoscaler_has_room(least: dict[str, int], most: int) -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}
+    head = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "a"}}
+    (problem,) = kubernetes_problems({**head, "spec": {"scaleTargetRef": target, **least, "maxReplicas": most}})
+    assert str(problem) == f"spec.maxReplicas: {most} is less than minReplicas, {least.get('minReplicas', 1)}; raise it"
+    fine = {"scaleTargetRef": target, **least, "maxReplicas": 9}
+    assert [*kubernetes_problems({**head, "spec": fine})] == []

@@ -99,3 +99,21 @@ def test_the_tree_and_so_an_app_are_told_too() -> None:
     findings = judge_tree(objects, default_node_class=True, whole=True)
     (finding,) = [each for each in findings if each.rule == "automode:InstanceTargets"]
     assert (finding.rule, finding.where, finding.index) == ("automode:InstanceTargets", "chart/0", 0)
+
+
+@pytest.mark.parametrize("mode", ["ReadWriteMany", "ReadOnlyMany"])
+def test_a_file_system_on_ebs_is_of_one_node(mode: str) -> None:
+    ours = storage_class("ebs.csi.eks.amazonaws.com")
+    claim = {**CLAIM, "spec": {**CLAIM_SPEC, "accessModes": [mode]}}
+    sts = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}}
+    sts["spec"] = {"volumeClaimTemplates": [{"spec": {**CLAIM_SPEC, "accessModes": [mode]}}]}
+    message = (
+        f"accessModes[0]: {mode} is not for a file system on EBS, which one node has at a time, so the claim stays "
+        "pending; write ReadWriteOnce, or use a file system that is shared, such as EFS"
+    )
+    assert found(ours, claim, sts) == [
+        f"1 warning automode:ClaimAccessMode spec.{message}",
+        f"2 warning automode:ClaimAccessMode spec.volumeClaimTemplates[0].spec.{message}",
+    ]
+    assert found(storage_class("efs.csi.aws.com"), claim) == []
+    assert found(ours, {**CLAIM, "spec": {**CLAIM_SPEC, "accessModes": [mode], "volumeMode": "Block"}}) == []

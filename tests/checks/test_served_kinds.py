@@ -108,3 +108,13 @@ def test_kinds_that_are_served_and_those_of_others_pass(api_version: object, kin
 def test_an_old_version_is_reported_once() -> None:
     ingress = {"apiVersion": "networking.k8s.io/v1beta1", "kind": "Ingress", "metadata": {"name": "a"}, "spec": {}}
     assert [each.rule for each in judge_document(ingress) or ()] == ["automode:ApiVersion"]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kinds"),
+    [("karpenter.sh/v1", "NodeClaim, NodePool"), ("networking.k8s.aws/v1alpha1", "ApplicationNetworkPolicy, Cl")],
+)
+def test_an_object_of_our_groups_has_a_kind(api_version: str, kinds: str) -> None:
+    (finding,) = found(api_version, None)
+    assert finding.startswith(f"error automode:MissingField kind: is required; use one of {kinds}")
+    assert found("v2", None) == found(None, None) == []

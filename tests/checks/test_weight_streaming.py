@@ -116,18 +116,21 @@ def test_a_limit_that_vllm_ignores_is_none() -> None:
         (
             [],
             {"RUNAI_STREAMER_MEMORY_LIMIT": "4Gi"},
-            "env: RUNAI_STREAMER_MEMORY_LIMIT: '4Gi' is not a number of bytes; write bytes, such as 4294967296 for 4 "
+            "env: RUNAI_STREAMER_MEMORY_LIMIT: '4Gi' is not a number of bytes, so the server may not start; "
+            "write bytes, such as 4294967296 for 4 "
             "GiB",
         ),
         (
             ['--model-loader-extra-config={"memory_limit":true}'],
             {},
-            "args: memory_limit: True is not a number of bytes; write bytes, such as 4294967296 for 4 GiB",
+            "args: memory_limit: True is not a number of bytes, so the server may not start; write bytes, "
+            "such as 4294967296 for 4 GiB",
         ),
         (
             ["--model-loader-extra-config.memory_limit=-2"],
             {},
-            "args: the streamer's memory limit cannot be -2; write bytes, such as 4294967296 for 4 GiB",
+            "args: the streamer's memory limit cannot be -2, so the server may not start; write bytes, such as "
+            "4294967296 for 4 GiB",
         ),
     ],
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,10 @@ from hypothesis import strategies as st
 from automode_constructs.checks.accelerators import DEVICE_REQUEST
 from automode_constructs.checks.placement import Pool, pool_of
 from automode_constructs.checks.whole_tree import ObjectKey, TreeFinding, TreeObject, judge_tree, object_key
+from automode_constructs.cli.lint import objects_of
 from automode_constructs.specs.rule import RULES
+
+ROOT = Path(__file__).parents[2]
 
 
 def thing(kind: str, name: str, *, api_version: str = "v1", namespace: str | None = None, **body: Any) -> TreeObject:
@@ -797,3 +802,22 @@ def test_a_pod_fits_a_pool_whose_nodes_have_the_accelerators_that_it_requests(
             "pool of instances that have them, or correct the request"
         ]
     )
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("files", [True, False])
+def test_objects_of_other_kinds_change_nothing(whole: bool, files: bool) -> None:
+    texts = [file.read_text("utf-8") for file in sorted((ROOT / "examples").rglob("*.yaml"))]
+    tree = [TreeObject(where="a:1", manifest=manifest) for text in texts for manifest in objects_of(text)]
+    assert len(tree) > 100
+    other = thing("Widget", "other", api_version="example.com/v1", spec={"size": 1})
+    between = [each for number, item in enumerate(tree) for each in (_called(other, number), item)]
+    alone, among = (
+        judge_tree(objects, default_node_class=True, whole=whole, files=files) for objects in (tree, between)
+    )
+    assert alone
+    assert [replace(finding, index=2 * finding.index + 1) for finding in alone] == among
+
+
+def _called(item: TreeObject, number: int) -> TreeObject:
+    return item._replace(manifest={**item.manifest, "metadata": {"name": f"other-{number}"}})

@@ -10,7 +10,7 @@ from automode_constructs.checks.whole_tree import TreeObject, judge_tree
 from automode_constructs.specs.pools.requirement import Requirement
 
 ZONE = "topology.kubernetes.io/zone"
-RULES = {"automode:VolumeZone", "automode:ZoneName", "automode:ZoneOfAnotherRegion"}
+RULES = {"automode:UnknownZone", "automode:VolumeZone", "automode:ZoneName", "automode:ZoneOfAnotherRegion"}
 
 
 def thing(api_version: str, kind: str, name: str, **body: Any) -> TreeObject:
@@ -152,3 +152,38 @@ def test_a_volume_that_exists_has_a_zone() -> None:
 def test_a_class_that_leaves_the_zone_open_passes(topologies: Any) -> None:
     fast = thing("storage.k8s.io/v1", "StorageClass", "fast", allowedTopologies=topologies)
     assert found(fast, pool("us-east-1b"), work(CLAIM)) == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "what"),
+    [
+        ("us-east-9a", "us-east-9, in which EKS Auto Mode is not known"),
+        ("eu-east-1b", "eu-east-1, in which EKS Auto Mode is not known"),
+        ("us-east-1z", "no Region: the letters of zones are a to f, not z"),
+    ],
+)
+def test_a_zone_that_nobody_knows_is_a_warning(zone: str, what: str) -> None:
+    cure = "correct it, or acknowledge this if AWS has it by now"
+    text = f"{zone!r} is in {what}, so that no node is there; {cure}"
+    assert found(pool(zone)) == [f"warning automode:UnknownZone p: spec.template.spec.requirements[0].values: {text}"]
+    assert found(storage_class(zone)) == [
+        f"warning automode:UnknownZone fast: allowedTopologies[0].matchLabelExpressions[0].values: {text}"
+    ]
+
+
+@pytest.mark.parametrize("zone", ["us-east-1f", "us-west-2-lax-1a", "us-east-1-wl1-bos-wlz-1", "us-gov-west-1b"])
+def test_zones_that_are_known_pass(zone: str) -> None:
+    assert found(pool(zone)) == []
+
+
+def test_the_label_of_ids_takes_no_name() -> None:
+    wrong = Requirement.model_validate(
+        {"key": "topology.k8s.aws/zone-id", "operator": "NotIn", "values": ["us-east-1a"]}, by_alias=True
+    )
+    (problem,) = wrong.warnings()
+    assert str(problem) == (
+        "values: 'topology.k8s.aws/zone-id' is never 'us-east-1a' (a zone's name), which has no effect; write the "
+        "zone's id, such as 'use1-az1', or require topology.kubernetes.io/zone"
+    )
+    right = {"key": "topology.k8s.aws/zone-id", "operator": "In", "values": ["use1-az1"]}
+    assert [*Requirement.model_validate(right, by_alias=True).warnings()] == []

@@ -96,7 +96,7 @@ def outcome(text: str) -> list[Any]:
     return found
 
 
-@given(st.text(alphabet="ab:-[]{},&*<!|>'\"# \n\t?~01.y", max_size=80))
+@given(st.text(alphabet="ab:-[]{},&*<!|>'\"# \n\t?~01.yé😀\r\u2028", max_size=80))
 def test_any_text_is_read_the_same(text: str) -> None:
     fast = outcome(text)
     with pytest.MonkeyPatch.context() as patched:
@@ -115,5 +115,21 @@ def test_a_clean_file_is_read_without_places(monkeypatch: pytest.MonkeyPatch, tm
     file = tmp_path / "a.yaml"
     file.write_text(f"{POOL}---\n{POOL.replace('batch', 'other')}", "utf-8")
     assert (lint([str(file)]).findings, asked) == ([], [])
-    file.write_text(POOL.replace("expireAfter", "expireAfer"), "utf-8")
-    assert (len(lint([str(file)]).findings), len(asked)) == (1, 1)
+
+
+def test_only_the_document_with_a_finding_is_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def places(text: str) -> Iterator[Any]:
+        asked.append(text)
+        yield from located(text)
+
+    asked: list[str] = []
+    located = reading._located_documents
+    monkeypatch.setattr(reading, "_located_documents", places)
+    file = tmp_path / "a.yaml"
+    faulty = POOL.replace("expireAfter", "expireAfer").replace("batch", "other")
+    last = POOL.replace("batch", "third").replace("arm64", "arm65")
+    file.write_text(f"{POOL}---\n{faulty}---\n{last}", "utf-8")
+    findings = lint([str(file)]).findings
+    lines = POOL.count("\n") + 1
+    assert [finding.line for finding in findings if finding.rule == "automode:UnknownField"] == [lines + 11]
+    assert asked == [f"---\n{faulty}", *([f"---\n{last}"] if len(findings) > 1 else [])]

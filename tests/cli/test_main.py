@@ -89,6 +89,25 @@ def test_standard_input_and_lists_are_read(capsys: pytest.CaptureFixture[str], m
     assert (code, finding["file"], finding["line"], finding["column"]) == (1, "-", 14, 9)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("apiVersion: karpenter.sh/v1\nkind: NodePoolList\nitems:\n- metadata: {name: a}\n  spec: {weight: 200}\n", 5),
+        (
+            "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n  items:\n  - kind: NodePool\n"
+            "    apiVersion: karpenter.sh/v1\n    metadata: {name: a}\n    spec: {weight: 200}\n",
+            10,
+        ),
+    ],
+    ids=["of one kind", "in a list"],
+)
+def test_every_list_is_opened(capsys: pytest.CaptureFixture[str], text: str, line: int) -> None:
+    Path("a.yaml").write_text(text, "utf-8")
+    code, out, _ = lint(capsys, "a.yaml", "--format", "json")
+    weight = next(each for each in json.loads(out)["findings"] if each["field"] == "spec.weight")
+    assert (code, weight["line"], weight["message"]) == (1, line, "must be at most 100, got 200")
+
+
 def test_json_says_everything(capsys: pytest.CaptureFixture[str]) -> None:
     Path("a.yaml").write_text(f"{MISSPELT}---\n{SERVICE}", "utf-8")
     code, out, err = lint(capsys, "a.yaml", "--format", "json")
@@ -106,6 +125,10 @@ def test_json_says_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "message": "is not a known field",
         "kind": "NodePool",
         "name": "batch",
+        "fixable": True,
+        "edits": [
+            {"start": {"line": 11, "column": 7}, "end": {"line": 11, "column": 17}, "text": "expireAfter"},
+        ],
     }
 
 
@@ -270,6 +293,25 @@ def test_a_reader_that_leaves_is_no_traceback() -> None:
     )
     assert len(ran.stdout.splitlines()) == 1
     assert "Traceback" not in ran.stderr and "BrokenPipe" not in ran.stderr
+
+
+def test_a_clean_pool_loads_no_check_of_other_kinds() -> None:
+    Path("a.yaml").write_text(POOL, "utf-8")
+    program = (
+        "import sys; from automode_constructs.cli.main import main; main(['lint', 'a.yaml'])\n"
+        "print(*(name for name in sys.modules if name.startswith('automode_constructs.')))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    loaded = {name.removeprefix("automode_constructs.") for name in ran.stdout.split()}
+    assert {"checks.document", "checks.whole_tree", "specs.pools.node_pool"} <= loaded
+    late = ("change", "kubernetes_objects", "load_balancers", "references", "rollout", "weight_streaming")
+    assert loaded.isdisjoint({"cli.fix_text", "facts.models", "inference", *(f"checks.{name}" for name in late)})
 
 
 def test_the_linter_loads_neither_node_nor_the_cdk() -> None:

@@ -260,7 +260,8 @@ def test_a_comment_for_which_there_is_no_finding_is_a_warning(capsys: pytest.Cap
     comment = "# automode: ignore=UnknownField,DuplicateKey a test"
     Path("a.yaml").write_text(POOL.replace("336h", f"336h {comment}"), "utf-8")
     words = (
-        "a.yaml:11:24 automode:UnusedIgnore warning: automode:DuplicateKey has no finding here; take the comment away"
+        "a.yaml:11:24 automode:UnusedIgnore warning: automode:DuplicateKey has no finding here, and a later "
+        "one would be left out; take the comment away"
     )
     assert words in lint(capsys, "a.yaml")[1]
     # What is not reported anyway says nothing about the comment.

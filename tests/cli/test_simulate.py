@@ -257,11 +257,12 @@ def test_wrong_assumptions(say: Say, assume: str, message: str) -> None:
         ),
         (
             "steps: [{scale: Deployment/shop/ui, replicas: 1}]",
-            "wrong.yaml: steps[0]: there is no Deployment/shop/ui; known are NodePool/general-purpose, NodePool/system",
+            "wrong.yaml: steps[0]: there is no Deployment/shop/ui; use one of 'NodePool/general-purpose', "
+            "'NodePool/system'",
         ),
         (
             "{manifests: [shop.yaml], steps: [{apply: Deployment/shop/iu}]}",
-            "wrong.yaml: steps[0]: there is no Deployment/shop/iu; did you mean 'Deployment/shop/ui'?\n",
+            "wrong.yaml: steps[0]: there is no Deployment/shop/iu; did you mean 'Deployment/shop/ui'? Use",
         ),
         (
             "steps: [{capacity_shortage: {instance_type: c6a.lrge}}]",
@@ -281,7 +282,10 @@ def test_wrong_assumptions(say: Say, assume: str, message: str) -> None:
         ("{built_in_pools: 1, steps: [{wait: 1m}]}", "wrong.yaml: built_in_pools: needs true or false, got 1"),
         ("{zone: [a], steps: [{wait: 1m}]}", "wrong.yaml: zone: is not a field of a timeline; did you mean 'zones'?"),
         ("steps: [{apply: {kind: Pod}}]", "wrong.yaml: steps[0].apply: holds a manifest without kind or metadata.name"),
-        ("steps: [{wait: 9000h}]", "wrong.yaml: steps[0].wait: needs at most 366 days, got '9000h'"),
+        (
+            "steps: [{wait: 999999999h}]",
+            "wrong.yaml: steps[0].wait: needs a duration such as '90s' or '5m', got '999999999h'",
+        ),
         (
             "{manifests: [shop.yaml], steps: [{apply: '*'}, {scale: Deployment/shop/ui, replicas: 1000000000}]}",
             "wrong.yaml: Deployment/shop/ui: 1000000000 pods are more than the 50000 of a workload that are simulated",
@@ -419,11 +423,11 @@ def test_a_picture_that_cannot_be_written(say: Say) -> None:
 
 
 def test_names_cannot_break_out_of_the_picture(say: Say) -> None:
-    steps = [{"apply": "*"}, {"reservation_end": "<script>&"}]
-    Path("steps.yaml").write_text(yaml.safe_dump({"steps": steps}), "utf-8")
+    Path("steps.yaml").write_text(yaml.safe_dump({"zones": ["<script>&"], "steps": [{"apply": "*"}]}), "utf-8")
     run = run_simulation(["pool.yaml", "shop.yaml", "steps.yaml"])
     ET.fromstring(as_svg(run))
     assert "<script>" not in as_html(run)
+    assert "&lt;script&gt;&amp;" in as_svg(run)
 
 
 def test_many_nodes_have_thin_rows(say: Say) -> None:

@@ -737,7 +737,8 @@ class TestWarnings:
         assert said == (
             "automode:UnknownInstanceTypes: node_pool: pool 'gpu' asks for g6f: g6f has an eighth to a half of an L4 "
             "(3 to 12 GB), and openai/gpt-oss-20b needs 16.5 GiB (weights 13.7, overhead 2.0, KV cache of one request "
-            "of 32,768 tokens 0.8); require a family with whole GPUs, such as labels.INSTANCE_FAMILY.is_in('g6')"
+            "of 32,768 tokens 0.8); with less, the server does not start; require a family with whole GPUs, such as "
+            "labels.INSTANCE_FAMILY.is_in('g6')"
         )
 
     def test_types_that_are_not_known(self) -> None:

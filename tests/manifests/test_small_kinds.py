@@ -83,7 +83,9 @@ def test_only_what_a_spec_warns_of_is_noted() -> None:
     assert [item.type for item in fine.node.metadata] == []
     (note,) = [item.data for item in odd.node.metadata if item.type == WARNING_METADATA]
     assert note["rule"] == "automode:GatewayController"
-    assert note["message"].startswith("controller_name: 'eks.amazonaws.com/gateway' is not known; did you mean ")
+    assert note["message"].startswith(
+        "controller_name: 'eks.amazonaws.com/gateway' is not known, so no controller serves its Gateways; "
+    )
 
 
 def test_a_snapshot_class_is_no_default_unless_said() -> None:

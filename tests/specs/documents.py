@@ -511,7 +511,7 @@ PARAMS: dict[str, Any] = {
 }
 BINDING: dict[str, Any] = {
     "serviceRef": {"name": "a", "port": 80},
-    "targetGroupARN": "a",
+    "targetGroupARN": "arn:a",
     "targetType": "instance",
     "nodeSelector": {"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["b"]}]},
     "networking": {

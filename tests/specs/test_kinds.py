@@ -89,7 +89,7 @@ _SAMPLES: dict[str, dict[str, Any]] = {
     "TargetGroupBinding": {
         "spec": {
             "serviceRef": {"name": "a", "port": "http"},
-            "targetGroupARN": "a",
+            "targetGroupARN": "arn:a",
             "targetType": "ip",
             "networking": {"ingress": [{"from": [{"securityGroup": {"groupID": "sg-1"}}], "ports": [{"port": 80}]}]},
         }
@@ -202,7 +202,7 @@ def test_whatever_is_accepted_of_a_document_with_a_fault_comes_back_whole(kind: 
 
 
 _TAGGED = {"provisioner": "ebs.csi.eks.amazonaws.com", "volumeBindingMode": "WaitForFirstConsumer"}
-_BOUND = {"serviceRef": {"name": "a", "port": 80}, "targetGroupARN": "a"}
+_BOUND = {"serviceRef": {"name": "a", "port": 80}, "targetGroupARN": "arn:a"}
 _CLASS = {"apiGroup": "eks.amazonaws.com", "kind": "IngressClassParams", "name": "a"}
 
 

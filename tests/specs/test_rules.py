@@ -60,7 +60,7 @@ kind: TargetGroupBinding
 metadata: {name: a}
 spec:
   serviceRef: {name: a, port: 80}
-  targetGroupARN: a
+  targetGroupARN: arn:a
   targetType: instance
 """,
     "NodeDiagnostic": """
@@ -331,12 +331,15 @@ BREACHES = [
     (
         "StorageClass",
         "parameters: {kmsKeyId: alias/a}",
-        "warning automode:StorageKeyArn parameters.kmsKeyId: 'alias/a' is not an ARN; write the key's full ARN",
+        "warning automode:StorageKeyArn parameters.kmsKeyId: 'alias/a' is not an ARN, which the driver asks "
+        "for, so it may make no volume; write the key's full ARN. An existing StorageClass refuses this "
+        "change: delete it and create it again",
     ),
     (
         "StorageClass",
         "parameters: {type: io2}",
-        "warning automode:StorageIops parameters.iops: io2 needs one of 'iops' and 'iopsPerGB', got neither",
+        "warning automode:StorageIops parameters.iops: io2 needs one of 'iops' and 'iopsPerGB', got neither, "
+        "so no volume is made",
     ),
     (
         "StorageClass",
@@ -346,7 +349,9 @@ BREACHES = [
     (
         "StorageClass",
         "volumeBindingMode: Immediate",
-        "warning automode:VolumeBinding volumeBindingMode: is Immediate; write WaitForFirstConsumer",
+        "warning automode:VolumeBinding volumeBindingMode: is Immediate, so a volume is made before its pod "
+        "has a node, in a zone where that may never run; write WaitForFirstConsumer. An existing StorageClass "
+        "refuses this change: delete it and create it again",
     ),
     (
         "IngressClassParams",
@@ -367,8 +372,9 @@ BREACHES = [
     (
         "IngressClass",
         "spec: {controller: eks.amazonaws.com/nlb}",
-        "warning automode:IngressController spec.controller: 'eks.amazonaws.com/nlb' is not known; write "
-        "eks.amazonaws.com/alb",
+        "warning automode:IngressController spec.controller: 'eks.amazonaws.com/nlb' is not known, so no controller "
+        "makes load balancers for its Ingresses; write eks.amazonaws.com/alb. An existing IngressClass refuses this "
+        "change: delete it and create it again",
     ),
     (
         "IngressClass",

@@ -180,6 +180,6 @@ class AdvancedNetworking(KubeModel):
         elif self.associate_public_ip_address:
             yield PUBLIC_ADDRESS.problem(
                 "associate_public_ip_address",
-                "every node gets a public address",
+                "every node gets a public address, at which the internet reaches what a security group opens",
                 "use private subnets and set it to false",
             )

@@ -94,7 +94,7 @@ class CapacityReservationSelectorTerm(KubeModel):
             yield RESERVATION_TERM.problem("", "a term needs an 'id' or 'tags', got none")
         if self.id is None and others and self.tags is None:
             yield RESERVATION_OWNER.problem(
-                others[0], "selects by the owner alone, which only some versions accept", "add 'tags'"
+                others[0], "selects by the owner alone, which some versions refuse", "add 'tags'"
             )
 
 

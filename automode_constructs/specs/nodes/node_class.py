@@ -326,7 +326,9 @@ class NodeClassSpec(KubeModel):
             if not key or key.startswith(("kubernetes.io/cluster", "aws:")) or key in RESERVED_TAG_KEYS:
                 yield RESERVED_TAG.problem("tags", f"the tag key '{key}' is reserved for Auto Mode", "remove it")
             elif key == "eks:eks-cluster-name":
-                yield CLUSTER_NAME_TAG.problem("tags", f"EKS sets the tag '{key}' itself", "remove it")
+                yield CLUSTER_NAME_TAG.problem(
+                    "tags", f"EKS sets the tag '{key}' itself, and may refuse the class", "remove it"
+                )
 
     def _interface_problems(self) -> Iterator[Problem]:
         networking, compute = self.advanced_networking, self.advanced_compute
@@ -348,7 +350,7 @@ class NodeClassSpec(KubeModel):
                     yield PRIMARY_ADDRESSES.problem(
                         f"{where}[{index}]",
                         f"has secondary addresses ({interface.pod_addresses}) of the node's subnet, "
-                        "but pods have subnets of their own",
+                        "but pods have subnets of their own, so none uses them",
                         "move them to another interface at network card 0",
                     )
         if not any(interface.pod_addresses for interface in of_pods):

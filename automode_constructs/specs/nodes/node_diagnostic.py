@@ -107,5 +107,7 @@ class NodeDiagnosticSpec(KubeModel):
 def _presigned(field: str) -> Problem:
     # The value is a credential, so no message shows it.
     return PRESIGNED_URL.problem(
-        field, "holds a presigned request, which is a credential", "apply it by hand and keep it out of the repository"
+        field,
+        "holds a presigned request, with which whoever reads it writes to the bucket until it expires",
+        "apply it by hand and keep it out of the repository",
     )

@@ -73,17 +73,21 @@ def _gaps(budgets: Sequence[_Budget], windows: Sequence[int], reasons: Sequence[
             never.append(reason)
         elif _union(open_for) != ALWAYS:
             outside.append(reason)
-    if never:
+    # Empty nodes run no pods: without a word about them, all may go at once.
+    if set(never) - {"Empty"}:
         yield BUDGET_GAP.problem(
             "",
             f"no budget holds for {_listed(never)}, so all such nodes may go at once",
             "add a budget without schedule that names no reasons, for example nodes: 10%",
         )
     if outside:
+        closes = all(_share(budget) == 0 for budget in budgets if any(_is_for(budget, reason) for reason in outside))
         yield BUDGET_GAP.problem(
             "",
             f"outside the schedule no budget holds for {_listed(outside)}, so all such nodes may go at once",
-            "add a budget without schedule, or turn the window round: the times of nodes: '0' are those without "
+            "add a budget without schedule, for example nodes: 10%, the default of pools without budgets"
+            if closes
+            else "add a budget without schedule, or turn the window round: the times of nodes: '0' are those without "
             "disruption (UTC)",
         )
 

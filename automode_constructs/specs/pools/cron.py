@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 
 __all__ = ["ALWAYS", "active_minutes", "is_active", "wrong_with_cron"]
 
@@ -56,10 +56,10 @@ _NICKNAMES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_DAYS_SEEN = [date(2024, 1, 1) + timedelta(days=day) for day in range(8 * 365 + 2)]
+_DAYS_SEEN = 8 * 365 + 2
 """Eight years, in which every date comes: two with a 29 February, and each date on most days of the week."""
 _MINUTES_A_DAY = 24 * 60
-_MINUTES = len(_DAYS_SEEN) * _MINUTES_A_DAY
+_MINUTES = _DAYS_SEEN * _MINUTES_A_DAY
 _SECOND_HALF = _MINUTES // 2
 """What is looked at, so that a window that began long before counts too."""
 
@@ -87,7 +87,7 @@ def active_minutes(schedule: str, minutes: int) -> int:
     starts = int.from_bytes(
         b"".join(
             pattern if one.month in month and matched((one.day in day, one.isoweekday() % 7 in weekday)) else idle
-            for one in _DAYS_SEEN
+            for one in _dates_seen()
         ),
         "little",
     )
@@ -123,6 +123,11 @@ def is_active(schedule: str, duration: timedelta, now: datetime) -> bool:
 @lru_cache(maxsize=256)
 def _fields(texts: tuple[str, ...]) -> tuple[frozenset[int], ...]:
     return tuple(frozenset(_matches(text, *field)) for text, field in zip(texts, _CRON_FIELDS, strict=True))
+
+
+@cache
+def _dates_seen() -> list[date]:
+    return [date(2024, 1, 1) + timedelta(days=day) for day in range(_DAYS_SEEN)]
 
 
 def _lengthened(starts: int, minutes: int) -> int:

@@ -7,12 +7,12 @@ match. ``only_known_types`` says when that is ruled out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
-from automode_constructs.facts.instance_types import InstanceType, instance_types
+from automode_constructs.facts.instance_types import InstanceType, each_instance_type, instance_types
 from automode_constructs.facts.instances import category_of, family_of, size_of
 from automode_constructs.specs.labels import (
     ARCH,
@@ -36,12 +36,14 @@ from automode_constructs.specs.labels import (
     INSTANCE_TYPE,
     stable_key,
 )
+from automode_constructs.specs.pools.label_values import values_of
 from automode_constructs.specs.pools.requirement import Operator, Requirement
 from automode_constructs.tokens import is_list_token, is_token
 
 __all__ = [
     "MAX_PODS",
     "Allocatable",
+    "admits_any",
     "admitted",
     "allocatable",
     "names_unknown_types",
@@ -52,45 +54,13 @@ __all__ = [
 MAX_PODS = 110
 """The most pods that Auto Mode puts on a node; types with few network addresses take fewer."""
 
-_OF_THE_TYPE = frozenset(
-    {
-        ARCH,
-        COMPUTE_TYPE,
-        INSTANCE_CATEGORY,
-        INSTANCE_CPU,
-        INSTANCE_CPU_MANUFACTURER,
-        INSTANCE_EBS_BANDWIDTH,
-        INSTANCE_ENCRYPTION_IN_TRANSIT_SUPPORTED,
-        INSTANCE_FAMILY,
-        INSTANCE_GENERATION,
-        INSTANCE_GPU_COUNT,
-        INSTANCE_GPU_MANUFACTURER,
-        INSTANCE_GPU_MEMORY,
-        INSTANCE_GPU_NAME,
-        INSTANCE_HYPERVISOR,
-        INSTANCE_LOCAL_NVME,
-        INSTANCE_MEMORY,
-        INSTANCE_NETWORK_BANDWIDTH,
-        INSTANCE_SIZE,
-        INSTANCE_TYPE,
-        "kubernetes.io/os",
-    }
-)
-"""Labels whose values, or absence, follow from the instance type alone."""
-
 _CLOSED_SETS = frozenset({ARCH, COMPUTE_TYPE, INSTANCE_ENCRYPTION_IN_TRANSIT_SUPPORTED, "kubernetes.io/os"})
 """Labels for which newer types bring no new values."""
 
-_COMPARED: Mapping[str, Callable[[int, int], bool]] = {
-    "Gt": lambda has, bound: has > bound,
-    "Gte": lambda has, bound: has >= bound,
-    "Lt": lambda has, bound: has < bound,
-    "Lte": lambda has, bound: has <= bound,
-}
+_COMPARED = frozenset({"Gt", "Gte", "Lt", "Lte"})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Allocatable:
+class Allocatable(NamedTuple):
     """What the pods of a node may request in total, DaemonSets included.
 
     Args:
@@ -106,7 +76,6 @@ class Allocatable:
     gpus: int
 
 
-@cache
 def node_labels(instance_type: InstanceType) -> Mapping[str, str]:
     """The well-known labels that every node of a type has, whichever zone and capacity type it is launched in.
 
@@ -116,33 +85,33 @@ def node_labels(instance_type: InstanceType) -> Mapping[str, str]:
     Source: EKS User Guide, "Create a Node Pool for EKS Auto Mode", table of supported labels; for how each value is
     derived, open-source Karpenter (``pkg/providers/instancetype/types.go``), which Auto Mode is taken to follow.
     """
-    family = family_of(instance_type.name)
-    values: dict[str, str | int | None] = {
-        INSTANCE_TYPE: instance_type.name,
-        ARCH: instance_type.architecture,
-        "kubernetes.io/os": "linux",
-        COMPUTE_TYPE: "auto",
-        INSTANCE_CATEGORY: category_of(family),
-        INSTANCE_FAMILY: family,
-        INSTANCE_GENERATION: re.sub(r"^[a-z]+([0-9]+).*$", r"\1", family),
-        INSTANCE_SIZE: size_of(instance_type.name),
-        INSTANCE_CPU: instance_type.vcpu,
-        INSTANCE_CPU_MANUFACTURER: instance_type.cpu_manufacturer,
-        INSTANCE_MEMORY: instance_type.memory_mib,
-        INSTANCE_EBS_BANDWIDTH: instance_type.ebs_burst_mbps,
-        INSTANCE_NETWORK_BANDWIDTH: instance_type.network_baseline_mbps,
-        INSTANCE_HYPERVISOR: instance_type.hypervisor,
-        INSTANCE_ENCRYPTION_IN_TRANSIT_SUPPORTED: "true" if instance_type.encryption_in_transit else "false",
-        INSTANCE_LOCAL_NVME: instance_type.local_nvme_gb,
-    }
-    if instance_type.gpu is not None:
-        values |= {
-            INSTANCE_GPU_NAME: instance_type.gpu.name,
-            INSTANCE_GPU_MANUFACTURER: instance_type.gpu.manufacturer,
-            INSTANCE_GPU_COUNT: instance_type.gpu.count,
-            INSTANCE_GPU_MEMORY: instance_type.gpu.memory_mib,
-        }
-    return MappingProxyType({str(key): str(value) for key, value in values.items() if value is not None})
+    values = {key: value_of(instance_type) for key, value_of in _VALUES.items()}
+    return MappingProxyType({key: str(value) for key, value in values.items() if value is not None})
+
+
+_VALUES: Mapping[str, Callable[[InstanceType], str | int | None]] = {
+    str(INSTANCE_TYPE): lambda known: known.name,
+    str(ARCH): lambda known: known.architecture,
+    "kubernetes.io/os": lambda _: "linux",
+    str(COMPUTE_TYPE): lambda _: "auto",
+    str(INSTANCE_CATEGORY): lambda known: category_of(family_of(known.name)),
+    str(INSTANCE_FAMILY): lambda known: family_of(known.name),
+    str(INSTANCE_GENERATION): lambda known: re.sub(r"^[a-z]+([0-9]+).*$", r"\1", family_of(known.name)),
+    str(INSTANCE_SIZE): lambda known: size_of(known.name),
+    str(INSTANCE_CPU): lambda known: known.vcpu,
+    str(INSTANCE_CPU_MANUFACTURER): lambda known: known.cpu_manufacturer,
+    str(INSTANCE_MEMORY): lambda known: known.memory_mib,
+    str(INSTANCE_EBS_BANDWIDTH): lambda known: known.ebs_burst_mbps,
+    str(INSTANCE_NETWORK_BANDWIDTH): lambda known: known.network_baseline_mbps,
+    str(INSTANCE_HYPERVISOR): lambda known: known.hypervisor,
+    str(INSTANCE_ENCRYPTION_IN_TRANSIT_SUPPORTED): lambda known: "true" if known.encryption_in_transit else "false",
+    str(INSTANCE_LOCAL_NVME): lambda known: known.local_nvme_gb,
+    str(INSTANCE_GPU_NAME): lambda known: known.gpu.name if known.gpu else None,
+    str(INSTANCE_GPU_MANUFACTURER): lambda known: known.gpu.manufacturer if known.gpu else None,
+    str(INSTANCE_GPU_COUNT): lambda known: known.gpu.count if known.gpu else None,
+    str(INSTANCE_GPU_MEMORY): lambda known: known.gpu.memory_mib if known.gpu else None,
+}
+"""What each label is for a type; ``None`` where the type has no such label."""
 
 
 def admitted(requirements: Iterable[Requirement]) -> tuple[InstanceType, ...]:
@@ -157,25 +126,45 @@ def admitted(requirements: Iterable[Requirement]) -> tuple[InstanceType, ...]:
 
     Source: Karpenter, "NodePools", ``spec.template.spec.requirements``.
     """
-    telling = ((stable_key(item.key), item.operator, tuple(item.values or ())) for item in requirements if _tells(item))
-    return _types_that_meet_all(frozenset(telling))
+    return _types_that_meet_all(_telling(requirements))
+
+
+def admits_any(requirements: Iterable[Requirement]) -> bool:
+    """Whether ``admitted`` has a type, without looking for all of them."""
+    return _are_met(_telling(requirements))
+
+
+_Demand = tuple[str, Operator, tuple[str, ...]]
+"""A requirement: the present key of its label, operator and values."""
+
+
+def _telling(requirements: Iterable[Requirement]) -> frozenset[_Demand]:
+    """The requirements that are about the type."""
+    return frozenset(
+        (stable_key(item.key), item.operator, tuple(item.values or ())) for item in requirements if _tells(item)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _are_met(demands: frozenset[_Demand]) -> bool:
+    """Whether a known type meets all demands; many pools have the same."""
+    return any(all(_meets(known, *demand) for demand in demands) for known in each_instance_type())
 
 
 @lru_cache(maxsize=256)
-def _types_that_meet_all(requirements: frozenset[tuple[str, Operator, tuple[str, ...]]]) -> tuple[InstanceType, ...]:
-    """The known types that meet all requirements, cheapest first; many pools have the same."""
+def _types_that_meet_all(demands: frozenset[_Demand]) -> tuple[InstanceType, ...]:
+    """The known types that meet all demands, cheapest first; many pools have the same."""
     every = instance_types()
     names = frozenset(every)
-    for requirement in requirements:
-        names &= _types_that_meet(*requirement)
+    for demand in demands:
+        names &= _types_that_meet(*demand)
     return tuple(sorted((every[name] for name in names), key=_cheapest_first))
 
 
 @lru_cache(maxsize=1024)
 def _types_that_meet(key: str, operator: Operator, values: tuple[str, ...]) -> frozenset[str]:
-    """The names of the known types that meet one requirement; most pools have the same few."""
-    requirement = Requirement.model_construct(key=key, operator=operator, values=values)
-    return frozenset(name for name, known in instance_types().items() if _meets(known, requirement))
+    """The names of the known types that meet one demand; most pools have the same few."""
+    return frozenset(name for name, known in instance_types().items() if _meets(known, key, operator, values))
 
 
 def names_unknown_types(requirements: Iterable[Requirement]) -> tuple[str, ...]:
@@ -189,7 +178,7 @@ def names_unknown_types(requirements: Iterable[Requirement]) -> tuple[str, ...]:
         for item in requirements
         if _tells(item) and stable_key(item.key) not in _CLOSED_SETS and item.operator in {"In", *_COMPARED}
         for value in item.values or ()
-        if not any(_meets(known, _only_value(item, value)) for known in instance_types().values())
+        if not _are_met(frozenset([(stable_key(item.key), item.operator, (value,))]))
     ]
     return tuple(dict.fromkeys(unknown))
 
@@ -239,31 +228,17 @@ def _tells(requirement: Requirement) -> bool:
     """Whether a requirement is about the type, with values that are already known."""
     values = requirement.values or ()
     return (
-        stable_key(requirement.key) in _OF_THE_TYPE
+        stable_key(requirement.key) in _VALUES
         and not is_list_token(values)
         and not any(is_token(value) for value in values)
     )
 
 
-def _meets(instance_type: InstanceType, requirement: Requirement) -> bool:
-    value = node_labels(instance_type).get(stable_key(requirement.key))
-    values = requirement.values or ()
-    match requirement.operator:
-        case "In":
-            return value in values
-        case "NotIn":
-            return value not in values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case compared:
-            return value is not None and value.isdecimal() and _COMPARED[compared](int(value), int(values[0]))
-
-
-def _only_value(requirement: Requirement, value: str) -> Requirement:
-    """The same requirement with one of its values, without checking it again."""
-    return Requirement.model_construct(key=requirement.key, operator=requirement.operator, values=(value,))
+def _meets(instance_type: InstanceType, key: str, operator: Operator, values: Sequence[str]) -> bool:
+    value, allowed = _VALUES[key](instance_type), values_of(operator, tuple(values))
+    if value is None:
+        return allowed.may_be_absent
+    return allowed.has(str(value))
 
 
 def _cheapest_first(instance_type: InstanceType) -> tuple[bool, float, str]:

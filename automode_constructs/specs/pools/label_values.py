@@ -8,14 +8,13 @@ without one.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
-__all__ = ["ANY_VALUE", "LabelValues", "agree", "disagreement", "narrowed", "values_of"]
+__all__ = ["ANY_VALUE", "LONGEST_NUMBER", "LabelValues", "agree", "disagreement", "narrowed", "values_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class LabelValues:
+class LabelValues(NamedTuple):
     """A set of values of one label.
 
     Args:
@@ -40,6 +39,16 @@ class LabelValues:
         return bool(self.values) if self.but else not self.values
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no value is left. Of what is open on one side, that cannot be told: some value is."""
+        if not self.but:
+            return not self.values
+        lowest = self.lowest or 0
+        if self.highest is None or self.highest - lowest >= _FEW:
+            return False
+        return all(str(number) in self.values for number in range(lowest, self.highest + 1))
+
+    @property
     def listed(self) -> frozenset[str] | None:
         """The values, if they are listed; ``None`` for everything but some."""
         return None if self.but else self.values
@@ -49,9 +58,15 @@ class LabelValues:
         return _intersection(self, other)
 
     def overlaps(self, other: LabelValues) -> bool:
-        """Whether a value is in both, as far as that can be told of open sets."""
-        both = _intersection(self, other)
-        return both.but or bool(both.values)
+        """Whether a value is in both."""
+        return not _intersection(self, other).is_empty
+
+    def any_number(self) -> str:
+        """A value of an open set: the least number that is in it."""
+        number = self.lowest or 0
+        while str(number) in self.values:
+            number += 1
+        return str(number)
 
     def __str__(self) -> str:
         if self.but:
@@ -61,6 +76,12 @@ class LabelValues:
             return " and ".join(words) or "any value"
         return ", ".join(_some(self.values)) or "no value"
 
+
+LONGEST_NUMBER = 18
+"""The most digits that are compared; Karpenter's own numbers have 64 bits."""
+
+_FEW = 1000
+"""Up to this many numbers are tried one by one."""
 
 ANY_VALUE = LabelValues(frozenset(), but=True)
 """The label exists."""
@@ -154,6 +175,8 @@ def _between(value: str, lowest: int | None, highest: int | None) -> bool:
         return True
     if not value.isascii() or not value.isdecimal():
         return False
+    if len(value) > LONGEST_NUMBER:
+        return True  # Not certain, but it cannot be determined.
     number = int(value)
     return (lowest is None or number >= lowest) and (highest is None or number <= highest)
 

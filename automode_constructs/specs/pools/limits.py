@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -62,6 +61,8 @@ def limit_problems(limits: Mapping[str, int | str]) -> Iterator[Problem]:
     for name in limits:
         if name in _OF_NODES or name in _OF_DEVICES or _HUGE_PAGES.fullmatch(name):
             continue
+        import difflib  # late: only a finding needs it
+
         word = name.lower().removeprefix("limits.").removeprefix("requests.")
         close = difflib.get_close_matches(word, [*_OF_NODES, *_OF_DEVICES], n=1, cutoff=0.8)
         near = _MEANT.get(word) or next(iter(close), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo
@@ -211,6 +212,7 @@ STATIC_POOL_NO_ROOM = rule(
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
 
+@lru_cache(maxsize=256)
 def duration_in_seconds(duration: str) -> int:
     """The length of a duration such as ``1h30m``.
 
@@ -537,10 +539,15 @@ class NodeClaimTemplate(KubeModel):
             yield from self._graviton_problems()
 
     def _type_problems(self) -> Iterator[Problem]:
+        # Late: the list takes time to load.
+        from automode_constructs.specs.pools.instance_types import admits_any
+
+        if not self.spec.requirements or admits_any([*self.spec.requirements, *self._labels_as_requirements()]):
+            return
         unlisted = any(
             problem.rule == UNLISTED_INSTANCES.id for item in self.spec.requirements for problem in item.warnings()
         )
-        if self.spec.requirements and not unlisted and not self.instance_types():
+        if not unlisted:
             yield NO_INSTANCE_TYPE.problem(
                 "spec.requirements",
                 "admit no instance type that is known here, so the pool launches no node unless AWS has a newer one",
@@ -582,7 +589,8 @@ _ACCELERATOR_TAINTS = frozenset({"nvidia.com/gpu", "aws.amazon.com/neuron"})
 def _accelerated(demands: Mapping[str, Sequence[Demand]]) -> list[str]:
     """The categories of accelerated instances that no requirement asks for or rules out."""
     chosen = {INSTANCE_CATEGORY, INSTANCE_FAMILY, INSTANCE_TYPE, CAPACITY_RESERVATION_ID, PLACEMENT_GROUP_ID}
-    if GPU_KEYS & demands.keys() or any(
+    # NotIn also matches the nodes that have no GPU, and those with any other.
+    if any(operator != "NotIn" for key in GPU_KEYS & demands.keys() for operator, _ in demands[key]) or any(
         operator == "In" for key in chosen & demands.keys() for operator, _ in demands[key]
     ):
         return []

@@ -158,6 +158,8 @@ _WATCHED_DOMAINS = frozenset({"eks.amazonaws.com", "kubernetes.io", "node.kubern
 _OTHER_NAMES = {"x86": "amd64", "x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "ondemand": "on-demand"}
 """What people write, and the value that they mean."""
 
+_ZONE_ID = "topology.k8s.aws/zone-id"
+_EXCLUDING = frozenset({"NotIn", "DoesNotExist"})
 _COMPARISONS = frozenset({"Gt", "Lt", "Gte", "Lte"})
 _OPEN_SOURCE_DOMAIN = "karpenter.k8s.aws"
 
@@ -225,20 +227,23 @@ class Requirement(KubeModel):
             )
         elif stable_key(self.key) == self.key and self.key not in KNOWN_LABELS and self.key not in _UNLISTED_BUT_REAL:
             cure = _right_key(name, domain) if domain else ""
+            outcome = "it may exclude nothing" if self.operator in _EXCLUDING else "no node may fit"
             if domain == "eks.amazonaws.com":
                 yield UNKNOWN_LABEL.problem(
                     "key",
-                    f"'{self.key}' is not among the labels that AWS documents",
+                    f"'{self.key}' is not among the labels that AWS documents, so {outcome}",
                     cure or "acknowledge this if it is a newer one",
                 )
             elif cure:
-                yield UNKNOWN_LABEL.problem("key", f"'{self.key}' is a label that Auto Mode's nodes do not get", cure)
+                yield UNKNOWN_LABEL.problem(
+                    "key", f"'{self.key}' is a label that Auto Mode's nodes do not get, so {outcome}", cure
+                )
 
     def _value_problems(self) -> Iterator[Problem]:
         values = self.values or ()
         key = stable_key(self.key)
         label = KNOWN_LABELS.get(key)
-        if key in {ZONE, _REGION} and self.operator in {"In", "NotIn"}:
+        if key in {ZONE, _REGION, _ZONE_ID} and self.operator in {"In", "NotIn"}:
             yield from self._place_problems(key)
             return
         if _asks_for_windows(key, self.operator, values):
@@ -269,12 +274,15 @@ class Requirement(KubeModel):
         if self.operator == "In" and len(wrong) == len(values):
             yield LABEL_VALUE.problem("values", f"'{key}' is never {listed}, so that this admits nothing", cure)
         else:
-            yield SOME_LABEL_VALUES.problem("values", f"'{key}' is never {listed}", cure)
+            yield SOME_LABEL_VALUES.problem("values", f"'{key}' is never {listed}, which has no effect", cure)
 
     def _place_problems(self, key: str) -> Iterator[Problem]:
         values = self.values or ()
         if key == ZONE:
             wrong = {value: found for value in values if (found := wrong_with_zone(value))[0]}
+        elif key == _ZONE_ID:
+            cure = f"write the zone's id, such as 'use1-az1', or require {ZONE}"
+            wrong = {value: ("a zone's name", cure) for value in values if zone_kind(value) != "unknown"}
         else:
             wrong = {
                 value: ("a zone", f"write '{region_of_zone(value)}'")
@@ -328,7 +336,7 @@ class Requirement(KubeModel):
             cure = f"did you mean '{category_of(first)}'?" if listed is CATEGORIES and first in FAMILIES else ""
             yield UNLISTED_INSTANCES.problem(
                 "values",
-                f"{', '.join(unlisted[:5])}: not in Auto Mode's list of {FAMILIES_AS_OF}",
+                f"{', '.join(unlisted[:5])}: not in Auto Mode's list of {FAMILIES_AS_OF}, so it may launch none",
                 cure or near(first, listed) or "acknowledge this if Auto Mode has it by now",
             )
 

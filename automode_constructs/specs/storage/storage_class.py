@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field
 
 from automode_constructs.errors import Problem, did_you_mean, shown
 from automode_constructs.specs.fields import VALUE, Digits, LabelKey, ListOf, TokenOr, renamed
+from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.messages import NOT_A_FIELD, UNKNOWN_FIELD
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
@@ -77,8 +78,69 @@ STORAGE_PARAMETER_NAME = rule(
     source="kubernetes-sigs/aws-ebs-csi-driver, docs/parameters.md and CreateVolume in pkg/driver/controller.go",
 )
 
+STORAGE_BOUNDS = rule(
+    "automode:StorageBounds",
+    "StorageClass",
+    "VolumeAttributesClass",
+    severity="warning",
+    sentence="A volume has at least the IOPS and the throughput that EBS gives its type.",
+    source="EBS API reference, CreateVolume; Amazon EBS User Guide, 'Amazon EBS volume types'",
+)
+STORAGE_FORMAT = rule(
+    "automode:StorageFormat",
+    "StorageClass",
+    severity="warning",
+    sentence="Parameters of the file system are those of its kind: of inodes' number ext only, of clusters ext4 only.",
+    source="kubernetes-sigs/aws-ebs-csi-driver, docs/parameters.md",
+)
+DEFAULT_CLASS = rule(
+    "automode:DefaultClass",
+    "IngressClass",
+    "StorageClass",
+    severity="warning",
+    sentence="What marks a class as the default is the text 'true', in lower case.",
+    source="Kubernetes, 'Default StorageClass' and 'Default IngressClass'",
+)
+
 _Flag = Literal["true", "false"]
-_EXTRA_KEY = re.compile(r"tagSpecification_\w+|csi\.storage\.k8s\.io/[\w./-]+")
+_LEAST_IOPS = {"gp3": 3000, "io1": 100, "io2": 100}
+_LEAST_THROUGHPUT = 125
+
+
+def bounds_problems(volume: str | None, iops: str | None, throughput: str | None) -> Iterator[Problem]:
+    """Numbers that are too small for a volume of a type; of an unknown type, those that are for any."""
+    for field, text, least in (
+        ("iops", iops, _LEAST_IOPS.get(volume, 0) if volume else min(_LEAST_IOPS.values())),
+        ("throughput", throughput, _LEAST_THROUGHPUT),
+    ):
+        if text is not None and not is_token(text) and len(text.lstrip("0")) <= len(str(least)) and int(text) < least:
+            whose = f"a volume of {volume}" if volume else "a volume"
+            yield STORAGE_BOUNDS.problem(
+                field,
+                f"{whose} has at least {least}, so EBS refuses {shown(text)}, and no volume is made or changed",
+                f"write '{least}' or more",
+            )
+
+
+def default_class_problems(metadata: Mapping[str, Any]) -> Iterator[Problem]:
+    """A mark of a default class that Kubernetes does not read as one."""
+    for kind in ("storageclass", "ingressclass"):
+        name = f"{kind}.kubernetes.io/is-default-class"
+        text = mapping_at(metadata, "annotations").get(name)
+        if isinstance(text, str) and text not in ("true", "false") and not is_token(text):
+            yield DEFAULT_CLASS.problem(
+                f"annotations[{shown(name)}]",
+                f"{shown(text)} is not 'true', so it is no default",
+                "write 'true'",
+            )
+
+
+# Those of csi.storage.k8s.io are Kubernetes' own, whose provisioner refuses any other name there.
+# Source: kubernetes-csi/external-provisioner, pkg/controller/controller.go.
+_EXTRA_KEY = re.compile(
+    r"tagSpecification_\w+|csi\.storage\.k8s\.io/"
+    r"(provisioner|controller-publish|controller-expand|node-stage|node-publish|node-expand)-secret-(name|namespace)"
+)
 
 
 def _present_name(name: str, known: Sequence[str]) -> str:
@@ -88,6 +150,15 @@ def _present_name(name: str, known: Sequence[str]) -> str:
     by_lower = {each.lower(): each for each in known if "/" not in each}
     present = by_lower.get(name.lower(), "")
     return "" if present == name else present
+
+
+_EXT = ("ext2", "ext3", "ext4")
+_FORMATS = {
+    "bytes_per_inode": _EXT,
+    "number_of_inodes": _EXT,
+    "ext4_big_alloc": ("ext4",),
+    "ext4_cluster_size": ("ext4",),
+}
 
 
 class StorageParameters(KubeModel):
@@ -168,9 +239,13 @@ class StorageParameters(KubeModel):
             yield STORAGE_KEY.problem("kms_key_id", "a volume that is not encrypted has no key", "remove it")
         if self.kms_key_id is not None and not is_token(self.kms_key_id) and not self.kms_key_id.startswith("arn:"):
             yield STORAGE_KEY_ARN.problem(
-                "kms_key_id", f"{shown(self.kms_key_id)} is not an ARN", "write the key's full ARN"
+                "kms_key_id",
+                f"{shown(self.kms_key_id)} is not an ARN, which the driver asks for, so it may make no volume",
+                "write the key's full ARN",
             )
         yield from self._iops_problems()
+        yield from bounds_problems(self.type or "gp3", self.iops, self.throughput)
+        yield from self._format_problems()
         known = {field.serialization_alias: name for name, field in type(self).model_fields.items()}
         for written, value in (self.model_extra or {}).items():
             name = written.removesuffix(NOT_A_FIELD)
@@ -205,18 +280,33 @@ class StorageParameters(KubeModel):
             if problem.rule == VALUE.id:
                 yield replace(problem, field=where)
 
+    def _format_problems(self) -> Iterator[Problem]:
+        system = self.fstype or "ext4"
+        for field, systems in _FORMATS.items():
+            if getattr(self, field) not in (None, "false") and system not in systems:
+                yield STORAGE_FORMAT.problem(field, f"is refused for {system}, so no volume is made", "remove it")
+        if self.ext4_cluster_size is not None and self.ext4_big_alloc != "true":
+            message = worded("needs {ext4_big_alloc} 'true', so no volume is made")
+            yield STORAGE_FORMAT.problem("ext4_cluster_size", message, worded("set {ext4_big_alloc}, or remove it"))
+
     def _iops_problems(self) -> Iterator[Problem]:
         volume = self.type or "gp3"
         if volume in {"io1", "io2"} and (self.iops is None) == (self.iops_per_gb is None):
             number = "neither" if self.iops is None else "both"
             message = worded(
-                "{volume} needs one of 'iops' and '{iops_per_gb}', got {number}", volume=volume, number=number
+                "{volume} needs one of 'iops' and '{iops_per_gb}', got {number}, so no volume is made",
+                volume=volume,
+                number=number,
             )
             yield STORAGE_IOPS.problem("iops", message)
         elif volume in {"gp2", "sc1", "st1", "standard"} and self.iops is not None:
-            yield STORAGE_IOPS.problem("iops", f"{volume} has no IOPS to set", "remove it")
+            yield STORAGE_IOPS.problem("iops", f"{volume} has no IOPS to set, so they have no effect", "remove it")
         if volume not in {"io1", "io2"} and self.iops_per_gb is not None:
-            yield STORAGE_IOPS.problem("iops_per_gb", f"only io1 and io2 have IOPS per GiB, not {volume}", "use iops")
+            yield STORAGE_IOPS.problem(
+                "iops_per_gb",
+                f"only io1 and io2 have IOPS per GiB, not {volume}, so they may have no effect",
+                "use iops",
+            )
 
 
 class TopologyLabel(KubeModel):
@@ -224,8 +314,8 @@ class TopologyLabel(KubeModel):
 
     key: LabelKey
     """Label key."""
-    values: ListOf[str]
-    """Label values."""
+    values: Annotated[ListOf[str], Field(min_length=1)]
+    """Label values, at least one."""
 
 
 class TopologyTerm(KubeModel):
@@ -262,4 +352,8 @@ class StorageClassSpec(KubeModel):
     def _broken_rules(self) -> Iterator[Problem]:
         if self.volume_binding_mode != "WaitForFirstConsumer":
             state = "is not set, which means Immediate" if self.volume_binding_mode is None else "is Immediate"
-            yield VOLUME_BINDING.problem("volume_binding_mode", state, "write WaitForFirstConsumer")
+            yield VOLUME_BINDING.problem(
+                "volume_binding_mode",
+                f"{state}, so a volume is made before its pod has a node, in a zone where that may never run",
+                "write WaitForFirstConsumer",
+            )

@@ -10,7 +10,7 @@ from automode_constructs.specs.fields import Digits
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
-from automode_constructs.specs.storage.storage_class import PROVISIONER, STORAGE_THROUGHPUT
+from automode_constructs.specs.storage.storage_class import PROVISIONER, STORAGE_THROUGHPUT, bounds_problems
 
 __all__ = [
     "PersistentVolumeClaimSpec",
@@ -46,6 +46,7 @@ class VolumeAttributes(KubeModel):
     def _broken_rules(self) -> Iterator[Problem]:
         if self.throughput is not None and self.type not in {None, "gp3"}:
             yield STORAGE_THROUGHPUT.problem("throughput", f"only gp3 has a throughput, not {self.type}", "remove it")
+        yield from bounds_problems(self.type, self.iops, self.throughput)
 
 
 class VolumeAttributesClassSpec(KubeModel):

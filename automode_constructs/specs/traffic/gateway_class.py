@@ -60,6 +60,6 @@ class GatewayClassSpec(KubeModel):
         if self.controller_name not in known:
             yield GATEWAY_CONTROLLER.problem(
                 "controller_name",
-                f"{shown(self.controller_name)} is not known",
+                f"{shown(self.controller_name)} is not known, so no controller serves its Gateways",
                 did_you_mean(self.controller_name, known, edits="value"),
             )

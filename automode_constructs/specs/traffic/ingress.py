@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import difflib
-import json
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasGenerator, ConfigDict
+from pydantic import AliasGenerator, ConfigDict
 
-from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, meant_by, shown
-from automode_constructs.specs.fields import Digits, TokenOr, matching
+from automode_constructs.errors import Cure, Edit, Problem, meant_by, shown
+from automode_constructs.specs.fields import VALUE, Digits, TokenOr, matching
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.traffic.annotation_values import (
+    Arns,
+    Attributes,
+    Cidrs,
+    Flag,
+    HealthCheckInterval,
+    HealthCheckPath,
+    HealthCheckTimeout,
+    JsonList,
+    JsonMapping,
+    ListenPorts,
+    Pairs,
+    Port,
+    SslPolicy,
+    SuccessCodes,
+    Threshold,
+    whole_number,
+)
 from automode_constructs.tokens import is_token
 
 __all__ = [
     "IngressSpec",
-    "SuccessCodes",
     "backends",
     "ingress_annotation_problems",
     "is_load_balanced",
@@ -97,42 +115,28 @@ _KNOWN = (
     *("frontend-nlb-security-groups", "frontend-nlb-attributes", "frontend-nlb-eip-allocations"),
 )
 """Annotations that a controller reads; one that is not here is reported only if it nearly matches one of them."""
+_FAMILIES_OF_JSON = tuple(f"{_PREFIX}{family}." for family in ("actions", "conditions", "transforms"))
 _FAMILIES = ("actions.", "conditions.", "transforms.", "listener-attributes.", "jwt-validation", "frontend-nlb-")
 
 
-SuccessCodes = Annotated[
-    str, matching(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", "codes such as '200', '200,301' or '200-399'")
-]
-"""HTTP or gRPC codes with which a health check succeeds."""
-
-_Flag = Annotated[str, matching(r"(?i:t|f|true|false)|0|1", "'true' or 'false'")]
-_Pairs = Annotated[
-    str, matching(r"\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*", "a list of pairs ('key=value,key=value')")
-]
-_Arns = Annotated[str, matching(r"\s*arn:[^,\s]+\s*(,\s*arn:[^,\s]+\s*)*", "a list of ARNs, separated by commas")]
-_Port = Annotated[str, matching(r"[0-9]{1,5}", "a port such as '443'")]
-_Order = Annotated[str, matching(r"-?[0-9]{1,4}", "a whole number written as text ('10')")]
+_SessionTimeout = Annotated[Digits, whole_number(1, 604800)]
+_WebAcl = Annotated[str, matching(r"arn:.+|none|", "the ARN of a web ACL, or 'none'")]
+_Order = Annotated[str, matching(r"-?[0-9]{1,4}", "a whole number written as text ('10')"), whole_number(-1000, 1000)]
 _Name = Annotated[
     str, matching(r"[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?", "a name of at most 32 letters, digits and '-'")
 ]
 
 
-def _json(value: str) -> str:
-    if not is_token(value):
-        try:
-            json.loads(value)
-        except ValueError:
-            raise AutoModeError.of(
-                "", field="", message=f"{shown(value)} is not JSON", cure="write for example '[{\"HTTPS\": 443}]'"
-            ) from None
-    return value
-
-
-_Json = Annotated[str, AfterValidator(_json)]
-
-
 def _annotation(field: str) -> str:
     return f"{_PREFIX}{'group.order' if field == 'group_order' else field.replace('_', '-')}"
+
+
+class _IngressJson(KubeModel):
+    """The annotations of a backend, by their family."""
+
+    actions: TokenOr[JsonMapping] | None = None
+    conditions: TokenOr[JsonList] | None = None
+    transforms: TokenOr[JsonList] | None = None
 
 
 class _IngressAnnotations(KubeModel):
@@ -151,32 +155,43 @@ class _IngressAnnotations(KubeModel):
     backend_protocol: Literal["HTTP", "HTTPS"] | None = None
     backend_protocol_version: Literal["HTTP1", "HTTP2", "GRPC"] | None = None
     healthcheck_protocol: Literal["HTTP", "HTTPS"] | None = None
-    healthcheck_interval_seconds: TokenOr[Digits] | None = None
-    healthcheck_timeout_seconds: TokenOr[Digits] | None = None
-    healthy_threshold_count: TokenOr[Digits] | None = None
-    unhealthy_threshold_count: TokenOr[Digits] | None = None
+    healthcheck_path: TokenOr[HealthCheckPath] | None = None
+    healthcheck_interval_seconds: TokenOr[HealthCheckInterval] | None = None
+    healthcheck_timeout_seconds: TokenOr[HealthCheckTimeout] | None = None
+    healthy_threshold_count: TokenOr[Threshold] | None = None
+    unhealthy_threshold_count: TokenOr[Threshold] | None = None
     success_codes: TokenOr[SuccessCodes] | None = None
-    listen_ports: TokenOr[_Json] | None = None
-    ssl_redirect: TokenOr[_Port] | None = None
-    certificate_arn: TokenOr[_Arns] | None = None
-    wafv2_acl_arn: TokenOr[str] | None = None
+    listen_ports: TokenOr[ListenPorts] | None = None
+    ssl_redirect: TokenOr[Port] | None = None
+    certificate_arn: TokenOr[Arns] | None = None
+    ssl_policy: TokenOr[SslPolicy] | None = None
+    inbound_cidrs: TokenOr[Cidrs] | None = None
+    wafv2_acl_arn: TokenOr[_WebAcl] | None = None
     load_balancer_name: TokenOr[_Name] | None = None
-    load_balancer_attributes: TokenOr[_Pairs] | None = None
-    target_group_attributes: TokenOr[_Pairs] | None = None
-    target_node_labels: TokenOr[_Pairs] | None = None
+    load_balancer_attributes: TokenOr[Attributes] | None = None
+    target_group_attributes: TokenOr[Attributes] | None = None
+    target_node_labels: TokenOr[Pairs] | None = None
     group_order: TokenOr[_Order] | None = None
     auth_type: Literal["none", "oidc", "cognito"] | None = None
     auth_on_unauthenticated_request: Literal["authenticate", "allow", "deny"] | None = None
-    auth_session_timeout: TokenOr[Digits] | None = None
-    auth_idp_cognito: TokenOr[_Json] | None = None
-    auth_idp_oidc: TokenOr[_Json] | None = None
-    mutual_authentication: TokenOr[_Json] | None = None
-    shield_advanced_protection: TokenOr[_Flag] | None = None
-    manage_backend_security_group_rules: TokenOr[_Flag] | None = None
-    multi_cluster_target_group: TokenOr[_Flag] | None = None
-    use_regex_path_match: TokenOr[_Flag] | None = None
-    enable_frontend_nlb: TokenOr[_Flag] | None = None
+    auth_session_timeout: TokenOr[_SessionTimeout] | None = None
+    auth_idp_cognito: TokenOr[JsonMapping] | None = None
+    auth_idp_oidc: TokenOr[JsonMapping] | None = None
+    mutual_authentication: TokenOr[JsonList] | None = None
+    shield_advanced_protection: TokenOr[Flag] | None = None
+    manage_backend_security_group_rules: TokenOr[Flag] | None = None
+    multi_cluster_target_group: TokenOr[Flag] | None = None
+    use_regex_path_match: TokenOr[Flag] | None = None
+    enable_frontend_nlb: TokenOr[Flag] | None = None
     frontend_nlb_scheme: Literal["internal", "internet-facing"] | None = None
+
+    def _broken_rules(self) -> Iterator[Problem]:
+        codes = self.success_codes or ""
+        low, high = (0, 99) if self.backend_protocol_version == "GRPC" else (200, 499)
+        if not is_token(codes) and any(not low <= int(code[:9]) <= high for code in re.findall("[0-9]+", codes)):
+            yield VALUE.problem(
+                "success_codes", f"{shown(codes)} has codes that no health check takes", f"write {low} to {high}"
+            )
 
 
 class IngressSpec(FreeBody):
@@ -223,6 +238,9 @@ def ingress_annotation_problems(metadata: Mapping[str, Any]) -> Iterator[Problem
                 "'oidc' needs a Secret that Auto Mode's controller may not read by itself; "
                 "let group eks:managed read it",
             )
+        elif isinstance(name, str) and isinstance(value, str) and name.startswith(_FAMILIES_OF_JSON):
+            family = name.removeprefix(_PREFIX).partition(".")[0]
+            yield from (replace(problem, field=where) for problem in _IngressJson.read({family: value})[1])
         elif name == f"{_PREFIX}load-balancer-attributes":
             yield from protection_problems(where, value, "Ingress")
         elif isinstance(name, str) and name.startswith(_PREFIX):

@@ -13,6 +13,12 @@ from automode_constructs.errors import AutoModeError, Cure, Edit, Problem, shown
 from automode_constructs.specs.fields import ListOf, TokenListOf, TokenOr, matching, renamed
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.traffic.annotation_values import (
+    LOAD_BALANCER_VALUE,
+    SSL_POLICY,
+    attribute_problem,
+    form_problem,
+)
 from automode_constructs.specs.traffic.label_selector import LabelSelector
 from automode_constructs.specs.traffic.ownership import ALB_CONTROLLER
 from automode_constructs.specs.wording import worded
@@ -193,6 +199,14 @@ class LoadBalancerAttribute(KubeModel):
     value: TokenOr[Annotated[str, Field(max_length=1024)]]
     """Attribute value as text, at most 1024 characters."""
 
+    def _broken_rules(self) -> Iterator[Problem]:
+        problem = attribute_problem(self.key, self.value)
+        if problem is not None:
+            message, cure = problem
+            yield LOAD_BALANCER_VALUE.problem(
+                "value" if "." in self.key else "key", f"{message}, so the controller reports an error", cure
+            )
+
 
 class IngressListener(KubeModel):
     """The attributes of one listener.
@@ -299,6 +313,11 @@ class IngressClassParamsSpec(KubeModel):
     """Name of a WAFv2 web ACL. Unproven on Auto Mode."""
 
     def _broken_rules(self) -> Iterator[Problem]:
+        for index, arn in enumerate(self.certificate_arns or ()):
+            yield from form_problem(f"certificate_arns[{index}]", arn, "arn:.+", "the ARN of a certificate")
+        if self.ssl_policy is not None:
+            what = "a security policy such as 'ELBSecurityPolicy-TLS13-1-2-2021-06'"
+            yield from form_problem("ssl_policy", self.ssl_policy, SSL_POLICY, what)
         for field in (
             "minimum_load_balancer_capacity",
             "ipam_configuration",
@@ -309,7 +328,7 @@ class IngressClassParamsSpec(KubeModel):
             if getattr(self, field) is not None:
                 yield UNPROVEN_FIELD.problem(
                     field,
-                    "is the open-source controller's and not documented for Auto Mode",
+                    "is the open-source controller's and not documented for Auto Mode, which may not read it",
                     "use the Ingress annotation of the same purpose",
                 )
 
@@ -356,6 +375,6 @@ class IngressClassSpec(KubeModel):
         if self.controller != ALB_CONTROLLER:
             yield INGRESS_CONTROLLER.problem(
                 "controller",
-                f"{shown(self.controller)} is not known",
+                f"{shown(self.controller)} is not known, so no controller makes load balancers for its Ingresses",
                 Cure(f"write {ALB_CONTROLLER}", Edit(what="value", to=ALB_CONTROLLER)),
             )

@@ -8,12 +8,21 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasGenerator, ConfigDict
 
 from automode_constructs.errors import Problem, did_you_mean, shown
-from automode_constructs.specs.fields import VALUE, Digits, TokenListOf, TokenOr, matching, near_text
+from automode_constructs.specs.fields import VALUE, TokenListOf, TokenOr, matching, near_text
 from automode_constructs.specs.free_body import FreeBody, mapping_at
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.object_changes import refused_by_existing
 from automode_constructs.specs.rule import rule
-from automode_constructs.specs.traffic.ingress import SuccessCodes, protection_problems
+from automode_constructs.specs.traffic.annotation_values import (
+    Attributes,
+    HealthCheckInterval,
+    HealthCheckPath,
+    HealthCheckTimeout,
+    Pairs,
+    SuccessCodes,
+    Threshold,
+)
+from automode_constructs.specs.traffic.ingress import protection_problems
 from automode_constructs.specs.traffic.ingress_class import Cidr
 from automode_constructs.specs.traffic.ownership import NLB_CLASS, is_network_load_balancer
 
@@ -75,11 +84,6 @@ _OF_OPEN_SOURCE = {
 }
 """Annotations that the open-source controller reads; Auto Mode may or may not, so none is reported."""
 
-_Pairs = Annotated[
-    str, matching(r"\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*", "a list of pairs ('key=value,key=value')")
-]
-
-
 _CLASSIC = {
     "connection-idle-timeout": "listener-attributes.TCP-80 (for port 80): tcp.idle_timeout.seconds={value}",
     "connection-draining-enabled": "target-group-attributes: deregistration_delay.timeout_seconds=300",
@@ -120,17 +124,17 @@ class NetworkLoadBalancerAnnotations(KubeModel):
     """Ids or names of subnets, separated by commas; their order is kept. Default: found by their role tags."""
     healthcheck_protocol: _HealthCheckProtocol | None = None
     """``TCP``, ``HTTP`` or ``HTTPS``. Default: ``TCP``, as EKS decides."""
-    healthcheck_path: str | None = None
+    healthcheck_path: HealthCheckPath | None = None
     """Path of HTTP health checks."""
     healthcheck_port: str | None = None
     """A port, or ``traffic-port``."""
-    healthcheck_interval: Digits | None = None
+    healthcheck_interval: HealthCheckInterval | None = None
     """Seconds between health checks."""
-    healthcheck_timeout: Digits | None = None
+    healthcheck_timeout: HealthCheckTimeout | None = None
     """Seconds until a health check has failed."""
-    healthcheck_healthy_threshold: Digits | None = None
+    healthcheck_healthy_threshold: Threshold | None = None
     """Successes until a target is healthy."""
-    healthcheck_unhealthy_threshold: Digits | None = None
+    healthcheck_unhealthy_threshold: Threshold | None = None
     """Failures until a target is unhealthy."""
     healthcheck_success_codes: SuccessCodes | None = None
     """HTTP codes of success."""
@@ -138,11 +142,11 @@ class NetworkLoadBalancerAnnotations(KubeModel):
     """ARNs of ACM certificates, separated by commas."""
     ssl_ports: str | None = None
     """Ports that speak TLS, separated by commas. Default: all, where there is a certificate."""
-    additional_resource_tags: TokenOr[_Pairs] | None = None
+    additional_resource_tags: TokenOr[Pairs] | None = None
     """AWS tags, ``key=value`` separated by commas; the cluster role needs ``custom_tags`` for them."""
-    attributes: TokenOr[_Pairs] | None = None
+    attributes: TokenOr[Attributes] | None = None
     """Attributes of the load balancer, ``key=value`` separated by commas."""
-    target_group_attributes: TokenOr[_Pairs] | None = None
+    target_group_attributes: TokenOr[Attributes] | None = None
     """Attributes of the target groups, ``key=value`` separated by commas."""
     enable_tcp_udp_listener: Literal["true", "false"] | None = None
     """Whether one listener serves TCP and UDP of a port. Since 27 July 2026."""

@@ -110,12 +110,16 @@ class NetworkPolicySwitch(FreeBody):
         data = self.data or {}
         if "enable-network-policy" in data and NETWORK_POLICY_SWITCH not in data:
             yield NETWORK_POLICY_KEY.problem(
-                "data['enable-network-policy']", "is not read by EKS", renamed(NETWORK_POLICY_SWITCH)
+                "data['enable-network-policy']",
+                "is not read by EKS, so no policy is enforced",
+                renamed(NETWORK_POLICY_SWITCH),
             )
         value = data.get(NETWORK_POLICY_SWITCH, "true")
         if value not in {"true", "false"} and not is_token(value):
             yield NETWORK_POLICY_KEY.problem(
-                f"data[{shown(NETWORK_POLICY_SWITCH)}]", f"{shown(value)} is not 'true'", "write 'true'"
+                f"data[{shown(NETWORK_POLICY_SWITCH)}]",
+                f"{shown(value)} is not 'true', so no policy is enforced",
+                "write 'true'",
             )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from automode_constructs.specs.free_body import mapping_at
+from automode_constructs.specs.mapping import mapping_at
 
 __all__ = [
     "ALB_CONTROLLER",

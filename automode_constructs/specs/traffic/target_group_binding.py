@@ -11,6 +11,7 @@ from automode_constructs.errors import Problem, shown
 from automode_constructs.specs.fields import ListOf, TokenOr
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.rule import rule
+from automode_constructs.specs.traffic.annotation_values import LOAD_BALANCER_VALUE, form_problem
 from automode_constructs.specs.traffic.ingress_class import PortOrName
 from automode_constructs.specs.traffic.label_selector import LabelSelector
 
@@ -130,6 +131,12 @@ class TargetGroupBindingSpec(KubeModel):
     """Whether EKS leaves targets of other clusters in the group alone. Default: false, as EKS decides."""
 
     def _broken_rules(self) -> Iterator[Problem]:
+        yield from form_problem("target_group_arn", self.target_group_arn, "arn:.+", "the ARN of a target group")
+        own = self.service_ref.port
+        if isinstance(own, str) and own.isdecimal():
+            yield LOAD_BALANCER_VALUE.problem(
+                "service_ref.port", f"{shown(own)} is no name of a port, so no target is registered", f"write {own}"
+            )
         if self.node_selector is not None and self.target_type == "ip":
             yield TARGET_NODE_SELECTOR.problem("node_selector", "has no effect with target type ip", "remove it")
         if self.target_type != "instance" or self.networking is None:

@@ -194,7 +194,8 @@ def test_public_addresses_are_warned_of() -> None:
     (warning,) = AdvancedNetworking(associate_public_ip_address=True, network_interfaces=[PRIMARY]).warnings()
     assert warning.rule == "automode:PublicAddress"
     assert str(warning) == (
-        "associate_public_ip_address: every node gets a public address; use private subnets and set it to false"
+        "associate_public_ip_address: every node gets a public address, at which the internet reaches what a "
+        "security group opens; use private subnets and set it to false"
     )
     assert list(AdvancedNetworking(associate_public_ip_address=False).warnings()) == []
 

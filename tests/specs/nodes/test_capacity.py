@@ -65,7 +65,7 @@ def test_other_terms_for_reservations_are_refused(fields: dict[str, Any], messag
 def test_an_owner_alone_is_warned_of(field: str) -> None:
     (warning,) = made(CapacityReservationSelectorTerm, **{field: "012345678901"}).warnings()
     assert warning.rule == "automode:ReservationOwner"
-    assert str(warning) == f"{field}: selects by the owner alone, which only some versions accept; add 'tags'"
+    assert str(warning) == f"{field}: selects by the owner alone, which some versions refuse; add 'tags'"
 
 
 @pytest.mark.parametrize("document", [{"name": "training"}, {"id": "pg-02465754522cda020"}, {"id": TOKEN}])

@@ -184,7 +184,7 @@ def test_reserved_tags_are_refused(key: str) -> None:
 def test_the_tag_of_the_clusters_name_is_warned_of() -> None:
     (warning,) = NodeClassSpec(role="a", **NET, tags={"eks:eks-cluster-name": "dev", "team": "ml"}).warnings()
     assert warning.rule == "automode:ClusterNameTag"
-    assert str(warning) == "tags: EKS sets the tag 'eks:eks-cluster-name' itself; remove it"
+    assert str(warning) == "tags: EKS sets the tag 'eks:eks-cluster-name' itself, and may refuse the class; remove it"
 
 
 def test_the_reserved_tags_are_those_of_the_crd() -> None:
@@ -292,7 +292,7 @@ def test_pods_without_addresses_are_warned_of_in_words() -> None:
     spec = _with_interfaces(_interface(0, 0, addresses=5), **PODS)
     assert [str(warning) for warning in spec.warnings()] == [
         "advanced_networking.network_interfaces[0]: has secondary addresses (5) of the node's subnet, "
-        "but pods have subnets of their own; move them to another interface at network card 0",
+        "but pods have subnets of their own, so none uses them; move them to another interface at network card 0",
         "advanced_networking.network_interfaces: no interface has addresses for pods, and none are added later: "
         "only pods on the host network start; add 'secondary_ipv4_prefix_count' to an interface at network card 0",
     ]

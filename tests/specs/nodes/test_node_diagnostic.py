@@ -42,7 +42,8 @@ def test_presigned_requests_are_warned_of_and_never_shown() -> None:
     )
     told = [f"{problem.rule} {problem}" for problem in spec.warnings(by_alias=True)]
     assert told == [
-        f"automode:PresignedUrl {field}: holds a presigned request, which is a credential; "
+        f"automode:PresignedUrl {field}: holds a presigned request, with which whoever reads it writes to the "
+        f"bucket until it expires; "
         "apply it by hand and keep it out of the repository"
         for field in ("logCapture.destination", "packetCapture.upload.fields")
     ]

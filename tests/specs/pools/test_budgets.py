@@ -47,6 +47,24 @@ def test_a_reason_that_no_budget_names_is_open() -> None:
     assert "no budget holds for Empty, Underutilized and Drifted" in found()[0]
 
 
+@pytest.mark.parametrize("nodes", ["10%", "1"])
+def test_empty_nodes_without_a_word_about_them_may_go(nodes: str) -> None:
+    assert found({"nodes": nodes, "reasons": ["Underutilized", "Drifted"]}) == []
+    assert found({"nodes": nodes, "reasons": ["Drifted"]}, policy="empty") == []
+
+
+@pytest.mark.parametrize(
+    ("reasons", "open_ones"),
+    [((), "Empty, Underutilized and Drifted"), (("Underutilized", "Drifted"), "Underutilized and Drifted")],
+)
+def test_a_lone_window_without_disruption_loses_the_default(reasons: tuple[str, ...], open_ones: str) -> None:
+    assert found(window("0", "0 9 * * mon-fri", "8h", *reasons)) == [
+        f"warning automode:BudgetGap disruption.budgets: outside the schedule no budget holds for {open_ones}, so all "
+        "such nodes may go at once; add a budget without schedule, for example nodes: 10%, the default of pools "
+        "without budgets"
+    ]
+
+
 @pytest.mark.parametrize(
     ("schedule", "duration"),
     [("@daily", "24h"), ("@daily", "24h30m"), ("@hourly", "60m"), ("0 0 * * 0-6", "24h"), ("*/5 * * * *", "5m")],

@@ -33,6 +33,7 @@ from automode_constructs.specs.labels import (
 from automode_constructs.specs.pools.instance_types import (
     MAX_PODS,
     Allocatable,
+    admits_any,
     admitted,
     allocatable,
     names_unknown_types,
@@ -394,6 +395,7 @@ def test_the_evaluator_agrees_with_a_naive_reading_of_ec2s_answers(asked: list[t
         if all(fits(told_by_ec2(name, info, key), operator, values) for key, operator, values in asked)
     }
     assert {name for name in names(*requirements) if name in recorded()} == expected
+    assert admits_any(requirements) == bool(names(*requirements))
 
 
 def test_the_naive_reading_knows_nearly_all_types() -> None:

@@ -478,6 +478,9 @@ def test_a_label_that_the_requirements_rule_out_is_refused() -> None:
         (template(labels.INSTANCE_GENERATION.greater_than(4)), "g, gr, inf, p, trn"),
         (template(labels.INSTANCE_CATEGORY.is_not_in("g", "p", "t")), "gr, inf, trn"),
         (template(labels.INSTANCE_FAMILY.is_not_in("p5")), "g, gr, inf, p, trn"),
+        (template(labels.INSTANCE_GPU_NAME.is_not_in("t4")), "g, gr, inf, p, trn"),
+        (template(labels.INSTANCE_GPU_COUNT.is_not_in("8")), "g, gr, inf, p, trn"),
+        (template(labels.INSTANCE_GPU_MANUFACTURER.is_not_in("amd")), "g, gr, inf, p, trn"),
     ],
 )
 def test_a_pool_that_admits_accelerators_by_accident_is_a_warning(pool: NodeClaimTemplate, admitted: str) -> None:

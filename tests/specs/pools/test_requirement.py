@@ -185,32 +185,32 @@ def test_a_label_of_open_source_karpenter_is_told_auto_modes(key: str, cure: str
     [
         (
             "eks.amazonaws.com/instance-catagory",
-            "'eks.amazonaws.com/instance-catagory' is not among the labels that AWS documents; "
+            "'eks.amazonaws.com/instance-catagory' is not among the labels that AWS documents, so no node may fit; "
             "did you mean 'eks.amazonaws.com/instance-category'?",
         ),
         (
             "eks.amazonaws.com/capacity-type",
-            "'eks.amazonaws.com/capacity-type' is not among the labels that AWS documents; "
+            "'eks.amazonaws.com/capacity-type' is not among the labels that AWS documents, so no node may fit; "
             "use 'karpenter.sh/capacity-type'",
         ),
         (
             "eks.amazonaws.com/shiny",
-            "'eks.amazonaws.com/shiny' is not among the labels that AWS documents; "
+            "'eks.amazonaws.com/shiny' is not among the labels that AWS documents, so no node may fit; "
             "acknowledge this if it is a newer one",
         ),
         (
             "kubernetes.io/architecture",
-            "'kubernetes.io/architecture' is a label that Auto Mode's nodes do not get; "
+            "'kubernetes.io/architecture' is a label that Auto Mode's nodes do not get, so no node may fit; "
             "did you mean 'kubernetes.io/arch'?",
         ),
         (
             "topology.kubernetes.io/zones",
-            "'topology.kubernetes.io/zones' is a label that Auto Mode's nodes do not get; "
+            "'topology.kubernetes.io/zones' is a label that Auto Mode's nodes do not get, so no node may fit; "
             "did you mean 'topology.kubernetes.io/zone'?",
         ),
         (
             "eks.amazonaws.co/instance-size",
-            "'eks.amazonaws.co/instance-size' is a label that Auto Mode's nodes do not get; "
+            "'eks.amazonaws.co/instance-size' is a label that Auto Mode's nodes do not get, so no node may fit; "
             "did you mean 'eks.amazonaws.com/instance-size'?",
         ),
     ],
@@ -295,15 +295,17 @@ def test_a_requirement_that_no_label_value_meets_is_refused(make: Any, message: 
     [
         (
             labels.ARCH.is_in("amd64", "arm"),
-            "'kubernetes.io/arch' is never 'arm'; did you mean 'arm64'? Use one of 'amd64', 'arm64'",
+            "'kubernetes.io/arch' is never 'arm', which has no effect; did you mean 'arm64'? Use one of "
+            "'amd64', 'arm64'",
         ),
         (
             labels.ARCH.is_not_in("arm"),
-            "'kubernetes.io/arch' is never 'arm'; did you mean 'arm64'? Use one of 'amd64', 'arm64'",
+            "'kubernetes.io/arch' is never 'arm', which has no effect; did you mean 'arm64'? Use one of "
+            "'amd64', 'arm64'",
         ),
         (
             labels.INSTANCE_CPU.is_in("4", "8x"),
-            "'eks.amazonaws.com/instance-cpu' is never '8x'; give whole numbers",
+            "'eks.amazonaws.com/instance-cpu' is never '8x', which has no effect; give whole numbers",
         ),
     ],
 )
@@ -376,15 +378,18 @@ def test_a_pool_of_instances_that_are_never_launched_is_refused(make: Any, messa
         ),
         (
             labels.INSTANCE_FAMILY.is_in("m7i", "m77"),
-            "automode:UnlistedInstances values: m77: not in Auto Mode's list of 15 Sep 2026; did you mean 'm7i'?",
+            "automode:UnlistedInstances values: m77: not in Auto Mode's list of 15 Sep 2026, so it may launch "
+            "none; did you mean 'm7i'?",
         ),
         (
             labels.INSTANCE_CATEGORY.is_in("g6e"),
-            "automode:UnlistedInstances values: g6e: not in Auto Mode's list of 15 Sep 2026; did you mean 'g'?",
+            "automode:UnlistedInstances values: g6e: not in Auto Mode's list of 15 Sep 2026, so it may launch "
+            "none; did you mean 'g'?",
         ),
         (
             labels.INSTANCE_TYPE.is_in("qq1.large"),
-            "automode:UnlistedInstances values: qq1.large: not in Auto Mode's list of 15 Sep 2026; "
+            "automode:UnlistedInstances values: qq1.large: not in Auto Mode's list of 15 Sep 2026, so it may "
+            "launch none; "
             "acknowledge this if Auto Mode has it by now",
         ),
     ],

@@ -180,13 +180,16 @@ def test_a_misspelt_parameter_is_cured_by_its_name() -> None:
     [
         ({"type": "io2", "iops": "3000"}, []),
         ({"type": "gp3", "iops": "3000"}, []),
-        ({"type": "io1"}, ["iops: io1 needs one of 'iops' and 'iops_per_gb', got neither"]),
+        ({"type": "io1"}, ["iops: io1 needs one of 'iops' and 'iops_per_gb', got neither, so no volume is made"]),
         (
-            {"type": "io1", "iops": "1", "iops_per_gb": "1"},
-            ["iops: io1 needs one of 'iops' and 'iops_per_gb', got both"],
+            {"type": "io1", "iops": "100", "iops_per_gb": "1"},
+            ["iops: io1 needs one of 'iops' and 'iops_per_gb', got both, so no volume is made"],
         ),
-        ({"type": "st1", "iops": "1"}, ["iops: st1 has no IOPS to set; remove it"]),
-        ({"iops_per_gb": "1"}, ["iops_per_gb: only io1 and io2 have IOPS per GiB, not gp3; use iops"]),
+        ({"type": "st1", "iops": "1"}, ["iops: st1 has no IOPS to set, so they have no effect; remove it"]),
+        (
+            {"iops_per_gb": "1"},
+            ["iops_per_gb: only io1 and io2 have IOPS per GiB, not gp3, so they may have no effect; use iops"],
+        ),
     ],
 )
 def test_iops_fit_the_type(fields: dict[str, Any], warnings: list[str]) -> None:
@@ -197,8 +200,20 @@ def test_iops_fit_the_type(fields: dict[str, Any], warnings: list[str]) -> None:
     ("mode", "warnings"),
     [
         ("WaitForFirstConsumer", []),
-        ("Immediate", ["volume_binding_mode: is Immediate; write WaitForFirstConsumer"]),
-        (None, ["volume_binding_mode: is not set, which means Immediate; write WaitForFirstConsumer"]),
+        (
+            "Immediate",
+            [
+                "volume_binding_mode: is Immediate, so a volume is made before its pod has a node, in "
+                "a zone where that may never run; write WaitForFirstConsumer"
+            ],
+        ),
+        (
+            None,
+            [
+                "volume_binding_mode: is not set, which means Immediate, so a volume is made before its pod "
+                "has a node, in a zone where that may never run; write WaitForFirstConsumer"
+            ],
+        ),
     ],
 )
 def test_volumes_wait_for_their_pod(mode: Any, warnings: list[str]) -> None:
@@ -211,7 +226,13 @@ def test_volumes_wait_for_their_pod(mode: Any, warnings: list[str]) -> None:
     [
         ("arn:x", []),
         ("${Token[TOKEN.1]}", []),
-        ("alias/a", ["kms_key_id: 'alias/a' is not an ARN; write the key's full ARN"]),
+        (
+            "alias/a",
+            [
+                "kms_key_id: 'alias/a' is not an ARN, which the driver asks for, so it may make no "
+                "volume; write the key's full ARN"
+            ],
+        ),
     ],
 )
 def test_a_key_is_named_by_its_arn(key: str, warnings: list[str]) -> None:

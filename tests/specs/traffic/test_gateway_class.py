@@ -32,7 +32,8 @@ def test_a_controller_that_is_not_known_is_warned_of() -> None:
     assert [(problem.rule, str(problem)) for problem in spec.warnings(by_alias=True)] == [
         (
             "automode:GatewayController",
-            "controllerName: 'eks.amazonaws.com/gatway-alb' is not known; did you mean "
+            "controllerName: 'eks.amazonaws.com/gatway-alb' is not known, so no controller serves its "
+            "Gateways; did you mean "
             "'eks.amazonaws.com/gateway-alb'? "
             "Use one of 'eks.amazonaws.com/gateway-alb', 'eks.amazonaws.com/gateway-nlb'",
         )

@@ -199,7 +199,7 @@ def test_fields_of_the_open_source_controller_alone_are_taken_with_a_warning(fie
     assert [(problem.rule, str(problem)) for problem in spec.warnings(by_alias=True)] == [
         (
             "automode:UnprovenField",
-            f"{field}: is the open-source controller's and not documented for Auto Mode; "
+            f"{field}: is the open-source controller's and not documented for Auto Mode, which may not read it; "
             "use the Ingress annotation of the same purpose",
         )
     ]
@@ -220,7 +220,8 @@ def test_an_ingress_class_names_auto_modes_controller_and_parameters() -> None:
 
 def test_another_controller_is_warned_of() -> None:
     assert [str(problem) for problem in IngressClassSpec(controller="eks.amazonaws.com/elb").warnings()] == [
-        "controller: 'eks.amazonaws.com/elb' is not known; write eks.amazonaws.com/alb"
+        "controller: 'eks.amazonaws.com/elb' is not known, so no controller makes load balancers for its "
+        "Ingresses; write eks.amazonaws.com/alb"
     ]
 
 

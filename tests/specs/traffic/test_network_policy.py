@@ -140,7 +140,8 @@ def test_the_switch_has_no_finding_and_comes_back_whole(data: dict[str, str]) ->
             (
                 "warning",
                 "automode:NetworkPolicyKey",
-                "data['enable-network-policy']: is not read by EKS; write enable-network-policy-controller",
+                "data['enable-network-policy']: is not read by EKS, so no policy is enforced; write "
+                "enable-network-policy-controller",
             ),
         ),
         (
@@ -148,7 +149,7 @@ def test_the_switch_has_no_finding_and_comes_back_whole(data: dict[str, str]) ->
             (
                 "warning",
                 "automode:NetworkPolicyKey",
-                "data['enable-network-policy-controller']: 'yes' is not 'true'; write 'true'",
+                "data['enable-network-policy-controller']: 'yes' is not 'true', so no policy is enforced; write 'true'",
             ),
         ),
         (
