@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from automode_constructs.errors import AutoModeError
@@ -60,7 +60,7 @@ class NodeView:
     types_offered: int
     why: Sequence[WhyNot]
     planned_for: Sequence[str]
-    choice: Choice | None
+    choice: Choice | None = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
