@@ -11,8 +11,9 @@ from typing import Any
 
 from automode_constructs.checks.document import judge_document, kind_of
 from automode_constructs.cli.files import STDIN
-from automode_constructs.cli.lint import first_placeholder, objects_of
+from automode_constructs.cli.lint import objects_of
 from automode_constructs.cli.manifests import Manifest, manifests_in
+from automode_constructs.cli.placeholders import first_placeholder
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 from automode_constructs.facts.kubernetes_fields import type_of_kind
 from automode_constructs.simulation import Assumptions, Result, Timeline, simulate
