@@ -74,6 +74,12 @@ _app_rule(
     source="AWS KMS Developer Guide, 'Key policies in AWS KMS'",
 )
 _app_rule(
+    "automode:AlarmTopicNotOurs",
+    sentence="The policies of an SNS topic for alarms, and of its key, let EventBridge and CloudWatch publish.",
+    source="Amazon SNS Developer Guide, 'Encryption key management'; EventBridge User Guide, 'Using resource-based "
+    "policies for Amazon EventBridge'",
+)
+_app_rule(
     "automode:LogBucketPolicyNotOurs",
     sentence="The policy of a log bucket that the stack cannot change lets S3 or Elastic Load Balancing write there.",
     source="Amazon S3 User Guide, 'Enabling Amazon S3 server access logging'; Elastic Load Balancing, 'Enable access "
