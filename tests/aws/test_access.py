@@ -332,6 +332,20 @@ def test_break_glass_needs_somebody_who_hears(make: Callable[..., Access]) -> No
     )
 
 
+def test_access_on_the_cluster_is_refused_with_the_place_where_it_belongs() -> None:
+    stack, wrong = cdk.Stack(cdk.App(), "S"), {"access": [(arn("Dev"), "view", ["team-a"])]}
+    assert refusal(lambda: AutoModeCluster(stack, "Cluster", **wrong)) == (  # type: ignore[arg-type]
+        "S/Cluster: access: is not a known argument; grant it apart from the cluster's stack, where a mistake rolls "
+        "back alone: AccessStack(app, 'Access', cluster=..., grants=[AccessGrant(role=..., "
+        "policy='AmazonEKSViewPolicy', namespaces=['team-a'])])"
+    )
+
+
+def test_a_tuple_is_no_grant(make: Callable[..., Access]) -> None:
+    wrong: Any = (arn("Dev"), "view", ["team-a"])
+    assert refusal(lambda: make(wrong)) == "Home/Access: grants[0]: needs an AccessGrant, got a list of 3"
+
+
 def test_everything_wrong_is_told_at_once(make: Callable[..., Access]) -> None:
     text = refusal(lambda: make(AccessGrant(role="Dev", policy="edit", kubernetes_groups=["system:masters"])))
     assert text.splitlines()[0] == "Home/Access: 3 problems"
