@@ -8,7 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from automode_constructs.aws.access import Access as Access
+    from automode_constructs.aws.access import AccessGrant as AccessGrant
+    from automode_constructs.aws.access_page import access_page as access_page
     from automode_constructs.aws.auto_mode_logs import AutoModeLogs as AutoModeLogs
+    from automode_constructs.aws.break_glass import BreakGlassAlarm as BreakGlassAlarm
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from automode_constructs.aws.network import AutoModeNetwork as AutoModeNetwork
     from automode_constructs.aws.network import ExistingNetwork as ExistingNetwork
     from automode_constructs.aws.network import Network as Network
+    from automode_constructs.aws.permission_set_role import PermissionSetRole as PermissionSetRole
     from automode_constructs.aws.pod_identity import PodIdentityRole as PodIdentityRole
     from automode_constructs.aws.pod_security_group import PodSecurityGroup as PodSecurityGroup
     from automode_constructs.aws.pull_through_cache import PullThroughCache as PullThroughCache
@@ -42,6 +47,8 @@ if TYPE_CHECKING:
     from automode_constructs.manifests.gateway_class import GatewayClass as GatewayClass
     from automode_constructs.manifests.ingress_class import IngressClass as IngressClass
     from automode_constructs.manifests.ingress_class import IngressClassParams as IngressClassParams
+    from automode_constructs.manifests.kubernetes_group import KubernetesGroup as KubernetesGroup
+    from automode_constructs.manifests.kubernetes_group import PolicyRule as PolicyRule
     from automode_constructs.manifests.kubernetes_object import KubernetesObject as KubernetesObject
     from automode_constructs.manifests.network_policy_controller import (
         NetworkPolicyController as NetworkPolicyController,
@@ -117,6 +124,8 @@ else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {
+            "Access": "aws.access",
+            "AccessGrant": "aws.access",
             "AdvancedCompute": "specs.nodes.advanced_compute",
             "AdvancedNetworking": "specs.nodes.advanced_networking",
             "AdvancedSecurity": "specs.nodes.advanced_security",
@@ -124,6 +133,7 @@ else:
             "AutoModeError": "errors",
             "AutoModeLogs": "aws.auto_mode_logs",
             "AutoModeNetwork": "aws.network",
+            "BreakGlassAlarm": "aws.break_glass",
             "Budget": "specs.pools.node_pool",
             "BuiltInNodeRole": "aws.roles",
             "CapacityReservation": "specs.pools.capacity_reservation",
@@ -151,6 +161,7 @@ else:
             "Kernel": "specs.nodes.sysctls",
             "Kubelet": "specs.nodes.kubelet",
             "KubeletLogging": "specs.nodes.kubelet",
+            "KubernetesGroup": "manifests.kubernetes_group",
             "KubernetesObject": "manifests.kubernetes_object",
             "LocalZoneSubnets": "aws.local_zone",
             "ModelBucket": "aws.model_bucket",
@@ -172,10 +183,12 @@ else:
             "NodePool": "manifests.node_pool",
             "NodePoolSpec": "specs.pools.node_pool",
             "NodeRole": "aws.roles",
+            "PermissionSetRole": "aws.permission_set_role",
             "PlacementGroupSelector": "specs.nodes.capacity",
             "PodIdentityRole": "aws.pod_identity",
             "PodNetworkPolicy": "manifests.pod_network_policy",
             "PodSecurityGroup": "aws.pod_security_group",
+            "PolicyRule": "manifests.kubernetes_group",
             "PullThroughCache": "aws.pull_through_cache",
             "Requirement": "specs.pools.requirement",
             "ReservedCapacity": "manifests.reserved_capacity",
@@ -203,6 +216,7 @@ else:
             "VolumeSnapshotClassSpec": "specs.storage.volume_snapshot_class",
             "VpcEndpoints": "aws.vpc_endpoints",
             "WeightStaging": "inference.weight_staging",
+            "access_page": "aws.access_page",
             "estimate_cold_start": "inference.cold_start",
             "allow_load_balancer_logs": "aws.load_balancer_logs",
             "efa_network_interfaces": "specs.nodes.efa",

@@ -246,6 +246,8 @@ class AutoModeCluster(ChartTarget):
         """The key of the stack's log groups; ``None`` for a key that AWS owns."""
         self.log_group = self._create_log_group(cluster_name, log_types, log_retention, removal_policy)
         """The control plane's log group; ``None`` if EKS creates it."""
+        self.log_types: tuple[str, ...] = tuple(log_types)
+        """The control-plane logs that go to CloudWatch."""
         self.kubectl_security_group = self._create_kubectl_security_group(arguments)
         """The security group of the Lambdas that run kubectl; ``None`` if they use the cluster's."""
         self.cluster: eks.Cluster = self._create_cluster(arguments)
@@ -255,6 +257,8 @@ class AutoModeCluster(ChartTarget):
         self._harden(arguments)
         self.admin_role_arns: tuple[str, ...] = tuple(admin_role_arns)
         """The roles that administer the cluster through access entries in its own stack."""
+        self.creator_admin = creator_admin
+        """Whether whoever created the cluster administers it."""
         self._admit(arguments)
         if auto_mode_logs and cluster_name is not None:
             AutoModeLogs(

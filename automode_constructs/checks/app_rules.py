@@ -39,6 +39,11 @@ _app_rule(
     source="EKS User Guide, 'Grant IAM users access to Kubernetes with EKS access entries'",
 )
 _app_rule(
+    "automode:UnboundGroup",
+    sentence="A chart that the app delivers names each Kubernetes group of its access entries.",
+    source="EKS User Guide, 'Create access entries'",
+)
+_app_rule(
     "automode:VersionUnknown",
     sentence="This library knows the cluster's Kubernetes version and when its support ends.",
     source=_VERSIONS,
@@ -72,6 +77,12 @@ _app_rule(
     "automode:KeyPolicyNotOurs",
     sentence="The policy of a KMS key that the stack cannot change allows every use that the stack makes of the key.",
     source="AWS KMS Developer Guide, 'Key policies in AWS KMS'",
+)
+_app_rule(
+    "automode:AlarmTopicNotOurs",
+    sentence="The policies of an SNS topic for alarms, and of its key, let EventBridge and CloudWatch publish.",
+    source="Amazon SNS Developer Guide, 'Encryption key management'; EventBridge User Guide, 'Using resource-based "
+    "policies for Amazon EventBridge'",
 )
 _app_rule(
     "automode:LogBucketPolicyNotOurs",
