@@ -28,8 +28,10 @@ from automode_constructs.checks.placement import (
     tolerates,
 )
 from automode_constructs.checks.pool_order import accelerated_first_problems
+from automode_constructs.checks.quotas import quota_problems
 from automode_constructs.checks.references import reference_problems
 from automode_constructs.checks.rollout import pod_requests, rollout_problems
+from automode_constructs.checks.team_nodes import team_node_problems
 from automode_constructs.checks.weight_streaming import streaming_problems
 from automode_constructs.checks.zones import volume_zone_problems, zone_problems
 from automode_constructs.errors import Problem
@@ -549,6 +551,16 @@ def _references(tree: _Tree) -> Iterator[TreeFinding]:
         yield tree.members[index].finding(problem)
 
 
+def _teams(tree: _Tree) -> Iterator[TreeFinding]:
+    if tree.may_be_several:
+        return
+    manifests = [member.manifest for member in tree.members]
+    pools = [(member.index, pool) for member, pool in tree.pools]
+    problems = team_node_problems(manifests, pools, whole=tree.whole)
+    for index, problem in (*quota_problems(manifests, whole=tree.whole), *problems):
+        yield tree.members[index].finding(problem)
+
+
 def _load_balancers(tree: _Tree) -> Iterator[TreeFinding]:
     if tree.may_be_several:
         return
@@ -715,6 +727,7 @@ _CHECKS: tuple[Callable[[_Tree], Iterator[TreeFinding]], ...] = (
     _rollouts,
     _accelerated_first,
     _references,
+    _teams,
     _load_balancers,
     _zones,
     _stranded,
