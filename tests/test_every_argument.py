@@ -21,6 +21,7 @@ import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 import automode_constructs as am
@@ -92,6 +93,10 @@ class World:
         return iam.Role.from_role_arn(self.stack, "Role", arn)
 
     @cached_property
+    def topic(self) -> sns.ITopic:
+        return sns.Topic(self.stack, "Topic")
+
+    @cached_property
     def folder(self) -> Path:
         return Path(tempfile.mkdtemp()) / "new"
 
@@ -152,6 +157,11 @@ def _values() -> ClusterValues:
     )
 
 
+def _arn() -> str:
+    return f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/People{next(_NUMBERS)}"
+
+
+_VIEW = "AmazonEKSViewPolicy"
 _PEM = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
 _WEIGHTS = am.S3Weights(bucket="our-models", prefix="gpt-oss-20b")
 _RESERVATION = CapacityReservation(
@@ -159,9 +169,12 @@ _RESERVATION = CapacityReservation(
 )
 
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
+    "Access": lambda world: {"cluster": world.cluster, "grants": [am.AccessGrant(role=_arn(), policy=_VIEW)]},
+    "AccessGrant": lambda _: {"role": _arn(), "policy": _VIEW},
     "AutoModeCluster": lambda world: {"network": world.network},
     "AutoModeLogs": lambda _: {"cluster_name": "try", "cluster_arn": "${Token[TOKEN.2]}"},
     "AutoModeNetwork": lambda _: {},
+    "BreakGlassAlarm": lambda world: {"roles": [_arn()], "topic": world.topic},
     "BuiltInNodeRole": lambda _: {},
     "CertificateConfigMap": lambda _: {"values": _values()},
     "ChartDelivery": lambda world: {"cluster": world.cluster, "chart": cdk8s.Chart(world.chart, f"c{next(_NUMBERS)}")},
@@ -176,6 +189,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
         "params": am.IngressClassParams(world.chart, f"p{next(_NUMBERS)}", spec=am.IngressClassParamsSpec())
     },
     "IngressClassParams": lambda _: {"spec": am.IngressClassParamsSpec()},
+    "KubernetesGroup": lambda _: {"edit": ["node-pools"]},
     "KubernetesObject": lambda _: {"api_version": "v1", "kind": "ConfigMap", "body": {"data": {"a": "b"}}},
     "LocalZoneSubnets": lambda world: {"network": world.own_network, "cidrs": {"eu-west-1-lon-1a": "10.0.192.0/24"}},
     "ModelBucket": lambda _: {},
@@ -185,12 +199,14 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "NodeClass": lambda _: {"spec": _node_class_spec()},
     "NodePool": lambda world: {"node_class": world.node_class, "spec": _node_pool_spec()},
     "NodeRole": lambda world: {"cluster": world.cluster},
+    "PermissionSetRole": lambda _: {"permission_set": "Platform"},
     "PodIdentityRole": lambda world: {
         "cluster": world.cluster,
         "namespace": "shop",
         "service_account": f"till-{next(_NUMBERS)}",
     },
     "PodSecurityGroup": lambda world: {"cluster": world.cluster},
+    "PolicyRule": lambda _: {"api_groups": [""], "resources": ["pods"], "verbs": ["get"]},
     "PullThroughCache": lambda _: {"prefix": f"p{next(_NUMBERS)}", "repositories": ["eks/pause"]},
     "ReservedCapacity": lambda _: {
         "reservation": _RESERVATION,
@@ -219,6 +235,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     "VpcEndpoints": lambda world: {"network": world.network},
     "WeightStaging": lambda _: {"model": am.GPT_OSS_20B, "weights": _WEIGHTS},
+    "access_page": lambda world: {"cluster": world.cluster},
     "allow_load_balancer_logs": lambda world: {
         "bucket": s3.Bucket.from_bucket_name(world.stack, f"b{next(_NUMBERS)}", "corp-logs")
     },

@@ -317,8 +317,7 @@ class _Principal:
             role: the role or its ARN.
         """
         arn = role if isinstance(role, str) else role.role_arn
-        # Stack.partition is a token where the region is.
-        key = arn.replace(Aws.PARTITION, stack.partition)
+        key = arn if is_token(stack.region) else arn.replace(Aws.PARTITION, partition_of(stack.region).name)
         if is_token(key):
             key = json.dumps(stack.resolve(key), sort_keys=True) if isinstance(role, str) else role.node.path
         return cls(arn=arn, key=key)

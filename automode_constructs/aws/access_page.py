@@ -184,16 +184,17 @@ def _bound(objects: Sequence[Mapping[str, Any]]) -> dict[str, list[_Grant]]:
         if item["kind"] not in ("RoleBinding", "ClusterRoleBinding"):
             continue
         space = item["metadata"].get("namespace", "default") if item["kind"] == "RoleBinding" else ""
-        role = item["roleRef"]
-        rules = roles.get((role["kind"], space if role["kind"] == "Role" else "", role["name"]))
-        if rules is None and role["kind"] == "ClusterRole" and role["name"] in _BUILT_IN_ROLES:
-            rules = list(people_policies()[_BUILT_IN_ROLES[role["name"]]].rules)
+        reference = item.get("roleRef") or {}
+        kind, name = reference.get("kind", ""), reference.get("name", "")
+        rules = roles.get((kind, space if kind == "Role" else "", name))
+        if rules is None and kind == "ClusterRole" and name in _BUILT_IN_ROLES:
+            rules = list(people_policies()[_BUILT_IN_ROLES[name]].rules)
         for subject in item.get("subjects") or ():
-            if subject["kind"] == "Group":
-                bound.setdefault(subject["name"], []).append(
+            if subject.get("kind") == "Group":
+                bound.setdefault(subject.get("name", ""), []).append(
                     _Grant(
                         scope=f"`{space}`" if space else _WHOLE_CLUSTER,
-                        source=f"{role['kind']} {role['name']}",
+                        source=f"{kind} {name}",
                         rules=[_UNKNOWN] if rules is None else rules,
                     )
                 )
@@ -226,8 +227,7 @@ def _matrix_rows(entry: _Entry) -> Iterator[str]:
 
 def _rights(rules: Sequence[Rule], group: str, resource: str) -> str:
     """What rules allow with a resource."""
-    if _UNKNOWN in rules:
-        return "?"
+    unknown = ["?"] if _UNKNOWN in rules else []
     verbs: set[str] = set()
     named = False
     for rule in rules:
@@ -236,10 +236,11 @@ def _rights(rules: Sequence[Rule], group: str, resource: str) -> str:
             named = named or bool(rule.get("resourceNames"))
     some = " (some)" if named else ""
     if "*" in verbs:
-        return f"all{some}"
+        return ", ".join([f"all{some}", *unknown])
     word = "write" if verbs & set(WRITES) else "read" if verbs & set(READS) else ""
     others = sorted(verbs - {*READS, *WRITES})
-    return f"{', '.join([*([word] if word else []), *others])}{some}" if verbs else ""
+    known = f"{', '.join([*([word] if word else []), *others])}{some}" if verbs else ""
+    return ", ".join([*([known] if known else []), *unknown])
 
 
 def _holds(names: Sequence[str], name: str) -> bool:
