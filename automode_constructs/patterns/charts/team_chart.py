@@ -9,6 +9,7 @@ import cdk8s
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.checks.team_nodes import TEAM_LABEL
+from automode_constructs.errors import AutoModeError
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.manifests.ingress_class import IngressClass, IngressClassParams
 from automode_constructs.manifests.kubernetes_group import KubernetesGroup
@@ -165,8 +166,11 @@ class TeamChart(cdk8s.Chart):
                 refusals.refuse(f"load_balancers.{field}", "is written from the team", "leave it out")
         peers = []
         for position, cidr in enumerate(blocks):
-            with refusals.collecting(f"load_balancer_cidrs[{position}]"):
+            try:
                 peers.append(ApplicationPeer(ip_block=IpBlock(cidr=cidr)))
+            except AutoModeError as error:
+                for problem in error.problems:
+                    refusals.refuse(f"load_balancer_cidrs[{position}]", problem.message, problem.cure)
         return peers
 
     def _nodes(self, team: Team, spec: NodePoolSpec, values: ClusterValues) -> NodePool:

@@ -93,5 +93,6 @@ def _check_tags(refusals: Refusals, cluster: AutoModeCluster | ImportedCluster, 
             "team.tags",
             f"are for nodes or a load balancer, which the role of '{cluster.node.path}' may not tag, so that Auto Mode "
             "could create none",
-            "write node_tags={...} on the cluster, such as those of the whole cluster, which lets its role write tags",
+            "give the cluster node_tags={...}, which let its role write tags; a new cluster may have "
+            "cluster_role=ClusterRole(stack, 'ClusterRole', custom_tags=True) instead",
         )

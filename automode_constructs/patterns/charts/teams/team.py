@@ -106,8 +106,11 @@ class Team:
                 refusals.refuse(f"client_teams[{position}]", f"{shown(other)} is not the name of a team")
         peers_of(refusals, "clients", self.clients)
         if self.ingress_group is not None:
-            with refusals.collecting("ingress_group"):
-                _group(self.ingress_group)
+            try:
+                IngressGroup(name=self.ingress_group)
+            except AutoModeError as error:
+                for problem in error.problems:
+                    refusals.refuse("ingress_group", problem.message, problem.cure)
         refusals.raise_all()
 
     @property
@@ -199,13 +202,6 @@ class Team:
                 refusals.refuse(at, "is not the key of a tag", "use 1 to 128 characters, not beginning with 'aws:'")
             elif not is_token(value) and len(value) > 256:
                 refusals.refuse(at, f"has {len(value)} characters", "use 256 at most")
-
-
-def _group(name: str) -> IngressGroup:
-    try:
-        return IngressGroup(name=name)
-    except AutoModeError as error:
-        raise AutoModeError.of("", field="", message=error.problems[0].message, cure=error.problems[0].cure) from None
 
 
 @checked_arguments
