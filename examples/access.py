@@ -1,8 +1,8 @@
 """Who may do what: platform engineers, teams in their namespaces, and a break-glass role whose use is an alarm.
 
-People come from IAM Identity Center: roles of this app, which permission sets may take, have lasting ARNs. Platform
-engineers are not administrators, but change NodePools as members of a Kubernetes group, because no access policy of EKS
-knows those. The app prints the page of who may do what.
+People come from IAM Identity Center: permission sets may take roles of this app, whose ARNs last. Platform engineers
+change NodePools by a Kubernetes group: no access policy of EKS but that of administrators knows those. The app prints
+who may do what. Pods of the shop act as a role of another account.
 """
 
 import aws_cdk as cdk
@@ -34,9 +34,8 @@ for team in TEAMS:
 ChartDelivery(platform, "Groups", cluster=cluster, chart=chart)
 
 people = cdk.Stack(app, "AccessPeople", env=env)
-roles = {name: PermissionSetRole(people, name, permission_set=name).role for name in ("platform", *TEAMS)}
+roles = {s: PermissionSetRole(people, s, permission_set=s).role for s in ("break-glass", "platform", *TEAMS)}
 EDIT, VIEW, ADMIN = "AmazonEKSEditPolicy", "AmazonEKSViewPolicy", "AmazonEKSClusterAdminPolicy"
-break_glass = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/BreakGlass"
 teams = [AccessGrant(role=roles[t], policy=EDIT, namespaces=[t], kubernetes_groups=[f"team-{t}"]) for t in TEAMS]
 Access(
     people,
@@ -44,12 +43,11 @@ Access(
     cluster=cluster,
     alarm_topic=sns.Topic(people, "Pager", enforce_ssl=True),
     grants=[
-        AccessGrant(role=break_glass, policy=ADMIN, break_glass=True),
+        AccessGrant(role=roles["break-glass"], policy=ADMIN, break_glass=True),
         AccessGrant(role=roles["platform"], policy=VIEW, kubernetes_groups=["platform-team"]),
         *teams,
     ],
 )
-# Pods of the shop act as a role of another account, which admits this service account alone.
 PodIdentityRole(
     people,
     "Prices",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -146,8 +146,6 @@ class Access(Construct):
         super().__init__(scope, id)
         self.cluster = cluster
         self.grants = tuple(grants)
-        self.principals = frozenset(by_principal)
-        """The keys of the roles, by which a second entry is found."""
         self.entries: dict[str, eks_l1.CfnAccessEntry] = {}
         for key, positions in by_principal.items():
             arn = principals[positions[0]].arn
@@ -166,7 +164,7 @@ class Access(Construct):
                 topic=alarm_topic,
                 audit_log_group=self._audit_log_group(),
             )
-        _BY_CLUSTER.add(cluster.node.root, cluster, self)
+        _register(self, cluster, by_principal)
 
     def _audit_log_group(self) -> logs.ILogGroup | None:
         """The log group of the control plane, if this library knows that it has the audit log."""
@@ -243,6 +241,8 @@ class AdminAccess(Construct):
         stack = Stack.of(scope)
         check_admins(refusals, admin_role_arns, stack.region)
         principals = [_Principal.of(stack, arn) for arn in admin_role_arns]
+        if len({one.key for one in principals}) < len(set(admin_role_arns)):
+            refusals.refuse("admin_role_arns", "names a role twice", "name each once")
         _check_homes(
             refusals, cluster, {f"admin_role_arns[{position}]": one for position, one in enumerate(principals)}
         )
@@ -253,8 +253,6 @@ class AdminAccess(Construct):
 
         super().__init__(scope, id)
         self.cluster = cluster
-        self.principals = frozenset(principal.key for principal in principals)
-        """The keys of the roles, by which a second entry is found."""
         self.entries = {
             arn: eks.AccessEntry(
                 self,
@@ -268,7 +266,7 @@ class AdminAccess(Construct):
         if kubernetes_groups:
             for entry in self.entries.values():
                 _put_in_groups(entry, kubernetes_groups)
-        _BY_CLUSTER.add(cluster.node.root, cluster, self)
+        _register(self, cluster, (principal.key for principal in principals))
 
 
 def admin_ids(arns: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -410,21 +408,20 @@ def _check_together(refusals: Refusals, grants: dict[int, AccessGrant]) -> None:
 def _check_homes(refusals: Refusals, cluster: ChartTarget, principals: dict[str, _Principal]) -> None:
     """Refuses roles that have an access entry of the cluster already."""
     stack = Stack.of(cluster)
-    homes: dict[str, str] = {}
-    for arn in getattr(cluster, "admin_role_arns", ()):
-        homes[_Principal.of(stack, arn).key] = cluster.node.path
-    for other in _BY_CLUSTER.find(cluster.node.root, cluster):
-        homes |= dict.fromkeys(other.principals, other.node.path)
+    admins = {_Principal.of(stack, arn).key for arn in getattr(cluster, "admin_role_arns", ())}
     own = {
         role.role_arn: what
         for what, attribute in _OWN_ROLES.items()
         if (role := getattr(cluster, attribute, None)) is not None
     }
     for field, principal in principals.items():
-        if principal.key in homes:
+        home = next(_BY_PRINCIPAL.find(cluster.node.root, (cluster, principal.key)), None)
+        if home is None and principal.key in admins:
+            home = cluster
+        if home is not None:
             refusals.refuse(
                 field,
-                f"'{principal.arn}' has an access entry of '{homes[principal.key]}' already",
+                f"'{principal.arn}' has an access entry of '{home.node.path}' already",
                 "name it in one place; EKS takes one access entry for a role",
             )
         elif principal.arn in own:
@@ -435,6 +432,11 @@ def _check_homes(refusals: Refusals, cluster: ChartTarget, principals: dict[str,
             )
 
 
+def _register(construct: Construct, cluster: ChartTarget, keys: Iterable[str]) -> None:
+    for key in keys:
+        _BY_PRINCIPAL.add(cluster.node.root, (cluster, key), construct)
+
+
 _OWN_ROLES = {"the cluster": "cluster_role", "the nodes": "node_role", "the built-in pools": "built_in_node_role"}
 
-_BY_CLUSTER: Register[ChartTarget, Access | AdminAccess] = Register()
+_BY_PRINCIPAL: Register[tuple[ChartTarget, str], Construct] = Register()

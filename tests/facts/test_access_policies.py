@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 from automode_constructs.facts.access_policies import _data, people_policies, service_policies
 
@@ -53,3 +54,15 @@ def test_no_policy_is_both_for_people_and_for_services() -> None:
 def test_the_day_and_the_source_are_there() -> None:
     assert date.fromisoformat(_data()["date"]) <= date(2026, 11, 27)
     assert "Review access policy permissions" in _data()["source"]
+
+
+def test_the_page_tells_what_the_rules_say_of_secrets_and_custom_kinds() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "access.md").read_text("utf-8")
+    rows = {cells[1].strip(" `"): cells[3:5] for line in page.splitlines() if len(cells := line.split("|")) == 6}
+    written = {name: [cell.strip() for cell in rows[name]] for name in people_policies()}
+    assert written == {name: [_right(name, "", "secrets"), _right(name, "x", "things")] for name in people_policies()}
+
+
+def _right(policy: str, group: str, resource: str) -> str:
+    verbs = {verb for g, r, verb in allowed(policy) if g in (group, "*") and r in (resource, "*")}
+    return "write" if verbs & {"*", "create"} else "read" if verbs else "none"
