@@ -67,9 +67,9 @@ class TeamChart(cdk8s.Chart):
     Policies hold once network policies are on, see ``NetworkPolicyController``; the taint keeps others away once
     ``Guardrails(tenants=tenants_of(teams))`` refuses their tolerations.
 
-    Nothing of this costs anything but the nodes and the load balancer: Auto Mode's fee (12 % of a node's on-demand
-    price, less for GPUs) and an Application Load Balancer, 0.0225 USD an hour and LCUs in us-east-1 (26 November 2026).
-    A pool without pods has no node, unless it is static.
+    Only nodes and load balancers cost anything: EC2 with Auto Mode's fee (about 7.8 % of the on-demand price for G,
+    4.8 % for P and Trainium, 12 % for others), and about 0.0225 USD an hour and LCUs for an Application Load Balancer
+    in us-east-1 (?), as of 27 November 2026. A pool without pods has no node, unless it is static.
 
     Namespaces come after the pool and the IngressClass and go before them, so that load balancers and nodes are gone
     with what used them. A namespace is deleted with everything in it, volumes and load balancers too.

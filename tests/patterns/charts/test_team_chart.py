@@ -222,7 +222,7 @@ def test_gitops_has_the_same_objects(tmp_path: Path) -> None:
 
 # Traffic: pods have addresses of the VPC, as load balancers do.
 API = Pod(namespace="blue", ip="10.0.64.10")
-OTHERS = {
+OTHERS: dict[str, tuple[Pod | Address, bool]] = {
     "the same namespace": (Pod(namespace="blue", ip="10.0.64.11"), True),
     "the team's other namespace": (Pod(namespace="blue-test", ip="10.0.64.12"), False),
     "another team": (Pod(namespace="green", ip="10.0.64.13"), False),

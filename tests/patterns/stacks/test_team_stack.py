@@ -172,13 +172,19 @@ def test_on_a_cluster_of_others_namespaces_stay_unless_told(templates: dict[str,
     assert kept == {"Foreign": True, "Gone": False}
 
 
+def root_of(cluster: AutoModeCluster) -> cdk.App:
+    root = cluster.node.root
+    assert isinstance(root, cdk.App)
+    return root
+
+
 @pytest.fixture(scope="module")
 def home() -> AutoModeCluster:
     return AutoModeCluster(cdk.Stack(cdk.App(), "Home"), "Cluster", cluster_name="home")
 
 
 def test_tags_that_the_cluster_s_role_may_not_write(home: AutoModeCluster) -> None:
-    assert refusal(partial(TeamStack, home.node.root, "Blue", cluster=home, team=blue())) == (
+    assert refusal(partial(TeamStack, root_of(home), "Blue", cluster=home, team=blue())) == (
         "Blue: team.tags: are for nodes or a load balancer, which the role of 'Home/Cluster' may not tag, so that "
         "Auto Mode could create none; give the cluster node_tags={...}, which let its role write tags; a new cluster "
         "may have cluster_role=ClusterRole(stack, 'ClusterRole', custom_tags=True) instead"
@@ -188,11 +194,11 @@ def test_tags_that_the_cluster_s_role_may_not_write(home: AutoModeCluster) -> No
 def test_tags_of_aws_resources_alone_need_no_right(home: AutoModeCluster) -> None:
     space = {"plain": TeamQuota(cpu=1, memory="1Gi")}
     team = blue(name="plain", nodes=None, ingress_group="web", namespaces=space, service_accounts={})
-    TeamStack(home.node.root, "Plain", cluster=home, team=team, access=False)
+    TeamStack(root_of(home), "Plain", cluster=home, team=team, access=False)
 
 
 def test_a_role_of_one_s_own_may_write_them(home: AutoModeCluster) -> None:
-    app = home.node.root
+    app = root_of(home)
     stack = cdk.Stack(app, "Own")
     own = AutoModeCluster(
         stack, "Cluster", cluster_name="own", cluster_role=ClusterRole(stack, "Role", custom_tags=True)
@@ -202,13 +208,13 @@ def test_a_role_of_one_s_own_may_write_them(home: AutoModeCluster) -> None:
 
 def test_a_role_that_has_an_entry_already(home: AutoModeCluster) -> None:
     team = blue(name="first", tags={}, service_accounts={})
-    Access(cdk.Stack(home.node.root, "All"), "Access", cluster=home, grants=team_grants(team))
-    words = refusal(partial(TeamStack, home.node.root, "First", cluster=home, team=team))
+    Access(cdk.Stack(root_of(home), "All"), "Access", cluster=home, grants=team_grants(team))
+    words = refusal(partial(TeamStack, root_of(home), "First", cluster=home, team=team))
     assert "has an access entry of 'All/Access' already" in words
-    assert TeamStack(home.node.root, "Second", cluster=home, team=team, access=False).rights.access is None
+    assert TeamStack(root_of(home), "Second", cluster=home, team=team, access=False).rights.access is None
 
 
 def test_a_service_account_that_is_named_twice(home: AutoModeCluster) -> None:
     team = blue(tags={}, service_accounts={"blue": ["api", "api"]})
-    words = refusal(partial(TeamStack, home.node.root, "Twice", cluster=home, team=team, access=False))
+    words = refusal(partial(TeamStack, root_of(home), "Twice", cluster=home, team=team, access=False))
     assert "team.service_accounts['blue']: name one twice; name each once" in words
