@@ -99,6 +99,7 @@ def _strays(
     pods = pods_of(group, {**manifest, "kind": "Deployment"} if is_daemon_set else manifest)
     if pods is None:
         return
+    has_nodes = team in {owner for _, _, owner in owned}
     for _, pool, owner in owned:
         if owner != team and pods.select(pool) and not pods.repelled_by(pool):
             whose = f"team '{team}'" if team else "no team"
@@ -107,7 +108,7 @@ def _strays(
                 f"pods of {kind} '{mapping_at(manifest, 'metadata').get('name')}' could run on NodePool '{pool.name}' "
                 f"of team '{owner}', but namespace '{namespace}' belongs to {whose}",
                 "remove the toleration (one without a key tolerates every taint)"
-                + (f", or select the team's own nodes: nodeSelector {TEAM_LABEL}: {team}" if team else ""),
+                + (f", or select the team's own nodes: nodeSelector {TEAM_LABEL}: {team}" if has_nodes else ""),
                 severity=None if team else "warning",
             )
 

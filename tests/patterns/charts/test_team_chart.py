@@ -335,6 +335,30 @@ def test_only_the_team_s_pods_fit_its_pool_at_synth_too() -> None:
     assert [one.rule for one in found if one.severity == "error"] == ["automode:OtherTeamsNodes"]
 
 
+def test_ten_teams_are_a_loop() -> None:
+    teams = [
+        Team(
+            name=f"team-{number}",
+            namespaces={f"team-{number}": QUOTA, f"team-{number}-test": QUOTA},
+            nodes=NODES,
+            ingress_group="web",
+        )
+        for number in range(10)
+    ]
+    rails = Guardrails(image_registries=["public.ecr.aws"], tenants=tenants_of(teams))
+    charts = [
+        *patterns.platform_charts(cdk8s.App(), VALUES),
+        *(chart_of(team) for team in teams),
+        patterns.ClusterGuardrails(cdk8s.App(), "rails", guardrails=rails),
+    ]
+    found = judge_tree(
+        [TreeObject(where=item.where, manifest=item.manifest) for chart in charts for item in render(chart).objects],
+        default_node_class=True,
+        whole=True,
+    )
+    assert [str(one) for one in found] == []
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
