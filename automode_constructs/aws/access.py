@@ -20,6 +20,7 @@ from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.break_glass import BreakGlassAlarm
 from automode_constructs.aws.cluster_arguments import check_admins
 from automode_constructs.aws.fleet import Register
+from automode_constructs.aws.group_bindings import warn_of_unbound_groups
 from automode_constructs.aws.roles import check_role_arn
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
@@ -74,6 +75,9 @@ class Access(Construct):
     ``AmazonEKSViewPolicy`` for the whole cluster are two grants. EKS refuses a role that does not exist. In a stack of
     its own, such as ``AccessStack``, the entries roll back without the cluster; removing a grant removes the right, and
     with the last one the entry. An entry costs nothing.
+
+    EKS does not check that something binds a group. Where the app delivers charts to its own cluster and none of them
+    names a group, synthesis warns (``automode:UnboundGroup``).
 
     For break-glass roles it also creates a ``BreakGlassAlarm``, which sends each use to ``alarm_topic``.
 
@@ -164,6 +168,9 @@ class Access(Construct):
                 topic=alarm_topic,
                 audit_log_group=self._audit_log_group(),
             )
+        for entry in list(self.entries.values())[:1]:
+            groups = [group for grant in grants for group in grant.kubernetes_groups]
+            warn_of_unbound_groups(self, entry, cluster=cluster, groups=groups)
         _register(self, cluster, by_principal)
 
     def _audit_log_group(self) -> logs.ILogGroup | None:
@@ -266,6 +273,8 @@ class AdminAccess(Construct):
         if kubernetes_groups:
             for entry in self.entries.values():
                 _put_in_groups(entry, kubernetes_groups)
+            leaf = cast(Construct, next(iter(self.entries.values())).node.default_child)
+            warn_of_unbound_groups(self, leaf, cluster=cluster, groups=kubernetes_groups)
         _register(self, cluster, (principal.key for principal in principals))
 
 

@@ -39,6 +39,11 @@ _app_rule(
     source="EKS User Guide, 'Grant IAM users access to Kubernetes with EKS access entries'",
 )
 _app_rule(
+    "automode:UnboundGroup",
+    sentence="A chart that the app delivers names each Kubernetes group of its access entries.",
+    source="EKS User Guide, 'Create access entries'",
+)
+_app_rule(
     "automode:VersionUnknown",
     sentence="This library knows the cluster's Kubernetes version and when its support ends.",
     source=_VERSIONS,

@@ -8,14 +8,24 @@ from functools import partial
 from typing import Any
 
 import aws_cdk as cdk
+import cdk8s
 import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
-from automode_constructs import Access, AccessGrant, AutoModeCluster, ImportedCluster
+from automode_constructs import (
+    Access,
+    AccessGrant,
+    AutoModeCluster,
+    ChartDelivery,
+    ImportedCluster,
+    KubernetesGroup,
+)
 from automode_constructs.aws.access import AdminAccess
+from automode_constructs.patterns import Guardrails, GuardrailsStack
+from automode_constructs.testing import findings
 from tests.refusal import refusal
 from tests.support import feature_flags, of_type, synthesised, text_of
 from tests.template_checks import template_findings
@@ -332,9 +342,45 @@ def test_break_glass_needs_somebody_who_hears(make: Callable[..., Access]) -> No
     )
 
 
+def test_access_on_the_cluster_is_refused_with_the_place_where_it_belongs() -> None:
+    stack, wrong = cdk.Stack(cdk.App(), "S"), {"access": [(arn("Dev"), "view", ["team-a"])]}
+    assert refusal(lambda: AutoModeCluster(stack, "Cluster", **wrong)) == (  # type: ignore[arg-type]
+        "S/Cluster: access: is not a known argument; grant it apart from the cluster's stack, where a mistake rolls "
+        "back alone: AccessStack(app, 'Access', cluster=..., grants=[AccessGrant(role=..., "
+        "policy='AmazonEKSViewPolicy', namespaces=['team-a'])])"
+    )
+
+
+def test_a_tuple_is_no_grant(make: Callable[..., Access]) -> None:
+    wrong: Any = (arn("Dev"), "view", ["team-a"])
+    assert refusal(lambda: make(wrong)) == "Home/Access: grants[0]: needs an AccessGrant, got a list of 3"
+
+
 def test_everything_wrong_is_told_at_once(make: Callable[..., Access]) -> None:
     text = refusal(lambda: make(AccessGrant(role="Dev", policy="edit", kubernetes_groups=["system:masters"])))
     assert text.splitlines()[0] == "Home/Access: 3 problems"
+
+
+def test_groups_that_no_chart_names_are_warned_of_where_all_charts_are_known() -> None:
+    app = cdk.App(context=feature_flags())
+    cluster = AutoModeCluster(cdk.Stack(app, "Dev"), "Cluster", cluster_name="dev", built_in_pools=[])
+    home = cdk.Stack(app, "Home")
+    groups = ["bound", "guarded", "lost"]
+    Access(home, "Access", cluster=cluster, grants=[AccessGrant(role=arn("A"), kubernetes_groups=groups)])
+    AdminAccess(home, "Admins", cluster=cluster, admin_role_arns=[arn("B")], kubernetes_groups=["bound"])
+    chart = cdk8s.Chart(cdk8s.App(), "rights")
+    KubernetesGroup(chart, "bound", view=["nodes"])
+    ChartDelivery(home, "Rights", cluster=cluster, chart=chart)
+    rules = Guardrails(image_registries=["public.ecr.aws"], node_pool_groups=["guarded"])
+    GuardrailsStack(app, "Rails", cluster=cluster, guardrails=rules)
+    theirs = ImportedCluster(cdk.Stack(app, "Import"), "Cluster", cluster_name="theirs")
+    Access(home, "Theirs", cluster=theirs, grants=[AccessGrant(role=arn("A"), kubernetes_groups=["lost"])])
+    (found,) = (one for one in findings(app) if one.rule == "automode:UnboundGroup")
+    assert (found.where, found.message) == (
+        "Home/Access",
+        "kubernetes_groups: no chart of the app binds 'lost', so that its members have no rights by it; "
+        "bind it with KubernetesGroup(chart, 'lost', ...), or acknowledge this if others do",
+    )
 
 
 def test_without_grants_there_is_nothing() -> None:
