@@ -136,6 +136,15 @@ def _guardrails() -> patterns.Guardrails:
     return patterns.Guardrails(image_registries=["public.ecr.aws"])
 
 
+def _quota() -> patterns.TeamQuota:
+    return patterns.TeamQuota(cpu=8, memory="32Gi")
+
+
+def _team() -> patterns.Team:
+    number = next(_NUMBERS)
+    return patterns.Team(name=f"team-{number}", namespaces={f"team-{number}": _quota()})
+
+
 def _values() -> ClusterValues:
     return ClusterValues(
         cluster_name="try",
@@ -268,11 +277,18 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "RetailStoreChart": lambda _: {},
     "RetailStoreStack": lambda world: {"cluster": world.cluster, "env": _ENV},
     "StaticPoolsChart": lambda _: {"values": _values(), "instance_types": ["c7i.large"], "replicas": 2},
+    "Team": lambda _: {"name": "a", "namespaces": {"a": _quota()}},
+    "TeamChart": lambda _: {"team": _team(), "values": _values()},
+    "TeamQuota": lambda _: {"cpu": 8, "memory": "32Gi"},
+    "TeamRights": lambda world: {"cluster": world.cluster, "team": _team()},
+    "TeamStack": lambda world: {"cluster": world.cluster, "team": _team(), "env": _ENV},
     "Tenant": lambda _: {"taint": am.Taint(key="team", value="a", effect="NoSchedule"), "namespaces": ["a"]},
     "TrainingChart": lambda _: {"values": _values(), "instance_type": "p5.48xlarge", "zone": "eu-west-1a", "nodes": 2},
     "WeightsStack": lambda _: {},
     "accelerator_taint": lambda _: {"instance_type": "g6.xlarge"},
     "platform_charts": lambda _: {"app": cdk8s.App(), "values": _values()},
+    "team_grants": lambda _: {"team": _team()},
+    "tenants_of": lambda _: {"teams": [_team()]},
     # testing
     "assert_replaces_nothing": lambda _: {"before": {}, "after": {}},
     "findings": lambda world: {"app": world.empty_app},

@@ -235,6 +235,8 @@ class AutoModeCluster(ChartTarget):
         )
         self.cluster_role: iam.IRole = role.role if isinstance(role, ClusterRole) else role
         """The cluster's role."""
+        self.custom_tags = role.custom_tags if isinstance(role, ClusterRole) else None
+        """Whether it may put custom tags on what Auto Mode creates; ``None`` if that is not known."""
         if not isinstance(role, ClusterRole):
             self._warn_of_foreign_role(custom_tags=bool(node_tags))
         self.built_in_node_role = (

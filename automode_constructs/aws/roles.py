@@ -63,6 +63,7 @@ class ClusterRole(Construct):
         permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
 
     Attributes:
+        custom_tags: the argument.
         role: the role.
         role_arn: its ARN.
         immutable: the role as passed to ``eks.Cluster``, which would otherwise attach the older block storage policy
@@ -102,6 +103,7 @@ class ClusterRole(Construct):
             permissions_boundary=permissions_boundary,
         )
         self.role_arn: str = self.role.role_arn
+        self.custom_tags = custom_tags
         self.immutable: iam.IRole = self.role.without_policy_updates()
 
 

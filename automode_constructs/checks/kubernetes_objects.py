@@ -12,6 +12,7 @@ from math import isfinite
 from typing import Any
 
 from automode_constructs.checks.kubernetes_fields import field_problems
+from automode_constructs.checks.quotas import quota_device_problems
 from automode_constructs.errors import Problem, shown
 from automode_constructs.facts.kubernetes_fields import type_of_kind
 from automode_constructs.specs.fields import VALUE, is_quantity
@@ -418,6 +419,7 @@ _RULES: Mapping[str, Callable[[_Object], _Problems]] = {
     "Pod": _bare_pod,
     "PodDisruptionBudget": _disruption_budget,
     "ReplicaSet": _workload,
+    "ResourceQuota": quota_device_problems,
     "Secret": _config_map,
     "Service": _service,
     "StatefulSet": _stateful_set,

@@ -585,6 +585,27 @@ def _pinned_pods(tree: _Tree) -> Iterator[TreeFinding]:
         yield members[index].finding(problem)
 
 
+def _quotas(tree: _Tree) -> Iterator[TreeFinding]:
+    if not tree.of_kinds("LimitRange", "ResourceQuota") or tree.may_be_several:
+        return
+    from automode_constructs.checks.quotas import quota_problems
+
+    members = tree.of_kinds("LimitRange", "ResourceQuota", *WORKLOADS)
+    for index, problem in quota_problems([member.manifest for member in members], whole=tree.whole):
+        yield members[index].finding(problem)
+
+
+def _team_nodes(tree: _Tree) -> Iterator[TreeFinding]:
+    # Whose pods are strangers is known by their namespaces alone.
+    if not tree.pools or not (tree.whole or tree.of_kinds("Namespace")) or tree.may_be_several:
+        return
+    from automode_constructs.checks.team_nodes import team_node_problems
+
+    pools = [(member.index, pool) for member, pool in tree.pools]
+    for index, problem in team_node_problems([member.manifest for member in tree.members], pools, whole=tree.whole):
+        yield tree.members[index].finding(problem)
+
+
 def _load_balancers(tree: _Tree) -> Iterator[TreeFinding]:
     members = tree.of_kinds("Ingress", "IngressClass", "IngressClassParams", "Service", "TargetGroupBinding")
     if not members or tree.may_be_several:
@@ -771,6 +792,8 @@ _CHECKS: tuple[Callable[[_Tree], Iterator[TreeFinding]], ...] = (
     _accelerated_first,
     _references,
     _pinned_pods,
+    _quotas,
+    _team_nodes,
     _load_balancers,
     _zones,
     _stranded,

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from automode_constructs.patterns.charts.reserved_capacity import ReservedCapacityChart as ReservedCapacityChart
     from automode_constructs.patterns.charts.retail_store import RetailStoreChart as RetailStoreChart
     from automode_constructs.patterns.charts.static_pools import StaticPoolsChart as StaticPoolsChart
+    from automode_constructs.patterns.charts.team_chart import TeamChart as TeamChart
+    from automode_constructs.patterns.charts.teams.quota import TeamQuota as TeamQuota
+    from automode_constructs.patterns.charts.teams.team import Team as Team
+    from automode_constructs.patterns.charts.teams.team import tenants_of as tenants_of
     from automode_constructs.patterns.charts.training import TrainingChart as TrainingChart
     from automode_constructs.patterns.stacks.access_stack import AccessStack as AccessStack
     from automode_constructs.patterns.stacks.cluster_stack import ClusterStack as ClusterStack
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
     from automode_constructs.patterns.stacks.guardrails_stack import GuardrailsStack as GuardrailsStack
     from automode_constructs.patterns.stacks.platform_stack import PlatformStack as PlatformStack
     from automode_constructs.patterns.stacks.retail_store_stack import RetailStoreStack as RetailStoreStack
+    from automode_constructs.patterns.stacks.team_rights import TeamRights as TeamRights
+    from automode_constructs.patterns.stacks.team_rights import team_grants as team_grants
+    from automode_constructs.patterns.stacks.team_stack import TeamStack as TeamStack
     from automode_constructs.patterns.stacks.weights_stack import WeightsStack as WeightsStack
 else:
     from automode_constructs.lazy_names import lazy_names
@@ -58,10 +65,17 @@ else:
             "RetailStoreChart": "charts.retail_store",
             "RetailStoreStack": "stacks.retail_store_stack",
             "StaticPoolsChart": "charts.static_pools",
+            "Team": "charts.teams.team",
+            "TeamChart": "charts.team_chart",
+            "TeamQuota": "charts.teams.quota",
+            "TeamRights": "stacks.team_rights",
+            "TeamStack": "stacks.team_stack",
             "Tenant": "charts.guardrails.tenants",
             "TrainingChart": "charts.training",
             "WeightsStack": "stacks.weights_stack",
             "accelerator_taint": "charts.accelerator_taint",
             "platform_charts": "charts.platform",
+            "team_grants": "stacks.team_rights",
+            "tenants_of": "charts.teams.team",
         },
     )

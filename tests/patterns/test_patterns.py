@@ -22,6 +22,12 @@ ROOT = Path(__file__).parents[2]
 VALUES = ClusterValues.from_outputs(
     json.loads((ROOT / "examples" / "outputs.json").read_text("utf-8")), where="outputs.json"
 )
+TEAM = patterns.Team(
+    name="blue",
+    namespaces={"blue": patterns.TeamQuota(cpu=8, memory="32Gi")},
+    nodes=patterns.NODE_POOLS["general"],
+    ingress_group="web",
+)
 
 CHARTS: dict[str, Callable[[cdk8s.App], cdk8s.Chart]] = {
     "DcgmExporterChart": lambda app: patterns.DcgmExporterChart(app, "c", profiling=True),
@@ -35,6 +41,7 @@ CHARTS: dict[str, Callable[[cdk8s.App], cdk8s.Chart]] = {
     "StaticPoolsChart": lambda app: patterns.StaticPoolsChart(
         app, "c", values=VALUES, instance_types=["c7i.large"], replicas=2
     ),
+    "TeamChart": lambda app: patterns.TeamChart(app, "c", values=VALUES, team=TEAM),
     "TrainingChart": lambda app: patterns.TrainingChart(
         app, "c", values=VALUES, instance_type="p5.48xlarge", zone="eu-central-1a", nodes=2
     ),
