@@ -135,9 +135,9 @@ class ClusterBackup(Construct):
     """Backups of a cluster: the state of its Kubernetes objects and its volumes, on a schedule, with alarms.
 
     Creates a backup plan, a selection that names the cluster, the role of the backups, five EventBridge rules and a
-    CloudWatch alarm, and prints the command of a backup out of turn. Each backup is one composite recovery point with a child for the state of the cluster and one for
-    each volume on EBS, EFS or S3 that a claim has bound. AWS Backup makes the access entry of its role by itself, so
-    make none. Nothing runs in the cluster.
+    CloudWatch alarm, and prints the command of a backup out of turn. Each backup is one composite recovery point with a
+    child for the state of the cluster and one for each volume on EBS, EFS or S3 that a claim has bound. AWS Backup
+    makes the access entry of its role by itself, so make none. Nothing runs in the cluster.
 
     Somebody hears, through ``alarm_topic``: of jobs and copies that failed, expired or were partial, of partial
     recovery points, of jobs that completed with issues and the objects that they left out, of changes to the vault, and

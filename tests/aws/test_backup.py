@@ -332,7 +332,7 @@ class TestAlarms:
     def test_rules_match_the_events_that_somebody_must_see(
         self, templates: Templates, kind: str, detail: dict[str, str], rules: list[str]
     ) -> None:
-        event = {"source": "aws.backup", "detail-type": f"{kind} State Change", "detail": detail}
+        event: Any = {"source": "aws.backup", "detail-type": f"{kind} State Change", "detail": detail}
         matched = [name for name, pattern in self.patterns(templates["Backup"]).items() if pattern.matches_event(event)]
         assert [next(rule for rule in _RULES if rule in name) for name in matched] == rules
 
@@ -632,8 +632,8 @@ class TestRestore:
 def test_the_judges_find_nothing(templates: Templates, stack: str, region: str) -> None:
     assert template_findings(templates[stack]) == []
     found = lint(json.dumps(templates[stack]), config=ManualArgs(regions=[region]))
-    # The CDK writes DependsOn next to references that say the same.
-    assert [str(match) for match in found if match.rule.id != "W3005"] == []
+    # The CDK writes DependsOn next to references that say the same; a command names a cluster of another stack.
+    assert [str(match) for match in found if match.rule.id not in ("W3005", "W6001")] == []
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "backup.md").read_text("utf-8")
