@@ -13,6 +13,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from automode_constructs.arguments import Refusals, checked_arguments
+from automode_constructs.aws.exports import weakly
 from automode_constructs.aws.fleet import Register
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
@@ -118,16 +119,18 @@ class Capability(Construct):
         self.cluster = cluster
         home = CapabilityRole(self, "Identity") if role is None else role
         self.role = home.role
+        # Read weakly, so that the capability can leave the app while another stack keeps the role.
+        role_arn = weakly(cast(iam.CfnRole, home.role.node.default_child).attr_arn)
         # EKS would make the entry by itself, too late for a policy or group of ours. Public configurations make it
         # first, as here, and EKS takes it over; no page says so (?).
-        self.entry = access_entry(self, "Access", cluster, home.role_arn, policies, group)
+        self.entry = access_entry(self, "Access", cluster, role_arn, policies, group)
         self.capability = eks_v1.CfnCapability(
             self,
             "Capability",
             cluster_name=cluster.cluster.cluster_name,
             capability_name=capability_name,
             type=kind,
-            role_arn=home.role_arn,
+            role_arn=role_arn,
             delete_propagation_policy="RETAIN",
             configuration=configuration,
         )

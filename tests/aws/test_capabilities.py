@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -395,8 +397,6 @@ class TestRefusals:
         )
 
     def test_ids_are_those_of_the_identity_store(self) -> None:
-        import re
-
         pattern = get_session().get_service_model("identitystore").shape_for("ResourceId").metadata["pattern"]
         assert all(re.fullmatch(pattern, one.id) for one in (ADMINS, GUEST))
 
@@ -412,3 +412,12 @@ def test_a_misspelt_service_is_named() -> None:
         "disabled_services: 'quantum' is no service of ACK that we know, and EKS ignores unknown ones; compare it with "
         "the name of its API group",
     ]
+
+
+def test_the_page_registers_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "capabilities.md").read_text("utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(program, names := {})
+    (secret,) = names["chart"].to_json()  # type: ignore[attr-defined]
+    assert secret["stringData"]["name"] == "shop"
