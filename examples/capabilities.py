@@ -50,7 +50,8 @@ KroCapability(stack, "Kro", cluster=hub.cluster, namespaces=["shop"])
 arn = stack.format_arn(service="eks", resource="cluster", resource_name="hub")
 repository = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/clusters"
 chart = ArgoCdChart(cdk8s.App(), "argo-cd", cluster_arn=arn, repository=repository)
-ChartDelivery(stack, "Charts", cluster=hub.cluster, chart=chart).node.add_dependency(argo_cd)
+delivery = ChartDelivery(stack, "Charts", cluster=hub.cluster, chart=chart, retain_namespaces=True)
+delivery.node.add_dependency(argo_cd)
 app.synth()
 
 outputs = Path("outputs.json")

@@ -455,8 +455,6 @@ def _network_load_balancers_in_local_zones(tree: _Tree) -> Iterator[TreeFinding]
 
 def _unknown_namespaces(tree: _Tree) -> Iterator[TreeFinding]:
     namespaces = {member.key.name for member in tree.of_kind("", "Namespace")} | _ALWAYS_THERE
-    # What serves the kinds of Argo CD has also made the namespace of its objects.
-    namespaces |= {member.key.namespace for member in tree.members if member.key.group == "argoproj.io"}
     for member in tree.members if tree.whole else ():
         namespace = member.key.namespace
         if not namespace or namespace in namespaces or is_token(namespace):

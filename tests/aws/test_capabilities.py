@@ -209,7 +209,7 @@ class TestCapabilities:
         before = waits_for(hub)
         name, _ = capability(hub, "ARGOCD")
         objects = [key for key in of_type(hub, "Custom::AWSCDK-EKS-KubernetesResource") if key.startswith("Charts")]
-        assert len(objects) == 9
+        assert len(objects) == 10
         assert all(name in before[key] for key in objects)
 
     def test_another_cluster_admits_the_role(self, templates: Templates) -> None:

@@ -148,12 +148,6 @@ def test_a_namespace_that_nobody_makes_is_a_warning_once() -> None:
     assert judged(*inside, whole=False) == []
 
 
-def test_the_namespace_of_argo_cd_comes_with_its_kinds() -> None:
-    secret = thing("Secret", "in-cluster", namespace="argocd")
-    assert len(judged(secret)) == 1
-    assert judged(secret, thing("Application", "a", api_version="argoproj.io/v1alpha1", namespace="argocd")) == []
-
-
 @pytest.mark.parametrize("namespace", ["default", "kube-system", "kube-public", "kube-node-lease", "${Token[T.1]}"])
 def test_the_namespaces_of_every_cluster_are_known(namespace: str) -> None:
     assert judged(thing("ConfigMap", "a", namespace=namespace)) == []

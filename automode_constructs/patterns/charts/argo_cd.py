@@ -66,9 +66,11 @@ class ArgoCdAccessChart(cdk8s.Chart):
 class ArgoCdChart(cdk8s.Chart):
     """Lets a managed Argo CD apply the folder that ``write_yaml_folder`` writes, in its own cluster or in many.
 
-    Creates in the namespace of Argo CD: the registration of the cluster by its ARN, a project that admits this one
-    repository, and an Application or, with ``clusters``, an ApplicationSet. Besides, what ``ArgoCdAccessChart``
-    creates. The namespace and the kinds come with the ``ArgoCdCapability``: deliver the chart after it.
+    Creates the namespace of Argo CD, where no pod runs, and in it: the registration of the cluster by its ARN, a
+    project that admits this one repository, and an Application or, with ``clusters``, an ApplicationSet. Besides, what
+    ``ArgoCdAccessChart`` creates. The kinds come with the ``ArgoCdCapability``: deliver the chart after it. No page
+    says whether the namespace comes with it too (?); a delivery takes over one that exists. Deliver with
+    ``retain_namespaces=True``, so that the Applications of others outlive the delivery.
 
     Args:
         scope: the cdk8s app.
@@ -110,6 +112,8 @@ class ArgoCdChart(cdk8s.Chart):
         check_repository(refusals, repository)
         refusals.raise_all()
         super().__init__(scope, id, namespace=namespace)
+        home = KubernetesObject(self, "namespace", name=namespace, api_version="v1", kind="Namespace", body={})
+        home.metadata.add_label("pod-security.kubernetes.io/enforce", "restricted")
         make_access(self, platform=platform)
         cluster = ArgoCdCluster(self, "cluster", name=IN_CLUSTER, cluster_arn=cluster_arn)
         project = KubernetesObject(

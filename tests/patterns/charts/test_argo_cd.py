@@ -35,6 +35,7 @@ def test_it_registers_the_cluster_and_applies_the_folder() -> None:
         "ClusterRole/automode-argo-cd-read",
         "ClusterRoleBinding/automode-argo-cd-platform",
         "ClusterRoleBinding/automode-argo-cd-read",
+        "Namespace/argocd",
         "Role/automode-argo-cd-network-policies",
         "RoleBinding/automode-argo-cd-network-policies",
         "Secret/in-cluster",
@@ -45,7 +46,13 @@ def test_it_registers_the_cluster_and_applies_the_folder() -> None:
     assert found["Application/platform"]["spec"]["project"] == "platform"
     for name, item in found.items():
         namespace = item["metadata"].get("namespace")
-        expected = "kube-system" if "network-policies" in name else None if name.startswith("Cluster") else "argocd"
+        expected = (
+            "kube-system"
+            if "network-policies" in name
+            else None
+            if name.startswith(("Cluster", "Namespace"))
+            else "argocd"
+        )
         assert namespace == expected, name
 
 
