@@ -11,11 +11,23 @@ if TYPE_CHECKING:
     from automode_constructs.aws.access import Access as Access
     from automode_constructs.aws.access import AccessGrant as AccessGrant
     from automode_constructs.aws.access_page import access_page as access_page
+    from automode_constructs.aws.ack import AckCapability as AckCapability
+    from automode_constructs.aws.argo_cd import ArgoCdAccess as ArgoCdAccess
+    from automode_constructs.aws.argo_cd import ArgoCdCapability as ArgoCdCapability
+    from automode_constructs.aws.argo_cd import SsoGroup as SsoGroup
+    from automode_constructs.aws.argo_cd import SsoUser as SsoUser
     from automode_constructs.aws.auto_mode_logs import AutoModeLogs as AutoModeLogs
+    from automode_constructs.aws.backup import BackupRule as BackupRule
+    from automode_constructs.aws.backup import ClusterBackup as ClusterBackup
+    from automode_constructs.aws.backup_vault import ClusterBackupVault as ClusterBackupVault
+    from automode_constructs.aws.backup_vault import ComplianceLock as ComplianceLock
+    from automode_constructs.aws.backup_vault import GovernanceLock as GovernanceLock
     from automode_constructs.aws.break_glass import BreakGlassAlarm as BreakGlassAlarm
+    from automode_constructs.aws.capability import CapabilityRole as CapabilityRole
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
+    from automode_constructs.aws.kro import KroCapability as KroCapability
     from automode_constructs.aws.load_balancer_logs import allow_load_balancer_logs as allow_load_balancer_logs
     from automode_constructs.aws.local_zone import LocalZoneSubnets as LocalZoneSubnets
     from automode_constructs.aws.model_bucket import ModelBucket as ModelBucket
@@ -26,6 +38,8 @@ if TYPE_CHECKING:
     from automode_constructs.aws.pod_identity import PodIdentityRole as PodIdentityRole
     from automode_constructs.aws.pod_security_group import PodSecurityGroup as PodSecurityGroup
     from automode_constructs.aws.pull_through_cache import PullThroughCache as PullThroughCache
+    from automode_constructs.aws.restore import ClusterRestore as ClusterRestore
+    from automode_constructs.aws.restore import restore_metadata as restore_metadata
     from automode_constructs.aws.roles import BuiltInNodeRole as BuiltInNodeRole
     from automode_constructs.aws.roles import ClusterRole as ClusterRole
     from automode_constructs.aws.roles import NodeRole as NodeRole
@@ -42,6 +56,8 @@ if TYPE_CHECKING:
     from automode_constructs.inference.weights import ImageWeights as ImageWeights
     from automode_constructs.inference.weights import S3Weights as S3Weights
     from automode_constructs.inference.weights import SecretKey as SecretKey
+    from automode_constructs.manifests.argo_cd import ArgoCdApplication as ArgoCdApplication
+    from automode_constructs.manifests.argo_cd import ArgoCdCluster as ArgoCdCluster
     from automode_constructs.manifests.certificate_config_map import CertificateConfigMap as CertificateConfigMap
     from automode_constructs.manifests.cluster_values import ClusterValues as ClusterValues
     from automode_constructs.manifests.gateway_class import GatewayClass as GatewayClass
@@ -126,23 +142,34 @@ else:
         {
             "Access": "aws.access",
             "AccessGrant": "aws.access",
+            "AckCapability": "aws.ack",
             "AdvancedCompute": "specs.nodes.advanced_compute",
             "AdvancedNetworking": "specs.nodes.advanced_networking",
             "AdvancedSecurity": "specs.nodes.advanced_security",
+            "ArgoCdAccess": "aws.argo_cd",
+            "ArgoCdApplication": "manifests.argo_cd",
+            "ArgoCdCapability": "aws.argo_cd",
+            "ArgoCdCluster": "manifests.argo_cd",
             "AutoModeCluster": "aws.cluster",
             "AutoModeError": "errors",
             "AutoModeLogs": "aws.auto_mode_logs",
             "AutoModeNetwork": "aws.network",
             "BreakGlassAlarm": "aws.break_glass",
+            "BackupRule": "aws.backup",
             "Budget": "specs.pools.node_pool",
             "BuiltInNodeRole": "aws.roles",
+            "CapabilityRole": "aws.capability",
             "CapacityReservation": "specs.pools.capacity_reservation",
             "CapacityReservationSelectorTerm": "specs.nodes.capacity",
             "CertificateBundle": "specs.nodes.certificate_bundle",
             "CertificateConfigMap": "manifests.certificate_config_map",
             "ChartDelivery": "delivery.chart_delivery",
+            "ClusterBackup": "aws.backup",
+            "ClusterBackupVault": "aws.backup_vault",
+            "ClusterRestore": "aws.restore",
             "ClusterRole": "aws.roles",
             "ClusterValues": "manifests.cluster_values",
+            "ComplianceLock": "aws.backup_vault",
             "Disruption": "specs.pools.node_pool",
             "EfaSecurityGroup": "aws.efa_security_group",
             "EphemeralStorage": "specs.nodes.node_class",
@@ -151,6 +178,7 @@ else:
             "GPT_OSS_20B": "inference.model_preset",
             "GatewayClass": "manifests.gateway_class",
             "GatewayClassSpec": "specs.traffic.gateway_class",
+            "GovernanceLock": "aws.backup_vault",
             "HubWeights": "inference.weights",
             "Hugepages": "specs.nodes.hugepages",
             "ImageWeights": "inference.weights",
@@ -159,6 +187,7 @@ else:
             "IngressClassParams": "manifests.ingress_class",
             "IngressClassParamsSpec": "specs.traffic.ingress_class",
             "Kernel": "specs.nodes.sysctls",
+            "KroCapability": "aws.kro",
             "Kubelet": "specs.nodes.kubelet",
             "KubeletLogging": "specs.nodes.kubelet",
             "KubernetesGroup": "manifests.kubernetes_group",
@@ -197,6 +226,8 @@ else:
             "SecretKey": "inference.weights",
             "SecurityGroupSelectorTerm": "specs.nodes.node_class",
             "ServiceReference": "specs.traffic.target_group_binding",
+            "SsoGroup": "aws.argo_cd",
+            "SsoUser": "aws.argo_cd",
             "StaticHugepages": "specs.nodes.hugepages",
             "StaticNodePools": "manifests.static_node_pools",
             "StorageClass": "manifests.storage_class",
@@ -222,6 +253,7 @@ else:
             "efa_network_interfaces": "specs.nodes.efa",
             "https_to": "manifests.pod_network_policy",
             "labels": "specs.labels",
+            "restore_metadata": "aws.restore",
             "with_efa": "specs.nodes.efa",
             "write_yaml_folder": "rendering.yaml_folder",
         },
