@@ -11,6 +11,7 @@ import aws_cdk as cdk
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.access import AdminAccess
 from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.aws.scope import AppScope
 from automode_constructs.patterns.stacks.stack_options import StackOptions
@@ -47,6 +48,7 @@ class AccessStack(cdk.Stack):
         **stack_options: Unpack[StackOptions],
     ) -> None:
         super().__init__(scope, id, **stack_options)
+        tag_as_cluster(self, cluster)
         cdk.CfnWaitConditionHandle(self, "Nothing")
         self.admins = AdminAccess(self, "Admins", cluster=cluster, admin_role_arns=admin_role_arns)
         # A role's path may hold shell metacharacters.
