@@ -21,6 +21,7 @@ import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 import automode_constructs as am
@@ -77,6 +78,10 @@ class World:
     @cached_property
     def cluster(self) -> am.AutoModeCluster:
         return am.AutoModeCluster(self.stack, "Cluster", network=self.own_network, built_in_pools=[])
+
+    @cached_property
+    def topic(self) -> sns.ITopic:
+        return sns.Topic(self.stack, "Topic")
 
     @cached_property
     def bucket(self) -> am.ModelBucket:
@@ -156,6 +161,9 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "BuiltInNodeRole": lambda _: {},
     "CertificateConfigMap": lambda _: {"values": _values()},
     "ChartDelivery": lambda world: {"cluster": world.cluster, "chart": cdk8s.Chart(world.chart, f"c{next(_NUMBERS)}")},
+    "CloudWatchObservability": lambda world: {"cluster": world.cluster, "cluster_name": "try"},
+    "ClusterAlarms": lambda world: {"cluster": world.cluster, "topic": world.topic},
+    "ClusterDashboard": lambda world: {"cluster": world.cluster},
     "ClusterRole": lambda _: {},
     "EfaSecurityGroup": lambda world: {"vpc": world.vpc},
     "ExistingNetwork": lambda world: {"vpc": world.vpc, "node_subnets": world.vpc.private_subnets},
@@ -169,6 +177,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "IngressClassParams": lambda _: {"spec": am.IngressClassParamsSpec()},
     "KubernetesObject": lambda _: {"api_version": "v1", "kind": "ConfigMap", "body": {"data": {"a": "b"}}},
     "LocalZoneSubnets": lambda world: {"network": world.own_network, "cidrs": {"eu-west-1-lon-1a": "10.0.192.0/24"}},
+    "ManagedPrometheus": lambda world: {"cluster": world.cluster},
     "ModelBucket": lambda _: {},
     "ModelPreset": lambda _: {name: getattr(am.GPT_OSS_20B, name) for name in am.GPT_OSS_20B.__dataclass_fields__},
     "ModelServer": lambda _: {"model": am.GPT_OSS_20B, "image": "example.com/vllm:v0.27.1", "weights": _WEIGHTS},

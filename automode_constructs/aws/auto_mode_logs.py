@@ -98,6 +98,8 @@ class AutoModeLogs(Construct):
         """The logs that are delivered."""
         self.log_group: logs.LogGroup | None = None
         """The log group; ``None`` if the logs go to a bucket."""
+        self.compute_log_group: logs.LogGroup | None = None
+        """The log group, if it has the log of the compute controller."""
         admitted: list[IDependable] = []
         if bucket is None:
             self.log_group = logs.LogGroup(
@@ -109,6 +111,8 @@ class AutoModeLogs(Construct):
                 removal_policy=removal_policy,
             )
             arn = self.log_group.log_group_arn
+            if "AUTO_MODE_COMPUTE_LOGS" in log_types:
+                self.compute_log_group = self.log_group
             if resource_policy:
                 admitted.append(_admit_to_group(self, self.log_group))
         else:

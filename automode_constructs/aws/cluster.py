@@ -265,8 +265,10 @@ class AutoModeCluster(ChartTarget):
         self.admin_role_arns: tuple[str, ...] = tuple(admin_role_arns)
         """The roles that administer the cluster through access entries in its own stack."""
         self._admit(arguments)
+        self.auto_mode_logs: AutoModeLogs | None = None
+        """The logs of Auto Mode's controllers; ``None`` if they are off."""
         if auto_mode_logs and cluster_name is not None:
-            AutoModeLogs(
+            self.auto_mode_logs = AutoModeLogs(
                 self,
                 "AutoModeLogs",
                 cluster_name=cluster_name,
@@ -283,6 +285,7 @@ class AutoModeCluster(ChartTarget):
             iam.PermissionsBoundary.of(self).apply(permissions_boundary)
         self._built_in_pools = tuple(built_in_pools)
         self._kubectl = kubectl
+        self._log_types = tuple(log_types)
         self._ipv6 = ip_family == "ipv6"
         self._node_defaults = self._completed(arguments.node_defaults, arguments.service_cidr)
         self._warn_of_built_in_pools()
@@ -487,6 +490,11 @@ class AutoModeCluster(ChartTarget):
             ip_family="ipv6" if self._ipv6 else None,
             network_cidrs=self.network_cidrs or None,
         )
+
+    @property
+    def has_audit_log(self) -> bool:
+        """Whether the audit log of the control plane goes to ``log_group``."""
+        return self.log_group is not None and "audit" in self._log_types
 
     @property
     def tags(self) -> Mapping[str, str]:
