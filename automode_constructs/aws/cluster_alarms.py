@@ -18,13 +18,12 @@ from constructs import Construct
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.cluster_tags import tag_as_cluster
-from automode_constructs.aws.exports import weakly
 from automode_constructs.aws.managed_prometheus import ManagedPrometheus
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.errors import shown
 from automode_constructs.tokens import is_token
 
-__all__ = ["ALARMS", "LATENCY_QUERY", "AlarmMeaning", "ClusterAlarms", "check_reservation_ids"]
+__all__ = ["ALARMS", "LATENCY_QUERY", "AlarmMeaning", "ClusterAlarms", "check_reservation_ids", "name_of_group"]
 
 _EKS: Final = "AWS/EKS"
 _INSIGHTS: Final = "ContainerInsights"
@@ -166,7 +165,6 @@ class ClusterAlarms(Construct):
         super().__init__(scope, id)
         self.alarms: dict[str, cloudwatch.CfnAlarm] = {}
         self._topic = topic
-        # A log group can be turned off again, so no permanent export ties the stacks together.
         self._name = cluster.cluster.cluster_name
         self._add_control_plane()
         log = None if cluster.auto_mode_logs is None else cluster.auto_mode_logs.compute_log_group
@@ -219,10 +217,10 @@ class ClusterAlarms(Construct):
             "NodesRepaired": ('{ $.message = "*unhealthy node*" }', 3, 12),
         }
         for name, (pattern, times, periods) in patterns.items():
-            logs.CfnMetricFilter(
+            metric_filter = logs.CfnMetricFilter(
                 self,
                 f"{name}Filter",
-                log_group_name=weakly(group.log_group_name),
+                log_group_name=name_of_group(group),
                 filter_pattern=pattern,
                 metric_transformations=[
                     logs.CfnMetricFilter.MetricTransformationProperty(
@@ -234,6 +232,8 @@ class ClusterAlarms(Construct):
                     )
                 ],
             )
+            # A name is no reference, so CloudFormation does not see this order.
+            metric_filter.node.add_dependency(group)
             self._add(
                 name,
                 [_metric(f"EksAutoMode/{self._name}", name, "Sum", minutes=5 * periods)],
@@ -333,6 +333,11 @@ class ClusterAlarms(Construct):
 
 def _metric(namespace: str, name: str, statistic: str, minutes: int = 5, **dimensions: str) -> dict[str, object]:
     return {"namespace": namespace, "name": name, "statistic": statistic, "minutes": minutes, "dimensions": dimensions}
+
+
+def name_of_group(group: logs.LogGroup) -> str:
+    """The name that a log group of a cluster is given; no other stack then holds on to the group, which may go."""
+    return str(cast(logs.CfnLogGroup, group.node.default_child).log_group_name)
 
 
 def check_reservation_ids(refusals: Refusals, ids: Sequence[str]) -> None:

@@ -11,9 +11,8 @@ from constructs import Construct
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
-from automode_constructs.aws.cluster_alarms import ClusterAlarms, check_reservation_ids
+from automode_constructs.aws.cluster_alarms import ClusterAlarms, check_reservation_ids, name_of_group
 from automode_constructs.aws.cluster_tags import tag_as_cluster
-from automode_constructs.aws.exports import weakly
 from automode_constructs.aws.log_queries import LONGEST_QUERY, QUERIES, LogQuery, nodes_by_pool
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.facts.instance_types import as_of, instance_types
@@ -183,7 +182,7 @@ class ClusterDashboard(Construct):
         if group is None:
             switch = "auto_mode_logs=True" if query.log == "compute" else "'audit' among log_types, and cluster_name"
             return f"{query.title}: not shown without {switch}."
-        name = weakly(group.log_group_name)
+        name = name_of_group(group)
         logs.CfnQueryDefinition(self, id, name=f"{self._name}/{id}", query_string=query.text, log_group_names=[name])
         return cloudwatch.LogQueryWidget(
             title=f"{query.title}{note}",

@@ -145,8 +145,9 @@ def nodes_by_pool(priced_instance_types: Sequence[str] = ()) -> LogQuery:
     for name in priced_instance_types:
         known = instance_types()[name]
         usd = (known.on_demand_price_usd or 0) + (auto_mode_fee_usd(known) or 0)
-        # Whole names only: 'm7i.large' is part of others. The function returns 1 or 0.
-        prices.append(f'strcontains(concat("|", type, "|"), "|{name}|") * {usd:.5f}')
+        # Whole names only: 'm7i.large' is part of others. The function returns 1 or 0. An alias is not known yet in the
+        # command that makes it.
+        prices.append(f'strcontains(concat("|", type_, "|"), "|{name}|") * {usd:.5f}')
     cost = f", {' + '.join(prices)} as price" if prices else ""
     total = ", sum(price) as usd_an_hour" if prices else ""
     fields = (

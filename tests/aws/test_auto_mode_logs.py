@@ -196,8 +196,8 @@ class TestDestinations:
 
     def test_wrong_arguments_are_refused(self) -> None:
         assert refused(log_types=["AUTO_MODE_COMPUTE_LOG"]) == (
-            "Dev/Logs: log_types: 'AUTO_MODE_COMPUTE_LOG' is not known; did you mean 'AUTO_MODE_COMPUTE_LOGS'? Use one of "
-            "'AUTO_MODE_COMPUTE_LOGS', 'AUTO_MODE_BLOCK_STORAGE_LOGS', 'AUTO_MODE_LOAD_BALANCING_LOGS', "
+            "Dev/Logs: log_types: 'AUTO_MODE_COMPUTE_LOG' is not known; did you mean 'AUTO_MODE_COMPUTE_LOGS'? "
+            "Use one of 'AUTO_MODE_COMPUTE_LOGS', 'AUTO_MODE_BLOCK_STORAGE_LOGS', 'AUTO_MODE_LOAD_BALANCING_LOGS', "
             "'AUTO_MODE_IPAM_LOGS'"
         )
         assert refused(log_types=[]) == (
