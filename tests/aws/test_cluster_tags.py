@@ -184,7 +184,7 @@ def test_a_tag_of_a_construct_wins() -> None:
     stack = cdk.Stack(cdk.App(), "Dev")
     made = AutoModeCluster(stack, "Cluster", cluster_name="dev", built_in_pools=[], tags={"team": "a"})
     cdk.Tags.of(made).add("team", "b")
-    template = cdk.assertions.Template.from_stack(stack).to_json()
+    template = dict(cdk.assertions.Template.from_stack(stack).to_json())
     (found,) = of_type(template, "AWS::EKS::Cluster").values()
     assert tags_of(found)["team"] == "b"
 

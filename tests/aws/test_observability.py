@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
 import cdk8s
@@ -17,9 +17,10 @@ import pytest
 import yaml
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
-from aws_cdk.assertions import Annotations, Match
+from aws_cdk.assertions import Annotations, Match, Template
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
+from constructs import Construct
 
 from automode_constructs import (
     GPT_OSS_20B,
@@ -131,7 +132,7 @@ class TestPrometheus:
         stack = cdk.Stack(cdk.App(), "Dev", env=cdk.Environment(region="eu-central-1"))
         made = AutoModeCluster(stack, "Cluster", cluster_name="dev", built_in_pools=[])
         prometheus = ManagedPrometheus(stack, "Prometheus", cluster=made, retention_days=400)
-        template = cdk.assertions.Template.from_stack(stack).to_json()
+        template = dict(Template.from_stack(stack).to_json())
         workspace = only(template, "AWS::APS::Workspace")
         assert workspace["DeletionPolicy"] == "RetainExceptOnCreate"
         assert workspace["Properties"] == {"WorkspaceConfiguration": {"RetentionPeriodInDays": 400}}
@@ -234,8 +235,10 @@ class TestScrapeConfiguration:
         ModelServer(server, "llm", model=GPT_OSS_20B, image="example.com/vllm:v0.27.1", weights=weights)
         found = {}
         for manifest in (*cdk8s.Testing.synth(chart), *cdk8s.Testing.synth(server)):
-            pod = manifest.get("spec", {}).get("template") if manifest["kind"] in ("DaemonSet", "Deployment") else None
-            for container in pod["spec"]["containers"] if pod else ():
+            if manifest["kind"] not in ("DaemonSet", "Deployment"):
+                continue
+            pod = manifest["spec"]["template"]
+            for container in pod["spec"]["containers"]:
                 for port in container["ports"]:
                     found[container["name"]] = jobs_of(pod_target(pod, port, container["name"]))
         assert {name: list(jobs) for name, jobs in found.items()} == {
@@ -371,7 +374,7 @@ class TestCloudWatchObservability:
             stack, "Insights", cluster=imported, cluster_name="theirs", container_logs=False,
             version="v5.2.0-eksbuild.1", configuration={"dcgmExporter": {"resources": {}}},
         )  # fmt: skip
-        template = cdk.assertions.Template.from_stack(stack).to_json()
+        template = dict(Template.from_stack(stack).to_json())
         add_on = only(template, "AWS::EKS::Addon")["Properties"]
         assert json.loads(add_on["ConfigurationValues"]) == {
             "containerLogs": {"enabled": False},
@@ -490,7 +493,9 @@ class TestAlarms:
         )
         assert "names one twice" in refused(capacity_reservation_ids=["cr-1", "cr-1"])
         assert "time_to_first_token_seconds: must be at least 0.1, got 0" in refused(time_to_first_token_seconds=0)
-        other = AutoModeCluster(cdk.Stack(stack.node.root, "Other"), "Cluster", cluster_name="o", built_in_pools=[])
+        other = AutoModeCluster(
+            cdk.Stack(cast(Construct, stack.node.root), "Other"), "Cluster", cluster_name="o", built_in_pools=[]
+        )
         prometheus = ManagedPrometheus(cdk.Stack.of(other), "Prometheus", cluster=other, jobs=["gpus"])
         assert refused(prometheus=prometheus).splitlines()[1:] == [
             "  prometheus: 'Other/Prometheus' scrapes another cluster; give this cluster's own",
@@ -554,7 +559,7 @@ class TestDashboard:
         cluster = small()
         stack = cdk.Stack.of(cluster)
         ClusterDashboard(stack, "Board", cluster=cluster)
-        template = cdk.assertions.Template.from_stack(stack).to_json()
+        template = dict(Template.from_stack(stack).to_json())
         widgets = body_of(template)
         assert not any(widget["type"] == "log" for widget in widgets)
         text = "\n".join(widget["properties"].get("markdown", "") for widget in widgets)
