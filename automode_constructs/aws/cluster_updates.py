@@ -37,26 +37,30 @@ def handler(event, context):
     name = event["ResourceProperties"]["ClusterName"]
     place = event.get("PhysicalResourceId", event["LogicalResourceId"])
     try:
-        wait(boto3.client("eks"), name, context)
+        running = wait(boto3.client("eks"), name, context)
+        reason = f"cluster {name} still has the updates {running} in progress" if running else None
     except Exception as error:
-        print(error)
-        cfnresponse.send(event, context, cfnresponse.FAILED, {}, place, reason=str(error))
-    else:
-        cfnresponse.send(event, context, cfnresponse.SUCCESS, {}, place)
+        reason = str(error) or type(error).__name__
+    if reason:
+        print(reason)
+    status = cfnresponse.FAILED if reason else cfnresponse.SUCCESS
+    cfnresponse.send(event, context, status, {}, place, reason=reason)
 
 
 def wait(eks, name, context):
-    """Waits until several looks in a row see no update: EKS shows a new one a few seconds late."""
-    finished, quiet = set(), 0
-    while quiet < QUIET_ROUNDS:
+    """The updates that are still in progress when the time is up, or none.
+
+    Several looks in a row must see none: EKS shows a new one a few seconds late.
+    """
+    finished, running, quiet = set(), [], 0
+    while quiet < QUIET_ROUNDS and context.get_remaining_time_in_millis() > RESERVE_MILLISECONDS:
         time.sleep(PAUSE_SECONDS)
         try:
             running = in_progress(eks, name, finished)
         except eks.exceptions.ResourceNotFoundException:
-            return
+            return []
         quiet = 0 if running else quiet + 1
-        if context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS:
-            raise TimeoutError(f"cluster {name} still has the updates {running} in progress")
+    return running
 
 
 def in_progress(eks, name, finished):

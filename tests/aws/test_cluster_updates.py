@@ -55,7 +55,7 @@ def answer(
     answers: list[tuple[str, str]] = []
     left = [seconds * 1000]
 
-    def send(event: object, context: object, status: str, data: object, place: str, reason: str = "") -> None:
+    def send(event: object, context: object, status: str, data: object, place: str, reason: str | None = None) -> None:
         answers.append((status, reason or place))
 
     boto3, cfnresponse, time = ModuleType("boto3"), ModuleType("cfnresponse"), ModuleType("time")
@@ -101,6 +101,7 @@ def test_a_cluster_that_is_gone_needs_no_wait(monkeypatch: pytest.MonkeyPatch) -
 
 def test_other_errors_are_answered_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer(monkeypatch, Eks([PermissionError("denied")])) == ("FAILED", "denied")
+    assert answer(monkeypatch, Eks([PermissionError()])) == ("FAILED", "PermissionError")
 
 
 def test_the_code_fits_a_template() -> None:
