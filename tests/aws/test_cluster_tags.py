@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,14 @@ def test_the_cluster_role_may_set_what_the_table_says(templates: dict[str, dict[
 def test_the_page_has_the_table() -> None:
     assert coverage_page() in (ROOT / "docs" / "tags.md").read_text("utf-8")
     assert {row.how for row in COVERAGE} == {"always", "by hand", "never"}
+
+
+def test_the_program_of_the_page_synthesises() -> None:
+    page = (ROOT / "docs" / "tags.md").read_text("utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(program, names)
+    assert [stack.stack_name for stack in names["app"].synth().stacks] == ["Bank", "BankPlatform"]
 
 
 def _values(tags: dict[str, str]) -> ClusterValues:

@@ -37,6 +37,7 @@ from automode_constructs.aws.cluster_alarms import ALARMS, LATENCY_QUERY
 from automode_constructs.aws.log_queries import QUERIES
 from automode_constructs.aws.scrape_configuration import JOBS, scrape_configuration
 from automode_constructs.patterns import DcgmExporterChart
+from tests.cloudformation import Account
 from tests.logs_insights import matches_pattern, run
 from tests.refusal import refusal
 from tests.support import feature_flags, of_type, only, synthesised, text_of
@@ -113,6 +114,16 @@ def test_the_judges_find_nothing(name: str, region: str, request: pytest.Fixture
         found = lint(json.dumps(template), config=ManualArgs(regions=[region]))
         assert [str(match) for match in found if match.rule.id != "W3005"] == []
         assert template_findings(template) == []
+
+
+def test_the_stacks_deploy_change_and_go(commercial: Templates) -> None:
+    account = Account()
+    assert account.deploy(commercial).refused == []
+    assert account.deploy(commercial).refused == [], "nothing has changed"
+    without = {**commercial, "Watch": {"Resources": {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}}}
+    report = account.deploy(without)
+    assert report.refused == []
+    assert account.deploy(commercial, only=["Home"]).refused == []
 
 
 class TestPrometheus:
