@@ -114,7 +114,7 @@ class ClusterUpdates(Construct):
         self.function = lambda_.Function(
             self,
             "Wait",
-            runtime=lambda_.Runtime.PYTHON_3_13,
+            runtime=lambda_.Runtime.PYTHON_3_14,
             handler="index.handler",
             code=lambda_.Code.from_inline(HANDLER),
             timeout=Duration.minutes(_MINUTES),
