@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from automode_constructs.aws.backup_vault import GovernanceLock as GovernanceLock
     from automode_constructs.aws.break_glass import BreakGlassAlarm as BreakGlassAlarm
     from automode_constructs.aws.capability import CapabilityRole as CapabilityRole
+    from automode_constructs.aws.cloudwatch_observability import CloudWatchObservability as CloudWatchObservability
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
+    from automode_constructs.aws.cluster_alarms import ClusterAlarms as ClusterAlarms
+    from automode_constructs.aws.cluster_dashboard import ClusterDashboard as ClusterDashboard
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
     from automode_constructs.aws.kro import KroCapability as KroCapability
     from automode_constructs.aws.load_balancer_logs import allow_load_balancer_logs as allow_load_balancer_logs
     from automode_constructs.aws.local_zone import LocalZoneSubnets as LocalZoneSubnets
+    from automode_constructs.aws.managed_prometheus import ManagedPrometheus as ManagedPrometheus
     from automode_constructs.aws.model_bucket import ModelBucket as ModelBucket
     from automode_constructs.aws.network import AutoModeNetwork as AutoModeNetwork
     from automode_constructs.aws.network import ExistingNetwork as ExistingNetwork
@@ -167,6 +171,9 @@ else:
             "ClusterBackup": "aws.backup",
             "ClusterBackupVault": "aws.backup_vault",
             "ClusterRestore": "aws.restore",
+            "CloudWatchObservability": "aws.cloudwatch_observability",
+            "ClusterAlarms": "aws.cluster_alarms",
+            "ClusterDashboard": "aws.cluster_dashboard",
             "ClusterRole": "aws.roles",
             "ClusterValues": "manifests.cluster_values",
             "ComplianceLock": "aws.backup_vault",
@@ -193,6 +200,7 @@ else:
             "KubernetesGroup": "manifests.kubernetes_group",
             "KubernetesObject": "manifests.kubernetes_object",
             "LocalZoneSubnets": "aws.local_zone",
+            "ManagedPrometheus": "aws.managed_prometheus",
             "ModelBucket": "aws.model_bucket",
             "ModelPreset": "inference.model_preset",
             "ModelServer": "inference.model_server",

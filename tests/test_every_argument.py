@@ -85,6 +85,10 @@ class World:
         return am.ImportedCluster(self.stack, f"Hub{next(_NUMBERS)}", cluster_name="hub")
 
     @cached_property
+    def topic(self) -> sns.ITopic:
+        return sns.Topic(self.stack, "Topic")
+
+    @cached_property
     def bucket(self) -> am.ModelBucket:
         return am.ModelBucket(self.stack, "Bucket")
 
@@ -202,6 +206,9 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "ClusterBackup": lambda world: {"cluster": world.cluster, "vault": world.vault, "alarm_topic": world.topic},
     "ClusterBackupVault": lambda _: {"vault_name": "copies"},
     "ClusterRestore": lambda world: {"cluster": world.cluster, "alarm_topic": world.topic},
+    "CloudWatchObservability": lambda world: {"cluster": world.cluster, "cluster_name": "try"},
+    "ClusterAlarms": lambda world: {"cluster": world.cluster, "topic": world.topic},
+    "ClusterDashboard": lambda world: {"cluster": world.cluster},
     "ClusterRole": lambda _: {},
     "ComplianceLock": lambda _: {
         "confirm": "can never be undone",
@@ -223,6 +230,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "KubernetesObject": lambda _: {"api_version": "v1", "kind": "ConfigMap", "body": {"data": {"a": "b"}}},
     "KroCapability": lambda world: {"cluster": world.hub},
     "LocalZoneSubnets": lambda world: {"network": world.own_network, "cidrs": {"eu-west-1-lon-1a": "10.0.192.0/24"}},
+    "ManagedPrometheus": lambda world: {"cluster": world.cluster},
     "ModelBucket": lambda _: {},
     "ModelPreset": lambda _: {name: getattr(am.GPT_OSS_20B, name) for name in am.GPT_OSS_20B.__dataclass_fields__},
     "ModelServer": lambda _: {"model": am.GPT_OSS_20B, "image": "example.com/vllm:v0.27.1", "weights": _WEIGHTS},

@@ -20,6 +20,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from automode_constructs.arguments import Refusals, place
+from automode_constructs.aws.cluster_tags import check_tags
 from automode_constructs.aws.encryption import check_key
 from automode_constructs.aws.fleet import check_unique_name, check_unique_roles
 from automode_constructs.aws.kubernetes_version import checked_version
@@ -128,6 +129,7 @@ class ClusterArguments:
     support_type: Literal["STANDARD", "EXTENDED"]
     zonal_shift: bool
     control_plane_scaling_tier: str | None
+    tags: Mapping[str, str]
     node_tags: Mapping[str, str]
     node_defaults: NodeDefaults
     instance_profile: bool
@@ -152,6 +154,7 @@ class ClusterArguments:
         """
         parameters = inspect.signature(constructor).parameters
         defaults = {one.name: parameters[one.name].default for one in fields(cls)} | arguments
+        defaults["tags"] = defaults["tags"] or {}
         defaults["node_tags"] = defaults["node_tags"] or {}
         defaults["node_defaults"] = defaults["node_defaults"] or NodeDefaults()
         defaults["role_names"] = defaults["role_names"] or RoleNames()
@@ -197,6 +200,7 @@ class ClusterArguments:
             refusals.choice("control_plane_scaling_tier", self.control_plane_scaling_tier, SCALING_TIERS)
         check_admins(refusals, self.admin_role_arns, region)
         check_endpoint_cidrs(refusals, self.endpoint_cidrs, ip_family=self.ip_family, wide=self.wide_endpoint_cidrs)
+        check_tags(refusals, self.tags)
         check_node_tags(refusals, self.node_tags)
         if self.node_defaults.certificate_bundles:
             # Imported here because it takes time to load.

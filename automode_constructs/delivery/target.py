@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import aws_cdk as cdk
 import cdk8s
@@ -54,6 +54,11 @@ class DeliveryTarget(Construct):
     def internet(self) -> bool | None:
         """Whether nodes reach the internet, or ``None`` if that is not known."""
         return None
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The AWS tags of everything that the cluster causes; empty if they are not known."""
+        return {}
 
     @property
     def charts_are_all_known(self) -> bool:

@@ -12,6 +12,7 @@ from aws_cdk import aws_sns as sns
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.access import Access, AccessGrant, AdminAccess
 from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.aws.scope import AppScope
 from automode_constructs.patterns.stacks.stack_options import StackOptions
@@ -54,6 +55,7 @@ class AccessStack(cdk.Stack):
         **stack_options: Unpack[StackOptions],
     ) -> None:
         super().__init__(scope, id, **stack_options)
+        tag_as_cluster(self, cluster)
         cdk.CfnWaitConditionHandle(self, "Nothing")
         self.admins = AdminAccess(
             self, "Admins", cluster=cluster, admin_role_arns=admin_role_arns, kubernetes_groups=kubernetes_groups

@@ -15,6 +15,7 @@ from constructs import Construct
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.cluster_arguments import ClusterArguments
+from automode_constructs.aws.cluster_tags import tag_with
 from automode_constructs.aws.fleet import check_unique_name, check_unique_roles, stage_of
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.aws.network import DEFAULT_ZONE_COUNT, AutoModeNetwork, Network
@@ -67,7 +68,8 @@ class ClusterStack(cdk.Stack):
             Default: an ``AutoModeNetwork`` by ``availability_zones`` and ``ephemeral``; we decide.
         ip_family: ``ipv4`` or ``ipv6``, which the network must have too; for the cluster's life. Default: ``ipv4``.
         node_defaults: settings of every node: FIPS, proxy, authorities, public addresses. Default: as EKS decides.
-        node_tags: AWS tags of every node. Default: none.
+        tags: AWS tags of the stack and of everything that the cluster causes, see ``AutoModeCluster``. Default: none.
+        node_tags: AWS tags of every node, in addition to ``tags``. Default: none.
         secrets_key: KMS key of Kubernetes secrets, a function of this stack that creates or imports it, or
             ``"aws-owned"``; create-only. Default: a new key; we decide.
         volume_key: the same for the volumes of nodes and workloads; it may change. Default: a new key; we
@@ -144,6 +146,7 @@ class ClusterStack(cdk.Stack):
             "endpoint_cidrs": endpoint_cidrs,
             "wide_endpoint_cidrs": wide_endpoint_cidrs,
             "node_defaults": regulated_node_defaults(region, node_defaults) if regulated else node_defaults,
+            "tags": stack_options.get("tags"),
             "node_tags": node_tags,
             "log_retention": retention,
             "auto_mode_logs": regulated if auto_mode_logs is None else auto_mode_logs,
@@ -198,6 +201,7 @@ class ClusterStack(cdk.Stack):
         refusals.raise_all()
 
         super().__init__(scope, id, **stack_options)
+        tag_with(self, arguments.tags)
         if regulated and is_token(region):
             cdk.Annotations.of(self).add_warning_v2(
                 "automode:FipsRegion",

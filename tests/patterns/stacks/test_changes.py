@@ -46,7 +46,7 @@ ROLE = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"
 ARN = f"arn:{cdk.Aws.PARTITION}:kms:eu-central-1:111122223333:key/mrk-"
 CHARTS = ("c-platform", "c-gpt-oss")
 """The stacks with a NodeClass."""
-WITH_DEMOS = {"ephemeral", "hardened_pools", "instance_profile", "node_tags", "volume_key"}
+WITH_DEMOS = {"ephemeral", "hardened_pools", "instance_profile", "node_tags", "tags", "volume_key"}
 """Arguments that are changed with the demos deployed too; the others with the platform only, for time."""
 
 
@@ -132,6 +132,7 @@ CASES: dict[str, list[Case]] = {
     "secrets_key": [Case("aws-owned", "life"), Case(lambda stack: kms.Key(stack, "Given"), "life")],
     "service_ipv4_cidr": [Case("10.100.0.0/16", "life")],
     "support_type": [Case("EXTENDED")],
+    "tags": [Case({"team": "ml"})],
     "version": [Case("1.37", back="never")],
     "volume_key": [
         Case("aws-owned"),
@@ -235,7 +236,7 @@ def test_every_argument_has_its_case() -> None:
     known = arguments(ClusterStack).keys() | arguments(AutoModeCluster).keys()
     known -= {"vpc", "vpc_subnets"}  # another way to say 'network'
     known -= {"pools_applied_by"}  # part of 'kubectl'
-    known -= ClusterStackOptions.__annotations__.keys()  # the CDK's own
+    known -= ClusterStackOptions.__annotations__.keys() - {"tags"}  # the CDK's own
     assert CASES.keys() | REFUSED_AT_SYNTH.keys() == known
     assert in_docs(FOR_LIFE) | in_docs(WITH_CARE) <= known
     for_life = {name for name, cases in CASES.items() if any(case.came_to == "life" for case in cases)}
