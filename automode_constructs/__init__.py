@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from automode_constructs.aws.auto_mode_logs import AutoModeLogs as AutoModeLogs
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
+    from automode_constructs.aws.control_plane import ControlPlaneSettings as ControlPlaneSettings
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
     from automode_constructs.aws.load_balancer_logs import allow_load_balancer_logs as allow_load_balancer_logs
@@ -133,6 +134,7 @@ else:
             "ChartDelivery": "delivery.chart_delivery",
             "ClusterRole": "aws.roles",
             "ClusterValues": "manifests.cluster_values",
+            "ControlPlaneSettings": "aws.control_plane",
             "Disruption": "specs.pools.node_pool",
             "EfaSecurityGroup": "aws.efa_security_group",
             "EphemeralStorage": "specs.nodes.node_class",

@@ -188,6 +188,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
         "node_class_spec": _node_class_spec(),
         "as_of": date(2026, 12, 1),
     },
+    "ControlPlaneSettings": lambda _: {},
     "RoleNames": lambda _: {},
     "S3Weights": lambda _: {"bucket": "our-models", "prefix": "gpt-oss-20b"},
     "SecretKey": lambda _: {"name": "hub", "key": "token"},

@@ -36,6 +36,7 @@ from automode_constructs.aws.cluster_arguments import (
     ClusterArguments,
     endpoint_cidrs_within_others,
 )
+from automode_constructs.aws.control_plane import ControlPlaneSettings, set_control_plane, set_gateway_api, warn_of_tier
 from automode_constructs.aws.exports import export_always, weakly
 from automode_constructs.aws.fips import fips_endpoints, with_fips
 from automode_constructs.aws.fleet import NoAdmin, register_name, register_roles
@@ -122,8 +123,16 @@ class AutoModeCluster(ChartTarget):
         support_type: ``STANDARD`` upgrades automatically at the end of standard support; with ``EXTENDED`` you pay for
             another year. Default: ``STANDARD``; we decide (EKS would say ``EXTENDED``).
         zonal_shift: whether ARC may move traffic out of a failing zone. Default: True; we decide.
-        control_plane_scaling_tier: one of ``SCALING_TIERS``; all but ``standard`` cost extra. Default: ``standard``,
-            as EKS decides.
+        control_plane_scaling_tier: one of ``SCALING_TIERS``, for more API requests and pods at a time. Each adds to
+            the cluster's price an hour: ``tier-xl`` 1.65 USD, ``tier-2xl`` 3.40, ``tier-4xl`` 6.90, ``tier-8xl`` 13.90
+            (us-east-1, 27 November 2026). ``tier-ultra`` is a warning: the EKS API does not name it, and its price is
+            not known. There is no way back to ``standard`` with more than 8 GB in the cluster's database. Default:
+            ``standard``, as EKS decides.
+        control_plane: settings of scheduler, API server, autoscaling and rollback. Default: as EKS decides.
+        gateway_api: whether EKS installs the kinds of the Gateway API and keeps them up to date, for ``Gateway``,
+            ``HttpRoute`` and ``GrpcRoute``. False turns that off again. CloudFormation has had the property since
+            November 2026: for an older CDK its validator's finding F3002 is acknowledged on the cluster, and an older
+            cfn-lint reports E3002. Default: not written; off, as EKS decides.
         node_tags: AWS tags of every node launched through a NodeClass of this cluster. Default: none.
         node_defaults: further settings of every node launched through a NodeClass of this cluster: FIPS, proxy,
             certificate authorities, public addresses, network policy. The kubectl handler uses the proxy and
@@ -180,6 +189,8 @@ class AutoModeCluster(ChartTarget):
         support_type: Literal["STANDARD", "EXTENDED"] = "STANDARD",
         zonal_shift: bool = True,
         control_plane_scaling_tier: str | None = None,
+        control_plane: ControlPlaneSettings | None = None,
+        gateway_api: bool | None = None,
         node_tags: Mapping[str, str] | None = None,
         node_defaults: NodeDefaults | None = None,
         instance_profile: bool = False,
@@ -215,6 +226,8 @@ class AutoModeCluster(ChartTarget):
             support_type=support_type,
             zonal_shift=zonal_shift,
             control_plane_scaling_tier=control_plane_scaling_tier,
+            control_plane=control_plane or ControlPlaneSettings(),
+            gateway_api=gateway_api,
             node_tags=node_tags or {},
             node_defaults=node_defaults or NodeDefaults(),
             instance_profile=instance_profile,
@@ -309,6 +322,7 @@ class AutoModeCluster(ChartTarget):
                 "automode:EndpointCidrOverlap",
                 f"endpoint_cidrs: '{cidr}' is part of '{other}' and opens nothing more; leave out one of the two",
             )
+        warn_of_tier(self, arguments.control_plane_scaling_tier)
         if checked.egress is not None:
             checked.egress.warn(self)
         warn_of_refused_zones(self, self.network.node_subnets)
@@ -425,6 +439,9 @@ class AutoModeCluster(ChartTarget):
         resource.add_property_override("ZonalShiftConfig.Enabled", arguments.zonal_shift)
         if arguments.control_plane_scaling_tier is not None:
             resource.add_property_override("ControlPlaneScalingConfig.Tier", arguments.control_plane_scaling_tier)
+        set_control_plane(resource, arguments.control_plane)
+        if arguments.gateway_api is not None:
+            set_gateway_api(resource, managed=arguments.gateway_api)
         if self.log_group is not None:
             # If EKS finds no group, it creates one without retention and key.
             resource.node.add_dependency(self.log_group)

@@ -49,6 +49,11 @@ _app_rule(
     source=_VERSIONS,
 )
 _app_rule(
+    "automode:ScalingTierUnproven",
+    sentence="The control plane's scaling tier is one that the EKS API names, so that it exists and has a price.",
+    source="EKS API Reference, ControlPlaneScalingConfig; AWS::EKS::Cluster ControlPlaneScalingConfig",
+)
+_app_rule(
     "automode:RegionUnknown",
     sentence="EKS Auto Mode is available in the app's region.",
     source="EKS User Guide, 'Automate cluster infrastructure with EKS Auto Mode'",
