@@ -40,6 +40,13 @@ if TYPE_CHECKING:
     from automode_constructs.inference.weights import SecretKey as SecretKey
     from automode_constructs.manifests.certificate_config_map import CertificateConfigMap as CertificateConfigMap
     from automode_constructs.manifests.cluster_values import ClusterValues as ClusterValues
+    from automode_constructs.manifests.gateway import Gateway as Gateway
+    from automode_constructs.manifests.gateway import GatewayListener as GatewayListener
+    from automode_constructs.manifests.gateway import GrpcMatch as GrpcMatch
+    from automode_constructs.manifests.gateway import GrpcRoute as GrpcRoute
+    from automode_constructs.manifests.gateway import HttpMatch as HttpMatch
+    from automode_constructs.manifests.gateway import HttpRoute as HttpRoute
+    from automode_constructs.manifests.gateway import RouteBackend as RouteBackend
     from automode_constructs.manifests.gateway_class import GatewayClass as GatewayClass
     from automode_constructs.manifests.ingress_class import IngressClass as IngressClass
     from automode_constructs.manifests.ingress_class import IngressClassParams as IngressClassParams
@@ -141,8 +148,14 @@ else:
             "Eviction": "specs.nodes.kubelet",
             "ExistingNetwork": "aws.network",
             "GPT_OSS_20B": "inference.model_preset",
+            "Gateway": "manifests.gateway",
             "GatewayClass": "manifests.gateway_class",
             "GatewayClassSpec": "specs.traffic.gateway_class",
+            "GatewayListener": "manifests.gateway",
+            "GrpcMatch": "manifests.gateway",
+            "GrpcRoute": "manifests.gateway",
+            "HttpMatch": "manifests.gateway",
+            "HttpRoute": "manifests.gateway",
             "HubWeights": "inference.weights",
             "Hugepages": "specs.nodes.hugepages",
             "ImageWeights": "inference.weights",
@@ -182,6 +195,7 @@ else:
             "Requirement": "specs.pools.requirement",
             "ReservedCapacity": "manifests.reserved_capacity",
             "RoleNames": "aws.roles",
+            "RouteBackend": "manifests.gateway",
             "S3Weights": "inference.weights",
             "SecretKey": "inference.weights",
             "SecurityGroupSelectorTerm": "specs.nodes.node_class",

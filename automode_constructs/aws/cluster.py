@@ -288,6 +288,7 @@ class AutoModeCluster(ChartTarget):
         self._built_in_pools = tuple(built_in_pools)
         self._kubectl = kubectl
         self._ipv6 = ip_family == "ipv6"
+        self._gateway_api = bool(gateway_api)
         self._node_defaults = self._completed(arguments.node_defaults, arguments.service_cidr)
         self._warn_of_built_in_pools()
         self._node_tags = dict(node_tags or {})
@@ -498,6 +499,11 @@ class AutoModeCluster(ChartTarget):
     def ip_family(self) -> str:
         """The address family of pods and services, ``ipv4`` or ``ipv6``."""
         return "ipv6" if self._ipv6 else "ipv4"
+
+    @property
+    def gateway_api(self) -> bool:
+        """Whether EKS installs the kinds of the Gateway API."""
+        return self._gateway_api
 
     @property
     def internet(self) -> bool | None:

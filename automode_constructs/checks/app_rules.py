@@ -12,6 +12,7 @@ __all__ = [
     "ADMISSION_POLICY_NOT_LAST",
     "CHART_WARNING",
     "DEPENDENCY_NOT_DELIVERED",
+    "GATEWAY_API_OFF",
     "IMAGE_SOURCE",
     "OPEN_MODEL",
     "VLLM_ARGUMENT",
@@ -178,6 +179,12 @@ DEPENDENCY_NOT_DELIVERED = rule(
     source="cdk8s, 'Dependencies'",
     warning_where="not all charts of the cluster are known",
     judged="app",
+)
+GATEWAY_API_OFF = _app_rule(
+    "automode:GatewayApiOff",
+    *("GRPCRoute", "Gateway", "GatewayClass", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute"),
+    sentence="A cluster that gets objects of the Gateway API has its kinds: gateway_api=True, or CRDs beside them.",
+    source="EKS User Guide, 'Configure the Kubernetes Gateway API in EKS Auto Mode'",
 )
 ADMISSION_POLICY_NOT_LAST = _app_rule(
     "automode:AdmissionPolicyNotLast",
