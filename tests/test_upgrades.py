@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
+import cdk8s
 import pytest
+from aws_cdk.assertions import Annotations, Match
 
+from automode_constructs import AutoModeCluster, Budget, ChartDelivery, NodeClass, NodePool, labels
 from automode_constructs.checks.document import judge_document
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree
+from automode_constructs.cli.main import main
 from automode_constructs.patterns.stacks.cluster_stack import ClusterStack
 from automode_constructs.patterns.stacks.platform_stack import PlatformStack
+from automode_constructs.rendering.yaml_folder import to_yaml
 from automode_constructs.simulation import Result, Step, Timeline, simulate
 from tests.cloudformation import Account, assembly
 from tests.support import Template, feature_flags, only
@@ -136,8 +141,11 @@ def objects(case: Case) -> list[dict[str, Any]]:
     }
     if case.static is not None:
         spec |= {"replicas": REPLICAS, "limits": {"nodes": str(case.static)}, "disruption": {"budgets": [{}]}}
-    container = {"name": "web", "image": "public.ecr.aws/docker/library/nginx:1.29"}
-    container |= {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}
+    container = {
+        "name": "web",
+        "image": "public.ecr.aws/docker/library/nginx:1.29",
+        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}},
+    }
     made: list[dict[str, Any]] = [
         {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "pool"}, "spec": spec},
         {
@@ -225,3 +233,24 @@ def test_what_holds_nodes_to_their_end_is_found_before(name: str) -> None:
     found |= {finding.rule for finding in tree}
     blocking = {"automode:PinnedPods", "automode:UpgradeBlocked", "automode:StaticPoolNoRoom"}
     assert found & blocking == ({CASES[name].rule} if CASES[name].rule else set())
+
+
+def test_synth_and_lint_name_a_blocked_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    app = cdk.App()
+    cluster = AutoModeCluster(cdk.Stack(app, "Dev"), "Cluster", cluster_name="c", built_in_pools=[])
+    chart = cdk8s.Chart(cdk8s.App(), "pools")
+    pool = NodePool(
+        chart,
+        "training",
+        node_class=NodeClass(chart, "gpu", spec=cluster.values.node_class_spec()),
+        requirements=[labels.INSTANCE_CATEGORY.is_in("m"), labels.ARCH.is_in("amd64")],
+        budgets=[Budget(nodes="0")],
+    )
+    stack = cdk.Stack(app, "Pools")
+    ChartDelivery(stack, "Charts", cluster=cluster, chart=chart)
+    app.synth()
+    text = r".*budgets\[0\].nodes: '0' without a schedule lets no node be replaced for drift.*automode:UpgradeBlocked"
+    assert len(Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp(text))) == 1
+    (tmp_path / "pool.yaml").write_text(to_yaml([pool.to_json()]), "utf-8")
+    main(["lint", str(tmp_path / "pool.yaml")])
+    assert "automode:UpgradeBlocked" in capsys.readouterr().out

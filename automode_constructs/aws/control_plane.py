@@ -33,14 +33,17 @@ SCALING_TIERS = tuple(control_plane_tiers())
 """Control-plane scaling tiers, as CloudFormation names them."""
 
 _STANDARD = "standard"
+_NOT_OF_COMPONENTS = ("rollback_timeout_minutes", "egress")
+"""Settings that do not configure Kubernetes' own programs, and need no version of them."""
 
 
 @checked_arguments
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ControlPlaneSettings:
-    """Settings of the Kubernetes control plane, which EKS runs; each may change at any time, and is free of charge.
+    """Settings of the Kubernetes control plane, which EKS runs; each may change at any time but ``egress``.
 
-    They hold for the whole cluster and need Kubernetes 1.31 or newer.
+    They hold for the whole cluster, and cost nothing (but the traffic of ``egress``). The first six need Kubernetes
+    1.31 or newer.
 
     Args:
         scoring: how the scheduler chooses among the nodes that fit a pod: ``LeastAllocated`` spreads pods,
@@ -61,13 +64,17 @@ class ControlPlaneSettings:
             1,000,000. The range is CloudFormation's; EKS may take less of it. Default: as EKS decides.
         rollback_timeout_minutes: how long a rollback to the previous Kubernetes version may take before EKS cancels
             it, 120 minutes to 10080 (seven days). Default: 720, as EKS decides.
+        egress: how the API server reaches webhooks, OIDC issuers and aggregated APIs: ``CUSTOMER_ROUTED`` takes the
+            cluster's subnets, with their routes, firewalls and NAT gateways; the way back is refused by EKS. What
+            CloudFormation's ``CUSTOMER_ISOLATED`` means is not documented, so it is not taken. Default:
+            ``AWS_MANAGED``, as EKS decides.
 
     Raises:
         AutoModeError: for a wrong kind of value. The cluster that takes the settings refuses values out of their
             bounds.
 
-    Source: EKS User Guide, "Advanced Kubernetes control plane configuration" and "Rollback EKS Auto Mode clusters";
-    ``AWS::EKS::Cluster``.
+    Source: EKS User Guide, "Advanced Kubernetes control plane configuration", "Rollback EKS Auto Mode clusters" and
+    "Configuring control plane egress routing"; ``AWS::EKS::Cluster``.
     """
 
     scoring: Literal["LeastAllocated", "MostAllocated"] | None = None
@@ -77,6 +84,7 @@ class ControlPlaneSettings:
     autoscaler_sync_seconds: int | None = None
     terminated_pod_gc_threshold: int | None = None
     rollback_timeout_minutes: int | None = None
+    egress: Literal["AWS_MANAGED", "CUSTOMER_ROUTED"] | None = None
 
     def set_fields(self) -> list[str]:
         """The names of the settings that are set."""
@@ -111,8 +119,7 @@ def check_control_plane(refusals: Refusals, settings: ControlPlaneSettings, *, v
             f"is for provisioned tiers, and control_plane_scaling_tier is {shown(tier or _STANDARD)}",
             "choose a tier such as 'tier-xl', which costs extra, or leave the setting out",
         )
-    # Rollback is a setting of the update, not of the components.
-    needs = [name for name in settings.set_fields() if name != "rollback_timeout_minutes"]
+    needs = [name for name in settings.set_fields() if name not in _NOT_OF_COMPONENTS]
     if needs and _is_older(version, settings_floor()):
         refusals.refuse(
             f"control_plane.{needs[0]}",
@@ -176,6 +183,7 @@ def set_control_plane(resource: CfnResource, settings: ControlPlaneSettings) -> 
             settings.terminated_pod_gc_threshold
         ),
         "RollbackConfig.TimeoutMinutes": settings.rollback_timeout_minutes,
+        "ResourcesVpcConfig.ControlPlaneEgressMode": settings.egress,
     }
     for path, value in values.items():
         if value is not None:

@@ -15,6 +15,8 @@ from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
 from automode_constructs import AutoModeCluster, ControlPlaneSettings
+from automode_constructs.arguments import Refusals
+from automode_constructs.aws.control_plane import check_control_plane
 from automode_constructs.facts.control_plane import control_plane_tiers, setting_bounds
 from automode_constructs.patterns.stacks.cluster_stack import ClusterStack
 from tests.refusal import refusal
@@ -29,6 +31,7 @@ ALL = ControlPlaneSettings(
     autoscaler_sync_seconds=10,
     terminated_pod_gc_threshold=1000,
     rollback_timeout_minutes=1440,
+    egress="CUSTOMER_ROUTED",
 )
 REGIONS = {"Commercial": "eu-central-1", "Government": "us-gov-west-1"}
 
@@ -79,12 +82,14 @@ def test_settings_are_written_as_cloudformation_takes_them(templates: dict[str, 
         "PodGcControllerConfig": {"TerminatedPodGcThreshold": 1000},
     }
     assert cluster["RollbackConfig"] == {"TimeoutMinutes": 1440}
+    assert cluster["ResourcesVpcConfig"]["ControlPlaneEgressMode"] == "CUSTOMER_ROUTED"
 
 
 def test_what_is_not_set_is_not_written(templates: dict[str, Any]) -> None:
     plain = only(templates["Plain"], CLUSTER)["Properties"]
     assert not {key for key in plain if key.startswith("Kube") and key != "KubernetesNetworkConfig"}
     assert "RollbackConfig" not in plain
+    assert "ControlPlaneEgressMode" not in plain["ResourcesVpcConfig"]
     assert "ControlPlaneScalingConfig" not in plain
     assert plain["KubernetesNetworkConfig"]["ElasticLoadBalancing"] == {"Enabled": True}
 
@@ -177,6 +182,26 @@ def test_a_sync_period_beyond_its_range_is_refused_with_a_tier_too() -> None:
 def test_a_scoring_strategy_that_is_not_known_is_refused_with_the_nearest() -> None:
     text = refusal(lambda: ControlPlaneSettings(scoring="MostAlocated"))  # type: ignore[arg-type]
     assert text.startswith("ControlPlaneSettings: scoring: 'MostAlocated' is not known; did you mean 'MostAllocated'?")
+
+
+def test_an_egress_whose_meaning_is_not_known_is_refused() -> None:
+    text = refusal(lambda: ControlPlaneSettings(egress="CUSTOMER_ISOLATED"))  # type: ignore[arg-type]
+    assert text.startswith("ControlPlaneSettings: egress: 'CUSTOMER_ISOLATED' is not known; ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "needs"),
+    [({"event_ttl_minutes": 30}, True), ({"rollback_timeout_minutes": 720, "egress": "CUSTOMER_ROUTED"}, False)],
+    ids=str,
+)
+def test_settings_of_components_need_a_version(settings: dict[str, Any], needs: bool) -> None:
+    refusals = Refusals("Dev")
+    check_control_plane(refusals, ControlPlaneSettings(**settings), version="1.30", tier=None)
+    text = (
+        "control_plane.event_ttl_minutes: needs Kubernetes 1.31 or newer, and version is '1.30'; choose a newer "
+        "version, or leave the setting out"
+    )
+    assert [str(problem) for problem in refusals.problems] == ([text] if needs else [])
 
 
 @pytest.mark.parametrize(("tier", "warned"), [("tier-ultra", 1), ("tier-8xl", 0)])

@@ -89,6 +89,7 @@ CASES: dict[str, list[Case]] = {
             ControlPlaneSettings(autoscaler_sync_seconds=10, terminated_pod_gc_threshold=1000),
             beside={"control_plane_scaling_tier": "tier-xl"},
         ),
+        Case(ControlPlaneSettings(egress="CUSTOMER_ROUTED"), back="never"),
     ],
     "control_plane_scaling_tier": [Case("tier-xl")],
     "creator_admin": [Case(True, "life")],
