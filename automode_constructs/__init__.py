@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
     from automode_constructs.aws.cluster_alarms import ClusterAlarms as ClusterAlarms
     from automode_constructs.aws.cluster_dashboard import ClusterDashboard as ClusterDashboard
+    from automode_constructs.aws.control_plane import ControlPlaneSettings as ControlPlaneSettings
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
     from automode_constructs.aws.kro import KroCapability as KroCapability
@@ -64,6 +65,13 @@ if TYPE_CHECKING:
     from automode_constructs.manifests.argo_cd import ArgoCdCluster as ArgoCdCluster
     from automode_constructs.manifests.certificate_config_map import CertificateConfigMap as CertificateConfigMap
     from automode_constructs.manifests.cluster_values import ClusterValues as ClusterValues
+    from automode_constructs.manifests.gateway import Gateway as Gateway
+    from automode_constructs.manifests.gateway import GatewayListener as GatewayListener
+    from automode_constructs.manifests.gateway import GrpcMatch as GrpcMatch
+    from automode_constructs.manifests.gateway import GrpcRoute as GrpcRoute
+    from automode_constructs.manifests.gateway import HttpMatch as HttpMatch
+    from automode_constructs.manifests.gateway import HttpRoute as HttpRoute
+    from automode_constructs.manifests.gateway import RouteBackend as RouteBackend
     from automode_constructs.manifests.gateway_class import GatewayClass as GatewayClass
     from automode_constructs.manifests.ingress_class import IngressClass as IngressClass
     from automode_constructs.manifests.ingress_class import IngressClassParams as IngressClassParams
@@ -177,15 +185,22 @@ else:
             "ClusterRole": "aws.roles",
             "ClusterValues": "manifests.cluster_values",
             "ComplianceLock": "aws.backup_vault",
+            "ControlPlaneSettings": "aws.control_plane",
             "Disruption": "specs.pools.node_pool",
             "EfaSecurityGroup": "aws.efa_security_group",
             "EphemeralStorage": "specs.nodes.node_class",
             "Eviction": "specs.nodes.kubelet",
             "ExistingNetwork": "aws.network",
             "GPT_OSS_20B": "inference.model_preset",
+            "Gateway": "manifests.gateway",
             "GatewayClass": "manifests.gateway_class",
             "GatewayClassSpec": "specs.traffic.gateway_class",
             "GovernanceLock": "aws.backup_vault",
+            "GatewayListener": "manifests.gateway",
+            "GrpcMatch": "manifests.gateway",
+            "GrpcRoute": "manifests.gateway",
+            "HttpMatch": "manifests.gateway",
+            "HttpRoute": "manifests.gateway",
             "HubWeights": "inference.weights",
             "Hugepages": "specs.nodes.hugepages",
             "ImageWeights": "inference.weights",
@@ -230,6 +245,7 @@ else:
             "Requirement": "specs.pools.requirement",
             "ReservedCapacity": "manifests.reserved_capacity",
             "RoleNames": "aws.roles",
+            "RouteBackend": "manifests.gateway",
             "S3Weights": "inference.weights",
             "SecretKey": "inference.weights",
             "SecurityGroupSelectorTerm": "specs.nodes.node_class",

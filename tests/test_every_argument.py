@@ -105,6 +105,14 @@ class World:
         return am.NodeClass(self.chart, "nodes", spec=_node_class_spec())
 
     @cached_property
+    def gateway_class(self) -> am.GatewayClass:
+        return am.GatewayClass(self.chart, "alb", controller_name="eks.amazonaws.com/gateway-alb")
+
+    @cached_property
+    def gateway(self) -> am.Gateway:
+        return am.Gateway(self.chart, "shared", gateway_class=self.gateway_class, listeners=[_LISTENER])
+
+    @cached_property
     def role(self) -> iam.IRole:
         arn = cdk.Fn.join(":", ["arn", cdk.Aws.PARTITION, "iam", "", "111122223333", "role/eks"])
         return iam.Role.from_role_arn(self.stack, "Role", arn)
@@ -177,6 +185,8 @@ def _arn() -> str:
 _VIEW = "AmazonEKSViewPolicy"
 _PEM = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
 _GROUP = am.SsoGroup(id="a1b2c3d4-5678-90ab-cdef-111111111111")
+_LISTENER = am.GatewayListener(name="https", protocol="HTTPS", port=443)
+_BACKEND = am.RouteBackend(service="shop", port=80)
 _WEIGHTS = am.S3Weights(bucket="our-models", prefix="gpt-oss-20b")
 _RESERVATION = CapacityReservation(
     id="cr-1", kind="capacity-block", instance_type="p5.48xlarge", zone="eu-west-1a", ends=date(2026, 12, 14)
@@ -217,8 +227,14 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     "EfaSecurityGroup": lambda world: {"vpc": world.vpc},
     "ExistingNetwork": lambda world: {"vpc": world.vpc, "node_subnets": world.vpc.private_subnets},
+    "Gateway": lambda world: {"gateway_class": world.gateway_class, "listeners": [_LISTENER]},
     "GatewayClass": lambda _: {"spec": am.GatewayClassSpec(controller_name="example.com/gateway")},
     "GovernanceLock": lambda _: {},
+    "GatewayListener": lambda _: {"name": "https", "protocol": "HTTPS", "port": 443},
+    "GrpcMatch": lambda _: {"service": "shop.v1.Orders"},
+    "GrpcRoute": lambda world: {"gateway": world.gateway, "backends": [_BACKEND]},
+    "HttpMatch": lambda _: {},
+    "HttpRoute": lambda world: {"gateway": world.gateway, "backends": [_BACKEND]},
     "HubWeights": lambda _: {},
     "ImageWeights": lambda _: {"path": "/models/gpt-oss-20b"},
     "ImportedCluster": lambda _: {"cluster_name": "other"},
@@ -252,7 +268,9 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
         "node_class_spec": _node_class_spec(),
         "as_of": date(2026, 12, 1),
     },
+    "ControlPlaneSettings": lambda _: {},
     "RoleNames": lambda _: {},
+    "RouteBackend": lambda _: {"service": "shop", "port": 80},
     "S3Weights": lambda _: {"bucket": "our-models", "prefix": "gpt-oss-20b"},
     "SecretKey": lambda _: {"name": "hub", "key": "token"},
     "SsoGroup": lambda _: {"id": _GROUP.id},

@@ -37,6 +37,7 @@ from automode_constructs.aws.cluster_arguments import (
     endpoint_cidrs_within_others,
 )
 from automode_constructs.aws.cluster_tags import tag_with
+from automode_constructs.aws.control_plane import ControlPlaneSettings, set_control_plane, set_gateway_api, warn_of_tier
 from automode_constructs.aws.exports import export_always, weakly
 from automode_constructs.aws.fips import fips_endpoints, with_fips
 from automode_constructs.aws.fleet import NoAdmin, register_name, register_roles
@@ -131,6 +132,11 @@ class AutoModeCluster(ChartTarget):
             replaces nodes and creates a StorageClass with another name. Default: none.
         node_tags: AWS tags of every node launched through a NodeClass of this cluster, in addition to ``tags``.
             Default: none.
+        control_plane: settings of scheduler, API server, autoscaling and rollback. Default: as EKS decides.
+        gateway_api: whether EKS installs the kinds of the Gateway API and keeps them up to date, for ``Gateway``,
+            ``HttpRoute`` and ``GrpcRoute``. False turns that off again. CloudFormation has had the property since
+            November 2026: for an older CDK its validator's finding F3002 is acknowledged on the cluster, and an older
+            cfn-lint reports E3002. Default: not written; off, as EKS decides.
         node_defaults: further settings of every node launched through a NodeClass of this cluster: FIPS, proxy,
             certificate authorities, public addresses, network policy. The kubectl handler uses the proxy and
             authorities too. Traffic to VPC endpoints that the app has created so far bypasses the proxy. Default: as
@@ -187,6 +193,8 @@ class AutoModeCluster(ChartTarget):
         zonal_shift: bool = True,
         control_plane_scaling_tier: str | None = None,
         tags: Mapping[str, str] | None = None,
+        control_plane: ControlPlaneSettings | None = None,
+        gateway_api: bool | None = None,
         node_tags: Mapping[str, str] | None = None,
         node_defaults: NodeDefaults | None = None,
         instance_profile: bool = False,
@@ -223,6 +231,8 @@ class AutoModeCluster(ChartTarget):
             zonal_shift=zonal_shift,
             control_plane_scaling_tier=control_plane_scaling_tier,
             tags=tags or {},
+            control_plane=control_plane or ControlPlaneSettings(),
+            gateway_api=gateway_api,
             node_tags=node_tags or {},
             node_defaults=node_defaults or NodeDefaults(),
             instance_profile=instance_profile,
@@ -293,6 +303,7 @@ class AutoModeCluster(ChartTarget):
         self._kubectl = kubectl
         self._log_types = tuple(log_types)
         self._ipv6 = ip_family == "ipv6"
+        self._gateway_api = bool(gateway_api)
         self._node_defaults = self._completed(arguments.node_defaults, arguments.service_cidr)
         self._warn_of_built_in_pools()
         self._node_tags = {**self._tags, **(node_tags or {})}
@@ -328,6 +339,7 @@ class AutoModeCluster(ChartTarget):
                 "automode:EndpointCidrOverlap",
                 f"endpoint_cidrs: '{cidr}' is part of '{other}' and opens nothing more; leave out one of the two",
             )
+        warn_of_tier(self, arguments.control_plane_scaling_tier)
         if checked.egress is not None:
             checked.egress.warn(self)
         warn_of_refused_zones(self, self.network.node_subnets)
@@ -444,6 +456,9 @@ class AutoModeCluster(ChartTarget):
         resource.add_property_override("ZonalShiftConfig.Enabled", arguments.zonal_shift)
         if arguments.control_plane_scaling_tier is not None:
             resource.add_property_override("ControlPlaneScalingConfig.Tier", arguments.control_plane_scaling_tier)
+        set_control_plane(resource, arguments.control_plane)
+        if arguments.gateway_api is not None:
+            set_gateway_api(resource, managed=arguments.gateway_api)
         if self.log_group is not None:
             # If EKS finds no group, it creates one without retention and key.
             resource.node.add_dependency(self.log_group)
@@ -511,6 +526,11 @@ class AutoModeCluster(ChartTarget):
     def ip_family(self) -> str:
         """The address family of pods and services, ``ipv4`` or ``ipv6``."""
         return "ipv6" if self._ipv6 else "ipv4"
+
+    @property
+    def gateway_api(self) -> bool:
+        """Whether EKS installs the kinds of the Gateway API."""
+        return self._gateway_api
 
     @property
     def internet(self) -> bool | None:

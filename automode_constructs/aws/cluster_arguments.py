@@ -21,6 +21,7 @@ from constructs import Construct
 
 from automode_constructs.arguments import Refusals, place
 from automode_constructs.aws.cluster_tags import check_tags
+from automode_constructs.aws.control_plane import SCALING_TIERS, ControlPlaneSettings, check_control_plane
 from automode_constructs.aws.encryption import check_key
 from automode_constructs.aws.fleet import check_unique_name, check_unique_roles
 from automode_constructs.aws.kubernetes_version import checked_version
@@ -64,9 +65,6 @@ DEFAULT_SERVICE_IPV4_CIDR = "172.20.0.0/16"
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 """The five logs of an EKS control plane."""
-
-SCALING_TIERS = ("standard", "tier-xl", "tier-2xl", "tier-4xl", "tier-8xl", "tier-ultra")
-"""Control-plane scaling tiers, as CloudFormation names them."""
 
 _REMOVAL_POLICIES = (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
@@ -130,6 +128,8 @@ class ClusterArguments:
     zonal_shift: bool
     control_plane_scaling_tier: str | None
     tags: Mapping[str, str]
+    control_plane: ControlPlaneSettings
+    gateway_api: bool | None
     node_tags: Mapping[str, str]
     node_defaults: NodeDefaults
     instance_profile: bool
@@ -158,6 +158,7 @@ class ClusterArguments:
         defaults["node_tags"] = defaults["node_tags"] or {}
         defaults["node_defaults"] = defaults["node_defaults"] or NodeDefaults()
         defaults["role_names"] = defaults["role_names"] or RoleNames()
+        defaults["control_plane"] = defaults["control_plane"] or ControlPlaneSettings()
         return cls(**defaults)
 
     def checked(self, scope: Construct, id: str) -> CheckedArguments:
@@ -198,6 +199,12 @@ class ClusterArguments:
         check_choices(refusals, "log_types", self.log_types, LOG_TYPES)
         if self.control_plane_scaling_tier is not None:
             refusals.choice("control_plane_scaling_tier", self.control_plane_scaling_tier, SCALING_TIERS)
+        check_control_plane(
+            refusals,
+            self.control_plane,
+            version=self.version if isinstance(self.version, str) else self.version.version,
+            tier=self.control_plane_scaling_tier,
+        )
         check_admins(refusals, self.admin_role_arns, region)
         check_endpoint_cidrs(refusals, self.endpoint_cidrs, ip_family=self.ip_family, wide=self.wide_endpoint_cidrs)
         check_tags(refusals, self.tags)

@@ -12,6 +12,7 @@ __all__ = [
     "ADMISSION_POLICY_NOT_LAST",
     "CHART_WARNING",
     "DEPENDENCY_NOT_DELIVERED",
+    "GATEWAY_API_OFF",
     "IMAGE_SOURCE",
     "OPEN_MODEL",
     "VLLM_ARGUMENT",
@@ -52,6 +53,11 @@ _app_rule(
     "automode:ExtendedSupport",
     sentence="The Kubernetes version of the cluster is in standard support: extended support costs extra.",
     source=_VERSIONS,
+)
+_app_rule(
+    "automode:ScalingTierUnproven",
+    sentence="The control plane's scaling tier is one that the EKS API names, so that it exists and has a price.",
+    source="EKS API Reference, ControlPlaneScalingConfig; AWS::EKS::Cluster ControlPlaneScalingConfig",
 )
 _app_rule(
     "automode:RegionUnknown",
@@ -200,6 +206,12 @@ DEPENDENCY_NOT_DELIVERED = rule(
     source="cdk8s, 'Dependencies'",
     warning_where="not all charts of the cluster are known",
     judged="app",
+)
+GATEWAY_API_OFF = _app_rule(
+    "automode:GatewayApiOff",
+    *("GRPCRoute", "Gateway", "GatewayClass", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute"),
+    sentence="A cluster that gets objects of the Gateway API has its kinds: gateway_api=True, or CRDs beside them.",
+    source="EKS User Guide, 'Configure the Kubernetes Gateway API in EKS Auto Mode'",
 )
 ADMISSION_POLICY_NOT_LAST = _app_rule(
     "automode:AdmissionPolicyNotLast",

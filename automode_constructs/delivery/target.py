@@ -51,6 +51,11 @@ class DeliveryTarget(Construct):
         return None
 
     @property
+    def gateway_api(self) -> bool | None:
+        """Whether EKS installs the kinds of the Gateway API, or ``None`` if that is not known."""
+        return None
+
+    @property
     def internet(self) -> bool | None:
         """Whether nodes reach the internet, or ``None`` if that is not known."""
         return None

@@ -16,6 +16,7 @@ from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.cluster_arguments import ClusterArguments
 from automode_constructs.aws.cluster_tags import tag_with
+from automode_constructs.aws.control_plane import ControlPlaneSettings
 from automode_constructs.aws.fleet import check_unique_name, check_unique_roles, stage_of
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.aws.network import DEFAULT_ZONE_COUNT, AutoModeNetwork, Network
@@ -90,6 +91,11 @@ class ClusterStack(cdk.Stack):
             creates or imports it. Default: none.
         support_type: ``STANDARD`` lets EKS upgrade the cluster at the end of its version's standard support; with
             ``EXTENDED`` you pay for another year. Default: ``STANDARD``; we decide (EKS would say ``EXTENDED``).
+        control_plane_scaling_tier: a control plane of a fixed size, which costs 1.65 to 13.90 USD an hour more, see
+            ``AutoModeCluster``. Default: ``standard``, as EKS decides.
+        control_plane: settings of scheduler, API server, autoscaling and rollback. Default: as EKS decides.
+        gateway_api: whether EKS installs the kinds of the Gateway API, see ``AutoModeCluster``. Default: not written;
+            off, as EKS decides.
         kubectl: whether charts can be delivered; without it, deliver them by GitOps. Default: True; we decide.
         pools_applied_by: without ``kubectl``, who applies our pools: ``"argo-cd"``, or ``"operator"`` for people, whose
             command is then the output ``ApplyPoolsCommand``. A cluster without pools starts no node. Default: none.
@@ -130,6 +136,9 @@ class ClusterStack(cdk.Stack):
         instance_profile: bool = False,
         permissions_boundary: iam.IManagedPolicy | Callable[[Construct], iam.IManagedPolicy] | None = None,
         support_type: Literal["STANDARD", "EXTENDED"] | None = None,
+        control_plane_scaling_tier: str | None = None,
+        control_plane: ControlPlaneSettings | None = None,
+        gateway_api: bool | None = None,
         kubectl: bool = True,
         pools_applied_by: Literal["argo-cd", "operator"] | None = None,
         as_of: date | None = None,
@@ -153,6 +162,9 @@ class ClusterStack(cdk.Stack):
             "role_names": role_names,
             "instance_profile": instance_profile,
             "support_type": support_type or "STANDARD",
+            "control_plane_scaling_tier": control_plane_scaling_tier,
+            "control_plane": control_plane,
+            "gateway_api": gateway_api,
             "kubectl": kubectl,
             "built_in_pools": () if hardened_pools else BUILT_IN_POOL_NAMES,
             "deletion_protection": not ephemeral,
