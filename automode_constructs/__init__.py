@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from automode_constructs.errors import AutoModeError as AutoModeError
     from automode_constructs.inference.cold_start import estimate_cold_start as estimate_cold_start
     from automode_constructs.inference.model_preset import GPT_OSS_20B as GPT_OSS_20B
+    from automode_constructs.inference.model_preset import GPT_OSS_120B as GPT_OSS_120B
+    from automode_constructs.inference.model_preset import LLAMA_3_1_8B as LLAMA_3_1_8B
+    from automode_constructs.inference.model_preset import MODEL_PRESETS as MODEL_PRESETS
+    from automode_constructs.inference.model_preset import QWEN3_8B as QWEN3_8B
+    from automode_constructs.inference.model_preset import QWEN3_30B_A3B as QWEN3_30B_A3B
     from automode_constructs.inference.model_preset import ModelPreset as ModelPreset
     from automode_constructs.inference.model_server import ModelServer as ModelServer
     from automode_constructs.inference.weight_staging import WeightStaging as WeightStaging
@@ -138,6 +143,7 @@ else:
             "EphemeralStorage": "specs.nodes.node_class",
             "Eviction": "specs.nodes.kubelet",
             "ExistingNetwork": "aws.network",
+            "GPT_OSS_120B": "inference.model_preset",
             "GPT_OSS_20B": "inference.model_preset",
             "GatewayClass": "manifests.gateway_class",
             "GatewayClassSpec": "specs.traffic.gateway_class",
@@ -152,8 +158,10 @@ else:
             "Kubelet": "specs.nodes.kubelet",
             "KubeletLogging": "specs.nodes.kubelet",
             "KubernetesObject": "manifests.kubernetes_object",
+            "LLAMA_3_1_8B": "inference.model_preset",
             "LocalZoneSubnets": "aws.local_zone",
             "ModelBucket": "aws.model_bucket",
+            "MODEL_PRESETS": "inference.model_preset",
             "ModelPreset": "inference.model_preset",
             "ModelServer": "inference.model_server",
             "Network": "aws.network",
@@ -177,6 +185,8 @@ else:
             "PodNetworkPolicy": "manifests.pod_network_policy",
             "PodSecurityGroup": "aws.pod_security_group",
             "PullThroughCache": "aws.pull_through_cache",
+            "QWEN3_30B_A3B": "inference.model_preset",
+            "QWEN3_8B": "inference.model_preset",
             "Requirement": "specs.pools.requirement",
             "ReservedCapacity": "manifests.reserved_capacity",
             "RoleNames": "aws.roles",

@@ -18,12 +18,10 @@ from automode_constructs.checks.weight_streaming import (
     streaming_problems,
 )
 from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.facts.models import ModelSize
-from automode_constructs.inference.model_preset import GPT_OSS_20B, ModelPreset
+from automode_constructs.facts.models import ModelSize, model_size
+from automode_constructs.inference.model_preset import MODEL_PRESETS, ModelPreset
 
 __all__ = ["Server", "server_of"]
-
-_PRESETS = (GPT_OSS_20B,)
 
 _GPU = "nvidia.com/gpu"
 _NO_MATTER = frozenset({_GPU, "vpc.amazonaws.com/efa"})
@@ -81,8 +79,8 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
         reason = f"asks for {', '.join(others)}" if others else f"asks for no {_GPU}"
         return f"{kind} {name} {reason}, and only NVIDIA GPUs are known here"
     model = command.model
-    names = f"{model} {command.value('--served-model-name') or ''}".lower()
-    preset = next((each for each in _PRESETS if each.name.rpartition("/")[2] in names), None)
+    size_of = model_size(model) or model_size(command.value("--served-model-name") or "")
+    preset = next((each for each in MODEL_PRESETS if size_of is not None and each.name == size_of.name), None)
     size = preset.weight_bytes if preset is not None else weight_bytes
     if size is None:
         raise AutoModeError.of(

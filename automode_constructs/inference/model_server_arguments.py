@@ -199,6 +199,8 @@ def _overridable_flags(arguments: Sequence[str], model: ModelPreset, max_num_seq
         flags.append("--disable-access-log-for-endpoints=/health")
     if model.tool_call_parser is not None and "--tool-call-parser" not in user_flags:
         flags += [f"--tool-call-parser={model.tool_call_parser}", "--enable-auto-tool-choice"]
+    if model.reasoning_parser is not None and "--reasoning-parser" not in user_flags:
+        flags.append(f"--reasoning-parser={model.reasoning_parser}")
     if "--max-cudagraph-capture-size" not in user_flags:
         # vLLM would capture graphs up to 1,024 for this model: time and memory that max_num_seqs never needs.
         flags.append(f"--max-cudagraph-capture-size={2 * max_num_seqs}")

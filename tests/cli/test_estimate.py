@@ -279,7 +279,7 @@ def test_sizes_can_be_given(run: Any) -> None:
     told = server_of(run, SERVER, ("--image-gb", "12.5"))
     assert (told["image_bytes"], told["image_is_assumed"]) == (12_500_000_000, False)
     assert server_of(run, SERVER, ("--image-bytes", "8802823997"))["image_bytes"] == 8_802_823_997
-    other = SERVER.replace("gpt-oss-20b/", "qwen3-8b/")
+    other = SERVER.replace("gpt-oss-20b/", "mistral-7b/")
     assert server_of(run, other, ("--weight-gb", "16.4"))["weight_bytes"] == 16_400_000_000
     # A model that is known keeps its own size.
     assert server_of(run, SERVER, ("--weight-gb", "16.4"))["weight_bytes"] == 13_760_000_000
@@ -378,7 +378,7 @@ def test_a_server_that_lands_nowhere_says_why(run: Any) -> None:
         "example.com/ours; NodePool batch has other labels than the pod asks for\n",
         "",
     )
-    other = SERVER.replace("gpt-oss-20b/", "qwen3-8b/").replace("memory: 12Gi", "memory: 900Gi")
+    other = SERVER.replace("gpt-oss-20b/", "mistral-7b/").replace("memory: 12Gi", "memory: 900Gi")
     assert run(GPU_POOL, other, options=("--weight-gb", "16")) == (
         2,
         "Not estimated: Deployment gpt-oss lands on no NodePool here: NodePool gpu-inference: no known instance type "
@@ -420,8 +420,8 @@ def test_a_pool_that_admits_nothing_known_is_named(run: Any) -> None:
     [
         (SERVER, "automode: a.yaml: holds no NodePool; name the file of the pools too\n"),
         (
-            GPU_POOL + "---\n" + SERVER.replace("gpt-oss-20b/", "qwen3-8b/"),
-            "automode: a.yaml: Deployment 'gpt-oss': nothing is known of the model 's3://models/qwen3-8b/'; "
+            GPU_POOL + "---\n" + SERVER.replace("gpt-oss-20b/", "mistral-7b/"),
+            "automode: a.yaml: Deployment 'gpt-oss': nothing is known of the model 's3://models/mistral-7b/'; "
             "say how large its weights are with --weight-gb\n",
         ),
         (
