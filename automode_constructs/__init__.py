@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from automode_constructs.delivery.chart_delivery import ChartDelivery as ChartDelivery
     from automode_constructs.errors import AutoModeError as AutoModeError
     from automode_constructs.inference.cold_start import estimate_cold_start as estimate_cold_start
+    from automode_constructs.inference.fast_start import FastStart as FastStart
     from automode_constructs.inference.model_preset import GPT_OSS_20B as GPT_OSS_20B
     from automode_constructs.inference.model_preset import GPT_OSS_120B as GPT_OSS_120B
     from automode_constructs.inference.model_preset import LLAMA_3_1_8B as LLAMA_3_1_8B
@@ -143,6 +144,7 @@ else:
             "EphemeralStorage": "specs.nodes.node_class",
             "Eviction": "specs.nodes.kubelet",
             "ExistingNetwork": "aws.network",
+            "FastStart": "inference.fast_start",
             "GPT_OSS_120B": "inference.model_preset",
             "GPT_OSS_20B": "inference.model_preset",
             "GatewayClass": "manifests.gateway_class",

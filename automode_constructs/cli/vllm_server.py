@@ -19,6 +19,7 @@ from automode_constructs.checks.weight_streaming import (
 )
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.facts.models import ModelSize, model_size
+from automode_constructs.inference.cold_start import FAST_START_CONTAINER
 from automode_constructs.inference.model_preset import MODEL_PRESETS, ModelPreset
 
 __all__ = ["Server", "server_of"]
@@ -39,6 +40,8 @@ class Server:
     weight_bytes: int
     weights: Literal["s3", "image", "hub"] | None
     enforce_eager: bool
+    fast_start: bool
+    """Whether its compile cache comes from S3, as ``FastStart`` of ``ModelServer`` sets it up."""
     replicas: int
     gpus: int
     cpu: Decimal
@@ -99,6 +102,7 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
         weight_bytes=size,
         weights=_way(model, container),
         enforce_eager=command.has("--enforce-eager"),
+        fast_start=any(each.get("name") == FAST_START_CONTAINER for each in _mappings(spec.get("initContainers"))),
         replicas=_replicas(data),
         gpus=gpus,
         cpu=requests.get("cpu", Decimal(0)),

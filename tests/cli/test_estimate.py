@@ -492,3 +492,32 @@ def test_a_type_without_a_price_is_unknown(run: Any) -> None:
     assert code == 0
     assert "One node:      unknown on-demand\n" in out
     assert next(line for line in out.splitlines() if line.startswith("c9g.large ")).endswith("  unknown")
+
+
+def test_a_fast_start_counts_with_its_compile_cache(run: Any) -> None:
+    fast = SERVER.replace(
+        "      containers:", "      initContainers: [{name: compile-cache, image: x}]\n      containers:"
+    )
+    fast = fast.replace('"--max-model-len=32768"', '"--max-model-len=32768", "--max-cudagraph-capture-size=64"')
+    _, out, _ = run(NODE_CLASS, GPU_POOL, fast, options=("--image-gb", "4.5"))
+    assert "g6.4xlarge  1 x l4 22 GiB      16  64 GiB  600 GB   24 s     11 s  1.3-2.2 min   $1.323/h" in out
+    assert (
+        "Cold start:    node 17-45 s, pull, process 10-20 s or 10-15 s, weights, compile 5-12 s, init 15-45 s or "
+        "10-25 s, first token 1-3 s;" in out
+    )
+    plain = SERVER.replace("      containers:", "      initContainers: [{name: migrate, image: x}]\n      containers:")
+    assert "node 30-90 s" in run(NODE_CLASS, GPU_POOL, plain)[1]
+
+
+@pytest.mark.parametrize(("model", "weight_bytes"), [("gpt-oss-120b", 65_248_893_184), ("Qwen3-8B", 16_381_470_720)])
+def test_models_with_a_preset_need_no_size(run: Any, model: str, weight_bytes: int) -> None:
+    told = server_of(run, SERVER.replace("s3://models/gpt-oss-20b/", f"s3://models/{model}/"))
+    assert told["weight_bytes"] == weight_bytes
+
+
+def test_a_larger_model_is_held_against_the_gpus(run: Any) -> None:
+    larger = SERVER.replace("gpt-oss-20b/", "gpt-oss-120b/")
+    assert (
+        "Warning: pool 'gpu-inference' admits g6's L4: openai/gpt-oss-120b needs"
+        in run(NODE_CLASS, GPU_POOL, larger)[1]
+    )
