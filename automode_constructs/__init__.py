@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from automode_constructs.aws.vpc_endpoints import VpcEndpoints as VpcEndpoints
     from automode_constructs.delivery.chart_delivery import ChartDelivery as ChartDelivery
     from automode_constructs.errors import AutoModeError as AutoModeError
+    from automode_constructs.inference.chat_page import ChatPage as ChatPage
     from automode_constructs.inference.cold_start import estimate_cold_start as estimate_cold_start
     from automode_constructs.inference.fast_start import FastStart as FastStart
+    from automode_constructs.inference.model_autoscaler import ModelAutoscaler as ModelAutoscaler
     from automode_constructs.inference.model_preset import GPT_OSS_20B as GPT_OSS_20B
     from automode_constructs.inference.model_preset import GPT_OSS_120B as GPT_OSS_120B
     from automode_constructs.inference.model_preset import LLAMA_3_1_8B as LLAMA_3_1_8B
@@ -137,6 +139,7 @@ else:
             "CertificateBundle": "specs.nodes.certificate_bundle",
             "CertificateConfigMap": "manifests.certificate_config_map",
             "ChartDelivery": "delivery.chart_delivery",
+            "ChatPage": "inference.chat_page",
             "ClusterRole": "aws.roles",
             "ClusterValues": "manifests.cluster_values",
             "Disruption": "specs.pools.node_pool",
@@ -162,6 +165,7 @@ else:
             "KubernetesObject": "manifests.kubernetes_object",
             "LLAMA_3_1_8B": "inference.model_preset",
             "LocalZoneSubnets": "aws.local_zone",
+            "ModelAutoscaler": "inference.model_autoscaler",
             "ModelBucket": "aws.model_bucket",
             "MODEL_PRESETS": "inference.model_preset",
             "ModelPreset": "inference.model_preset",

@@ -51,7 +51,8 @@ class ModelServer(Construct):
     namespace, all called ``name``, and for the domain names of the NetworkPolicy an ApplicationNetworkPolicy
     ``<name>-domains``. EKS enforces both once they are turned on, see ``NetworkPolicyController``. Each pod requests a
     GPU, tolerates the usual taint of GPU nodes, runs as an unprivileged user on a read-only file system, becomes ready
-    once vLLM has loaded the model, and finishes requests in flight when its node goes away. Nothing scales by itself.
+    once vLLM has loaded the model, and finishes requests in flight when its node goes away. Nothing
+    scales by itself; ``ModelAutoscaler`` does that.
 
     Weights from S3 pass through a buffer in the pod's memory (``S3Weights(memory_limit=...)``). That limit, once for
     each GPU, plus about 6 GiB for vLLM must fit in ``memory``.
@@ -212,6 +213,12 @@ class ModelServer(Construct):
         super().__init__(scope, id)
         self.arguments = (weights.model(model), *checked.flags)
         """The arguments of ``vllm serve``."""
+        self.served_model_name = (served_model_names or (model.name,))[0]
+        """The name that requests use, and that replies carry."""
+        self.node_pool = node_pool
+        """The pool that the pods run on, or ``None``."""
+        self.max_num_seqs = max_num_seqs
+        """Requests that one replica processes at once."""
         self.labels = {"app.kubernetes.io/name": self.name}
         """The pods' selector labels; they never change."""
         self.service_account = service_account or self.name
