@@ -178,7 +178,7 @@ class ModelMetricsChart(cdk8s.Chart):
             account=account,
             role=f"{namespace}-{name}-resources",
         )
-        self._deploy(
+        deployment = self._deploy(
             name,
             _ADAPTER_LABELS,
             {
@@ -202,8 +202,8 @@ class ModelMetricsChart(cdk8s.Chart):
             data="/certificates",
         )
         service = [{"name": "https", "port": 443, "targetPort": "https", "protocol": "TCP"}]
-        self._make(name, "v1", "Service", {"spec": {"selector": _ADAPTER_LABELS, "ports": service}})
-        PodNetworkPolicy(
+        front = self._make(name, "v1", "Service", {"spec": {"selector": _ADAPTER_LABELS, "ports": service}})
+        policy = PodNetworkPolicy(
             self,
             f"{name}-traffic",
             name=name,
@@ -220,7 +220,7 @@ class ModelMetricsChart(cdk8s.Chart):
                 ),
             ],
         )
-        self._make_cluster(
+        api = self._make_cluster(
             "v1beta1.external.metrics.k8s.io",
             "APIService",
             {
@@ -235,10 +235,12 @@ class ModelMetricsChart(cdk8s.Chart):
             },
             api_version="apiregistration.k8s.io/v1",
         )
+        # It goes first: while an API has no server, Kubernetes deletes no namespace.
+        api.add_dependency(deployment, front, policy)
 
     def _deploy(
         self, name: str, labels: Mapping[str, str], container: Mapping[str, Any], *, config: tuple[str, str], data: str
-    ) -> None:
+    ) -> KubernetesObject:
         folder, text = config
         pod = {
             "serviceAccountName": name,
@@ -275,7 +277,7 @@ class ModelMetricsChart(cdk8s.Chart):
         }
         # Both read their configuration once: another one needs another pod.
         checksum = {"checksum/config": hashlib.sha256(text.encode()).hexdigest()[:16]}
-        self._make(
+        return self._make(
             name,
             "apps/v1",
             "Deployment",
@@ -314,15 +316,15 @@ class ModelMetricsChart(cdk8s.Chart):
         if in_namespace is not None:
             binding.add_json_patch(cdk8s.JsonPatch.add("/metadata/namespace", in_namespace))
 
-    def _make(self, name: str, api_version: str, kind: str, body: Mapping[str, Any]) -> None:
-        KubernetesObject(
+    def _make(self, name: str, api_version: str, kind: str, body: Mapping[str, Any]) -> KubernetesObject:
+        return KubernetesObject(
             self, f"{name}-{kind}", api_version=api_version, kind=kind, name=name, cluster_scoped=False, body=body
         )
 
     def _make_cluster(
         self, name: str, kind: str, body: Mapping[str, Any], *, api_version: str = "rbac.authorization.k8s.io/v1"
-    ) -> None:
-        KubernetesObject(self, f"{name}-{kind}", api_version=api_version, kind=kind, name=name, body=body)
+    ) -> KubernetesObject:
+        return KubernetesObject(self, f"{name}-{kind}", api_version=api_version, kind=kind, name=name, body=body)
 
 
 _API_SERVER = ApplicationEgressRule.from_manifest(

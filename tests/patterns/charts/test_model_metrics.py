@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import cdk8s
 import kubernetes_validate
 import pytest
 
-from automode_constructs.checks.document import judge_document
 from automode_constructs.checks.whole_tree import TreeObject, judge_tree
 from automode_constructs.patterns.charts.model_metrics import ModelMetricsChart
+from automode_constructs.rendering.order import prerequisites
+from automode_constructs.rendering.render import render
 from tests.refusal import refusal
 
 
@@ -32,9 +33,7 @@ def named(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]
 
 def test_kubernetes_knows_every_field(objects: list[dict[str, Any]]) -> None:
     for each in objects:
-        if each["kind"] == "APIService":  # not among the schemas
-            assert judge_document(each) == []
-        else:
+        if each["kind"] != "APIService":  # not among the schemas
             assert kubernetes_validate.validate(each, "1.37", strict=True) == "1.37"
     tree = [TreeObject(where="m", manifest=each) for each in objects]
     assert judge_tree(tree, default_node_class=True, whole=True) == []
@@ -49,6 +48,19 @@ def test_the_api_leads_to_the_adapter(objects: list[dict[str, Any]]) -> None:
     (container,) = deployment["spec"]["containers"]
     assert [each["containerPort"] for each in container["ports"]] == [6443]
     assert "--prometheus-url=http://prometheus.model-metrics.svc:9090/" in container["args"]
+
+
+def test_the_api_comes_last_and_so_goes_first() -> None:
+    rendered = render(ModelMetricsChart(cdk8s.App(), "m", namespaces=["models"]))
+    api, adapter = (
+        next(index for index, each in enumerate(rendered) if named_as(each.manifest, kind, name))
+        for kind, name in (("APIService", "v1beta1.external.metrics.k8s.io"), ("Deployment", "prometheus-adapter"))
+    )
+    assert adapter in prerequisites(rendered)[api]
+
+
+def named_as(manifest: Mapping[str, Any], kind: str, name: str) -> bool:
+    return bool(manifest["kind"] == kind and manifest["metadata"]["name"] == name)
 
 
 def test_rights_beyond_its_namespace_are_the_adapters_alone(objects: list[dict[str, Any]]) -> None:
@@ -73,8 +85,13 @@ needs_promtool = pytest.mark.skipif(
 
 @needs_promtool
 def test_prometheus_takes_its_configuration(objects: list[dict[str, Any]], tmp_path: Path) -> None:
+    configuration = json.loads(named(objects, "ConfigMap", "prometheus")["data"]["prometheus.yml"])
+    (job,) = configuration["scrape_configs"]
+    # Debian builds Prometheus without Kubernetes' service discovery.
+    assert job.pop("kubernetes_sd_configs") == [{"role": "pod", "namespaces": {"names": ["models", "gpt-oss"]}}]
+    job["static_configs"] = [{"targets": ["10.0.0.1:8000"]}]
     file = tmp_path / "prometheus.yml"
-    file.write_text(named(objects, "ConfigMap", "prometheus")["data"]["prometheus.yml"])
+    file.write_text(json.dumps(configuration))
     ran = subprocess.run(
         ["promtool", "check", "config", "--syntax-only", str(file)], capture_output=True, text=True, check=False
     )
