@@ -52,8 +52,16 @@ if TYPE_CHECKING:
     from automode_constructs.aws.vpc_endpoints import VpcEndpoints as VpcEndpoints
     from automode_constructs.delivery.chart_delivery import ChartDelivery as ChartDelivery
     from automode_constructs.errors import AutoModeError as AutoModeError
+    from automode_constructs.inference.chat_page import ChatPage as ChatPage
     from automode_constructs.inference.cold_start import estimate_cold_start as estimate_cold_start
+    from automode_constructs.inference.fast_start import FastStart as FastStart
+    from automode_constructs.inference.model_autoscaler import ModelAutoscaler as ModelAutoscaler
     from automode_constructs.inference.model_preset import GPT_OSS_20B as GPT_OSS_20B
+    from automode_constructs.inference.model_preset import GPT_OSS_120B as GPT_OSS_120B
+    from automode_constructs.inference.model_preset import LLAMA_3_1_8B as LLAMA_3_1_8B
+    from automode_constructs.inference.model_preset import MODEL_PRESETS as MODEL_PRESETS
+    from automode_constructs.inference.model_preset import QWEN3_8B as QWEN3_8B
+    from automode_constructs.inference.model_preset import QWEN3_30B_A3B as QWEN3_30B_A3B
     from automode_constructs.inference.model_preset import ModelPreset as ModelPreset
     from automode_constructs.inference.model_server import ModelServer as ModelServer
     from automode_constructs.inference.weight_staging import WeightStaging as WeightStaging
@@ -182,6 +190,7 @@ else:
             "CloudWatchObservability": "aws.cloudwatch_observability",
             "ClusterAlarms": "aws.cluster_alarms",
             "ClusterDashboard": "aws.cluster_dashboard",
+            "ChatPage": "inference.chat_page",
             "ClusterRole": "aws.roles",
             "ClusterValues": "manifests.cluster_values",
             "ComplianceLock": "aws.backup_vault",
@@ -191,6 +200,8 @@ else:
             "EphemeralStorage": "specs.nodes.node_class",
             "Eviction": "specs.nodes.kubelet",
             "ExistingNetwork": "aws.network",
+            "FastStart": "inference.fast_start",
+            "GPT_OSS_120B": "inference.model_preset",
             "GPT_OSS_20B": "inference.model_preset",
             "Gateway": "manifests.gateway",
             "GatewayClass": "manifests.gateway_class",
@@ -214,9 +225,12 @@ else:
             "KubeletLogging": "specs.nodes.kubelet",
             "KubernetesGroup": "manifests.kubernetes_group",
             "KubernetesObject": "manifests.kubernetes_object",
+            "LLAMA_3_1_8B": "inference.model_preset",
             "LocalZoneSubnets": "aws.local_zone",
             "ManagedPrometheus": "aws.managed_prometheus",
+            "ModelAutoscaler": "inference.model_autoscaler",
             "ModelBucket": "aws.model_bucket",
+            "MODEL_PRESETS": "inference.model_preset",
             "ModelPreset": "inference.model_preset",
             "ModelServer": "inference.model_server",
             "Network": "aws.network",
@@ -242,6 +256,8 @@ else:
             "PodSecurityGroup": "aws.pod_security_group",
             "PolicyRule": "manifests.kubernetes_group",
             "PullThroughCache": "aws.pull_through_cache",
+            "QWEN3_30B_A3B": "inference.model_preset",
+            "QWEN3_8B": "inference.model_preset",
             "Requirement": "specs.pools.requirement",
             "ReservedCapacity": "manifests.reserved_capacity",
             "RoleNames": "aws.roles",

@@ -99,6 +99,9 @@ class World:
     @cached_property
     def vault(self) -> am.ClusterBackupVault:
         return am.ClusterBackupVault(self.stack, "Vault", vault_name="bank")
+    def server(self) -> am.ModelServer:
+        image = "example.com/vllm:v0.27.1"
+        return am.ModelServer(self.chart, "server", model=am.GPT_OSS_20B, image=image, weights=_WEIGHTS, replicas=None)
 
     @cached_property
     def node_class(self) -> am.NodeClass:
@@ -247,6 +250,9 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "KroCapability": lambda world: {"cluster": world.hub},
     "LocalZoneSubnets": lambda world: {"network": world.own_network, "cidrs": {"eu-west-1-lon-1a": "10.0.192.0/24"}},
     "ManagedPrometheus": lambda world: {"cluster": world.cluster},
+    "ChatPage": lambda world: {"server": world.server},
+    "FastStart": lambda _: {"image_bytes": 4_500_000_000},
+    "ModelAutoscaler": lambda world: {"server": world.server, "max_replicas": 2},
     "ModelBucket": lambda _: {},
     "ModelPreset": lambda _: {name: getattr(am.GPT_OSS_20B, name) for name in am.GPT_OSS_20B.__dataclass_fields__},
     "ModelServer": lambda _: {"model": am.GPT_OSS_20B, "image": "example.com/vllm:v0.27.1", "weights": _WEIGHTS},
@@ -327,6 +333,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "Guardrails": lambda _: {"image_registries": ["public.ecr.aws"]},
     "GuardrailsStack": lambda world: {"cluster": world.cluster, "guardrails": _guardrails(), "env": _ENV},
     "LocalZoneChart": lambda _: {"values": _values(), "subnet_ids": {"eu-west-1-lon-1a": "subnet-1"}},
+    "ModelMetricsChart": lambda _: {"namespaces": ["models"]},
     "NetworkPoliciesChart": lambda _: {},
     "NodePoolsChart": lambda _: {"values": _values(), "pools": ["spot"]},
     "PlatformChart": lambda _: {"values": _values()},

@@ -194,6 +194,8 @@ def _table(each: _NodePool, server: Server | None, node_class: NodeClassSpec | N
                 weight_bytes=server.weight_bytes,
                 weights=server.weights,
                 enforce_eager=server.enforce_eager,
+                fast_start=server.fast_start,
+                cuda_graph_size=server.command.number("--max-cudagraph-capture-size", 512),
                 ephemeral_storage=storage,
             ),
         )

@@ -110,10 +110,9 @@ def _small_print(run: Estimate) -> str:
     lines = [f"Control plane: ${CONTROL_PLANE_USD_PER_HOUR:.2f}/h for the cluster"]
     starts = [row.cold_start for table in run.tables for row in table.rows if row.cold_start is not None]
     if starts:
-        one = starts[0]
         lines.append(
-            f"Cold start:    node {one.node}, pull, process {one.process}, weights, compile {_both(starts)}, "
-            f"init {one.init}, first token {one.first_token};"
+            f"Cold start:    node {_each(starts, 'node')}, pull, process {_each(starts, 'process')}, weights, compile "
+            f"{_each(starts, 'compile')}, init {_each(starts, 'init')}, first token {_each(starts, 'first_token')};"
         )
         lines.append("               the pull is a fit to two published ones, the network counts with its baseline")
     lines.append(
@@ -123,8 +122,8 @@ def _small_print(run: Estimate) -> str:
     return _written(lines)
 
 
-def _both(starts: Sequence[ColdStart]) -> str:
-    return " or ".join(dict.fromkeys(str(start.compile) for start in starts))
+def _each(starts: Sequence[ColdStart], part: str) -> str:
+    return " or ".join(dict.fromkeys(str(getattr(start, part)) for start in starts))
 
 
 def _told(seconds: Seconds | None) -> str:

@@ -18,12 +18,11 @@ from automode_constructs.checks.weight_streaming import (
     streaming_problems,
 )
 from automode_constructs.errors import AutoModeError, Problem, shown
-from automode_constructs.facts.models import ModelSize
-from automode_constructs.inference.model_preset import GPT_OSS_20B, ModelPreset
+from automode_constructs.facts.models import ModelSize, model_size
+from automode_constructs.inference.cold_start import FAST_START_CONTAINER
+from automode_constructs.inference.model_preset import MODEL_PRESETS, ModelPreset
 
 __all__ = ["Server", "server_of"]
-
-_PRESETS = (GPT_OSS_20B,)
 
 _GPU = "nvidia.com/gpu"
 _NO_MATTER = frozenset({_GPU, "vpc.amazonaws.com/efa"})
@@ -41,6 +40,8 @@ class Server:
     weight_bytes: int
     weights: Literal["s3", "image", "hub"] | None
     enforce_eager: bool
+    fast_start: bool
+    """Whether its compile cache comes from S3, as ``FastStart`` of ``ModelServer`` sets it up."""
     replicas: int
     gpus: int
     cpu: Decimal
@@ -81,8 +82,8 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
         reason = f"asks for {', '.join(others)}" if others else f"asks for no {_GPU}"
         return f"{kind} {name} {reason}, and only NVIDIA GPUs are known here"
     model = command.model
-    names = f"{model} {command.value('--served-model-name') or ''}".lower()
-    preset = next((each for each in _PRESETS if each.name.rpartition("/")[2] in names), None)
+    size_of = model_size(model) or model_size(command.value("--served-model-name") or "")
+    preset = next((each for each in MODEL_PRESETS if size_of is not None and each.name == size_of.name), None)
     size = preset.weight_bytes if preset is not None else weight_bytes
     if size is None:
         raise AutoModeError.of(
@@ -101,6 +102,7 @@ def server_of(data: Mapping[str, Any], where: str, *, weight_bytes: int | None) 
         weight_bytes=size,
         weights=_way(model, container),
         enforce_eager=command.has("--enforce-eager"),
+        fast_start=any(each.get("name") == FAST_START_CONTAINER for each in _mappings(spec.get("initContainers"))),
         replicas=_replicas(data),
         gpus=gpus,
         cpu=requests.get("cpu", Decimal(0)),

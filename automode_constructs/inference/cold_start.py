@@ -15,7 +15,14 @@ from automode_constructs.facts.instance_types import InstanceType
 from automode_constructs.specs.nodes.node_class import EphemeralStorage
 from automode_constructs.specs.quantity import number
 
-__all__ = ["ColdStart", "Seconds", "estimate_cold_start"]
+__all__ = [
+    "FAST_START_CONTAINER",
+    "FAST_START_GRAPHS",
+    "FAST_START_VCPU",
+    "ColdStart",
+    "Seconds",
+    "estimate_cold_start",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +74,11 @@ class ColdStart:
             return None
         return self.node + self.pull + self.process + self.weights + self.compile + self.init + self.first_token
 
+    def parts(self) -> str:
+        """Each part with its time, in order."""
+        names = ("node", "pull", "process", "weights", "compile", "init", "first_token")
+        return ", ".join(f"{name.replace('_', ' ')} {getattr(self, name) or 'unknown'}" for name in names)
+
 
 # Every constant of the formula, with its source. MB are 1,000,000 bytes.
 
@@ -90,6 +102,39 @@ _INIT = Seconds(low=15, high=45)
 
 _FIRST_TOKEN = Seconds(low=1, high=3)
 """Ours: a short prompt, including the warm-up that only the first request pays for."""
+
+FAST_START_CONTAINER = "compile-cache"
+"""Name of the init container by which a manifest shows that its server starts fast: ``FastStart`` writes it."""
+
+FAST_START_VCPU = 16
+"""vCPUs of the smallest node on which the times below hold."""
+
+FAST_START_GRAPHS = 64
+"""The largest batch with a CUDA graph for which they hold: eleven sizes."""
+
+_NODE_FAST = Seconds(low=17, high=45)
+"""17 s: AWS re:Invent 2025 talk on EKS Auto Mode; 30 s: EKS User Guide, "Load and serve a model".
+
+The upper bound is half as much again, and ours: it holds while EC2 has the capacity. One launch that fails for lack of
+capacity or quota costs more than it.
+"""
+
+_PROCESS_FAST = Seconds(low=10, high=15)
+"""Ours: vLLM's imports on 16 vCPUs."""
+
+_COMPILE_FETCHED = Seconds(low=5, high=12)
+"""torch.compile from its cache, and the cache from S3.
+
+4 to 6 s: The New Stack 2026; 6.0 s and 9.6 s in total: logs in noonghunna/club-3090#372 and #142. The archives, some
+hundred MB, take 1 to 2 s more (ours).
+"""
+
+_INIT_FAST = Seconds(low=10, high=25)
+"""Memory profile, up to eleven sizes of CUDA graphs, the HTTP server. Ours.
+
+19 sizes took 3 s (a log in vllm-project/vllm-omni#1434), all graphs 4 s (aivrar/vllm-windows-build#17); the rest is
+left for the profile run and the server.
+"""
 
 _PULL_MB_PER_VCPU = 11.5
 """MB/s of compressed image that each vCPU unpacks: decompression, not the network, is the limit.
@@ -126,6 +171,8 @@ def estimate_cold_start(
     weights: Literal["s3", "image", "hub"] | None,
     compile_cached: bool = False,
     enforce_eager: bool = False,
+    fast_start: bool = False,
+    cuda_graph_size: int | None = None,
     ephemeral_storage: EphemeralStorage | None = None,
     pull_mb_per_second: float | None = None,
 ) -> ColdStart:
@@ -144,6 +191,11 @@ def estimate_cold_start(
             decide.
         enforce_eager: whether vLLM runs with ``--enforce-eager``, which compiles nothing. Default: False, as vLLM
             decides.
+        fast_start: whether the server has the set-up ``FastStart``: a compile cache from S3, on-demand capacity that
+            EC2 has, and on nodes of 16 vCPU or more a short start of the process and of CUDA graphs up to 64.
+            Default: False; we decide.
+        cuda_graph_size: the largest batch with a CUDA graph (``--max-cudagraph-capture-size``), for ``fast_start``.
+            Default: not known, and not counted as small.
         ephemeral_storage: the NodeClass's setting. At or above the size of the local NVMe, images go to an EBS volume
             with its throughput. Default: 80Gi and 125 MiB/s, as EKS decides.
         pull_mb_per_second: MB/s that your own nodes of this type reach: the image's bytes divided by the seconds in the
@@ -176,14 +228,18 @@ def estimate_cold_start(
         pull = _pull(instance_type, image_bytes, network, None if nvme else disk, nvme=nvme)
     else:
         pull = _moved(image_bytes, pull_mb_per_second, pull_mb_per_second)
-    compiling = _COMPILE_CACHED if compile_cached else _COMPILE
+    compiling = _COMPILE_FETCHED if fast_start else _COMPILE
+    if compile_cached:
+        compiling = _COMPILE_CACHED
+    fast = fast_start and instance_type.vcpu >= FAST_START_VCPU
+    few_graphs = cuda_graph_size is not None and cuda_graph_size <= FAST_START_GRAPHS
     return ColdStart(
-        node=_NODE,
+        node=_NODE_FAST if fast_start else _NODE,
         pull=pull,
-        process=_PROCESS,
+        process=_PROCESS_FAST if fast else _PROCESS,
         weights=None if weights is None else _weights(weight_bytes, weights, network, disk),
         compile=_COMPILE_NEVER if enforce_eager else compiling,
-        init=_INIT,
+        init=_INIT_FAST if fast and (few_graphs or enforce_eager) else _INIT,
         first_token=_FIRST_TOKEN,
     )
 

@@ -18,7 +18,7 @@ from automode_constructs.specs.pools.node_pool import NodePoolSpec
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
 
-__all__ = ["ServerNeeds", "doubts", "hosts", "memory_problems", "misfits"]
+__all__ = ["ServerNeeds", "doubts", "hosts", "limit_problems", "memory_problems", "misfits"]
 
 UNKNOWN_INSTANCE_TYPES = rule(
     "automode:UnknownInstanceTypes",
@@ -88,7 +88,7 @@ def misfits(needs: ServerNeeds, name: str, spec: NodePoolSpec, node_class: NodeC
     """
     yield from memory_problems(needs)
     yield from _taints(needs, name, spec)
-    yield from _limits(needs, name, spec)
+    yield from limit_problems(needs, name, spec)
     types = spec.instance_types()
     if not types:
         return
@@ -176,7 +176,8 @@ def _taints(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Probl
             )
 
 
-def _limits(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Problem]:
+def limit_problems(needs: ServerNeeds, name: str, spec: NodePoolSpec) -> Iterator[Problem]:
+    """More GPUs for all replicas than the pool may have."""
     limit = (spec.limits or {}).get(_GPU)
     most = None if limit is None else number(limit)
     gpus_needed = needs.replicas * needs.gpus

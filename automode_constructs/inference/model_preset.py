@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.checks.weight_streaming import GIB, HostMemory, Streaming
 from automode_constructs.facts.models import MODEL_SIZES, ModelSize
 
-__all__ = ["GIB", "GPT_OSS_20B", "GpuMemoryNeed", "ModelPreset"]
+__all__ = [
+    "GIB",
+    "GPT_OSS_20B",
+    "GPT_OSS_120B",
+    "LLAMA_3_1_8B",
+    "MODEL_PRESETS",
+    "QWEN3_8B",
+    "QWEN3_30B_A3B",
+    "GpuMemoryNeed",
+    "ModelPreset",
+]
 
 _BATCHED_TOKENS = 2048
 """Tokens that one step may add beyond a sliding window: vLLM's default ``--max-num-batched-tokens`` when serving."""
@@ -58,6 +69,8 @@ class ModelPreset:
         kv_window_bytes_per_token: bytes of KV cache for each of the ``kv_window_tokens``.
         min_compute_capability: the oldest GPU generation that has the kernels.
         tool_call_parser: vLLM's parser for the model's tool calls, or ``None``.
+        reasoning_parser: vLLM's parser that separates reasoning from the answer. Default: none, for a model that does
+            not reason, or whose parser vLLM sets itself.
         min_vllm_version: the first vLLM version that this preset is right for.
         sources: where the figures come from.
     """
@@ -77,6 +90,7 @@ class ModelPreset:
     kv_window_bytes_per_token: int = 0
     min_compute_capability: tuple[int, int]
     tool_call_parser: str | None = None
+    reasoning_parser: str | None = None
     min_vllm_version: str
     sources: tuple[str, ...] = field(default=())
 
@@ -117,17 +131,23 @@ class ModelPreset:
         return max(0, int((free_gib * GIB * (2 if fp8_kv_cache else 1) - window) // self.kv_bytes_per_token))
 
 
-_SIZE = MODEL_SIZES["openai/gpt-oss-20b"]
+def _preset(repository: str, **facts: Any) -> ModelPreset:
+    size = MODEL_SIZES[repository]
+    return ModelPreset(
+        name=size.name,
+        repository=size.name,
+        weight_bytes=size.weight_bytes,
+        largest_tensor_bytes=size.largest_tensor_bytes,
+        **facts,
+    )
 
-GPT_OSS_20B = ModelPreset(
-    name=_SIZE.name,
-    repository=_SIZE.name,
+
+GPT_OSS_20B = _preset(
+    "openai/gpt-oss-20b",
     revision="6cee5e81ee83917806bbde320786a8fb61efebee",
     # The repository also holds the weights in two other formats, under original/ and metal/.
     files=("*.safetensors", "*.json", "*.jinja"),
     parameters=20_910_000_000,
-    weight_bytes=_SIZE.weight_bytes,
-    largest_tensor_bytes=_SIZE.largest_tensor_bytes,
     # The Marlin kernels pad the experts from 2880 x 2880 to 3072 x 2944.
     weights_in_gpu_gib=13.67,
     # An estimate, not confirmed on a GPU: CUDA context, graphs and activations.
@@ -147,3 +167,107 @@ GPT_OSS_20B = ModelPreset(
     ),
 )
 """OpenAI's gpt-oss-20b: 20.9 B parameters in MXFP4, 3.6 B of them active, 131,072 tokens of context, Apache-2.0."""
+
+GPT_OSS_120B = _preset(
+    "openai/gpt-oss-120b",
+    revision="b5c939de8f754692c1647ca79fbf85e8c1e70f8a",
+    files=("*.safetensors", "*.json", "*.jinja"),
+    parameters=116_830_000_000,
+    # As for gpt-oss-20b: 60.9 GB of experts, padded by the Marlin kernels, and 4.3 GB of the rest. Computed (?).
+    weights_in_gpu_gib=65.9,
+    overhead_gib=2.0,
+    max_context=131_072,
+    # 36 layers, of which every second one attends to a window of 128 tokens.
+    kv_bytes_per_token=18 * 2048,
+    kv_window_tokens=128 + _BATCHED_TOKENS,
+    kv_window_bytes_per_token=18 * 2048,
+    min_compute_capability=(8, 0),
+    tool_call_parser="openai",
+    min_vllm_version="0.22",
+    sources=(
+        "openai/gpt-oss-120b at b5c939de, config.json, and an inventory of its 15 weight files",
+        "OpenAI, 'gpt-oss-120b & gpt-oss-20b Model Card' (116.8 B parameters, one GPU of 80 GB)",
+        "vLLM 0.33.0, as for gpt-oss-20b",
+    ),
+)
+"""OpenAI's gpt-oss-120b: 116.8 B parameters in MXFP4, 5.1 B of them active, 131,072 tokens of context, Apache-2.0.
+
+One GPU of 80 GB or more (p5.4xlarge, g7e), or four of 48 GB (g6e.12xlarge, ``gpus=4``).
+"""
+
+QWEN3_8B = _preset(
+    "Qwen/Qwen3-8B",
+    revision="b968826d9c46dd6066d109eabc6255188de91218",
+    files=("*.safetensors", "*.json", "*.txt"),
+    parameters=8_190_735_360,
+    weights_in_gpu_gib=15.26,
+    overhead_gib=2.0,
+    max_context=40_960,
+    # 36 layers x 8 KV heads x 128 x 2 bytes x key and value.
+    kv_bytes_per_token=36 * 8 * 128 * 2 * 2,
+    # vLLM refuses BF16 on older GPUs.
+    min_compute_capability=(8, 0),
+    tool_call_parser="hermes",
+    reasoning_parser="qwen3",
+    min_vllm_version="0.22",
+    sources=(
+        "Qwen/Qwen3-8B at b968826d, config.json and model card (40,960 positions; its tool calls are Hermes-style)",
+        "vLLM 0.27.1, names of its parsers",
+    ),
+)
+"""Alibaba's Qwen3-8B: 8.2 B parameters in BF16, 40,960 tokens of context, Apache-2.0.
+
+A GPU of 24 GB holds one request of some 21,000 tokens besides the weights: lower ``max_model_len``, or take 48 GB.
+"""
+
+QWEN3_30B_A3B = _preset(
+    "Qwen/Qwen3-30B-A3B-Instruct-2507-FP8",
+    revision="5a5a776300a41aaa681dd7ff0106608ef2bc90db",
+    files=("*.safetensors", "*.json", "*.txt"),
+    parameters=30_532_122_624,
+    # The bytes of its files, computed from the shapes; what kernels pad is not known (?).
+    weights_in_gpu_gib=29.04,
+    overhead_gib=2.0,
+    max_context=262_144,
+    # 48 layers x 4 KV heads x 128 x 2 bytes x key and value.
+    kv_bytes_per_token=48 * 4 * 128 * 2 * 2,
+    # FP8 weights run natively from 8.9; Ampere has a slower kernel, which nobody has tried here (?).
+    min_compute_capability=(8, 9),
+    tool_call_parser="hermes",
+    min_vllm_version="0.22",
+    sources=(
+        "Qwen/Qwen3-30B-A3B-Instruct-2507-FP8 at 5a5a7763, config.json and model card (does not reason)",
+        "vLLM 0.27.1, names of its parsers",
+    ),
+)
+"""Alibaba's Qwen3-30B-A3B-Instruct-2507 in FP8: 30.5 B parameters, 3.3 B of them active, 262,144 tokens, Apache-2.0.
+
+One GPU of 48 GB (g6e). The size of the weights is computed from the shapes of its tensors (?).
+"""
+
+LLAMA_3_1_8B = _preset(
+    "meta-llama/Llama-3.1-8B-Instruct",
+    revision="0e9e39f249a16976918f6564b8830bc894c89659",
+    files=("*.safetensors", "*.json"),
+    parameters=8_030_261_248,
+    weights_in_gpu_gib=14.96,
+    overhead_gib=2.0,
+    max_context=131_072,
+    # 32 layers x 8 KV heads x 128 x 2 bytes x key and value.
+    kv_bytes_per_token=32 * 8 * 128 * 2 * 2,
+    min_compute_capability=(8, 0),
+    tool_call_parser="llama3_json",
+    min_vllm_version="0.22",
+    sources=(
+        "meta-llama/Llama-3.1-8B-Instruct at 0e9e39f2, config.json and model.safetensors.index.json",
+        "vLLM 0.27.1, names of its parsers",
+    ),
+)
+"""Meta's Llama 3.1 8B Instruct: 8.03 B parameters in BF16, 131,072 tokens of context, Llama 3.1 Community License.
+
+The hub gives it only to accounts that accepted its licence: ``WeightStaging`` and ``HubWeights`` need ``token``. A GPU
+of 24 GB holds one request of some 26,000 tokens besides the weights.
+"""
+
+MODEL_PRESETS: tuple[ModelPreset, ...] = (GPT_OSS_20B, GPT_OSS_120B, QWEN3_8B, QWEN3_30B_A3B, LLAMA_3_1_8B)
+"""Every model with a preset."""

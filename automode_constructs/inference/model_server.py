@@ -11,13 +11,14 @@ from constructs import Construct
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.checks.rollout import surge_problems
 from automode_constructs.errors import shown
+from automode_constructs.inference.fast_start import FastStart
 from automode_constructs.inference.fit import doubts
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import GIB, ModelPreset
 from automode_constructs.inference.model_server_arguments import PORT, ServerArguments
 from automode_constructs.inference.model_server_checks import client_doubts, streamer_doubts
 from automode_constructs.inference.weight_staging import WeightStaging
-from automode_constructs.inference.weights import SecretKey, Weights
+from automode_constructs.inference.weights import S3Weights, SecretKey, Weights
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.node_pool import NodePool
 from automode_constructs.manifests.pod_network_policy import PodNetworkPolicy
@@ -50,7 +51,8 @@ class ModelServer(Construct):
     namespace, all called ``name``, and for the domain names of the NetworkPolicy an ApplicationNetworkPolicy
     ``<name>-domains``. EKS enforces both once they are turned on, see ``NetworkPolicyController``. Each pod requests a
     GPU, tolerates the usual taint of GPU nodes, runs as an unprivileged user on a read-only file system, becomes ready
-    once vLLM has loaded the model, and finishes requests in flight when its node goes away. Nothing scales by itself.
+    once vLLM has loaded the model, and finishes requests in flight when its node goes away. Nothing
+    scales by itself; ``ModelAutoscaler`` does that.
 
     Weights from S3 pass through a buffer in the pod's memory (``S3Weights(memory_limit=...)``). That limit, once for
     each GPU, plus about 6 GiB for vLLM must fit in ``memory``.
@@ -98,6 +100,9 @@ class ModelServer(Construct):
             Default: True; we decide. Turn it off for an image that must run as root.
         compile_cache_host_path: folder on the node that keeps what vLLM compiles, for later pods on that node;
             ``/mnt/.ephemeral/...`` is the NVMe. Needs ``restricted=False``. Default: none, each pod compiles.
+        fast_start: the set-up for a short time to the first token, and the time that it must keep to, see
+            ``FastStart``. Needs ``S3Weights`` and a ``node_pool``; creates a ConfigMap ``<name>-compile-cache`` too.
+            Default: none; we decide.
         tolerations: tolerations of the pods, as in a manifest. Default: ``GPU_TOLERATION``; we decide.
         node_selector: more labels the node must have. Default: none.
         network_policy: whether to write network policies; see ``PodNetworkPolicy``. Default: True; we decide.
@@ -155,6 +160,7 @@ class ModelServer(Construct):
         architecture: Literal["amd64", "arm64"] = "amd64",
         restricted: bool = True,
         compile_cache_host_path: str | None = None,
+        fast_start: FastStart | None = None,
         tolerations: Sequence[Mapping[str, Any]] = (GPU_TOLERATION,),
         node_selector: Mapping[str, str] | None = None,
         network_policy: bool = True,
@@ -191,6 +197,7 @@ class ModelServer(Construct):
             architecture=architecture,
             restricted=restricted,
             compile_cache_host_path=compile_cache_host_path,
+            fast_start=fast_start,
             tolerations=tolerations,
             node_selector=node_selector,
             network_policy=network_policy,
@@ -206,6 +213,12 @@ class ModelServer(Construct):
         super().__init__(scope, id)
         self.arguments = (weights.model(model), *checked.flags)
         """The arguments of ``vllm serve``."""
+        self.served_model_name = (served_model_names or (model.name,))[0]
+        """The name that requests use, and that replies carry."""
+        self.node_pool = node_pool
+        """The pool that the pods run on, or ``None``."""
+        self.max_num_seqs = max_num_seqs
+        """Requests that one replica processes at once."""
         self.labels = {"app.kubernetes.io/name": self.name}
         """The pods' selector labels; they never change."""
         self.service_account = service_account or self.name
@@ -291,12 +304,25 @@ class ModelServer(Construct):
         if settings.staging is not None:
             pod["initContainers"] = [settings.staging.init_container()]
             pod["volumes"].append(settings.staging.volume())
+        if settings.fast_start is not None and isinstance(settings.weights, S3Weights):
+            pod.setdefault("initContainers", []).extend(
+                settings.fast_start.init_containers(
+                    settings.image, settings.weights.bucket, _CACHE, restricted=settings.restricted
+                )
+            )
+            pod["volumes"].append(settings.fast_start.volume(self._cache_program))
         return pod
+
+    @property
+    def _cache_program(self) -> str:
+        return f"{self.name[:49]}-compile-cache"
 
     def _make_deployment(self, settings: ServerArguments) -> KubernetesObject:
         rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
         if settings.service_account is None:
             self._make("v1", "ServiceAccount", {"automountServiceAccountToken": False})
+        if settings.fast_start is not None:
+            self._make("v1", "ConfigMap", {"data": settings.fast_start.program()}, name=self._cache_program)
         return self._make(
             "apps/v1",
             "Deployment",
@@ -359,13 +385,15 @@ class ModelServer(Construct):
                 f"is gone {SPOT_NOTICE_SECONDS} s after its notice; shorten shutdown_timeout, or use on-demand only",
             )
 
-    def _make(self, api_version: str, kind: str, body: Mapping[str, Any]) -> KubernetesObject:
+    def _make(
+        self, api_version: str, kind: str, body: Mapping[str, Any], *, name: str | None = None
+    ) -> KubernetesObject:
         manifest = KubernetesObject(
             self,
             kind,
             api_version=api_version,
             kind=kind,
-            name=self.name,
+            name=name or self.name,
             longest_name=63,
             cluster_scoped=False,
             body=body,

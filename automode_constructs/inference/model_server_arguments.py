@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from automode_constructs.checks.vllm_command import read_command
 from automode_constructs.errors import AutoModeError, Problem
 from automode_constructs.inference.destinations import destination_problems, pod_egress, vocabulary_rules
+from automode_constructs.inference.fast_start import FastStart
 from automode_constructs.inference.fit import ServerNeeds
 from automode_constructs.inference.image import ImageReference
 from automode_constructs.inference.model_preset import ModelPreset
@@ -84,6 +86,7 @@ class ServerArguments:
     architecture: Literal["amd64", "arm64"]
     restricted: bool
     compile_cache_host_path: str | None
+    fast_start: FastStart | None
     tolerations: Sequence[Mapping[str, Any]]
     node_selector: Mapping[str, str] | None
     network_policy: bool
@@ -104,6 +107,8 @@ class ServerArguments:
             AutoModeError: with everything that is wrong.
         """
         self.weights.check(where)
+        if self.fast_start is not None:
+            self.fast_start.check(where, self.weights)
         reference = ImageReference.of(where, self.image)
         problems = self._number_problems()
         if problems:
@@ -122,12 +127,24 @@ class ServerArguments:
             *(destination_problems(self.egress, self.environment or {}) if self.network_policy else ()),
             *(finding for finding in findings if finding.severity == "error"),
             *pool_problems(needs, self.node_pool),
+            *self._fast_start_problems(needs, flags),
         ]
         if problems:
             raise AutoModeError(where, problems)
         return CheckedArguments(
             reference=reference, needs=needs, flags=tuple(flags), doubts=findings
         )  # none of these is an error here
+
+    def _fast_start_problems(self, needs: ServerNeeds, flags: Sequence[str]) -> Iterator[Problem]:
+        if self.fast_start is None:
+            return
+        if self.compile_cache_host_path is not None:
+            yield Problem(
+                field="compile_cache_host_path",
+                message="fast_start keeps the compile cache in S3, for all nodes",
+                cure="leave it out",
+            )
+        yield from self.fast_start.pool_problems(needs, self.node_pool, _graph_size(flags))
 
     def pod_egress(self) -> Sequence[ApplicationEgressRule]:
         """Where the pods may open connections to."""
@@ -199,7 +216,14 @@ def _overridable_flags(arguments: Sequence[str], model: ModelPreset, max_num_seq
         flags.append("--disable-access-log-for-endpoints=/health")
     if model.tool_call_parser is not None and "--tool-call-parser" not in user_flags:
         flags += [f"--tool-call-parser={model.tool_call_parser}", "--enable-auto-tool-choice"]
+    if model.reasoning_parser is not None and "--reasoning-parser" not in user_flags:
+        flags.append(f"--reasoning-parser={model.reasoning_parser}")
     if "--max-cudagraph-capture-size" not in user_flags:
         # vLLM would capture graphs up to 1,024 for this model: time and memory that max_num_seqs never needs.
         flags.append(f"--max-cudagraph-capture-size={2 * max_num_seqs}")
     return flags
+
+
+def _graph_size(flags: Sequence[str]) -> int:
+    """The largest batch with a CUDA graph; 512, vLLM's own limit, where the flag's value is not a number."""
+    return read_command(flags).number("--max-cudagraph-capture-size", 512)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from automode_constructs.patterns.charts.guardrails.settings import Guardrails as Guardrails
     from automode_constructs.patterns.charts.guardrails.tenants import Tenant as Tenant
     from automode_constructs.patterns.charts.local_zone import LocalZoneChart as LocalZoneChart
+    from automode_constructs.patterns.charts.model_metrics import ModelMetricsChart as ModelMetricsChart
     from automode_constructs.patterns.charts.network_policies import NetworkPoliciesChart as NetworkPoliciesChart
     from automode_constructs.patterns.charts.node_pools import NODE_POOLS as NODE_POOLS
     from automode_constructs.patterns.charts.node_pools import NodePoolsChart as NodePoolsChart
@@ -60,6 +61,7 @@ else:
             "Guardrails": "charts.guardrails.settings",
             "GuardrailsStack": "stacks.guardrails_stack",
             "LocalZoneChart": "charts.local_zone",
+            "ModelMetricsChart": "charts.model_metrics",
             "NODE_POOLS": "charts.node_pools",
             "NetworkPoliciesChart": "charts.network_policies",
             "NodePoolsChart": "charts.node_pools",

@@ -279,7 +279,7 @@ def test_sizes_can_be_given(run: Any) -> None:
     told = server_of(run, SERVER, ("--image-gb", "12.5"))
     assert (told["image_bytes"], told["image_is_assumed"]) == (12_500_000_000, False)
     assert server_of(run, SERVER, ("--image-bytes", "8802823997"))["image_bytes"] == 8_802_823_997
-    other = SERVER.replace("gpt-oss-20b/", "qwen3-8b/")
+    other = SERVER.replace("gpt-oss-20b/", "mistral-7b/")
     assert server_of(run, other, ("--weight-gb", "16.4"))["weight_bytes"] == 16_400_000_000
     # A model that is known keeps its own size.
     assert server_of(run, SERVER, ("--weight-gb", "16.4"))["weight_bytes"] == 13_760_000_000
@@ -378,7 +378,7 @@ def test_a_server_that_lands_nowhere_says_why(run: Any) -> None:
         "example.com/ours; NodePool batch has other labels than the pod asks for\n",
         "",
     )
-    other = SERVER.replace("gpt-oss-20b/", "qwen3-8b/").replace("memory: 12Gi", "memory: 900Gi")
+    other = SERVER.replace("gpt-oss-20b/", "mistral-7b/").replace("memory: 12Gi", "memory: 900Gi")
     assert run(GPU_POOL, other, options=("--weight-gb", "16")) == (
         2,
         "Not estimated: Deployment gpt-oss lands on no NodePool here: NodePool gpu-inference: no known instance type "
@@ -420,8 +420,8 @@ def test_a_pool_that_admits_nothing_known_is_named(run: Any) -> None:
     [
         (SERVER, "automode: a.yaml: holds no NodePool; name the file of the pools too\n"),
         (
-            GPU_POOL + "---\n" + SERVER.replace("gpt-oss-20b/", "qwen3-8b/"),
-            "automode: a.yaml: Deployment 'gpt-oss': nothing is known of the model 's3://models/qwen3-8b/'; "
+            GPU_POOL + "---\n" + SERVER.replace("gpt-oss-20b/", "mistral-7b/"),
+            "automode: a.yaml: Deployment 'gpt-oss': nothing is known of the model 's3://models/mistral-7b/'; "
             "say how large its weights are with --weight-gb\n",
         ),
         (
@@ -492,3 +492,33 @@ def test_a_type_without_a_price_is_unknown(run: Any) -> None:
     assert code == 0
     assert "One node:      unknown on-demand\n" in out
     assert next(line for line in out.splitlines() if line.startswith("c9g.large ")).endswith("  unknown")
+
+
+def test_a_fast_start_counts_with_its_compile_cache(run: Any) -> None:
+    fast = SERVER.replace(
+        "      containers:", "      initContainers: [{name: compile-cache, image: x}]\n      containers:"
+    )
+    fast = fast.replace('"--max-model-len=32768"', '"--max-model-len=32768", "--max-cudagraph-capture-size=64"')
+    _, out, _ = run(NODE_CLASS, GPU_POOL, fast, options=("--image-gb", "4.5"))
+    (row,) = [line.split() for line in out.splitlines() if line.startswith("g6.4xlarge")]
+    assert row[11:] == ["24", "s", "11", "s", "1.3-2.3", "min", "$1.323/h"]
+    assert (
+        "Cold start:    node 17-45 s, pull, process 10-20 s or 10-15 s, weights, compile 5-12 s, init 15-45 s or "
+        "10-25 s, first token 1-3 s;" in out
+    )
+    plain = SERVER.replace("      containers:", "      initContainers: [{name: migrate, image: x}]\n      containers:")
+    assert "node 30-90 s" in run(NODE_CLASS, GPU_POOL, plain)[1]
+
+
+@pytest.mark.parametrize(("model", "weight_bytes"), [("gpt-oss-120b", 65_248_893_184), ("Qwen3-8B", 16_381_470_720)])
+def test_models_with_a_preset_need_no_size(run: Any, model: str, weight_bytes: int) -> None:
+    told = server_of(run, SERVER.replace("s3://models/gpt-oss-20b/", f"s3://models/{model}/"))
+    assert told["weight_bytes"] == weight_bytes
+
+
+def test_a_larger_model_is_held_against_the_gpus(run: Any) -> None:
+    larger = SERVER.replace("gpt-oss-20b/", "gpt-oss-120b/")
+    assert (
+        "Warning: pool 'gpu-inference' admits g6's L4: openai/gpt-oss-120b needs"
+        in run(NODE_CLASS, GPU_POOL, larger)[1]
+    )
