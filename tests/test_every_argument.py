@@ -85,10 +85,6 @@ class World:
         return am.ImportedCluster(self.stack, f"Hub{next(_NUMBERS)}", cluster_name="hub")
 
     @cached_property
-    def topic(self) -> sns.ITopic:
-        return sns.Topic(self.stack, "Topic")
-
-    @cached_property
     def bucket(self) -> am.ModelBucket:
         return am.ModelBucket(self.stack, "Bucket")
 
@@ -99,6 +95,8 @@ class World:
     @cached_property
     def vault(self) -> am.ClusterBackupVault:
         return am.ClusterBackupVault(self.stack, "Vault", vault_name="bank")
+
+    @cached_property
     def server(self) -> am.ModelServer:
         image = "example.com/vllm:v0.27.1"
         return am.ModelServer(self.chart, "server", model=am.GPT_OSS_20B, image=image, weights=_WEIGHTS, replicas=None)
