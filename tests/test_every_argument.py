@@ -148,6 +148,14 @@ _WEIGHTS = am.S3Weights(bucket="our-models", prefix="gpt-oss-20b")
 _RESERVATION = CapacityReservation(
     id="cr-1", kind="capacity-block", instance_type="p5.48xlarge", zone="eu-west-1a", ends=date(2026, 12, 14)
 )
+_AGENT: dict[str, Any] = {
+    "name": "scanner",
+    "purpose": "security",
+    "image": "example.com/scanner",
+    "versions": {"canary": "1.3.0", "all": "1.2.0"},
+    "cpu": "50m",
+    "memory": "64Mi",
+}
 
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "AutoModeCluster": lambda world: {"network": world.network},
@@ -238,8 +246,18 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "GuardStack": lambda world: {"guarded": [cdk.Stack(world.app, f"g{next(_NUMBERS)}")]},
     "Guardrails": lambda _: {"image_registries": ["public.ecr.aws"]},
     "GuardrailsStack": lambda world: {"cluster": world.cluster, "guardrails": _guardrails(), "env": _ENV},
+    "HostPath": lambda _: {"path": "/var/log"},
     "LocalZoneChart": lambda _: {"values": _values(), "subnet_ids": {"eu-west-1-lon-1a": "subnet-1"}},
     "NetworkPoliciesChart": lambda _: {},
+    "NodeAgent": lambda _: dict(_AGENT),
+    "NodeAgentsChart": lambda _: {"agents": [patterns.NodeAgent(**_AGENT)], "ring": "canary"},
+    "NodeAgentsStack": lambda world: {
+        "cluster": world.cluster,
+        "agents": [patterns.NodeAgent(**_AGENT)],
+        "ring": "canary",
+        "namespace": f"agents-{next(_NUMBERS)}",
+        "env": _ENV,
+    },
     "NodePoolsChart": lambda _: {"values": _values(), "pools": ["spot"]},
     "PlatformChart": lambda _: {"values": _values()},
     "PlatformStack": lambda world: {"cluster": world.cluster, "env": _ENV},

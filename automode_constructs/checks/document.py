@@ -9,6 +9,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Self
 
+from automode_constructs.checks.built_in_agents import built_in_agent_problems
 from automode_constructs.checks.device_plugin import device_plugin_problems
 from automode_constructs.checks.kubernetes_objects import is_patch, kubernetes_problems
 from automode_constructs.checks.object_metadata import metadata_problems
@@ -371,6 +372,7 @@ def _write(api_version: str) -> Cure:
 def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     yield from other_controller_problems(document)
     yield from device_plugin_problems(document)
+    yield from built_in_agent_problems(document)
     yield from streaming_problems(document)
     if kind_of(document) is None:
         yield from served_kind_problems(document)

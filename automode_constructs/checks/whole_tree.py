@@ -10,6 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from automode_constructs.checks.accelerators import ACCELERATORS, accelerators_of, device_request_problems
+from automode_constructs.checks.agents import agent_problems
+from automode_constructs.checks.built_in_agents import built_in_agent_problems
 from automode_constructs.checks.device_plugin import device_plugin_problems
 from automode_constructs.checks.kubernetes_objects import kubernetes_problems
 from automode_constructs.checks.load_balancers import load_balancer_problems
@@ -423,7 +425,14 @@ def _objects_by_themselves(tree: _Tree) -> Iterator[TreeFinding]:
     """Problems in objects of other kinds, which no construct has checked."""
     if tree.files:
         return
-    for judge in (metadata_problems, kubernetes_problems, device_plugin_problems, streaming_problems):
+    judges = (
+        metadata_problems,
+        kubernetes_problems,
+        device_plugin_problems,
+        built_in_agent_problems,
+        streaming_problems,
+    )
+    for judge in judges:
         for member in tree.members:
             yield from map(member.finding, judge(member.manifest))
 
@@ -645,6 +654,15 @@ def _without_device(tree: _Tree) -> Iterator[TreeFinding]:
         yield from map(member.finding, problems)
 
 
+def _agents(tree: _Tree) -> Iterator[TreeFinding]:
+    if tree.may_be_several:
+        return
+    manifests = [member.manifest for member in tree.members]
+    pools = {member.index: pool for member, pool in tree.pools}
+    for index, problem in agent_problems(manifests, pools, tree.built_in_pools, whole=tree.whole):
+        yield tree.members[index].finding(problem)
+
+
 def _condition_text(labels: Iterable[LabelDemand]) -> str:
     return ", ".join(
         f"{key}={values[0]}"
@@ -720,6 +738,7 @@ _CHECKS: tuple[Callable[[_Tree], Iterator[TreeFinding]], ...] = (
     _stranded,
     _without_device,
     _nearly_tolerated,
+    _agents,
     _nothing_for_ordinary_pods,
 )
 
