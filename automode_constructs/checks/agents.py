@@ -32,7 +32,8 @@ AGENT_MISSES_POOL = rule(
     severity="error",
     sentence="An agent that is meant for every node runs on all nodes that any pool may launch.",
     source="Kubernetes, 'DaemonSet', taints and tolerations; Karpenter, scheduler.go (daemon overhead)",
-    warning_where=f"the DaemonSet has the priority class {AGENT_PRIORITY} but not the annotation {EVERY_NODE}",
+    warning_where=f"the DaemonSet has the priority class {AGENT_PRIORITY} but not the annotation {EVERY_NODE}, or the "
+    "pool is EKS's own and not known to be on",
     judged="tree",
 )
 STARTUP_TAINT_STAYS = rule(
@@ -84,25 +85,27 @@ def agent_problems(
         whole: whether these are all objects of the cluster.
     """
     agents = [(index, manifest) for index, manifest in enumerate(manifests) if _is_agent(manifest)]
-    every_pool = [*pools.values(), *(pool for name, pool in BUILT_IN_POOLS.items() if name in built_in_pools)]
+    own = [pool for name, pool in BUILT_IN_POOLS.items() if name in built_in_pools]
     for index, manifest in agents:
         pods = daemon_pods(manifest)
         if pods is not None:
-            yield from ((index, problem) for pool in every_pool for problem in _misses(manifest, pods, pool))
+            for pool in [*pools.values(), *own]:
+                certain = _annotations(manifest).get(EVERY_NODE) == "true" and (whole or pool not in own)
+                yield from ((index, problem) for problem in _misses(manifest, pods, pool, certain=certain))
     removed: dict[str, str] = {}
     for index, manifest in agents:
         key = _annotations(manifest).get(REMOVES_STARTUP_TAINT)
         if not isinstance(key, str):
             continue
         removed.setdefault(key, _text(manifest))
-        own = [name for name in BUILT_IN_POOLS if name in built_in_pools]
         if own:
+            names = ", ".join(pool.name for pool in own)
             yield (
                 index,
                 PODS_BEFORE_AGENT.problem(
                     "metadata.annotations",
-                    f"EKS's own pools ({', '.join(own)}) have no startup taint '{key}', so their nodes run pods "
-                    f"before {_text(manifest)} is ready",
+                    f"EKS's own pools ({names}) have no startup taint '{key}', so their nodes run pods before "
+                    f"{_text(manifest)} is ready",
                     "turn them off and make pools of your own with that taint, or acknowledge this",
                 ),
             )
@@ -143,7 +146,7 @@ def _startup_taints(
                 )
 
 
-def _misses(manifest: Mapping[str, Any], pods: Pods, pool: Pool) -> Iterator[Problem]:
+def _misses(manifest: Mapping[str, Any], pods: Pods, pool: Pool, *, certain: bool) -> Iterator[Problem]:
     if pods.elsewhere:
         field, why, cure = _AFFINITY, "it keeps off the nodes of Auto Mode", "remove that condition"
     elif keys := pods.repelled_by(pool):
@@ -159,12 +162,11 @@ def _misses(manifest: Mapping[str, Any], pods: Pods, pool: Pool) -> Iterator[Pro
             cure = "use an image for amd64 and arm64, or narrow the pool"
     else:
         return
-    marked = _annotations(manifest).get(EVERY_NODE) == "true"
     yield AGENT_MISSES_POOL.problem(
         f"{pods.field}.{field}",
         f"{_text(manifest)} does not run on every node of NodePool '{pool.name}': {why}",
         cure,
-        severity="error" if marked else "warning",
+        severity="error" if certain else "warning",
     )
 
 

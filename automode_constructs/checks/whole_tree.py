@@ -659,7 +659,9 @@ def _agents(tree: _Tree) -> Iterator[TreeFinding]:
         return
     manifests = [member.manifest for member in tree.members]
     pools = {member.index: pool for member, pool in tree.pools}
-    for index, problem in agent_problems(manifests, pools, tree.built_in_pools, whole=tree.whole):
+    # Of files alone it is not known whether EKS's own pools are on.
+    built_in_pools = () if tree.files and not tree.whole else tree.built_in_pools
+    for index, problem in agent_problems(manifests, pools, built_in_pools, whole=tree.whole):
         yield tree.members[index].finding(problem)
 
 

@@ -61,16 +61,16 @@ class NodeAgentsStack(cdk.Stack):
             cdk8s.App(), "node-agents", agents=agents, ring=ring, namespace=namespace, remover_image=remover_image
         )
         delivery = ChartDelivery(self, "node-agents", cluster=cluster, chart=self.chart)
-        cdk.Aspects.of(delivery).add(_FargateProfiles(delivery, cluster.cluster.cluster_name))
+        cdk.Aspects.of(delivery).add(_FargateProfiles(delivery, cluster))
 
 
 @jsii.implements(IAspect)
 class _FargateProfiles:
     """Warns, when synthesis begins, of Fargate profiles of a cluster."""
 
-    def __init__(self, delivery: ChartDelivery, cluster_name: str) -> None:
+    def __init__(self, delivery: ChartDelivery, cluster: AutoModeCluster | ImportedCluster) -> None:
         self._delivery = delivery
-        self._cluster_name = cluster_name
+        self._cluster = cluster
         self._done = False
 
     def visit(self, node: IConstruct) -> None:
@@ -79,7 +79,7 @@ class _FargateProfiles:
             return
         self._done = True
         stage = cdk.Stage.of(node)
-        for profile in _profiles(stage or node.node.root, self._cluster_name):
+        for profile in _profiles(stage or node.node.root, self._cluster):
             cdk.Annotations.of(self._delivery).add_warning_v2(
                 "automode:AgentMissesFargate",
                 f"no agent runs on the nodes of Fargate profile '{profile.node.path}': Fargate runs no DaemonSets; "
@@ -87,7 +87,8 @@ class _FargateProfiles:
             )
 
 
-def _profiles(home: IConstruct, cluster_name: str) -> Iterator[cdk.CfnResource]:
+def _profiles(home: IConstruct, cluster: AutoModeCluster | ImportedCluster) -> Iterator[cdk.CfnResource]:
+    name, stack = cluster.cluster.cluster_name, cdk.Stack.of(cluster)
     for construct in home.node.find_all():
         if not cdk.CfnResource.is_cfn_resource(construct):
             continue
@@ -95,7 +96,8 @@ def _profiles(home: IConstruct, cluster_name: str) -> Iterator[cdk.CfnResource]:
         if resource.cfn_resource_type != "AWS::EKS::FargateProfile":
             continue
         named = getattr(resource, "cluster_name", None)
-        stack = cdk.Stack.of(resource)
-        # A raw CfnResource shows no properties: then any profile may be the cluster's.
-        if named is None or stack.resolve(named) == stack.resolve(cluster_name):
+        # A raw CfnResource shows no properties: then any profile may be the cluster's. Logical ids, to which names
+        # resolve, are a stack's own.
+        alike = resource.stack is stack and stack.resolve(named) == stack.resolve(name)
+        if named is None or named == name or alike:
             yield resource

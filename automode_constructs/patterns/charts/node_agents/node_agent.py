@@ -18,6 +18,7 @@ from automode_constructs.patterns.charts.own_namespace import PodSecurity
 from automode_constructs.specs.object_metadata import is_qualified_name
 from automode_constructs.specs.pools.node_pool import Taint
 from automode_constructs.specs.quantity import number
+from automode_constructs.tokens import is_token
 
 __all__ = ["Architecture", "HostPath", "NodeAgent", "Purpose"]
 
@@ -308,13 +309,12 @@ def _identity_problems(agent: NodeAgent) -> Iterator[Problem]:
 def _version_problems(agent: NodeAgent) -> Iterator[Problem]:
     where = f"NodeAgent({shown(agent.name)})"
     refusals = Refusals(where)
-    image = agent.image
-    with refusals.collecting():
-        read = ImageReference.of(where, f"{image}:1")
-        if not image or "@" in image or (read.tag is not None and read.text.removesuffix(":1") != image):
-            refusals.refuse("image", f"{shown(image)} has a digest", "name it in versions")
-    if ":" in image.rpartition("/")[2] and not refusals.problems:
-        refusals.refuse("image", f"{shown(image)} has a tag", "name it in versions")
+    pinned = "digest" if "@" in agent.image else "tag" if ":" in agent.image.rpartition("/")[2] else ""
+    if pinned and not is_token(agent.image):
+        refusals.refuse("image", f"{shown(agent.image)} has a {pinned}", "name it in versions")
+    else:
+        with refusals.collecting():
+            ImageReference.of(where, agent.image and f"{agent.image}:1")
     yield from refusals.problems
     if not agent.versions:
         yield Problem(field="versions", message="is empty", cure="name a ring and its version: {'all': '1.2.3'}")
