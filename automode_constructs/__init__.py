@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from automode_constructs.aws.add_on import AddOn as AddOn
     from automode_constructs.aws.auto_mode_logs import AutoModeLogs as AutoModeLogs
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
     from automode_constructs.aws.load_balancer_logs import allow_load_balancer_logs as allow_load_balancer_logs
     from automode_constructs.aws.local_zone import LocalZoneSubnets as LocalZoneSubnets
+    from automode_constructs.aws.metrics_server import MetricsServer as MetricsServer
     from automode_constructs.aws.model_bucket import ModelBucket as ModelBucket
     from automode_constructs.aws.network import AutoModeNetwork as AutoModeNetwork
     from automode_constructs.aws.network import ExistingNetwork as ExistingNetwork
@@ -117,6 +119,7 @@ else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {
+            "AddOn": "aws.add_on",
             "AdvancedCompute": "specs.nodes.advanced_compute",
             "AdvancedNetworking": "specs.nodes.advanced_networking",
             "AdvancedSecurity": "specs.nodes.advanced_security",
@@ -153,6 +156,7 @@ else:
             "KubeletLogging": "specs.nodes.kubelet",
             "KubernetesObject": "manifests.kubernetes_object",
             "LocalZoneSubnets": "aws.local_zone",
+            "MetricsServer": "aws.metrics_server",
             "ModelBucket": "aws.model_bucket",
             "ModelPreset": "inference.model_preset",
             "ModelServer": "inference.model_server",

@@ -158,6 +158,7 @@ _AGENT: dict[str, Any] = {
 }
 
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
+    "AddOn": lambda world: {"cluster": world.cluster, "name": f"vendor_{next(_NUMBERS)}"},
     "AutoModeCluster": lambda world: {"network": world.network},
     "AutoModeLogs": lambda _: {"cluster_name": "try", "cluster_arn": "${Token[TOKEN.2]}"},
     "AutoModeNetwork": lambda _: {},
@@ -177,6 +178,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "IngressClassParams": lambda _: {"spec": am.IngressClassParamsSpec()},
     "KubernetesObject": lambda _: {"api_version": "v1", "kind": "ConfigMap", "body": {"data": {"a": "b"}}},
     "LocalZoneSubnets": lambda world: {"network": world.own_network, "cidrs": {"eu-west-1-lon-1a": "10.0.192.0/24"}},
+    "MetricsServer": lambda world: {"cluster": world.cluster},
     "ModelBucket": lambda _: {},
     "ModelPreset": lambda _: {name: getattr(am.GPT_OSS_20B, name) for name in am.GPT_OSS_20B.__dataclass_fields__},
     "ModelServer": lambda _: {"model": am.GPT_OSS_20B, "image": "example.com/vllm:v0.27.1", "weights": _WEIGHTS},
@@ -247,6 +249,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "Guardrails": lambda _: {"image_registries": ["public.ecr.aws"]},
     "GuardrailsStack": lambda world: {"cluster": world.cluster, "guardrails": _guardrails(), "env": _ENV},
     "HostPath": lambda _: {"path": "/var/log"},
+    "KubeStateMetricsChart": lambda _: {},
     "LocalZoneChart": lambda _: {"values": _values(), "subnet_ids": {"eu-west-1-lon-1a": "subnet-1"}},
     "NetworkPoliciesChart": lambda _: {},
     "NodeAgent": lambda _: dict(_AGENT),

@@ -227,6 +227,16 @@ _app_rule(
     sentence="This library knows the EKS add-on and has seen a version as new as the one that is named.",
     source="EKS User Guide, 'AWS add-ons' and 'Community add-ons'",
 )
+_app_rule(
+    "automode:AddOnNeeds",
+    sentence="The add-ons that an EKS add-on does not work without are installed too.",
+    source="EKS User Guide, 'AWS add-ons'",
+)
+_app_rule(
+    "automode:AddOnWithoutNodes",
+    sentence="A cluster with EKS add-ons has NodePools or EKS's own pools: their pods need nodes.",
+    source="EKS User Guide, 'Amazon EKS add-ons'",
+)
 
 # Model servers.
 OPEN_MODEL = _app_rule(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from automode_constructs.patterns.charts.gpt_oss import GptOssChart as GptOssChart
     from automode_constructs.patterns.charts.guardrails.settings import Guardrails as Guardrails
     from automode_constructs.patterns.charts.guardrails.tenants import Tenant as Tenant
+    from automode_constructs.patterns.charts.kube_state_metrics import KubeStateMetricsChart as KubeStateMetricsChart
     from automode_constructs.patterns.charts.local_zone import LocalZoneChart as LocalZoneChart
     from automode_constructs.patterns.charts.network_policies import NetworkPoliciesChart as NetworkPoliciesChart
     from automode_constructs.patterns.charts.node_agents.chart import NodeAgentsChart as NodeAgentsChart
@@ -53,6 +54,7 @@ else:
             "Guardrails": "charts.guardrails.settings",
             "GuardrailsStack": "stacks.guardrails_stack",
             "HostPath": "charts.node_agents.node_agent",
+            "KubeStateMetricsChart": "charts.kube_state_metrics",
             "LocalZoneChart": "charts.local_zone",
             "NODE_POOLS": "charts.node_pools",
             "NetworkPoliciesChart": "charts.network_policies",
