@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from automode_constructs.aws.auto_mode_logs import AutoModeLogs as AutoModeLogs
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
+    from automode_constructs.aws.helm_release import HelmRelease as HelmRelease
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
     from automode_constructs.aws.load_balancer_logs import allow_load_balancer_logs as allow_load_balancer_logs
     from automode_constructs.aws.local_zone import LocalZoneSubnets as LocalZoneSubnets
@@ -144,6 +145,7 @@ else:
             "GPT_OSS_20B": "inference.model_preset",
             "GatewayClass": "manifests.gateway_class",
             "GatewayClassSpec": "specs.traffic.gateway_class",
+            "HelmRelease": "aws.helm_release",
             "HubWeights": "inference.weights",
             "Hugepages": "specs.nodes.hugepages",
             "ImageWeights": "inference.weights",

@@ -15,17 +15,17 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct, IValidation
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
+from automode_constructs.aws.after_nodes import delivers_pools, put_after
 from automode_constructs.aws.fleet import Register
 from automode_constructs.aws.pod_identity import PodIdentityRole
 from automode_constructs.aws.scope import StackScope
-from automode_constructs.delivery.attachment import attach
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import Problem, meant_by, shown
 from automode_constructs.facts.add_ons import add_ons, add_ons_as_of, built_in_add_on, built_ins
 from automode_constructs.specs.object_metadata import namespace_problems
 from automode_constructs.tokens import is_resolvable, is_token
 
-__all__ = ["AddOn", "ConflictResolution"]
+__all__ = ["AddOn", "ConflictResolution", "plain_problems"]
 
 ConflictResolution = Literal["none", "overwrite", "preserve"]
 """What EKS does with fields of the add-on that somebody else has changed in the cluster."""
@@ -108,7 +108,7 @@ class AddOn(Construct):
         refusals.problems += [
             *_name_problems(cluster, name),
             *_version_problems(version),
-            *_plain_problems("configuration", configuration or {}),
+            *plain_problems("configuration", configuration or {}),
             *(namespace_problems("namespace", namespace) if namespace is not None else ()),
         ]
         known = add_ons().get(name)
@@ -210,8 +210,14 @@ def _unknown(name: str, version: str | None) -> Iterator[str]:
         )
 
 
-def _plain_problems(field: str, value: object, depth: int = 0) -> Iterator[Problem]:
-    """What of a configuration is no JSON, or must not be in it."""
+def plain_problems(field: str, value: object, depth: int = 0) -> Iterator[Problem]:
+    """What of a configuration is no JSON, or must not be in it.
+
+    Args:
+        field: where the value stands.
+        value: the value.
+        depth: how deep it is nested. Default: 0.
+    """
     if depth > _DEEPEST:
         yield Problem(field=shown(field), message=f"nests deeper than {_DEEPEST} levels")
     elif isinstance(value, Mapping):
@@ -219,16 +225,16 @@ def _plain_problems(field: str, value: object, depth: int = 0) -> Iterator[Probl
             if not isinstance(key, str):
                 yield Problem(field=field, message=f"has the key {shown(key)}", cure="use texts as keys, as JSON does")
             else:
-                yield from _plain_problems(f"{field}.{key}", item, depth + 1)
+                yield from plain_problems(f"{field}.{key}", item, depth + 1)
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            yield from _plain_problems(f"{field}[{index}]", item, depth + 1)
+            yield from plain_problems(f"{field}[{index}]", item, depth + 1)
     elif isinstance(value, str):
         if "{{resolve:" in value:
             yield Problem(
                 field=field,
-                message="holds a dynamic reference ('{{resolve:'), which everybody who may describe the add-on reads",
-                cure="let the add-on read the secret itself",
+                message="holds a dynamic reference ('{{resolve:'), which others can read in the open",
+                cure="let the software read the secret itself",
             )
     elif value is not None and not is_resolvable(value):
         try:
@@ -269,42 +275,14 @@ class _InOrder:
                 )
 
     def _after_pools(self) -> None:
-        add_on, found = self._add_on, False
-        if add_on.cluster.deliveries:
-            attach(add_on.cluster)
-        mine = cdk.Stack.of(add_on)
-        for delivery in add_on.cluster.deliveries:
-            theirs = cdk.Stack.of(delivery)
-            pools = [manifest for key, manifest in delivery.manifests.items() if key.kind == "NodePool"]
-            found |= bool(pools)
-            late = theirs is not mine and (mine is cdk.Stack.of(add_on.cluster) or mine in _all_before(theirs))
-            if pools and late:
-                add_on.problems.append(
-                    Problem(
-                        field="scope",
-                        message=f"stack '{mine.node.path}' is deployed before stack '{theirs.node.path}', whose "
-                        "NodePools the add-on runs on, so EKS would wait for nodes in vain",
-                        cure="create the add-on in that stack, or in a later one",
-                    )
-                )
-                return
-            add_on.resource.node.add_dependency(*pools)
-        if not found and add_on.cluster.charts_are_all_known:
+        add_on = self._add_on
+        add_on.problems += put_after(add_on, add_on.resource, add_on.cluster, "NodePool".__eq__)
+        if not delivers_pools(add_on.cluster) and add_on.cluster.charts_are_all_known:
             cdk.Annotations.of(add_on).add_warning_v2(
                 "automode:AddOnWithoutNodes",
                 "the app delivers no NodePool to the cluster, and EKS keeps none: the pods of an add-on do not run, "
                 "and its creation fails; deliver a NodePool, or acknowledge this if something else makes nodes",
             )
-
-
-def _all_before(stack: cdk.Stack) -> set[cdk.Stack]:
-    seen: set[cdk.Stack] = set()
-    waiting = [stack]
-    while waiting:
-        more = {*waiting.pop().dependencies} - seen
-        seen |= more
-        waiting += more
-    return seen
 
 
 @jsii.implements(IValidation)

@@ -166,8 +166,8 @@ class TestOrder:
         scene.pools(scene.stack)
         MetricsServer(scene.home, "Metrics", cluster=scene.cluster)
         assert scene.refused() == [
-            "scope: stack 'Home' is deployed before stack 'AddOns', whose NodePools the add-on runs on, so EKS would "
-            "wait for nodes in vain; create the add-on in that stack, or in a later one"
+            "scope: stack 'Home' is deployed before stack 'AddOns', whose NodePools its pods run on, so it would "
+            "wait for nodes in vain; create it in that stack, or in a later one"
         ]
 
     def test_a_later_stack(self) -> None:
@@ -254,8 +254,8 @@ def _add_on(scene: Scene, **arguments: Any) -> Callable[[], object]:
         ({"configuration": {"a": {1: 2}}}, "configuration.a: has the key 1; use texts as keys, as JSON does"),
         (
             {"configuration": {"token": "{{resolve:secretsmanager:x}}"}},
-            "configuration.token: holds a dynamic reference ('{{resolve:'), which everybody who may describe the "
-            "add-on reads; let the add-on read the secret itself",
+            "configuration.token: holds a dynamic reference ('{{resolve:'), which others can read in the open; "
+            "let the software read the secret itself",
         ),
         ({"configuration": '{"replicas": 3}'}, "configuration: needs a mapping, got the text '{\"replicas\": 3}'"),
         (

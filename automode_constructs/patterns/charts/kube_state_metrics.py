@@ -23,7 +23,7 @@ __all__ = ["CUSTOM_RESOURCES", "IMAGE", "NAME", "NAMESPACE", "PORT", "RESOURCES"
 
 IMAGE = "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.19.1"
 """The newest release that could be found in use on 2026-11-27."""
-NAMESPACE = "kube-state-metrics"
+NAMESPACE = "object-metrics"
 NAME = "kube-state-metrics"
 PORT = 8080
 
@@ -137,10 +137,10 @@ class KubeStateMetricsChart(cdk8s.Chart):
     """kube-state-metrics with the state of NodePools and NodeClaims. Opt-in: nothing in this library creates it.
 
     Auto Mode's controllers run outside the cluster, and no Prometheus endpoint of theirs is known (?): dashboards that
-    ask for ``karpenter_nodes_total`` and the like stay empty. These metrics take their place: ``automode_nodepool_limit``,
-    ``..._usage``, ``..._weight``, ``..._status_condition`` (labels ``nodepool``, ``resource``, ``type``, ``reason``) and
-    ``automode_nodeclaim_info``, ``..._created``, ``..._capacity``, ``..._status_condition`` (labels ``nodeclaim``,
-    ``nodepool`` and others), beside ``kube_...`` of the named kinds.
+    ask for ``karpenter_nodes_total`` and the like stay empty. These metrics take their place:
+    ``automode_nodepool_limit``, ``..._usage``, ``..._weight``, ``..._status_condition`` (labels ``nodepool``,
+    ``resource``, ``type``, ``reason``) and ``automode_nodeclaim_info``, ``..._created``, ``..._capacity``,
+    ``..._status_condition`` (labels ``nodeclaim``, ``nodepool`` and others), beside ``kube_...`` of the named kinds.
 
     Creates a Namespace of the Pod Security level restricted, and in it a Deployment of one pod, a Service with the port
     ``metrics`` (8080), a ConfigMap, a ServiceAccount and a NetworkPolicy, with a ClusterRole and its binding that may
@@ -158,7 +158,7 @@ class KubeStateMetricsChart(cdk8s.Chart):
         id: the chart's id.
         image: the image, with a tag or a digest. Default: v2.19.1 of the Kubernetes registry, which a network without
             internet access does not reach; we decide.
-        namespace: the chart's own namespace. Default: ``kube-state-metrics``; we decide.
+        namespace: the chart's own namespace. Default: ``object-metrics``; we decide.
         resources: the kinds that metrics are made of, in lower case and plural; more kinds take more memory. Default:
             workloads, pods, nodes, namespaces, quotas, claims, autoscalers and disruption budgets; we decide.
         memory: the request and limit for memory; it grows with the number of objects. Default: 128Mi; we decide.
