@@ -41,5 +41,7 @@ HelmRelease(
     namespace="policies",
     values={"ui": {"enabled": True}},
 )
-ChartDelivery(platform, "ObjectMetrics", cluster=cluster, chart=KubeStateMetricsChart(cdk8s.App(), "object-metrics"))
+IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/kube-state-metrics:v2.19.1"
+metrics = KubeStateMetricsChart(cdk8s.App(), "object-metrics", image=IMAGE)
+ChartDelivery(platform, "ObjectMetrics", cluster=cluster, chart=metrics)
 app.synth()

@@ -15,7 +15,7 @@ from automode_constructs.specs.labels import ARCH, INSTANCE_CATEGORY
 GUARD = NodeAgent(
     name="runtime-guard",
     purpose="security",
-    image="registry.example.com/runtime-guard",
+    image="111122223333.dkr.ecr.eu-central-1.amazonaws.com/runtime-guard",
     versions={"canary": "7.21.0", "rest": "7.20.3"},
     cpu="100m",
     memory="256Mi",
@@ -30,7 +30,7 @@ GUARD = NodeAgent(
 LOGS = NodeAgent(
     name="log-shipper",
     purpose="logging",
-    image="registry.example.com/log-shipper",
+    image="111122223333.dkr.ecr.eu-central-1.amazonaws.com/log-shipper",
     versions={"canary": "4.2.1", "rest": "4.2.0"},
     cpu="50m",
     memory="128Mi",

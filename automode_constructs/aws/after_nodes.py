@@ -11,7 +11,7 @@ from automode_constructs.delivery.attachment import attach
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import Problem
 
-__all__ = ["delivers_pools", "is_before", "put_after", "stacks_before"]
+__all__ = ["delivers_pools", "is_before", "put_after", "stacks_before", "waits_for"]
 
 
 def put_after(
@@ -33,6 +33,8 @@ def put_after(
     if cluster.deliveries:
         attach(cluster)
     for delivery in cluster.deliveries:
+        if waits_for(delivery, construct, resource):
+            continue
         theirs = cdk.Stack.of(delivery)
         found = {key: manifest for key, manifest in delivery.manifests.items() if wanted(key.kind)}
         if is_before(mine, theirs, cluster):
@@ -42,6 +44,12 @@ def put_after(
         for manifest in found.values():
             resource.node.add_dependency(manifest)
     return []
+
+
+def waits_for(delivery: Construct, *constructs: Construct) -> bool:
+    """Whether a delivery waits for one of some constructs, by an ``add_dependency``."""
+    needed = {construct for scope in delivery.node.scopes for construct in scope.node.dependencies}
+    return not needed.isdisjoint(constructs)
 
 
 def is_before(stack: cdk.Stack, other: cdk.Stack, cluster: ChartTarget) -> bool:

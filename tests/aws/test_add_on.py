@@ -206,8 +206,8 @@ def scene() -> Scene:
 
 
 def _add_on(scene: Scene, **arguments: Any) -> Callable[[], object]:
-    values = {"cluster": scene.cluster, "name": "metrics-server"} | arguments
-    return lambda: AddOn(scene.stack, "X", **values)
+    values: dict[str, Any] = {"cluster": scene.cluster, "name": "metrics-server"}
+    return lambda: AddOn(scene.stack, "X", **values | arguments)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 
-from automode_constructs import AutoModeCluster, AutoModeNetwork, ChartDelivery, HelmRelease
+from automode_constructs import AutoModeCluster, AutoModeNetwork, ChartDelivery, HelmRelease, VpcEndpoints
 from tests.aws.test_add_on import Scene
 from tests.delivery.test_chart_delivery import new_chart, thing
 from tests.refusal import refusal
@@ -93,6 +93,17 @@ def test_pools_that_come_later_are_refused() -> None:
     assert text.startswith("scope: stack 'Home' is deployed before stack 'AddOns', whose NodePools its pods run on")
 
 
+def test_a_chart_that_needs_the_release_waits_for_it() -> None:
+    scene = Scene()
+    chart = new_chart("settings", "settings")
+    delivery = ChartDelivery(scene.stack, "Settings", cluster=scene.cluster, chart=chart)
+    release = HelmRelease(scene.stack, "Web", cluster=scene.cluster, **PODINFO)
+    delivery.node.add_dependency(release)
+    template = synthesised(scene.app)["AddOns"]
+    (settings,), (name,) = of_kind(template, "ConfigMap"), of_type(template, HELM)
+    assert name in waits_for(template)[settings]
+
+
 def test_rules_of_a_later_stack_come_after_it() -> None:
     scene = Scene()
     rules = cdk.Stack(scene.app, "Rules", env=scene.env)
@@ -122,7 +133,8 @@ ECR = "oci://111122223333.dkr.ecr.eu-west-1.amazonaws.com/charts/podinfo"
         (
             {"chart": "aws-load-balancer-controller"},
             "chart: 'aws-load-balancer-controller' brings load balancers, with classes of eks.amazonaws.com, which "
-            "Auto Mode has built in; leave it out; it is for node groups, so create those before it if the cluster has any",
+            "Auto Mode has built in; leave it out; it is for node groups, so create those before it if the cluster has "
+            "any",
         ),
         (
             {"chart": "karpenter"},
@@ -182,7 +194,9 @@ def test_ecr_with_the_right_to_pull() -> None:
 def test_a_network_without_a_way_out() -> None:
     app = cdk.App()
     stack = cdk.Stack(app, "Net", env=cdk.Environment(region="eu-west-1"))
-    cluster = AutoModeCluster(stack, "Cluster", network=AutoModeNetwork(stack, "Network", isolated=True))
+    network = AutoModeNetwork(stack, "Network", isolated=True)
+    VpcEndpoints(stack, "Endpoints", network=network)
+    cluster = AutoModeCluster(stack, "Cluster", network=network)
     assert refusal(lambda: HelmRelease(stack, "X", cluster=cluster, **PODINFO)) == (
         "Net/X: repository: 'https://charts.example.com' is outside the network of 'Net/Cluster', which has no route "
         "there; copy the chart to ECR and name it by oci://"

@@ -139,7 +139,7 @@ class TestSynthesis:
             eks.FargateProfile(
                 cluster.node.scope,  # type: ignore[arg-type]
                 name,
-                cluster=cluster.cluster,  # type: ignore[arg-type]
+                cluster=cluster.cluster,
                 selectors=[eks.Selector(namespace="jobs")],
                 vpc=cluster.network.vpc,
             )

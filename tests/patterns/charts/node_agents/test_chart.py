@@ -282,8 +282,8 @@ def test_override() -> None:
 
 
 def _chart(**arguments: Any) -> Callable[[], object]:
-    values = {"agents": [SECOND], "ring": "all"}
-    return lambda: NodeAgentsChart(cdk8s.App(), "agents", **values | arguments)  # type: ignore[arg-type]
+    values: dict[str, Any] = {"agents": [SECOND], "ring": "all"}
+    return lambda: NodeAgentsChart(cdk8s.App(), "agents", **values | arguments)
 
 
 @pytest.mark.parametrize(

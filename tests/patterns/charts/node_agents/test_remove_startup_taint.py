@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -141,7 +142,7 @@ def test_an_ipv6_address_is_put_in_brackets(monkeypatch: pytest.MonkeyPatch, tmp
         raise OSError("no network")
 
     monkeypatch.setattr(remove_startup_taint, "urlopen", stop)
-    monkeypatch.setattr(remove_startup_taint.ssl, "create_default_context", lambda **_: None)
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: None)
     for name, value in {
         "SERVICE_ACCOUNT": str(tmp_path),
         "KUBERNETES_SERVICE_HOST": "fd00::1",
