@@ -39,7 +39,7 @@ _PUBLIC_ECR = "oci://public.ecr.aws/"
 class HelmRelease(Construct):
     """A Helm chart that the kubectl handler of the cluster installs, in the order of delivery.
 
-    Creates a ``Custom::AWSCDK-EKS-HelmChart``. It comes after what its pods may need of the app's charts: namespaces,
+    Creates a custom resource of the CDK. It comes after what its pods may need of the app's charts: namespaces,
     NodePools, storage and ingress classes and the like; and before admission policies. Deleting it uninstalls the
     release (Helm leaves CRDs of a chart's folder ``crds``). A release that fails is removed, so that the next
     deployment can try again. A chart of the CDK that needs it takes ``delivery.node.add_dependency(release)``.
@@ -64,7 +64,7 @@ class HelmRelease(Construct):
         skip_crds: whether CRDs of the chart's folder ``crds`` are left out. Default: False; Helm decides.
 
     Attributes:
-        resource: the CDK's ``HelmChart``.
+        resource: the CDK's construct, an ``aws_eks_v2.HelmChart``.
 
     Raises:
         AutoModeError: for a chart of what Auto Mode has built in, unless the app gives the cluster other nodes; for a

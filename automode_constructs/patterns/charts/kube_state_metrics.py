@@ -172,7 +172,7 @@ class KubeStateMetricsChart(cdk8s.Chart):
         AutoModeError: for a namespace that cannot be the chart's own; for a kind that is not known; for an image that
             may be another one tomorrow.
 
-    Source: kubernetes/kube-state-metrics, examples/standard.
+    Source: kubernetes/kube-state-metrics, its standard manifests.
     """
 
     @checked_arguments
