@@ -87,10 +87,11 @@ def agent_problems(
     agents = [(index, manifest) for index, manifest in enumerate(manifests) if _is_agent(manifest)]
     own = [pool for name, pool in BUILT_IN_POOLS.items() if name in built_in_pools]
     for index, manifest in agents:
-        pods = daemon_pods(manifest)
-        if pods is not None:
+        pods, marked = daemon_pods(manifest), _annotations(manifest).get(EVERY_NODE) == "true"
+        # Without the mark, one that selects nodes means some nodes: those with a GPU, those with EFA.
+        if pods is not None and (marked or not (pods.selector or any(pods.terms))):
             for pool in [*pools.values(), *own]:
-                certain = _annotations(manifest).get(EVERY_NODE) == "true" and (whole or pool not in own)
+                certain = marked and (whole or pool not in own)
                 yield from ((index, problem) for problem in _misses(manifest, pods, pool, certain=certain))
     removed: dict[str, str] = {}
     for index, manifest in agents:

@@ -61,6 +61,11 @@ class TestTaints:
         assert text.startswith("warning: ")
         assert found(agent(marked=False, tolerations=[]), pool("x", taint="NoSchedule")) == []
 
+    def test_nothing_of_one_that_means_some_nodes(self) -> None:
+        gpus = {"eks.amazonaws.com/instance-gpu-manufacturer": "nvidia"}
+        some = agent(marked=False, tolerations=[], priorityClassName="system-node-critical", nodeSelector=gpus)
+        assert found(some, pool("x", taint="NoSchedule")) == []
+
 
 class TestLabels:
     def test_a_pool_that_may_launch_the_other_architecture(self) -> None:

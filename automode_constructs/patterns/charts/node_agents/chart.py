@@ -182,6 +182,13 @@ def _list_problems(agents: Sequence[NodeAgent]) -> Iterator[Problem]:
                 message=f"has the rings {', '.join(agent.versions)}, and agents[0] has {', '.join(rings)}",
                 cure="name the same rings in the same order, the first to get a version first",
             )
+        ports = {other.health_port for other in agents[:index] if other.host_network} - {None}
+        if agent.host_network and agent.health_port in ports:
+            yield Problem(
+                field=f"agents[{index}].health_port",
+                message=f"{agent.health_port} is that of another agent too, and both have the node's addresses",
+                cure="give one of them another port, or host_network=False",
+            )
         if agent.startup_taint is not None and agent.startup_taint in {other.startup_taint for other in agents[:index]}:
             yield Problem(
                 field=f"agents[{index}].startup_taint",

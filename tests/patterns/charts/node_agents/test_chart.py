@@ -306,6 +306,11 @@ def _chart(**arguments: Any) -> Callable[[], object]:
             "agent a taint of its own; a pool takes several",
         ),
         (
+            {"agents": [FIRST, agent(host_network=True, health_port=8765)]},
+            "agents[1].health_port: 8765 is that of another agent too, and both have the node's addresses; give one of "
+            "them another port, or host_network=False",
+        ),
+        (
             {"namespace": "kube-system"},
             "namespace: 'kube-system' cannot be the chart's own namespace; use at most 63 lower-case letters, digits "
             "and '-', but not 'default' or a name that begins with kube-",
