@@ -21,7 +21,7 @@ from automode_constructs.aws.pod_identity import PodIdentityRole
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import Problem, meant_by, shown
-from automode_constructs.facts.add_ons import add_ons, add_ons_as_of, built_in_add_on, built_ins
+from automode_constructs.facts.add_ons import add_ons, add_ons_as_of, built_in_add_on, built_in_program, built_ins
 from automode_constructs.specs.object_metadata import namespace_problems
 from automode_constructs.tokens import is_resolvable, is_token
 
@@ -168,7 +168,7 @@ def _name_problems(cluster: ChartTarget, name: str) -> Iterator[Problem]:
             cure="write it as EKS does: 'metrics-server'",
         )
         return
-    built_in = built_in_add_on(name)
+    built_in = built_in_add_on(name) or built_in_program(name)
     if built_in is not None:
         if not cluster.other_nodes:
             yield Problem(

@@ -229,6 +229,7 @@ def _add_on(scene: Scene, **arguments: Any) -> Callable[[], object]:
                 "coredns": "DNS, on each node",
                 "aws-ebs-csi-driver": "EBS volumes, with the driver ebs.csi.eks.amazonaws.com",
                 "eks-pod-identity-agent": "the EKS Pod Identity agent",
+                "aws-load-balancer-controller": "load balancers, with classes of eks.amazonaws.com",
                 "eks-node-monitoring-agent": "the node monitoring agent and node repair",
             }.items()
         ),
