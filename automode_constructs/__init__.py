@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from automode_constructs.aws.access import AccessGrant as AccessGrant
     from automode_constructs.aws.access_page import access_page as access_page
     from automode_constructs.aws.ack import AckCapability as AckCapability
+    from automode_constructs.aws.add_on import AddOn as AddOn
     from automode_constructs.aws.argo_cd import ArgoCdAccess as ArgoCdAccess
     from automode_constructs.aws.argo_cd import ArgoCdCapability as ArgoCdCapability
     from automode_constructs.aws.argo_cd import SsoGroup as SsoGroup
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
     from automode_constructs.aws.cluster_dashboard import ClusterDashboard as ClusterDashboard
     from automode_constructs.aws.control_plane import ControlPlaneSettings as ControlPlaneSettings
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
+    from automode_constructs.aws.helm_release import HelmRelease as HelmRelease
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
     from automode_constructs.aws.kro import KroCapability as KroCapability
     from automode_constructs.aws.load_balancer_logs import allow_load_balancer_logs as allow_load_balancer_logs
     from automode_constructs.aws.local_zone import LocalZoneSubnets as LocalZoneSubnets
     from automode_constructs.aws.managed_prometheus import ManagedPrometheus as ManagedPrometheus
+    from automode_constructs.aws.metrics_server import MetricsServer as MetricsServer
     from automode_constructs.aws.model_bucket import ModelBucket as ModelBucket
     from automode_constructs.aws.network import AutoModeNetwork as AutoModeNetwork
     from automode_constructs.aws.network import ExistingNetwork as ExistingNetwork
@@ -163,6 +166,7 @@ else:
             "Access": "aws.access",
             "AccessGrant": "aws.access",
             "AckCapability": "aws.ack",
+            "AddOn": "aws.add_on",
             "AdvancedCompute": "specs.nodes.advanced_compute",
             "AdvancedNetworking": "specs.nodes.advanced_networking",
             "AdvancedSecurity": "specs.nodes.advanced_security",
@@ -212,6 +216,7 @@ else:
             "GrpcRoute": "manifests.gateway",
             "HttpMatch": "manifests.gateway",
             "HttpRoute": "manifests.gateway",
+            "HelmRelease": "aws.helm_release",
             "HubWeights": "inference.weights",
             "Hugepages": "specs.nodes.hugepages",
             "ImageWeights": "inference.weights",
@@ -229,6 +234,7 @@ else:
             "LocalZoneSubnets": "aws.local_zone",
             "ManagedPrometheus": "aws.managed_prometheus",
             "ModelAutoscaler": "inference.model_autoscaler",
+            "MetricsServer": "aws.metrics_server",
             "ModelBucket": "aws.model_bucket",
             "MODEL_PRESETS": "inference.model_preset",
             "ModelPreset": "inference.model_preset",

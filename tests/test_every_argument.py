@@ -192,10 +192,19 @@ _WEIGHTS = am.S3Weights(bucket="our-models", prefix="gpt-oss-20b")
 _RESERVATION = CapacityReservation(
     id="cr-1", kind="capacity-block", instance_type="p5.48xlarge", zone="eu-west-1a", ends=date(2026, 12, 14)
 )
+_AGENT: dict[str, Any] = {
+    "name": "scanner",
+    "purpose": "security",
+    "image": "example.com/scanner",
+    "versions": {"canary": "1.3.0", "all": "1.2.0"},
+    "cpu": "50m",
+    "memory": "64Mi",
+}
 
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "Access": lambda world: {"cluster": world.cluster, "grants": [am.AccessGrant(role=_arn(), policy=_VIEW)]},
     "AccessGrant": lambda _: {"role": _arn(), "policy": _VIEW},
+    "AddOn": lambda world: {"cluster": world.cluster, "name": f"vendor_{next(_NUMBERS)}"},
     "AutoModeCluster": lambda world: {"network": world.network},
     "AutoModeLogs": lambda _: {"cluster_name": "try", "cluster_arn": "${Token[TOKEN.2]}"},
     "AutoModeNetwork": lambda _: {},
@@ -251,6 +260,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "ChatPage": lambda world: {"server": world.server},
     "FastStart": lambda _: {"image_bytes": 4_500_000_000},
     "ModelAutoscaler": lambda world: {"server": world.server, "max_replicas": 2},
+    "MetricsServer": lambda world: {"cluster": world.cluster},
     "ModelBucket": lambda _: {},
     "ModelPreset": lambda _: {name: getattr(am.GPT_OSS_20B, name) for name in am.GPT_OSS_20B.__dataclass_fields__},
     "ModelServer": lambda _: {"model": am.GPT_OSS_20B, "image": "example.com/vllm:v0.27.1", "weights": _WEIGHTS},
@@ -330,9 +340,28 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "GuardStack": lambda world: {"guarded": [cdk.Stack(world.app, f"g{next(_NUMBERS)}")]},
     "Guardrails": lambda _: {"image_registries": ["public.ecr.aws"]},
     "GuardrailsStack": lambda world: {"cluster": world.cluster, "guardrails": _guardrails(), "env": _ENV},
+    "HelmRelease": lambda world: {
+        "cluster": world.cluster,
+        "chart": "podinfo",
+        "repository": "https://charts.example.com",
+        "version": "6.9.1",
+        "namespace": "web",
+        "release": f"r{next(_NUMBERS)}",
+    },
+    "HostPath": lambda _: {"path": "/var/log"},
+    "KubeStateMetricsChart": lambda _: {},
     "LocalZoneChart": lambda _: {"values": _values(), "subnet_ids": {"eu-west-1-lon-1a": "subnet-1"}},
     "ModelMetricsChart": lambda _: {"namespaces": ["models"]},
     "NetworkPoliciesChart": lambda _: {},
+    "NodeAgent": lambda _: dict(_AGENT),
+    "NodeAgentsChart": lambda _: {"agents": [patterns.NodeAgent(**_AGENT)], "ring": "canary"},
+    "NodeAgentsStack": lambda world: {
+        "cluster": world.cluster,
+        "agents": [patterns.NodeAgent(**_AGENT)],
+        "ring": "canary",
+        "namespace": f"agents-{next(_NUMBERS)}",
+        "env": _ENV,
+    },
     "NodePoolsChart": lambda _: {"values": _values(), "pools": ["spot"]},
     "PlatformChart": lambda _: {"values": _values()},
     "PlatformStack": lambda world: {"cluster": world.cluster, "env": _ENV},

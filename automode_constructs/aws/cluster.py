@@ -441,6 +441,7 @@ class AutoModeCluster(ChartTarget):
         functions = () if provider is None else kubectl_functions(provider)
         keep_function_logs(self, removal_policy=arguments.removal_policy, functions=functions, log_key=self.log_key)
         if provider is not None:
+            self.helm_charts_from_ecr = arguments.helm_charts_from_ecr
             if not arguments.helm_charts_from_ecr:
                 leave_out_image_rights(provider)
             put_in_kubectl_group(cast(eks.AccessEntry, self.cluster.node.find_child("ClusterAdminRoleAccess")))

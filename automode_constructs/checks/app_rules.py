@@ -250,6 +250,32 @@ _app_rule(
     sentence="No second DCGM engine runs beside the one of Auto Mode's node monitoring agent.",
     source="aws/containers-roadmap#2763",
 )
+_app_rule(
+    "automode:AgentAheadOfItsRing",
+    "DaemonSet",
+    sentence="No ring of clusters has a higher version of an agent than the ring before it.",
+    source="the order of the rings that the list of agents names",
+)
+_app_rule(
+    "automode:AgentMissesFargate",
+    sentence="Where an agent is meant for every node, the cluster has no Fargate profile: Fargate runs no DaemonSets.",
+    source="EKS User Guide, 'Simplify compute management with AWS Fargate', considerations",
+)
+_app_rule(
+    "automode:AddOnUnknown",
+    sentence="This library knows the EKS add-on and has seen a version as new as the one that is named.",
+    source="EKS User Guide, 'AWS add-ons' and 'Community add-ons'",
+)
+_app_rule(
+    "automode:AddOnNeeds",
+    sentence="The add-ons that an EKS add-on does not work without are installed too.",
+    source="EKS User Guide, 'AWS add-ons'",
+)
+_app_rule(
+    "automode:AddOnWithoutNodes",
+    sentence="A cluster with EKS add-ons has NodePools or EKS's own pools: their pods need nodes.",
+    source="EKS User Guide, 'Amazon EKS add-ons'",
+)
 
 # Model servers.
 OPEN_MODEL = _app_rule(

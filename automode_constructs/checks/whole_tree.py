@@ -433,11 +433,19 @@ def _objects_by_themselves(tree: _Tree) -> Iterator[TreeFinding]:
     """Problems in objects of other kinds, which no construct has checked."""
     if tree.files:
         return
+    from automode_constructs.checks.built_in_agents import built_in_agent_problems
     from automode_constructs.checks.device_plugin import device_plugin_problems
     from automode_constructs.checks.kubernetes_objects import kubernetes_problems
     from automode_constructs.checks.weight_streaming import streaming_problems
 
-    for judge in (metadata_problems, kubernetes_problems, device_plugin_problems, streaming_problems):
+    judges = (
+        metadata_problems,
+        kubernetes_problems,
+        device_plugin_problems,
+        built_in_agent_problems,
+        streaming_problems,
+    )
+    for judge in judges:
         for member in tree.members:
             yield from map(member.finding, judge(member.manifest))
 
@@ -721,6 +729,24 @@ def _without_device(tree: _Tree) -> Iterator[TreeFinding]:
         yield from map(member.finding, problems)
 
 
+def _agents(tree: _Tree) -> Iterator[TreeFinding]:
+    if tree.may_be_several or not (tree.of_kinds("DaemonSet") or _has_startup_taints(tree)):
+        return
+    from automode_constructs.checks.agents import agent_problems
+
+    manifests = [member.manifest for member in tree.members]
+    pools = {member.index: pool for member, pool in tree.pools}
+    # Of files alone it is not known whether EKS's own pools are on.
+    built_in_pools = () if tree.files and not tree.whole else tree.built_in_pools
+    for index, problem in agent_problems(manifests, pools, built_in_pools, whole=tree.whole):
+        yield tree.members[index].finding(problem)
+
+
+def _has_startup_taints(tree: _Tree) -> bool:
+    pools = tree.of_kinds("NodePool")
+    return any("startupTaints" in mapping_at(pool.manifest, "spec", "template", "spec") for pool in pools)
+
+
 def _condition_text(labels: Iterable[LabelDemand]) -> str:
     return ", ".join(
         f"{key}={values[0]}"
@@ -799,6 +825,7 @@ _CHECKS: tuple[Callable[[_Tree], Iterator[TreeFinding]], ...] = (
     _stranded,
     _without_device,
     _nearly_tolerated,
+    _agents,
     _nothing_for_ordinary_pods,
 )
 

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from automode_constructs.patterns.charts.gpt_oss import GptOssChart as GptOssChart
     from automode_constructs.patterns.charts.guardrails.settings import Guardrails as Guardrails
     from automode_constructs.patterns.charts.guardrails.tenants import Tenant as Tenant
+    from automode_constructs.patterns.charts.kube_state_metrics import KubeStateMetricsChart as KubeStateMetricsChart
     from automode_constructs.patterns.charts.local_zone import LocalZoneChart as LocalZoneChart
     from automode_constructs.patterns.charts.model_metrics import ModelMetricsChart as ModelMetricsChart
     from automode_constructs.patterns.charts.network_policies import NetworkPoliciesChart as NetworkPoliciesChart
+    from automode_constructs.patterns.charts.node_agents.chart import NodeAgentsChart as NodeAgentsChart
+    from automode_constructs.patterns.charts.node_agents.node_agent import HostPath as HostPath
+    from automode_constructs.patterns.charts.node_agents.node_agent import NodeAgent as NodeAgent
     from automode_constructs.patterns.charts.node_pools import NODE_POOLS as NODE_POOLS
     from automode_constructs.patterns.charts.node_pools import NodePoolsChart as NodePoolsChart
     from automode_constructs.patterns.charts.platform import PlatformChart as PlatformChart
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from automode_constructs.patterns.stacks.gpt_oss_stack import GptOssStack as GptOssStack
     from automode_constructs.patterns.stacks.guard_stack import GuardStack as GuardStack
     from automode_constructs.patterns.stacks.guardrails_stack import GuardrailsStack as GuardrailsStack
+    from automode_constructs.patterns.stacks.node_agents_stack import NodeAgentsStack as NodeAgentsStack
     from automode_constructs.patterns.stacks.platform_stack import PlatformStack as PlatformStack
     from automode_constructs.patterns.stacks.retail_store_stack import RetailStoreStack as RetailStoreStack
     from automode_constructs.patterns.stacks.team_rights import TeamRights as TeamRights
@@ -60,10 +65,15 @@ else:
             "GuardStack": "stacks.guard_stack",
             "Guardrails": "charts.guardrails.settings",
             "GuardrailsStack": "stacks.guardrails_stack",
+            "HostPath": "charts.node_agents.node_agent",
+            "KubeStateMetricsChart": "charts.kube_state_metrics",
             "LocalZoneChart": "charts.local_zone",
             "ModelMetricsChart": "charts.model_metrics",
             "NODE_POOLS": "charts.node_pools",
             "NetworkPoliciesChart": "charts.network_policies",
+            "NodeAgent": "charts.node_agents.node_agent",
+            "NodeAgentsChart": "charts.node_agents.chart",
+            "NodeAgentsStack": "stacks.node_agents_stack",
             "NodePoolsChart": "charts.node_pools",
             "PlatformChart": "charts.platform",
             "PlatformStack": "stacks.platform_stack",
