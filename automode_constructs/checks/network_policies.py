@@ -89,7 +89,15 @@ def _needs_enforcement(manifest: Mapping[str, Any]) -> bool:
     group, kind = str(manifest.get("apiVersion", "")).rpartition("/")[0], str(manifest.get("kind"))
     if (group, kind) == ("eks.amazonaws.com", "NodeClass"):
         return mapping_at(manifest, "spec").get("networkPolicy") == "DefaultDeny"
-    return (group, kind) in POLICY_KINDS
+    return (group, kind) in POLICY_KINDS and not (kind == "NetworkPolicy" and _lets_all_through(manifest))
+
+
+def _lets_all_through(manifest: Mapping[str, Any]) -> bool:
+    """Whether a NetworkPolicy restricts nothing, as one does that opens what a NodeClass with DefaultDeny closes."""
+    spec = mapping_at(manifest, "spec")
+    directions = spec.get("policyTypes") or ["Ingress", *(["Egress"] if spec.get("egress") else [])]
+    rules = [spec.get(direction.lower()) for direction in directions if isinstance(direction, str)]
+    return bool(rules) and all(isinstance(some, Sequence) and {} in some for some in rules)
 
 
 def _is_switch(manifest: Mapping[str, Any]) -> bool:

@@ -643,7 +643,25 @@ def test_nothing_is_enforced_where_nothing_is_restricted() -> None:
     allowing = thing("NodeClass", "a", api_version="eks.amazonaws.com/v1", spec={"networkPolicy": "DefaultAllow"})
     elsewhere = thing("NetworkPolicy", "a", api_version="crd.projectcalico.org/v1")
     off = thing("ConfigMap", "amazon-vpc-cni", namespace="kube-system", data={})
-    assert unenforced(allowing, elsewhere, off) == []
+    assert unenforced(allowing, elsewhere, off, policy(policyTypes=["Egress"], egress=[{}])) == []
+    assert unenforced(policy(egress=[{}], ingress=[{}, {"ports": []}])) == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"egress": [{}]},  # nobody gets in
+        {"policyTypes": ["Ingress", "Egress"], "ingress": [{}]},
+        {"policyTypes": ["Egress"], "egress": [{"to": []}]},  # may not be read as everything
+        {"policyTypes": [None], "egress": [{}]},
+    ],
+)
+def test_a_policy_with_one_open_rule_may_restrict_something(spec: dict[str, Any]) -> None:
+    assert len(unenforced(policy(**spec))) == 1
+
+
+def policy(**spec: Any) -> TreeObject:
+    return thing("NetworkPolicy", "open", api_version="networking.k8s.io/v1", spec={"podSelector": {}, **spec})
 
 
 def test_on_an_imported_cluster_something_else_may_enforce_policies() -> None:

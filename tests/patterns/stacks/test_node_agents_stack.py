@@ -72,7 +72,7 @@ class TestTemplates:
 
     def test_logical_ids_are_the_same_in_every_cluster(self, fleet: Fleet) -> None:
         ids = [set(of_type(fleet.templates[f"{ring}-agents"], CUSTOM)) for ring in ("canary", "all")]
-        assert ids[0] == ids[1] and len(ids[0]) == 10
+        assert ids[0] == ids[1] and len(ids[0]) == 11
 
     def test_agents_come_after_their_namespace(self, fleet: Fleet) -> None:
         template = fleet.templates["all-agents"]
@@ -154,4 +154,4 @@ class TestSynthesis:
         cluster = ImportedCluster(home, "Cluster", cluster_name="old")
         NodeAgentsStack(app, "Agents", cluster=cluster, agents=[agent()], ring="all", env=env)
         kinds = {item["kind"] for item in manifests(synthesised(app)["Agents"])}
-        assert kinds == {"Namespace", "ServiceAccount", "DaemonSet"}
+        assert kinds == {"Namespace", "NetworkPolicy", "ServiceAccount", "DaemonSet"}

@@ -45,9 +45,10 @@ class NodeAgentsChart(cdk8s.Chart):
 
     Creates a Namespace with the strictest Pod Security level that admits all of the agents, and for each agent a
     ServiceAccount and a DaemonSet, with a ClusterRole and its binding where the agent reads the Kubernetes API or
-    removes a startup taint; a ConfigMap with the program that removes them. Give the same list to all clusters, each
-    with its ring: a version goes from ring to ring by a change of one line, and a cluster that joins later starts with
-    its ring's versions.
+    removes a startup taint; a ConfigMap with the program that removes them; and a NetworkPolicy that lets the agents
+    open any connection, because on nodes with ``networkPolicy: DefaultDeny`` they would not even reach the Kubernetes
+    API. Give the same list to all clusters, each with its ring: a version goes from ring to ring by a change of one
+    line, and a cluster that joins later starts with its ring's versions.
 
     The DaemonSets tolerate everything, select no nodes but by the image's architecture, have the priority class
     ``system-node-critical`` (so that they displace other pods on a full node) and the annotation
@@ -102,6 +103,12 @@ class NodeAgentsChart(cdk8s.Chart):
         refusals.raise_all()
         super().__init__(scope, id, namespace=namespace, labels=_PART_OF)
         make_own_namespace(self, namespace, max((agent.pod_security for agent in agents), key=_LEVELS.index))
+        self._make(
+            "NetworkPolicy",
+            "node-agents",
+            {"spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}},
+            api_version="networking.k8s.io/v1",
+        )
         program = files(__package__).joinpath(_PROGRAM).read_text("utf-8")
         if any(agent.startup_taint for agent in agents):
             self._make("ConfigMap", _REMOVER, {"data": {_PROGRAM: program}})

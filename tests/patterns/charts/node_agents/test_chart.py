@@ -18,6 +18,7 @@ from automode_constructs.patterns import HostPath, NodeAgent, NodeAgentsChart
 from automode_constructs.patterns.charts.node_agents import remove_startup_taint
 from automode_constructs.rendering.render import render
 from automode_constructs.rendering.yaml_folder import to_yaml
+from tests.network_policies import Address, Cluster, Pod
 from tests.patterns.charts.node_agents.test_node_agent import agent
 from tests.refusal import refusal
 from tests.support import POLICIES_ON
@@ -67,6 +68,7 @@ def test_what_it_makes(objects: Objects) -> None:
     assert set(objects) == {
         ("Namespace", "node-agents"),
         ("ConfigMap", "remove-startup-taint"),
+        ("NetworkPolicy", "node-agents"),
         *(
             (kind, name)
             for kind in ("DaemonSet", "ServiceAccount")
@@ -117,6 +119,24 @@ class TestReach:
                 assert container["resources"]["requests"].keys() == {"cpu", "memory"}
                 assert container["resources"]["limits"].keys() == {"memory"}
         assert objects["DaemonSet", "cis-scan"]["metadata"]["annotations"] == {"automode-constructs/every-node": "true"}
+
+
+@pytest.mark.parametrize("default_deny", [False, True])
+def test_agents_reach_what_they_call_whatever_the_nodes_do_with_other_pods(
+    objects: Objects, default_deny: bool
+) -> None:
+    cluster = Cluster([POLICIES_ON, *objects.values()], default_deny=default_deny)
+    for name in ("runtime-guard", "log-shipper", "cis-scan"):
+        agent = Pod.of(objects["DaemonSet", name])
+        for place in (Address(ip="172.20.0.1"), Address(ip="203.0.113.7", domain_name="logs.example.com")):
+            assert cluster.allows(agent, place, 443)
+        assert cluster.allows(Pod(namespace="elsewhere"), agent, 8765) is not default_deny
+
+
+def test_without_a_policy_they_would_reach_nothing(objects: Objects) -> None:
+    others = [item for (kind, _), item in objects.items() if kind != "NetworkPolicy"]
+    agent = Pod.of(objects["DaemonSet", "runtime-guard"])
+    assert not Cluster([POLICIES_ON, *others], default_deny=True).allows(agent, Address(ip="172.20.0.1"), 443)
 
 
 class TestRings:
