@@ -19,6 +19,7 @@ from constructs import Construct
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.break_glass import BreakGlassAlarm
 from automode_constructs.aws.cluster_arguments import check_admins
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.fleet import Register
 from automode_constructs.aws.group_bindings import warn_of_unbound_groups
 from automode_constructs.aws.roles import check_role_arn
@@ -148,6 +149,7 @@ class Access(Construct):
         refusals.raise_all()
 
         super().__init__(scope, id)
+        tag_as_cluster(self, cluster)
         self.cluster = cluster
         self.grants = tuple(grants)
         self.entries: dict[str, eks_l1.CfnAccessEntry] = {}

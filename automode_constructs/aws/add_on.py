@@ -16,6 +16,7 @@ from constructs import Construct, IConstruct, IValidation
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.after_nodes import delivers_pools, put_after
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.fleet import Register
 from automode_constructs.aws.pod_identity import PodIdentityRole
 from automode_constructs.aws.scope import StackScope
@@ -123,6 +124,7 @@ class AddOn(Construct):
         refusals.raise_all()
 
         super().__init__(scope, id)
+        tag_as_cluster(self, cluster)
         self.cluster = cluster
         self.name = name
         self.roles = {

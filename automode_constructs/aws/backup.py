@@ -27,6 +27,7 @@ from automode_constructs.aws.backup_alarms import (
     missing_backup_alarm,
 )
 from automode_constructs.aws.backup_vault import LONGEST_RETENTION_DAYS, ClusterBackupVault
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.encryption import warn_of_imported_key
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
@@ -218,6 +219,7 @@ class ClusterBackup(Construct):
         refusals.raise_all()
 
         super().__init__(scope, id)
+        tag_as_cluster(self, cluster)
         self.role = backup_role(
             self,
             "Role",

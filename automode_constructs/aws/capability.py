@@ -13,6 +13,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from automode_constructs.arguments import Refusals, checked_arguments
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.exports import weakly
 from automode_constructs.aws.fleet import Register
 from automode_constructs.aws.scope import StackScope
@@ -117,6 +118,7 @@ class Capability(Construct):
             configuration: the settings.
         """
         self.cluster = cluster
+        tag_as_cluster(self, cluster)
         home = CapabilityRole(self, "Identity") if role is None else role
         self.role = home.role
         # Read weakly, so that the capability can leave the app while another stack keeps the role.

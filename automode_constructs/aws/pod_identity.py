@@ -13,6 +13,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from automode_constructs.arguments import Refusals, checked_arguments
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.fleet import Register
 from automode_constructs.aws.roles import check_role_arn
 from automode_constructs.aws.scope import StackScope
@@ -128,6 +129,7 @@ class PodIdentityRole(Construct):
         _check_single(where, scope, cluster, namespace, service_account)
 
         super().__init__(scope, id)
+        tag_as_cluster(self, cluster)
         self.cluster = cluster
         self.namespace = namespace
         self.service_account = service_account

@@ -16,6 +16,7 @@ from constructs import Construct, IValidation
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.backup import backup_role
 from automode_constructs.aws.backup_alarms import add_rule, admit_publishers, check_topic, restore_pattern
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.checks.whole_tree import ObjectKey
 from automode_constructs.delivery.chart_delivery import ChartTarget
@@ -92,6 +93,7 @@ class ClusterRestore(Construct):
         refusals.raise_all()
 
         super().__init__(scope, id)
+        tag_as_cluster(self, cluster)
         self.role = backup_role(
             self,
             "Role",

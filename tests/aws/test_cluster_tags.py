@@ -18,12 +18,22 @@ from automode_constructs import (
     AutoModeCluster,
     ClusterValues,
     ImportedCluster,
+    KroCapability,
+    MetricsServer,
     PodIdentityRole,
     SecurityGroupSelectorTerm,
     SubnetSelectorTerm,
 )
 from automode_constructs.aws.cluster_tags import COVERAGE, coverage_page
-from automode_constructs.patterns import AccessStack, ClusterStack, PlatformStack, RetailStoreStack
+from automode_constructs.patterns import (
+    AccessStack,
+    ClusterStack,
+    PlatformStack,
+    RetailStoreStack,
+    Team,
+    TeamQuota,
+    TeamStack,
+)
 from tests.refusal import refusal
 from tests.support import feature_flags, manifests, of_type, synthesised
 
@@ -41,7 +51,24 @@ def app_of(region: str) -> dict[str, dict[str, Any]]:
     AccessStack(app, "Access", cluster=cluster, admin_role_arns=[admin], env=env)
     PlatformStack(app, "Platform", cluster=cluster, env=env)
     RetailStoreStack(app, "Shop", cluster=cluster, env=env)
+    team = Team(
+        name="ledger",
+        namespaces={"ledger": TeamQuota(cpu=8, memory="32Gi")},
+        editors=[cdk.Fn.join(":", ["arn", cdk.Aws.PARTITION, "iam", "", "111122223333", "role/Ledger"])],
+        service_accounts={"ledger": ["api"]},
+    )
+    TeamStack(app, "Team", cluster=cluster, team=team, env=env)
+    add_others(app, cluster, env)
     return synthesised(app)
+
+
+def add_others(app: cdk.App, cluster: AutoModeCluster, env: cdk.Environment) -> None:
+    """Constructs that take the cluster, in a stack that does not."""
+    stack = cdk.Stack(app, "Others", env=env)
+    MetricsServer(stack, "Metrics", cluster=cluster)
+    PodIdentityRole(stack, "Identity", cluster=cluster, namespace="a", service_account="b")
+    if env.region == "eu-central-1":
+        KroCapability(stack, "Kro", cluster=cluster)
 
 
 @pytest.fixture(scope="module")

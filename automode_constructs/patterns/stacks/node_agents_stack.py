@@ -13,6 +13,7 @@ from constructs import IConstruct
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.aws.scope import AppScope
 from automode_constructs.delivery.chart_delivery import ChartDelivery
@@ -57,6 +58,7 @@ class NodeAgentsStack(cdk.Stack):
         **stack_options: Unpack[StackOptions],
     ) -> None:
         super().__init__(scope, id, **stack_options)
+        tag_as_cluster(self, cluster)
         self.chart = NodeAgentsChart(
             cdk8s.App(), "node-agents", agents=agents, ring=ring, namespace=namespace, remover_image=remover_image
         )

@@ -10,6 +10,7 @@ import cdk8s
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.aws.scope import AppScope
 from automode_constructs.delivery.chart_delivery import ChartDelivery
@@ -70,6 +71,7 @@ class TeamStack(cdk.Stack):
         _check_tags(refusals, cluster, team)
         refusals.raise_all()
         super().__init__(scope, id, **stack_options)
+        tag_as_cluster(self, cluster)
         self.team = team
         self.chart = TeamChart(
             cdk8s.App(),
