@@ -41,8 +41,9 @@ class AddOn(Construct):
 
     Creates an ``AWS::EKS::Addon`` and, for each service account that is named, a ``PodIdentityRole``, which comes
     first. EKS waits until the pods of an add-on run, and fails after about 20 minutes without a node for them (?): so
-    where EKS keeps no pools of its own, the add-on is created after all NodePools that the app delivers to the cluster
-    and deleted before them. Deleting it removes the software, unless ``preserve_on_delete``.
+    where EKS keeps no pools of its own, the add-on is created after all NodePools that the app delivers to the cluster,
+    and after the DaemonSets, whose agents may have to remove startup taints; it is deleted before them. Deleting it
+    removes the software, unless ``preserve_on_delete``.
 
     EKS charges nothing for AWS's and the communities' add-ons. An add-on with a Deployment keeps a node alive in a
     cluster that has nothing else to run: from 55.6 USD a month for a ``c6g.large`` with Auto Mode's fee (us-east-1;
@@ -161,6 +162,9 @@ class AddOn(Construct):
 
 _BY_CLUSTER: Register[ChartTarget, AddOn] = Register()
 
+_BEFORE_ADD_ONS = frozenset({"DaemonSet", "NodePool"})
+"""Kinds without which no pod starts on a node: an agent of a DaemonSet may have to remove a startup taint first."""
+
 
 def _name_problems(cluster: ChartTarget, name: str) -> Iterator[Problem]:
     if is_token(name) or is_resolvable(name) or _NAME.fullmatch(name) is None:
@@ -278,7 +282,7 @@ class _InOrder:
 
     def _after_pools(self) -> None:
         add_on = self._add_on
-        add_on.problems += put_after(add_on, add_on.resource, add_on.cluster, "NodePool".__eq__)
+        add_on.problems += put_after(add_on, add_on.resource, add_on.cluster, _BEFORE_ADD_ONS.__contains__)
         if not delivers_pools(add_on.cluster) and add_on.cluster.charts_are_all_known:
             cdk.Annotations.of(add_on).add_warning_v2(
                 "automode:AddOnWithoutNodes",

@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aws_cdk import RemovalPolicy
-from aws_cdk import aws_eks as eks
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
+from automode_constructs.aws.add_on import AddOn
 from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.fleet import Register
-from automode_constructs.aws.pod_identity import PodIdentityRole
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import shown
@@ -36,12 +35,15 @@ LOG_KINDS: Final = ("application", "dataplane", "host", "performance")
 class CloudWatchObservability(Construct):
     """Metrics of nodes, pods and GPUs, and the logs of pods, in CloudWatch.
 
-    Creates the EKS add-on ``amazon-cloudwatch-observability``, the role of its service account ``cloudwatch-agent`` by
-    Pod Identity with ``CloudWatchAgentServerPolicy``, and its four log groups ``/aws/containerinsights/<cluster>/*``,
-    which the agent would otherwise create without a key and keep for ever. The add-on has a controller, so it keeps one
-    node alive; its agents run on every node whose taints they tolerate: all, by the add-on's own default (?). Its
-    namespace admits privileged pods, because the agents read the node's files. Do not add ``DcgmExporterChart``: the
-    add-on brings an exporter of its own.
+    Creates the ``AddOn`` ``amazon-cloudwatch-observability``, which comes after the cluster's NodePools, the role of
+    its service account ``cloudwatch-agent`` by Pod Identity with ``CloudWatchAgentServerPolicy``, and its four log
+    groups ``/aws/containerinsights/<cluster>/*``, which the agent would otherwise create without a key and keep for
+    ever. The add-on has a controller, so it keeps one node alive; its agents run on every node whose taints they
+    tolerate: all, by the add-on's own default (?). Its namespace admits privileged pods, because the agents read the
+    node's files. Do not add ``DcgmExporterChart``: the add-on brings an exporter of its own.
+
+    On nodes with ``networkPolicy: DefaultDeny`` the add-on needs network policies in its namespace before it is
+    created, or its pods reach neither the Kubernetes API nor CloudWatch: ``examples/bank.py`` has them.
 
     Price on 27 Nov 2026 (?, from memory of the price list of us-east-1): 0.21 USD for a million observations of
     Container Insights, 0.50 USD a GB of logs, and the node that the controller keeps alive.
@@ -59,7 +61,7 @@ class CloudWatchObservability(Construct):
         removal_policy: what happens to the log groups when they leave the stack. Default: they are retained; we decide.
 
     Attributes:
-        add_on: the add-on; what needs its metrics waits for it.
+        add_on: the ``AddOn``; what needs its metrics waits for it.
         role: the role of the agents.
         log_groups: the log groups, by their kind.
 
@@ -109,22 +111,18 @@ class CloudWatchObservability(Construct):
             for kind in LOG_KINDS
             if container_logs or kind == "performance"
         }
-        identity = PodIdentityRole(
-            self, "Agent", cluster=cluster, namespace=NAMESPACE, service_account=_SERVICE_ACCOUNT
-        )
-        self.role: iam.Role = identity.role
-        self.role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name(_POLICY))
-        self.add_on = eks.CfnAddon(
+        self.add_on = AddOn(
             self,
             "AddOn",
-            addon_name=ADD_ON,
-            addon_version=version,
-            cluster_name=cluster.cluster.cluster_name,
-            configuration_values=json.dumps(values, sort_keys=True) if values else None,
-            resolve_conflicts="OVERWRITE",
+            cluster=cluster,
+            name=ADD_ON,
+            version=version,
+            configuration=values or None,
+            service_accounts={_SERVICE_ACCOUNT: [iam.ManagedPolicy.from_aws_managed_policy_name(_POLICY)]},
         )
-        # The agents would create the log groups themselves, and start without rights before the association is there.
-        self.add_on.node.add_dependency(identity.association, *self.log_groups.values())
+        self.role: iam.Role = self.add_on.roles[_SERVICE_ACCOUNT].role
+        # The agents would create the log groups themselves.
+        self.add_on.resource.node.add_dependency(*self.log_groups.values())
         tag_as_cluster(self, cluster)
         _BY_CLUSTER.add(cluster.node.root, cluster, self)
 

@@ -51,7 +51,8 @@ COVERAGE: Final = (
         source="`Tags` in the template; of a few that the CDK adds, the stack's own tags, which `ClusterStack` sets",
     ),
     TagCoverage(
-        what="Resources of the stacks and constructs that take the cluster (`AccessStack`, `TeamStack`, `ClusterBackup`, ...)",
+        what="Resources of the stacks and constructs that take the cluster (`AccessStack`, `TeamStack`, "
+        "`ClusterBackup`, ...)",
         source="`Tags` in their templates",
     ),
     TagCoverage(

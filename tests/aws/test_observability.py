@@ -24,6 +24,7 @@ from constructs import Construct
 
 from automode_constructs import (
     GPT_OSS_20B,
+    AddOn,
     AutoModeCluster,
     CloudWatchObservability,
     ClusterAlarms,
@@ -398,6 +399,8 @@ class TestCloudWatchObservability:
         assert [name for name in groups if name] == ["/aws/containerinsights/theirs/performance"]
         words = refusal(lambda: CloudWatchObservability(stack, "B", cluster=imported, cluster_name="theirs"))
         assert words == "Dev/B: cluster: has the add-on of 'Dev/Insights' already; keep one of the two"
+        words = refusal(lambda: AddOn(stack, "C", cluster=imported, name="amazon-cloudwatch-observability"))
+        assert "is an add-on of this cluster already, by 'Dev/Insights/AddOn'" in words
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
