@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from tools.judge.finding import Acknowledgement, Finding, read, unacknowledged, 
 from tools.judge.nag import SOLUTIONS_PACK, judged
 
 ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "bank.md").read_text("utf-8")
 GOVCLOUD = "us-gov-west-1"
 OF_KUBERNETES = {
     "v1",
@@ -287,3 +290,27 @@ def test_a_second_deployment_changes_nothing(bank: Bank) -> None:
     assert account.deploy(here).refused == []
     again = account.deploy(here)
     assert (again.refused, again.replaced, again.deleted) == ([], [], [])
+
+
+class TestPage:
+    def test_the_sum_is_the_sum(self) -> None:
+        (table,) = re.findall(r"<!-- costs: begin -->\n(.*?)<!-- costs: end -->", PAGE, re.DOTALL)
+        *parts, total = [Decimal(found) for found in re.findall(r"\| \**([0-9]+\.[0-9]{2})\** \|", table)]
+        assert len(parts) == 9
+        assert sum(parts) == total
+
+    def test_the_keys_are_those_of_the_app(self, bank: Bank) -> None:
+        keys = [name for template in bank.templates.values() for name in of_type(template, "AWS::KMS::Key")]
+        assert len(keys) == 6
+        assert "Six keys" in PAGE
+
+    def test_every_stack_has_its_row_with_what_it_waits_for(self, bank: Bank) -> None:
+        rows = {
+            name: set(re.findall(r"`(Bank[A-Za-z]*)`", row.split("|")[3]))
+            for row in PAGE.splitlines()
+            if row.startswith("| `Bank")
+            for name in re.findall(r"`(Bank[A-Za-z]*)`", row.split("|")[1])
+        }
+        assert bank.templates.keys() <= rows.keys()
+        for name in bank.templates.keys() - {"BankRails", "BankBackup", "BankCopies"}:
+            assert bank.waits_for[name] - {"Bank"} == rows[name] - {"Bank"}, name
