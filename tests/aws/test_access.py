@@ -288,6 +288,16 @@ def test_groups_that_people_cannot_have_are_refused(make: Callable[..., Access],
             {"kubernetes_groups": ["ops"], "namespaces": ["a"]},
             ".namespaces: are set without policy; leave them out; the bindings of a group say where its rights hold",
         ),
+        (
+            {"policy": VIEW, "namespaces": ["*"]},
+            ".namespaces[0]: '*' stands for every namespace; leave namespaces out for the whole cluster, or begin with "
+            "letters ('team-*')",
+        ),
+        (
+            {"policy": VIEW, "namespaces": ["Team-*"]},
+            ".namespaces[0]: 'Team-*' cannot be the name of a namespace; use at most 63 lower-case letters, digits and "
+            "'-', beginning and ending with a letter or digit",
+        ),
         ({"kubernetes_groups": ["ops", "ops"]}, ".kubernetes_groups: names one twice; name each once"),
     ],
 )
