@@ -174,8 +174,8 @@ class Access(Construct):
         _register(self, cluster, by_principal)
 
     def _audit_log_group(self) -> logs.ILogGroup | None:
-        """The log group of the control plane, if this library knows that it has the audit log."""
-        if "audit" not in getattr(self.cluster, "log_types", ()):
+        """The log group of the control plane, if this app creates it and the audit log goes there."""
+        if getattr(self.cluster, "log_group", None) is None or "audit" not in getattr(self.cluster, "log_types", ()):
             return None
         # By its name, so that no export keeps the alarm from being removed.
         name = f"/aws/eks/{self.cluster.cluster.cluster_name}/cluster"

@@ -356,6 +356,17 @@ def test_a_tuple_is_no_grant(make: Callable[..., Access]) -> None:
     assert refusal(lambda: make(wrong)) == "Home/Access: grants[0]: needs an AccessGrant, got a list of 3"
 
 
+@pytest.mark.parametrize("arguments", [{}, {"cluster_name": "dev", "log_types": ["api"]}])
+def test_without_an_audit_log_of_the_app_there_is_only_the_rule(arguments: dict[str, Any]) -> None:
+    app = cdk.App()
+    cluster = AutoModeCluster(cdk.Stack(app, "Dev"), "Cluster", **arguments)
+    home = cdk.Stack(app, "Home")
+    grant = AccessGrant(role=arn("Dev"), policy=VIEW, break_glass=True)
+    made = Access(home, "Access", cluster=cluster, grants=[grant], alarm_topic=sns.Topic(home, "Topic"))
+    assert made.alarm is not None
+    assert made.alarm.rule is not None and made.alarm.alarm is None
+
+
 def test_everything_wrong_is_told_at_once(make: Callable[..., Access]) -> None:
     text = refusal(lambda: make(AccessGrant(role="Dev", policy="edit", kubernetes_groups=["system:masters"])))
     assert text.splitlines()[0] == "Home/Access: 3 problems"
