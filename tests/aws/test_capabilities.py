@@ -418,6 +418,7 @@ def test_the_page_registers_a_cluster(tmp_path: Path, monkeypatch: pytest.Monkey
     page = (Path(__file__).parents[2] / "docs" / "capabilities.md").read_text("utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    exec(program, names := {})
-    (secret,) = names["chart"].to_json()  # type: ignore[attr-defined]
+    names: dict[str, Any] = {}
+    exec(program, names)
+    (secret,) = names["chart"].to_json()
     assert secret["stringData"]["name"] == "shop"
