@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from automode_constructs.aws.auto_mode_logs import AutoModeLogs as AutoModeLogs
+    from automode_constructs.aws.backup import BackupRule as BackupRule
+    from automode_constructs.aws.backup import ClusterBackup as ClusterBackup
+    from automode_constructs.aws.backup_vault import ClusterBackupVault as ClusterBackupVault
+    from automode_constructs.aws.backup_vault import ComplianceLock as ComplianceLock
+    from automode_constructs.aws.backup_vault import GovernanceLock as GovernanceLock
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
     from automode_constructs.aws.pod_identity import PodIdentityRole as PodIdentityRole
     from automode_constructs.aws.pod_security_group import PodSecurityGroup as PodSecurityGroup
     from automode_constructs.aws.pull_through_cache import PullThroughCache as PullThroughCache
+    from automode_constructs.aws.restore import ClusterRestore as ClusterRestore
+    from automode_constructs.aws.restore import restore_metadata as restore_metadata
     from automode_constructs.aws.roles import BuiltInNodeRole as BuiltInNodeRole
     from automode_constructs.aws.roles import ClusterRole as ClusterRole
     from automode_constructs.aws.roles import NodeRole as NodeRole
@@ -124,6 +131,7 @@ else:
             "AutoModeError": "errors",
             "AutoModeLogs": "aws.auto_mode_logs",
             "AutoModeNetwork": "aws.network",
+            "BackupRule": "aws.backup",
             "Budget": "specs.pools.node_pool",
             "BuiltInNodeRole": "aws.roles",
             "CapacityReservation": "specs.pools.capacity_reservation",
@@ -131,8 +139,12 @@ else:
             "CertificateBundle": "specs.nodes.certificate_bundle",
             "CertificateConfigMap": "manifests.certificate_config_map",
             "ChartDelivery": "delivery.chart_delivery",
+            "ClusterBackup": "aws.backup",
+            "ClusterBackupVault": "aws.backup_vault",
+            "ClusterRestore": "aws.restore",
             "ClusterRole": "aws.roles",
             "ClusterValues": "manifests.cluster_values",
+            "ComplianceLock": "aws.backup_vault",
             "Disruption": "specs.pools.node_pool",
             "EfaSecurityGroup": "aws.efa_security_group",
             "EphemeralStorage": "specs.nodes.node_class",
@@ -141,6 +153,7 @@ else:
             "GPT_OSS_20B": "inference.model_preset",
             "GatewayClass": "manifests.gateway_class",
             "GatewayClassSpec": "specs.traffic.gateway_class",
+            "GovernanceLock": "aws.backup_vault",
             "HubWeights": "inference.weights",
             "Hugepages": "specs.nodes.hugepages",
             "ImageWeights": "inference.weights",
@@ -208,6 +221,7 @@ else:
             "efa_network_interfaces": "specs.nodes.efa",
             "https_to": "manifests.pod_network_policy",
             "labels": "specs.labels",
+            "restore_metadata": "aws.restore",
             "with_efa": "specs.nodes.efa",
             "write_yaml_folder": "rendering.yaml_folder",
         },

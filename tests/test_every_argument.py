@@ -21,6 +21,7 @@ import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 import automode_constructs as am
@@ -81,6 +82,14 @@ class World:
     @cached_property
     def bucket(self) -> am.ModelBucket:
         return am.ModelBucket(self.stack, "Bucket")
+
+    @cached_property
+    def topic(self) -> sns.Topic:
+        return sns.Topic(self.stack, "Topic")
+
+    @cached_property
+    def vault(self) -> am.ClusterBackupVault:
+        return am.ClusterBackupVault(self.stack, "Vault", vault_name="bank")
 
     @cached_property
     def node_class(self) -> am.NodeClass:
@@ -153,13 +162,23 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "AutoModeCluster": lambda world: {"network": world.network},
     "AutoModeLogs": lambda _: {"cluster_name": "try", "cluster_arn": "${Token[TOKEN.2]}"},
     "AutoModeNetwork": lambda _: {},
+    "BackupRule": lambda _: {},
     "BuiltInNodeRole": lambda _: {},
     "CertificateConfigMap": lambda _: {"values": _values()},
     "ChartDelivery": lambda world: {"cluster": world.cluster, "chart": cdk8s.Chart(world.chart, f"c{next(_NUMBERS)}")},
+    "ClusterBackup": lambda world: {"cluster": world.cluster, "vault": world.vault, "alarm_topic": world.topic},
+    "ClusterBackupVault": lambda _: {"vault_name": "copies"},
+    "ClusterRestore": lambda world: {"cluster": world.cluster, "alarm_topic": world.topic},
     "ClusterRole": lambda _: {},
+    "ComplianceLock": lambda _: {
+        "confirm": "can never be undone",
+        "min_retention_days": 7,
+        "max_retention_days": 30,
+    },
     "EfaSecurityGroup": lambda world: {"vpc": world.vpc},
     "ExistingNetwork": lambda world: {"vpc": world.vpc, "node_subnets": world.vpc.private_subnets},
     "GatewayClass": lambda _: {"spec": am.GatewayClassSpec(controller_name="example.com/gateway")},
+    "GovernanceLock": lambda _: {},
     "HubWeights": lambda _: {},
     "ImageWeights": lambda _: {"path": "/models/gpt-oss-20b"},
     "ImportedCluster": lambda _: {"cluster_name": "other"},
@@ -222,6 +241,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
         "weight_bytes": 13_000_000_000,
         "weights": "s3",
     },
+    "restore_metadata": lambda _: {"cluster_name": "bank"},
     "with_efa": lambda _: {"spec": _node_class_spec(), "instance_type": "p5.48xlarge"},
     "write_yaml_folder": lambda world: {
         "charts": [cdk8s.Chart(world.chart, f"y{next(_NUMBERS)}")],

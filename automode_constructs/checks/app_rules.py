@@ -74,6 +74,17 @@ _app_rule(
     source="AWS KMS Developer Guide, 'Key policies in AWS KMS'",
 )
 _app_rule(
+    "automode:TopicPolicyNotOurs",
+    sentence="The policy of an SNS topic that the stack cannot change lets AWS Backup, CloudWatch and EventBridge "
+    "publish.",
+    source="Amazon SNS Developer Guide, 'Example cases for Amazon SNS access control'",
+)
+_app_rule(
+    "automode:CrossAccountBackup",
+    sentence="The organization allows copies of backups to other accounts, which no template can turn on.",
+    source="AWS Backup Developer Guide, 'Creating backup copies across AWS accounts'",
+)
+_app_rule(
     "automode:LogBucketPolicyNotOurs",
     sentence="The policy of a log bucket that the stack cannot change lets S3 or Elastic Load Balancing write there.",
     source="Amazon S3 User Guide, 'Enabling Amazon S3 server access logging'; Elastic Load Balancing, 'Enable access "
