@@ -8,15 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from automode_constructs.aws.ack import AckCapability as AckCapability
+    from automode_constructs.aws.argo_cd import ArgoCdAccess as ArgoCdAccess
+    from automode_constructs.aws.argo_cd import ArgoCdCapability as ArgoCdCapability
+    from automode_constructs.aws.argo_cd import SsoGroup as SsoGroup
+    from automode_constructs.aws.argo_cd import SsoUser as SsoUser
     from automode_constructs.aws.auto_mode_logs import AutoModeLogs as AutoModeLogs
     from automode_constructs.aws.backup import BackupRule as BackupRule
     from automode_constructs.aws.backup import ClusterBackup as ClusterBackup
     from automode_constructs.aws.backup_vault import ClusterBackupVault as ClusterBackupVault
     from automode_constructs.aws.backup_vault import ComplianceLock as ComplianceLock
     from automode_constructs.aws.backup_vault import GovernanceLock as GovernanceLock
+    from automode_constructs.aws.capability import CapabilityRole as CapabilityRole
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
+    from automode_constructs.aws.kro import KroCapability as KroCapability
     from automode_constructs.aws.load_balancer_logs import allow_load_balancer_logs as allow_load_balancer_logs
     from automode_constructs.aws.local_zone import LocalZoneSubnets as LocalZoneSubnets
     from automode_constructs.aws.model_bucket import ModelBucket as ModelBucket
@@ -44,6 +51,8 @@ if TYPE_CHECKING:
     from automode_constructs.inference.weights import ImageWeights as ImageWeights
     from automode_constructs.inference.weights import S3Weights as S3Weights
     from automode_constructs.inference.weights import SecretKey as SecretKey
+    from automode_constructs.manifests.argo_cd import ArgoCdApplication as ArgoCdApplication
+    from automode_constructs.manifests.argo_cd import ArgoCdCluster as ArgoCdCluster
     from automode_constructs.manifests.certificate_config_map import CertificateConfigMap as CertificateConfigMap
     from automode_constructs.manifests.cluster_values import ClusterValues as ClusterValues
     from automode_constructs.manifests.gateway_class import GatewayClass as GatewayClass
@@ -124,9 +133,14 @@ else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {
+            "AckCapability": "aws.ack",
             "AdvancedCompute": "specs.nodes.advanced_compute",
             "AdvancedNetworking": "specs.nodes.advanced_networking",
             "AdvancedSecurity": "specs.nodes.advanced_security",
+            "ArgoCdAccess": "aws.argo_cd",
+            "ArgoCdApplication": "manifests.argo_cd",
+            "ArgoCdCapability": "aws.argo_cd",
+            "ArgoCdCluster": "manifests.argo_cd",
             "AutoModeCluster": "aws.cluster",
             "AutoModeError": "errors",
             "AutoModeLogs": "aws.auto_mode_logs",
@@ -134,6 +148,7 @@ else:
             "BackupRule": "aws.backup",
             "Budget": "specs.pools.node_pool",
             "BuiltInNodeRole": "aws.roles",
+            "CapabilityRole": "aws.capability",
             "CapacityReservation": "specs.pools.capacity_reservation",
             "CapacityReservationSelectorTerm": "specs.nodes.capacity",
             "CertificateBundle": "specs.nodes.certificate_bundle",
@@ -162,6 +177,7 @@ else:
             "IngressClassParams": "manifests.ingress_class",
             "IngressClassParamsSpec": "specs.traffic.ingress_class",
             "Kernel": "specs.nodes.sysctls",
+            "KroCapability": "aws.kro",
             "Kubelet": "specs.nodes.kubelet",
             "KubeletLogging": "specs.nodes.kubelet",
             "KubernetesObject": "manifests.kubernetes_object",
@@ -197,6 +213,8 @@ else:
             "SecretKey": "inference.weights",
             "SecurityGroupSelectorTerm": "specs.nodes.node_class",
             "ServiceReference": "specs.traffic.target_group_binding",
+            "SsoGroup": "aws.argo_cd",
+            "SsoUser": "aws.argo_cd",
             "StaticHugepages": "specs.nodes.hugepages",
             "StaticNodePools": "manifests.static_node_pools",
             "StorageClass": "manifests.storage_class",

@@ -79,6 +79,11 @@ class World:
     def cluster(self) -> am.AutoModeCluster:
         return am.AutoModeCluster(self.stack, "Cluster", network=self.own_network, built_in_pools=[])
 
+    @property
+    def hub(self) -> am.ImportedCluster:
+        """A cluster of its own for each capability, of which a cluster has one of a type."""
+        return am.ImportedCluster(self.stack, f"Hub{next(_NUMBERS)}", cluster_name="hub")
+
     @cached_property
     def bucket(self) -> am.ModelBucket:
         return am.ModelBucket(self.stack, "Bucket")
@@ -153,17 +158,28 @@ def _values() -> ClusterValues:
 
 
 _PEM = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
+_GROUP = am.SsoGroup(id="a1b2c3d4-5678-90ab-cdef-111111111111")
 _WEIGHTS = am.S3Weights(bucket="our-models", prefix="gpt-oss-20b")
 _RESERVATION = CapacityReservation(
     id="cr-1", kind="capacity-block", instance_type="p5.48xlarge", zone="eu-west-1a", ends=date(2026, 12, 14)
 )
 
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
+    "AckCapability": lambda world: {"cluster": world.hub},
+    "ArgoCdAccess": lambda world: {"cluster": world.cluster, "role_arn": "${Token[TOKEN.3]}"},
+    "ArgoCdApplication": lambda _: {"repository": "https://github.com/corp/clusters.git", "path": "manifests"},
+    "ArgoCdCapability": lambda world: {
+        "cluster": world.hub,
+        "identity_center_arn": "${Token[TOKEN.4]}",
+        "roles": {"ADMIN": [_GROUP]},
+    },
+    "ArgoCdCluster": lambda _: {"cluster_arn": "${Token[TOKEN.5]}"},
     "AutoModeCluster": lambda world: {"network": world.network},
     "AutoModeLogs": lambda _: {"cluster_name": "try", "cluster_arn": "${Token[TOKEN.2]}"},
     "AutoModeNetwork": lambda _: {},
     "BackupRule": lambda _: {},
     "BuiltInNodeRole": lambda _: {},
+    "CapabilityRole": lambda _: {},
     "CertificateConfigMap": lambda _: {"values": _values()},
     "ChartDelivery": lambda world: {"cluster": world.cluster, "chart": cdk8s.Chart(world.chart, f"c{next(_NUMBERS)}")},
     "ClusterBackup": lambda world: {"cluster": world.cluster, "vault": world.vault, "alarm_topic": world.topic},
@@ -187,6 +203,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     "IngressClassParams": lambda _: {"spec": am.IngressClassParamsSpec()},
     "KubernetesObject": lambda _: {"api_version": "v1", "kind": "ConfigMap", "body": {"data": {"a": "b"}}},
+    "KroCapability": lambda world: {"cluster": world.hub},
     "LocalZoneSubnets": lambda world: {"network": world.own_network, "cidrs": {"eu-west-1-lon-1a": "10.0.192.0/24"}},
     "ModelBucket": lambda _: {},
     "ModelPreset": lambda _: {name: getattr(am.GPT_OSS_20B, name) for name in am.GPT_OSS_20B.__dataclass_fields__},
@@ -210,6 +227,8 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "RoleNames": lambda _: {},
     "S3Weights": lambda _: {"bucket": "our-models", "prefix": "gpt-oss-20b"},
     "SecretKey": lambda _: {"name": "hub", "key": "token"},
+    "SsoGroup": lambda _: {"id": _GROUP.id},
+    "SsoUser": lambda _: {"id": _GROUP.id},
     "StaticNodePools": lambda world: {"node_class": world.node_class, "spec": _node_pool_spec(), "replicas": 2},
     "StorageClass": lambda _: {"spec": am.StorageClassSpec(provisioner="ebs.csi.eks.amazonaws.com")},
     "TargetGroupBinding": lambda _: {
@@ -250,6 +269,8 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     # patterns
     "AccessStack": lambda world: {"cluster": world.cluster, "env": _ENV},
+    "ArgoCdAccessChart": lambda _: {},
+    "ArgoCdChart": lambda _: {"cluster_arn": "${Token[TOKEN.6]}", "repository": "git@github.com:corp/clusters.git"},
     "ClusterGuardrails": lambda _: {"guardrails": _guardrails()},
     "ClusterStack": lambda world: {"cluster_name": f"c{next(_NUMBERS)}", "network": world.network},
     "DcgmExporterChart": lambda _: {},

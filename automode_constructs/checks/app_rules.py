@@ -85,6 +85,11 @@ _app_rule(
     source="AWS Backup Developer Guide, 'Creating backup copies across AWS accounts'",
 )
 _app_rule(
+    "automode:AckService",
+    sentence="A disabled service of ACK is one that exists: EKS ignores a misspelt one, and the service stays on.",
+    source="EKS API Reference, 'AckConfigRequest'",
+)
+_app_rule(
     "automode:LogBucketPolicyNotOurs",
     sentence="The policy of a log bucket that the stack cannot change lets S3 or Elastic Load Balancing write there.",
     source="Amazon S3 User Guide, 'Enabling Amazon S3 server access logging'; Elastic Load Balancing, 'Enable access "

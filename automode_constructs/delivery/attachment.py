@@ -152,6 +152,21 @@ def _report(delivery: Delivery, problem: Problem) -> None:
         cdk.Annotations.of(delivery).add_info(str(problem))
 
 
+_REGISTRATION = {"name", "project", "server"}
+"""What a managed Argo CD keeps of a cluster in a Secret: nothing that is one."""
+
+
+def _registers_a_cluster(manifest: Mapping[str, Any]) -> bool:
+    """Whether a Secret only registers a cluster with a managed Argo CD."""
+    labels = manifest["metadata"].get("labels") or {}
+    fields = {field for field in ("data", "stringData") if field in manifest}
+    return (
+        labels.get("argocd.argoproj.io/secret-type") == "cluster"
+        and fields == {"stringData"}
+        and set(manifest["stringData"]) <= _REGISTRATION
+    )
+
+
 def _object_problems(one: Delivered) -> Iterator[Problem]:
     """Why an object cannot be delivered: the first reason."""
     key = one.key
@@ -164,7 +179,7 @@ def _object_problems(one: Delivered) -> Iterator[Problem]:
             cure="give a concrete one, logical ids are made of it",
         )
         return
-    if (key.group, key.kind) == ("", "Secret"):
+    if (key.group, key.kind) == ("", "Secret") and not _registers_a_cluster(one.item.manifest):
         yield Problem(
             field="",
             message=f"{key} would be readable in the handler's log",

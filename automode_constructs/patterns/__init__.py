@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from automode_constructs.patterns.charts.accelerator_taint import accelerator_taint as accelerator_taint
+    from automode_constructs.patterns.charts.argo_cd import ArgoCdAccessChart as ArgoCdAccessChart
+    from automode_constructs.patterns.charts.argo_cd import ArgoCdChart as ArgoCdChart
     from automode_constructs.patterns.charts.cluster_guardrails import ClusterGuardrails as ClusterGuardrails
     from automode_constructs.patterns.charts.dcgm_exporter import DcgmExporterChart as DcgmExporterChart
     from automode_constructs.patterns.charts.gpt_oss import GptOssChart as GptOssChart
@@ -40,6 +42,8 @@ else:
         __name__,
         {
             "AccessStack": "stacks.access_stack",
+            "ArgoCdAccessChart": "charts.argo_cd",
+            "ArgoCdChart": "charts.argo_cd",
             "ClusterGuardrails": "charts.cluster_guardrails",
             "ClusterStack": "stacks.cluster_stack",
             "DcgmExporterChart": "charts.dcgm_exporter",
