@@ -235,7 +235,7 @@ class ClusterAlarms(Construct):
             metric_filter.node.add_dependency(group)
             self._add(
                 name,
-                [_metric(f"EksAutoMode/{self._name}", name, "Sum", minutes=5 * periods)],
+                [_metric(f"EksAutoMode/{self._name}", name, "Sum")],
                 above=times - 1,
                 periods=1,
                 minutes=5 * periods,
@@ -330,8 +330,8 @@ class ClusterAlarms(Construct):
         )
 
 
-def _metric(namespace: str, name: str, statistic: str, minutes: int = 5, **dimensions: str) -> dict[str, object]:
-    return {"namespace": namespace, "name": name, "statistic": statistic, "minutes": minutes, "dimensions": dimensions}
+def _metric(namespace: str, name: str, statistic: str, **dimensions: str) -> dict[str, object]:
+    return {"namespace": namespace, "name": name, "statistic": statistic, "dimensions": dimensions}
 
 
 def name_of_group(group: logs.LogGroup) -> str:
