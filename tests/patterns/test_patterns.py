@@ -28,6 +28,7 @@ CHARTS: dict[str, Callable[[cdk8s.App], cdk8s.Chart]] = {
     "GptOssChart": lambda app: patterns.GptOssChart(
         app, "c", values=VALUES, weights=S3Weights(bucket="weights", prefix="p")
     ),
+    "ModelMetricsChart": lambda app: patterns.ModelMetricsChart(app, "c", namespaces=["gpt-oss"]),
     "NetworkPoliciesChart": lambda app: patterns.NetworkPoliciesChart(app, "c"),
     "NodePoolsChart": lambda app: patterns.NodePoolsChart(app, "c", values=VALUES, pools=[*patterns.NODE_POOLS]),
     "PlatformChart": lambda app: patterns.PlatformChart(app, "c", values=VALUES),
