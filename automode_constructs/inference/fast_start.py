@@ -46,8 +46,9 @@ class FastStart:
     weights. What vLLM loads from there is code: nobody else may write to it.
 
     Args:
-        image_bytes: bytes of the compressed image, as the registry shows them. AWS's image is 9 GB, too much for the
-            default target; vLLM's wheels with all they need are 3.94 GB, see docs/model-servers.md.
+        image_bytes: bytes of the compressed image, as the registry shows them. AWS's image has 9 GB, too much for the
+            default target. One with Python, gcc and the wheels of ``vllm[runai]`` has about 4.3 GB (?): those of 0.27.1
+            have 3.94 GB.
         cache_prefix: prefix of the compile cache in the bucket of the weights, without a slash at either end and apart
             from the weights; may be a token. Default: ``compile-cache``; we decide.
         target_seconds: the longest cold start that the model may compute for a type of the pool, at least 60.
@@ -185,5 +186,5 @@ def _cure(worst: ColdStart, late: list[InstanceType]) -> str:
     if any(not each.local_nvme_gb for each in late):
         return "require labels.INSTANCE_LOCAL_NVME.greater_than(200) in the pool"
     if worst.pull is not None and worst.weights is not None and worst.pull.high >= worst.weights.high:
-        return "use a smaller image, see docs/model-servers.md, or more vCPU, or raise target_seconds"
+        return "use a smaller image, such as vLLM's wheels on plain Python, or more vCPU, or raise target_seconds"
     return "require a faster network, such as labels.INSTANCE_FAMILY.is_in('g6e'), or raise target_seconds"

@@ -9,11 +9,12 @@ from typing import Any
 from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments, is_whole_number, place
+from automode_constructs.checks.rollout import surge_problems
 from automode_constructs.errors import AutoModeError, Problem, shown
 from automode_constructs.inference.fit import limit_problems
 from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.model_server_arguments import PORT
-from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.pod_network_policy import PodNetworkPolicy
 from automode_constructs.specs.object_metadata import kubernetes_name
 
@@ -136,6 +137,7 @@ class ModelAutoscaler(Construct):
             },
         )
         """The HorizontalPodAutoscaler, for settings that this construct has no argument for."""
+        self._warn_of_updates(server, max_replicas)
         self._let_pods_be_found(f"{server.name}-metrics", metrics_namespace)
         PodNetworkPolicy(
             self,
@@ -150,6 +152,15 @@ class ModelAutoscaler(Construct):
             ],
             ports=[PORT],
         )
+
+    def _warn_of_updates(self, server: ModelServer, most: int) -> None:
+        if server.node_pool is None:
+            return
+        deployment = server.deployment.to_json()
+        scaled = {**deployment, "spec": {**deployment["spec"], "replicas": most}}
+        limits = server.node_pool.spec.limits or {}
+        for problem in surge_problems(scaled, pool=server.node_pool.name, limits=limits):
+            note_warning(self, problem.rule, f"max_replicas: {problem.message}; {problem.cure}")
 
     def _let_pods_be_found(self, name: str, metrics_namespace: str) -> None:
         group = "rbac.authorization.k8s.io"

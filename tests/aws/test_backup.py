@@ -437,7 +437,7 @@ class TestRefusals:
         here = cdk.Stack(cdk.App(), "Else", env=env("eu-west-1"))
         of_sns = kms.Alias.from_alias_name(here, "Key", "alias/aws/sns")
         assert (
-            "is encrypted with 'alias/aws/sns', with which EventBridge, CloudWatch and AWS Backup publish nothing"
+            "is encrypted with 'alias/aws/sns', with which AWS's services publish nothing"
             in (refusal(lambda: make(alarm_topic=sns.Topic(here, "Topic", master_key=of_sns))))
         )
 

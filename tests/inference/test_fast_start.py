@@ -144,7 +144,8 @@ REFUSALS: list[tuple[str, Callable[[], object], str]] = [
         lambda: server(FastStart(image_bytes=9_000_000_000), labels.INSTANCE_TYPE.is_in("g6.4xlarge")),
         "models/model: fast_start: pool 'gpu' admits g6.4xlarge: the cold start there is 103-160 s (node 17-45 s, "
         "pull 49 s, process 10-15 s, weights 11 s, compile 5-12 s, init 10-25 s, first token 1-3 s), but "
-        "target_seconds is 150; use a smaller image, see docs/model-servers.md, or more vCPU, or raise target_seconds",
+        "target_seconds is 150; use a smaller image, such as vLLM's wheels on plain Python, or more vCPU, or raise "
+        "target_seconds",
     ),
     (
         "weights in the image",

@@ -17,6 +17,7 @@ from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.weights import S3Weights, SecretKey
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.rendering.render import render
 from automode_constructs.specs import labels
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 from tests.refusal import refusal
@@ -113,6 +114,15 @@ def test_to_zero_waits_until_nobody_wants_the_model() -> None:
     ]
     # Kubernetes takes 0 only with a metric of one of these kinds.
     assert {each["type"] for each in spec["metrics"]} <= {"External", "Object"}
+
+
+def test_a_full_pool_leaves_no_room_for_an_update() -> None:
+    server = new_server()
+    chart = cdk8s.Chart.of(server)
+    ModelAutoscaler(chart, "scaling", server=server, max_replicas=4)
+    (told,) = [note.message for note in render(chart).notes if note.rule == "automode:SurgeExceedsLimit"]
+    assert told.startswith("max_replicas: ")
+    assert "need 5 nvidia.com/gpu, but NodePool 'gpu' is limited to 4: no update ever ends" in told
 
 
 REFUSALS: list[tuple[str, Callable[[], object], str]] = [

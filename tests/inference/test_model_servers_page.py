@@ -142,6 +142,11 @@ def test_the_page_says_what_a_slow_node_costs() -> None:
     assert "up to 3.0\nminutes" in PAGE.read_text("utf-8")
 
 
+def test_the_page_imports_what_there_is() -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
+    exec(compile(program, "docs/model-servers.md", "exec"), {})
+
+
 def test_the_page_names_every_preset() -> None:
     text = PAGE.read_text("utf-8")
     assert [each.name for each in MODEL_PRESETS if f"| {each.name} |" not in text] == []

@@ -51,6 +51,7 @@ CHARTS: dict[str, Callable[[cdk8s.App], cdk8s.Chart]] = {
     "KubeStateMetricsChart": lambda app: patterns.KubeStateMetricsChart(
         app, "c", image=f"{REGISTRY}/kube-state-metrics:v2.19.1"
     ),
+    "ModelMetricsChart": lambda app: patterns.ModelMetricsChart(app, "c", namespaces=["gpt-oss"]),
     "NetworkPoliciesChart": lambda app: patterns.NetworkPoliciesChart(app, "c"),
     "NodeAgentsChart": lambda app: patterns.NodeAgentsChart(app, "c", agents=[AGENT], ring="all"),
     "NodePoolsChart": lambda app: patterns.NodePoolsChart(app, "c", values=VALUES, pools=[*patterns.NODE_POOLS]),

@@ -87,8 +87,8 @@ class GptOssChart(cdk8s.Chart):
             ``gpt-oss``; we decide.
         api_key: the Secret with the key that requests must carry, see ``ModelServer``. Default: none.
         fast_start: the set-up for a cold start of 2.5 minutes at most, see ``FastStart``; nodes then have 16 vCPU or
-            more unless ``min_vcpu`` says otherwise. Needs an ``image`` smaller than the default, see
-            docs/model-servers.md. Default: none; we decide.
+            more unless ``min_vcpu`` says otherwise. Needs an ``image`` smaller than the default.
+            Default: none; we decide.
 
     Raises:
         AutoModeError: for ``fast_start`` on the bare pool; as ``ModelServer`` and ``WeightStaging`` do.

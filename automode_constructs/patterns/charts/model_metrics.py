@@ -67,7 +67,7 @@ class ModelMetricsChart(cdk8s.Chart):
     Raises:
         AutoModeError: for no namespaces, one that is not a name, and images without tag and digest.
 
-    Source: kubernetes-sigs/prometheus-adapter, deploy/manifests and docs/externalmetrics.md; Prometheus,
+    Source: kubernetes-sigs/prometheus-adapter, docs/externalmetrics.md and its manifests; Prometheus,
     "Configuration" (kubernetes_sd_config); Kubernetes, "Configure the Aggregation Layer".
     """
 
