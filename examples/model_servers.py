@@ -41,8 +41,16 @@ chart = GptOssChart(
     fast_start=FastStart(image_bytes=4_500_000_000, cache_prefix=CACHE_PREFIX),
 )
 NetworkPolicyController(chart, "network-policy-controller")  # without it nothing enforces the policies
-ChatPage(chart, "chat", server=chart.server)  # kubectl port-forward service/chat --namespace gpt-oss 8080:80
-ModelAutoscaler(chart, "scaling", server=chart.server, min_replicas=0, max_replicas=3, kubernetes_version=VERSION)
+page = ChatPage(chart, "chat", server=chart.server)  # kubectl port-forward service/chat --namespace gpt-oss 8080:80
+ModelAutoscaler(
+    chart,
+    "scaling",
+    server=chart.server,
+    min_replicas=0,
+    max_replicas=3,
+    chat_page=page,
+    kubernetes_version=VERSION,
+)
 metrics = ModelMetricsChart(cdk8s.App(), "model-metrics", namespaces=[NAMESPACE])
 ChartDelivery(stack, "Model", cluster=cluster, chart=chart)
 ChartDelivery(cdk.Stack(app, "Metrics"), "Metrics", cluster=cluster, chart=metrics)

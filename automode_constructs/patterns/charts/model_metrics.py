@@ -12,7 +12,7 @@ import cdk8s
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
-from automode_constructs.inference.model_autoscaler import (
+from automode_constructs.inference.model_metrics import (
     IN_FLIGHT,
     METRICS_NAMESPACE,
     SCRAPER_ACCOUNT,
