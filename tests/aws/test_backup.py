@@ -436,9 +436,8 @@ class TestRefusals:
         )
         here = cdk.Stack(cdk.App(), "Else", env=env("eu-west-1"))
         of_sns = kms.Alias.from_alias_name(here, "Key", "alias/aws/sns")
-        assert (
-            "is encrypted with 'alias/aws/sns', with which AWS's services publish nothing"
-            in (refusal(lambda: make(alarm_topic=sns.Topic(here, "Topic", master_key=of_sns))))
+        assert "is encrypted with 'alias/aws/sns', with which AWS's services publish nothing" in (
+            refusal(lambda: make(alarm_topic=sns.Topic(here, "Topic", master_key=of_sns)))
         )
 
     def test_resources_that_are_none(self, make: Callable[..., ClusterBackup]) -> None:
@@ -503,9 +502,13 @@ class TestWarnings:
         )
         found = self.messages(stack)
         assert any(
-            f"the topic arn:aws:sns:eu-west-1:{OURS}:alarms is imported, so this stack cannot change its policy; for "
-            'alarms of backups it must contain {"Effect":"Allow","Principal":{"Service":["backup.amazonaws.com",' in one
+            f"the topic arn:aws:sns:eu-west-1:{OURS}:alarms is imported, so this stack cannot change its policy, "
+            'and nobody hears of an alarm; for alarms it must contain {"Effect":"Allow","Principal":{"Service":['
+            '"backup.amazonaws.com",' in one
             for one in found
+        )
+        assert {"automode:TopicPolicyNotOurs", "automode:CrossAccountBackup"} <= set(
+            re.findall(r"automode:[A-Za-z]+", " ".join(found))
         )
         assert any("copy_to: copies to another account succeed only within an organization" in one for one in found)
         assert (

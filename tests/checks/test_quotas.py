@@ -186,6 +186,7 @@ def test_requests_and_limits_outside_of_the_range() -> None:
 @pytest.mark.parametrize("key", ["limits.nvidia.com/gpu", "nvidia.com/gpu"])
 def test_a_device_that_is_not_counted(key: str) -> None:
     problems = judge_document({**quota(), "spec": {"hard": {key: 1}}})
+    assert {problem.rule for problem in problems or ()} == {"automode:QuotaDevice"}
     assert [str(problem) for problem in problems or ()] == [
         f"spec.hard['{key}']: '{key}' counts nothing: of devices, only requests are counted; write "
         "'requests.nvidia.com/gpu'"
