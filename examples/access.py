@@ -25,8 +25,7 @@ env = cdk.Environment(account="111122223333", region="eu-central-1")
 cluster = ClusterStack(app, "Access", cluster_name="access", env=env).cluster
 platform = PlatformStack(app, "AccessPlatform", cluster=cluster, env=env)
 
-TEAMS = ("shop", "search")
-RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+TEAMS, RESTRICTED = ("shop", "search"), {"pod-security.kubernetes.io/enforce": "restricted"}
 chart = cdk8s.Chart(cdk8s.App(), "groups")
 KubernetesGroup(chart, "platform-team", view=["nodes"], edit=["node-pools", "load-balancer-classes"])
 for team in TEAMS:
