@@ -8,19 +8,46 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from automode_constructs.aws.access import Access as Access
+    from automode_constructs.aws.access import AccessGrant as AccessGrant
+    from automode_constructs.aws.access_page import access_page as access_page
+    from automode_constructs.aws.ack import AckCapability as AckCapability
+    from automode_constructs.aws.add_on import AddOn as AddOn
+    from automode_constructs.aws.argo_cd import ArgoCdAccess as ArgoCdAccess
+    from automode_constructs.aws.argo_cd import ArgoCdCapability as ArgoCdCapability
+    from automode_constructs.aws.argo_cd import SsoGroup as SsoGroup
+    from automode_constructs.aws.argo_cd import SsoUser as SsoUser
     from automode_constructs.aws.auto_mode_logs import AutoModeLogs as AutoModeLogs
+    from automode_constructs.aws.backup import BackupRule as BackupRule
+    from automode_constructs.aws.backup import ClusterBackup as ClusterBackup
+    from automode_constructs.aws.backup_vault import ClusterBackupVault as ClusterBackupVault
+    from automode_constructs.aws.backup_vault import ComplianceLock as ComplianceLock
+    from automode_constructs.aws.backup_vault import GovernanceLock as GovernanceLock
+    from automode_constructs.aws.break_glass import BreakGlassAlarm as BreakGlassAlarm
+    from automode_constructs.aws.capability import CapabilityRole as CapabilityRole
+    from automode_constructs.aws.cloudwatch_observability import CloudWatchObservability as CloudWatchObservability
     from automode_constructs.aws.cluster import AutoModeCluster as AutoModeCluster
+    from automode_constructs.aws.cluster_alarms import ClusterAlarms as ClusterAlarms
+    from automode_constructs.aws.cluster_dashboard import ClusterDashboard as ClusterDashboard
+    from automode_constructs.aws.control_plane import ControlPlaneSettings as ControlPlaneSettings
     from automode_constructs.aws.efa_security_group import EfaSecurityGroup as EfaSecurityGroup
+    from automode_constructs.aws.helm_release import HelmRelease as HelmRelease
     from automode_constructs.aws.imported_cluster import ImportedCluster as ImportedCluster
+    from automode_constructs.aws.kro import KroCapability as KroCapability
     from automode_constructs.aws.load_balancer_logs import allow_load_balancer_logs as allow_load_balancer_logs
     from automode_constructs.aws.local_zone import LocalZoneSubnets as LocalZoneSubnets
+    from automode_constructs.aws.managed_prometheus import ManagedPrometheus as ManagedPrometheus
+    from automode_constructs.aws.metrics_server import MetricsServer as MetricsServer
     from automode_constructs.aws.model_bucket import ModelBucket as ModelBucket
     from automode_constructs.aws.network import AutoModeNetwork as AutoModeNetwork
     from automode_constructs.aws.network import ExistingNetwork as ExistingNetwork
     from automode_constructs.aws.network import Network as Network
+    from automode_constructs.aws.permission_set_role import PermissionSetRole as PermissionSetRole
     from automode_constructs.aws.pod_identity import PodIdentityRole as PodIdentityRole
     from automode_constructs.aws.pod_security_group import PodSecurityGroup as PodSecurityGroup
     from automode_constructs.aws.pull_through_cache import PullThroughCache as PullThroughCache
+    from automode_constructs.aws.restore import ClusterRestore as ClusterRestore
+    from automode_constructs.aws.restore import restore_metadata as restore_metadata
     from automode_constructs.aws.roles import BuiltInNodeRole as BuiltInNodeRole
     from automode_constructs.aws.roles import ClusterRole as ClusterRole
     from automode_constructs.aws.roles import NodeRole as NodeRole
@@ -45,11 +72,22 @@ if TYPE_CHECKING:
     from automode_constructs.inference.weights import ImageWeights as ImageWeights
     from automode_constructs.inference.weights import S3Weights as S3Weights
     from automode_constructs.inference.weights import SecretKey as SecretKey
+    from automode_constructs.manifests.argo_cd import ArgoCdApplication as ArgoCdApplication
+    from automode_constructs.manifests.argo_cd import ArgoCdCluster as ArgoCdCluster
     from automode_constructs.manifests.certificate_config_map import CertificateConfigMap as CertificateConfigMap
     from automode_constructs.manifests.cluster_values import ClusterValues as ClusterValues
+    from automode_constructs.manifests.gateway import Gateway as Gateway
+    from automode_constructs.manifests.gateway import GatewayListener as GatewayListener
+    from automode_constructs.manifests.gateway import GrpcMatch as GrpcMatch
+    from automode_constructs.manifests.gateway import GrpcRoute as GrpcRoute
+    from automode_constructs.manifests.gateway import HttpMatch as HttpMatch
+    from automode_constructs.manifests.gateway import HttpRoute as HttpRoute
+    from automode_constructs.manifests.gateway import RouteBackend as RouteBackend
     from automode_constructs.manifests.gateway_class import GatewayClass as GatewayClass
     from automode_constructs.manifests.ingress_class import IngressClass as IngressClass
     from automode_constructs.manifests.ingress_class import IngressClassParams as IngressClassParams
+    from automode_constructs.manifests.kubernetes_group import KubernetesGroup as KubernetesGroup
+    from automode_constructs.manifests.kubernetes_group import PolicyRule as PolicyRule
     from automode_constructs.manifests.kubernetes_object import KubernetesObject as KubernetesObject
     from automode_constructs.manifests.network_policy_controller import (
         NetworkPolicyController as NetworkPolicyController,
@@ -125,23 +163,42 @@ else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {
+            "Access": "aws.access",
+            "AccessGrant": "aws.access",
+            "AckCapability": "aws.ack",
+            "AddOn": "aws.add_on",
             "AdvancedCompute": "specs.nodes.advanced_compute",
             "AdvancedNetworking": "specs.nodes.advanced_networking",
             "AdvancedSecurity": "specs.nodes.advanced_security",
+            "ArgoCdAccess": "aws.argo_cd",
+            "ArgoCdApplication": "manifests.argo_cd",
+            "ArgoCdCapability": "aws.argo_cd",
+            "ArgoCdCluster": "manifests.argo_cd",
             "AutoModeCluster": "aws.cluster",
             "AutoModeError": "errors",
             "AutoModeLogs": "aws.auto_mode_logs",
             "AutoModeNetwork": "aws.network",
+            "BreakGlassAlarm": "aws.break_glass",
+            "BackupRule": "aws.backup",
             "Budget": "specs.pools.node_pool",
             "BuiltInNodeRole": "aws.roles",
+            "CapabilityRole": "aws.capability",
             "CapacityReservation": "specs.pools.capacity_reservation",
             "CapacityReservationSelectorTerm": "specs.nodes.capacity",
             "CertificateBundle": "specs.nodes.certificate_bundle",
             "CertificateConfigMap": "manifests.certificate_config_map",
             "ChartDelivery": "delivery.chart_delivery",
+            "ClusterBackup": "aws.backup",
+            "ClusterBackupVault": "aws.backup_vault",
+            "ClusterRestore": "aws.restore",
+            "CloudWatchObservability": "aws.cloudwatch_observability",
+            "ClusterAlarms": "aws.cluster_alarms",
+            "ClusterDashboard": "aws.cluster_dashboard",
             "ChatPage": "inference.chat_page",
             "ClusterRole": "aws.roles",
             "ClusterValues": "manifests.cluster_values",
+            "ComplianceLock": "aws.backup_vault",
+            "ControlPlaneSettings": "aws.control_plane",
             "Disruption": "specs.pools.node_pool",
             "EfaSecurityGroup": "aws.efa_security_group",
             "EphemeralStorage": "specs.nodes.node_class",
@@ -150,8 +207,16 @@ else:
             "FastStart": "inference.fast_start",
             "GPT_OSS_120B": "inference.model_preset",
             "GPT_OSS_20B": "inference.model_preset",
+            "Gateway": "manifests.gateway",
             "GatewayClass": "manifests.gateway_class",
             "GatewayClassSpec": "specs.traffic.gateway_class",
+            "GovernanceLock": "aws.backup_vault",
+            "GatewayListener": "manifests.gateway",
+            "GrpcMatch": "manifests.gateway",
+            "GrpcRoute": "manifests.gateway",
+            "HttpMatch": "manifests.gateway",
+            "HttpRoute": "manifests.gateway",
+            "HelmRelease": "aws.helm_release",
             "HubWeights": "inference.weights",
             "Hugepages": "specs.nodes.hugepages",
             "ImageWeights": "inference.weights",
@@ -160,12 +225,16 @@ else:
             "IngressClassParams": "manifests.ingress_class",
             "IngressClassParamsSpec": "specs.traffic.ingress_class",
             "Kernel": "specs.nodes.sysctls",
+            "KroCapability": "aws.kro",
             "Kubelet": "specs.nodes.kubelet",
             "KubeletLogging": "specs.nodes.kubelet",
+            "KubernetesGroup": "manifests.kubernetes_group",
             "KubernetesObject": "manifests.kubernetes_object",
             "LLAMA_3_1_8B": "inference.model_preset",
             "LocalZoneSubnets": "aws.local_zone",
+            "ManagedPrometheus": "aws.managed_prometheus",
             "ModelAutoscaler": "inference.model_autoscaler",
+            "MetricsServer": "aws.metrics_server",
             "ModelBucket": "aws.model_bucket",
             "MODEL_PRESETS": "inference.model_preset",
             "ModelPreset": "inference.model_preset",
@@ -186,20 +255,25 @@ else:
             "NodePool": "manifests.node_pool",
             "NodePoolSpec": "specs.pools.node_pool",
             "NodeRole": "aws.roles",
+            "PermissionSetRole": "aws.permission_set_role",
             "PlacementGroupSelector": "specs.nodes.capacity",
             "PodIdentityRole": "aws.pod_identity",
             "PodNetworkPolicy": "manifests.pod_network_policy",
             "PodSecurityGroup": "aws.pod_security_group",
+            "PolicyRule": "manifests.kubernetes_group",
             "PullThroughCache": "aws.pull_through_cache",
             "QWEN3_30B_A3B": "inference.model_preset",
             "QWEN3_8B": "inference.model_preset",
             "Requirement": "specs.pools.requirement",
             "ReservedCapacity": "manifests.reserved_capacity",
             "RoleNames": "aws.roles",
+            "RouteBackend": "manifests.gateway",
             "S3Weights": "inference.weights",
             "SecretKey": "inference.weights",
             "SecurityGroupSelectorTerm": "specs.nodes.node_class",
             "ServiceReference": "specs.traffic.target_group_binding",
+            "SsoGroup": "aws.argo_cd",
+            "SsoUser": "aws.argo_cd",
             "StaticHugepages": "specs.nodes.hugepages",
             "StaticNodePools": "manifests.static_node_pools",
             "StorageClass": "manifests.storage_class",
@@ -219,11 +293,13 @@ else:
             "VolumeSnapshotClassSpec": "specs.storage.volume_snapshot_class",
             "VpcEndpoints": "aws.vpc_endpoints",
             "WeightStaging": "inference.weight_staging",
+            "access_page": "aws.access_page",
             "estimate_cold_start": "inference.cold_start",
             "allow_load_balancer_logs": "aws.load_balancer_logs",
             "efa_network_interfaces": "specs.nodes.efa",
             "https_to": "manifests.pod_network_policy",
             "labels": "specs.labels",
+            "restore_metadata": "aws.restore",
             "with_efa": "specs.nodes.efa",
             "write_yaml_folder": "rendering.yaml_folder",
         },

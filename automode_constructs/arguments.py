@@ -215,6 +215,13 @@ class JudgedByItsModel:
     """In ``Annotated[kind, JudgedByItsModel()]``: any value passes, because the model that takes it knows the cure."""
 
 
+_GRANTS = (
+    "grant it apart from the cluster's stack, where a mistake rolls back alone: AccessStack(app, 'Access', "
+    "cluster=..., grants=[AccessGrant(role=..., policy='AmazonEKSViewPolicy', namespaces=['team-a'])])"
+)
+_ELSEWHERE = {"access": ("admin_role_arns", _GRANTS)}
+"""Arguments that people look for in the wrong place: an argument that marks the place, and where to go instead."""
+
 _Arguments = list[tuple[str, str, Any]]
 """Arguments: the name for messages, the name in the signature, the value."""
 
@@ -249,7 +256,9 @@ def _by_name(
             arguments.append((name, others, value))
         else:
             known = [name for name in [*positional, *named] if name not in _RECEIVERS]
-            problems.append(Problem(field=name, message="is not a known argument", cure=did_you_mean(name, known)))
+            neighbour, cure = _ELSEWHERE.get(name, ("", ""))
+            cure = cure if neighbour in known else did_you_mean(name, known)
+            problems.append(Problem(field=name, message="is not a known argument", cure=cure))
     present = {name for _, name, _ in arguments} | {problem.field for problem in problems}
     if "scope" in parameters:
         problems += [

@@ -14,6 +14,7 @@ __all__ = [
     "Severity",
     "did_you_mean",
     "meant_by",
+    "nearest",
     "on_one_line",
     "shown",
 ]
@@ -186,6 +187,19 @@ def did_you_mean(word: str, known: Iterable[str], *, edits: Literal["value", "ke
         return Cure(f"use one of {listed}")
     best = meant or next(name for name in names if name.lower() == near[0])
     return Cure(f"did you mean '{best}'? Use one of {listed}", edit)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The cure for a misspelt name among too many to list: the nearest ones, or ``""`` if none is near.
+
+    Args:
+        word: what was written.
+        known: the known names.
+    """
+    import difflib
+
+    near = difflib.get_close_matches(word[:_LONGEST_NAME], list(known), n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
 
 
 _SHORTEST_SLIP = 5

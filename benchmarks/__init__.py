@@ -1,1 +1,1 @@
-"""Measurements, as ratios of things measured in one run: ``make bench``."""
+"""Measurements: ratios of things measured in one run, and times with goals: ``make bench``."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks import deployment, lint, synth
+from benchmarks import deployment, lint, simulation, synth
 
 if __name__ == "__main__":
     deployment.compare()
     lint.compare()
+    simulation.compare()
     synth.compare()

@@ -16,7 +16,9 @@ app = cdk.App()
 ADMIN = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"
 env = cdk.Environment(region="eu-central-1")
 cluster = ClusterStack(app, "Guarded", cluster_name="guarded", env=env).cluster
-AccessStack(app, "GuardedAccess", cluster=cluster, admin_role_arns=[ADMIN], env=env)
+AccessStack(
+    app, "GuardedAccess", cluster=cluster, admin_role_arns=[ADMIN], kubernetes_groups=["platform-team"], env=env
+)
 platform = PlatformStack(app, "GuardedPlatform", cluster=cluster, env=env)
 
 chart = cdk8s.Chart(cdk8s.App(), "tenants")

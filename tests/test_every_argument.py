@@ -21,6 +21,7 @@ import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 import automode_constructs as am
@@ -78,9 +79,22 @@ class World:
     def cluster(self) -> am.AutoModeCluster:
         return am.AutoModeCluster(self.stack, "Cluster", network=self.own_network, built_in_pools=[])
 
+    @property
+    def hub(self) -> am.ImportedCluster:
+        """A cluster of its own for each capability, of which a cluster has one of a type."""
+        return am.ImportedCluster(self.stack, f"Hub{next(_NUMBERS)}", cluster_name="hub")
+
     @cached_property
     def bucket(self) -> am.ModelBucket:
         return am.ModelBucket(self.stack, "Bucket")
+
+    @cached_property
+    def topic(self) -> sns.Topic:
+        return sns.Topic(self.stack, "Topic")
+
+    @cached_property
+    def vault(self) -> am.ClusterBackupVault:
+        return am.ClusterBackupVault(self.stack, "Vault", vault_name="bank")
 
     @cached_property
     def server(self) -> am.ModelServer:
@@ -90,6 +104,14 @@ class World:
     @cached_property
     def node_class(self) -> am.NodeClass:
         return am.NodeClass(self.chart, "nodes", spec=_node_class_spec())
+
+    @cached_property
+    def gateway_class(self) -> am.GatewayClass:
+        return am.GatewayClass(self.chart, "alb", controller_name="eks.amazonaws.com/gateway-alb")
+
+    @cached_property
+    def gateway(self) -> am.Gateway:
+        return am.Gateway(self.chart, "shared", gateway_class=self.gateway_class, listeners=[_LISTENER])
 
     @cached_property
     def role(self) -> iam.IRole:
@@ -136,6 +158,15 @@ def _guardrails() -> patterns.Guardrails:
     return patterns.Guardrails(image_registries=["public.ecr.aws"])
 
 
+def _quota() -> patterns.TeamQuota:
+    return patterns.TeamQuota(cpu=8, memory="32Gi")
+
+
+def _team() -> patterns.Team:
+    number = next(_NUMBERS)
+    return patterns.Team(name=f"team-{number}", namespaces={f"team-{number}": _quota()})
+
+
 def _values() -> ClusterValues:
     return ClusterValues(
         cluster_name="try",
@@ -148,23 +179,72 @@ def _values() -> ClusterValues:
     )
 
 
+def _arn() -> str:
+    return f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/People{next(_NUMBERS)}"
+
+
+_VIEW = "AmazonEKSViewPolicy"
 _PEM = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
+_GROUP = am.SsoGroup(id="a1b2c3d4-5678-90ab-cdef-111111111111")
+_LISTENER = am.GatewayListener(name="https", protocol="HTTPS", port=443)
+_BACKEND = am.RouteBackend(service="shop", port=80)
 _WEIGHTS = am.S3Weights(bucket="our-models", prefix="gpt-oss-20b")
 _RESERVATION = CapacityReservation(
     id="cr-1", kind="capacity-block", instance_type="p5.48xlarge", zone="eu-west-1a", ends=date(2026, 12, 14)
 )
+_AGENT: dict[str, Any] = {
+    "name": "scanner",
+    "purpose": "security",
+    "image": "example.com/scanner",
+    "versions": {"canary": "1.3.0", "all": "1.2.0"},
+    "cpu": "50m",
+    "memory": "64Mi",
+}
 
 GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
+    "Access": lambda world: {"cluster": world.cluster, "grants": [am.AccessGrant(role=_arn(), policy=_VIEW)]},
+    "AccessGrant": lambda _: {"role": _arn(), "policy": _VIEW},
+    "AddOn": lambda world: {"cluster": world.cluster, "name": f"vendor_{next(_NUMBERS)}"},
     "AutoModeCluster": lambda world: {"network": world.network},
     "AutoModeLogs": lambda _: {"cluster_name": "try", "cluster_arn": "${Token[TOKEN.2]}"},
     "AutoModeNetwork": lambda _: {},
+    "BreakGlassAlarm": lambda world: {"roles": [_arn()], "topic": world.topic},
+    "AckCapability": lambda world: {"cluster": world.hub},
+    "ArgoCdAccess": lambda world: {"cluster": world.cluster, "role_arn": "${Token[TOKEN.3]}"},
+    "ArgoCdApplication": lambda _: {"repository": "https://github.com/corp/clusters.git", "path": "manifests"},
+    "ArgoCdCapability": lambda world: {
+        "cluster": world.hub,
+        "identity_center_arn": "${Token[TOKEN.4]}",
+        "roles": {"ADMIN": [_GROUP]},
+    },
+    "ArgoCdCluster": lambda _: {"cluster_arn": "${Token[TOKEN.5]}"},
+    "BackupRule": lambda _: {},
     "BuiltInNodeRole": lambda _: {},
+    "CapabilityRole": lambda _: {},
     "CertificateConfigMap": lambda _: {"values": _values()},
     "ChartDelivery": lambda world: {"cluster": world.cluster, "chart": cdk8s.Chart(world.chart, f"c{next(_NUMBERS)}")},
+    "ClusterBackup": lambda world: {"cluster": world.cluster, "vault": world.vault, "alarm_topic": world.topic},
+    "ClusterBackupVault": lambda _: {"vault_name": "copies"},
+    "ClusterRestore": lambda world: {"cluster": world.cluster, "alarm_topic": world.topic},
+    "CloudWatchObservability": lambda world: {"cluster": world.cluster, "cluster_name": "try"},
+    "ClusterAlarms": lambda world: {"cluster": world.cluster, "topic": world.topic},
+    "ClusterDashboard": lambda world: {"cluster": world.cluster},
     "ClusterRole": lambda _: {},
+    "ComplianceLock": lambda _: {
+        "confirm": "can never be undone",
+        "min_retention_days": 7,
+        "max_retention_days": 30,
+    },
     "EfaSecurityGroup": lambda world: {"vpc": world.vpc},
     "ExistingNetwork": lambda world: {"vpc": world.vpc, "node_subnets": world.vpc.private_subnets},
+    "Gateway": lambda world: {"gateway_class": world.gateway_class, "listeners": [_LISTENER]},
     "GatewayClass": lambda _: {"spec": am.GatewayClassSpec(controller_name="example.com/gateway")},
+    "GovernanceLock": lambda _: {},
+    "GatewayListener": lambda _: {"name": "https", "protocol": "HTTPS", "port": 443},
+    "GrpcMatch": lambda _: {"service": "shop.v1.Orders"},
+    "GrpcRoute": lambda world: {"gateway": world.gateway, "backends": [_BACKEND]},
+    "HttpMatch": lambda _: {},
+    "HttpRoute": lambda world: {"gateway": world.gateway, "backends": [_BACKEND]},
     "HubWeights": lambda _: {},
     "ImageWeights": lambda _: {"path": "/models/gpt-oss-20b"},
     "ImportedCluster": lambda _: {"cluster_name": "other"},
@@ -172,11 +252,15 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
         "params": am.IngressClassParams(world.chart, f"p{next(_NUMBERS)}", spec=am.IngressClassParamsSpec())
     },
     "IngressClassParams": lambda _: {"spec": am.IngressClassParamsSpec()},
+    "KubernetesGroup": lambda _: {"edit": ["node-pools"]},
     "KubernetesObject": lambda _: {"api_version": "v1", "kind": "ConfigMap", "body": {"data": {"a": "b"}}},
+    "KroCapability": lambda world: {"cluster": world.hub},
     "LocalZoneSubnets": lambda world: {"network": world.own_network, "cidrs": {"eu-west-1-lon-1a": "10.0.192.0/24"}},
+    "ManagedPrometheus": lambda world: {"cluster": world.cluster},
     "ChatPage": lambda world: {"server": world.server},
     "FastStart": lambda _: {"image_bytes": 4_500_000_000},
     "ModelAutoscaler": lambda world: {"server": world.server, "max_replicas": 2},
+    "MetricsServer": lambda world: {"cluster": world.cluster},
     "ModelBucket": lambda _: {},
     "ModelPreset": lambda _: {name: getattr(am.GPT_OSS_20B, name) for name in am.GPT_OSS_20B.__dataclass_fields__},
     "ModelServer": lambda _: {"model": am.GPT_OSS_20B, "image": "example.com/vllm:v0.27.1", "weights": _WEIGHTS},
@@ -184,21 +268,27 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "NodeClass": lambda _: {"spec": _node_class_spec()},
     "NodePool": lambda world: {"node_class": world.node_class, "spec": _node_pool_spec()},
     "NodeRole": lambda world: {"cluster": world.cluster},
+    "PermissionSetRole": lambda _: {"permission_set": "Platform"},
     "PodIdentityRole": lambda world: {
         "cluster": world.cluster,
         "namespace": "shop",
         "service_account": f"till-{next(_NUMBERS)}",
     },
     "PodSecurityGroup": lambda world: {"cluster": world.cluster},
+    "PolicyRule": lambda _: {"api_groups": [""], "resources": ["pods"], "verbs": ["get"]},
     "PullThroughCache": lambda _: {"prefix": f"p{next(_NUMBERS)}", "repositories": ["eks/pause"]},
     "ReservedCapacity": lambda _: {
         "reservation": _RESERVATION,
         "node_class_spec": _node_class_spec(),
         "as_of": date(2026, 12, 1),
     },
+    "ControlPlaneSettings": lambda _: {},
     "RoleNames": lambda _: {},
+    "RouteBackend": lambda _: {"service": "shop", "port": 80},
     "S3Weights": lambda _: {"bucket": "our-models", "prefix": "gpt-oss-20b"},
     "SecretKey": lambda _: {"name": "hub", "key": "token"},
+    "SsoGroup": lambda _: {"id": _GROUP.id},
+    "SsoUser": lambda _: {"id": _GROUP.id},
     "StaticNodePools": lambda world: {"node_class": world.node_class, "spec": _node_pool_spec(), "replicas": 2},
     "StorageClass": lambda _: {"spec": am.StorageClassSpec(provisioner="ebs.csi.eks.amazonaws.com")},
     "TargetGroupBinding": lambda _: {
@@ -218,6 +308,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     "VpcEndpoints": lambda world: {"network": world.network},
     "WeightStaging": lambda _: {"model": am.GPT_OSS_20B, "weights": _WEIGHTS},
+    "access_page": lambda world: {"cluster": world.cluster},
     "allow_load_balancer_logs": lambda world: {
         "bucket": s3.Bucket.from_bucket_name(world.stack, f"b{next(_NUMBERS)}", "corp-logs")
     },
@@ -230,6 +321,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
         "weight_bytes": 13_000_000_000,
         "weights": "s3",
     },
+    "restore_metadata": lambda _: {"cluster_name": "bank"},
     "with_efa": lambda _: {"spec": _node_class_spec(), "instance_type": "p5.48xlarge"},
     "write_yaml_folder": lambda world: {
         "charts": [cdk8s.Chart(world.chart, f"y{next(_NUMBERS)}")],
@@ -238,6 +330,8 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     # patterns
     "AccessStack": lambda world: {"cluster": world.cluster, "env": _ENV},
+    "ArgoCdAccessChart": lambda _: {},
+    "ArgoCdChart": lambda _: {"cluster_arn": "${Token[TOKEN.6]}", "repository": "git@github.com:corp/clusters.git"},
     "ClusterGuardrails": lambda _: {"guardrails": _guardrails()},
     "ClusterStack": lambda world: {"cluster_name": f"c{next(_NUMBERS)}", "network": world.network},
     "DcgmExporterChart": lambda _: {},
@@ -246,9 +340,28 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "GuardStack": lambda world: {"guarded": [cdk.Stack(world.app, f"g{next(_NUMBERS)}")]},
     "Guardrails": lambda _: {"image_registries": ["public.ecr.aws"]},
     "GuardrailsStack": lambda world: {"cluster": world.cluster, "guardrails": _guardrails(), "env": _ENV},
+    "HelmRelease": lambda world: {
+        "cluster": world.cluster,
+        "chart": "podinfo",
+        "repository": "https://charts.example.com",
+        "version": "6.9.1",
+        "namespace": "web",
+        "release": f"r{next(_NUMBERS)}",
+    },
+    "HostPath": lambda _: {"path": "/var/log"},
+    "KubeStateMetricsChart": lambda _: {},
     "LocalZoneChart": lambda _: {"values": _values(), "subnet_ids": {"eu-west-1-lon-1a": "subnet-1"}},
     "ModelMetricsChart": lambda _: {"namespaces": ["models"]},
     "NetworkPoliciesChart": lambda _: {},
+    "NodeAgent": lambda _: dict(_AGENT),
+    "NodeAgentsChart": lambda _: {"agents": [patterns.NodeAgent(**_AGENT)], "ring": "canary"},
+    "NodeAgentsStack": lambda world: {
+        "cluster": world.cluster,
+        "agents": [patterns.NodeAgent(**_AGENT)],
+        "ring": "canary",
+        "namespace": f"agents-{next(_NUMBERS)}",
+        "env": _ENV,
+    },
     "NodePoolsChart": lambda _: {"values": _values(), "pools": ["spot"]},
     "PlatformChart": lambda _: {"values": _values()},
     "PlatformStack": lambda world: {"cluster": world.cluster, "env": _ENV},
@@ -260,11 +373,18 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "RetailStoreChart": lambda _: {},
     "RetailStoreStack": lambda world: {"cluster": world.cluster, "env": _ENV},
     "StaticPoolsChart": lambda _: {"values": _values(), "instance_types": ["c7i.large"], "replicas": 2},
+    "Team": lambda _: {"name": "a", "namespaces": {"a": _quota()}},
+    "TeamChart": lambda _: {"team": _team(), "values": _values()},
+    "TeamQuota": lambda _: {"cpu": 8, "memory": "32Gi"},
+    "TeamRights": lambda world: {"cluster": world.cluster, "team": _team()},
+    "TeamStack": lambda world: {"cluster": world.cluster, "team": _team(), "env": _ENV},
     "Tenant": lambda _: {"taint": am.Taint(key="team", value="a", effect="NoSchedule"), "namespaces": ["a"]},
     "TrainingChart": lambda _: {"values": _values(), "instance_type": "p5.48xlarge", "zone": "eu-west-1a", "nodes": 2},
     "WeightsStack": lambda _: {},
     "accelerator_taint": lambda _: {"instance_type": "g6.xlarge"},
     "platform_charts": lambda _: {"app": cdk8s.App(), "values": _values()},
+    "team_grants": lambda _: {"team": _team()},
+    "tenants_of": lambda _: {"teams": [_team()]},
     # testing
     "assert_replaces_nothing": lambda _: {"before": {}, "after": {}},
     "findings": lambda world: {"app": world.empty_app},

@@ -32,13 +32,14 @@ LAYERS = {
     "rendering": 6,
     "inference": 7,
     "delivery": 7,
-    "aws": 8,
-    "patterns": 9,
-    "testing": 10,
+    "simulation": 8,
+    "aws": 9,
+    "patterns": 10,
+    "testing": 11,
 }
 """The library's rooms: each may import itself and those with a lower number."""
 
-LIGHT = {"lazy_names", "errors", "tokens", "arguments", "facts", "specs", "checks"}
+LIGHT = {"lazy_names", "errors", "tokens", "arguments", "facts", "specs", "checks", "simulation"}
 """What a linter needs: it answers in a fraction of a second, and cdk8s and the CDK start a Node process."""
 
 LAZY = (LIBRARY, f"{LIBRARY}.patterns")
@@ -97,7 +98,7 @@ def may_import(importer: str, imported: str) -> bool:
     if mine in ("", "__main__", theirs):
         return True
     if mine == "cli":
-        return theirs in LAYERS and LAYERS[theirs] <= LAYERS["inference"] and theirs != "delivery"
+        return theirs in LAYERS and LAYERS[theirs] <= LAYERS["simulation"] and theirs != "delivery"
     return theirs in LAYERS and LAYERS[theirs] < LAYERS.get(mine, 0)
 
 
@@ -151,6 +152,11 @@ def imported_names(source: str, package: str) -> Iterator[str]:
         ("automode_constructs.aws.cluster", "charts.node_pools", False),
         ("automode_constructs.cli.lint", "automode_constructs.inference.presets", True),
         ("automode_constructs.cli.lint", "automode_constructs.delivery.chart_delivery", False),
+        ("automode_constructs.cli.simulate", "automode_constructs.simulation.simulate", True),
+        ("automode_constructs.simulation.world", "automode_constructs.inference.cold_start", True),
+        ("automode_constructs.simulation.world", "automode_constructs.cli.simulate", False),
+        ("automode_constructs.simulation.world", "cdk8s", False),
+        ("automode_constructs.inference.fit", "automode_constructs.simulation.simulate", False),
         ("automode_constructs.cli.lint", "automode_constructs.aws.cluster", False),
         ("automode_constructs.aws.cluster", "automode_constructs.patterns.NODE_POOLS", False),
         ("automode_constructs.cli.lint", "automode_constructs.patterns.NODE_POOLS", False),
@@ -335,6 +341,7 @@ def test_root_shows_type_checkers_and_python_the_same(package: str) -> None:
     [
         ("import automode_constructs", "pydantic yaml constructs cdk8s aws_cdk jsii"),
         ("from automode_constructs import AutoModeError, NodePoolSpec", "constructs cdk8s aws_cdk jsii"),
+        ("import automode_constructs.simulation, automode_constructs.cli.simulate_live", "constructs cdk8s jsii rich"),
         ("import automode_constructs.patterns", "pydantic yaml constructs cdk8s aws_cdk jsii"),
         ("from automode_constructs.patterns import accelerator_taint", "constructs cdk8s aws_cdk jsii"),
         (

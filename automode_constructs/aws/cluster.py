@@ -36,6 +36,8 @@ from automode_constructs.aws.cluster_arguments import (
     ClusterArguments,
     endpoint_cidrs_within_others,
 )
+from automode_constructs.aws.cluster_tags import tag_with
+from automode_constructs.aws.control_plane import ControlPlaneSettings, set_control_plane, set_gateway_api, warn_of_tier
 from automode_constructs.aws.exports import export_always, weakly
 from automode_constructs.aws.fips import fips_endpoints, with_fips
 from automode_constructs.aws.fleet import NoAdmin, register_name, register_roles
@@ -124,7 +126,17 @@ class AutoModeCluster(ChartTarget):
         zonal_shift: whether ARC may move traffic out of a failing zone. Default: True; we decide.
         control_plane_scaling_tier: one of ``SCALING_TIERS``; all but ``standard`` cost extra. Default: ``standard``,
             as EKS decides.
-        node_tags: AWS tags of every node launched through a NodeClass of this cluster. Default: none.
+        tags: AWS tags of everything that the cluster causes: the resources of this construct, the nodes, volumes,
+            network interfaces and launch templates of own pools, the volumes of the default StorageClass, Application
+            Load Balancers; ``aws.cluster_tags.COVERAGE`` lists what carries them. At most 40, no tokens. A later change
+            replaces nodes and creates a StorageClass with another name. Default: none.
+        node_tags: AWS tags of every node launched through a NodeClass of this cluster, in addition to ``tags``.
+            Default: none.
+        control_plane: settings of scheduler, API server, autoscaling and rollback. Default: as EKS decides.
+        gateway_api: whether EKS installs the kinds of the Gateway API and keeps them up to date, for ``Gateway``,
+            ``HttpRoute`` and ``GrpcRoute``. False turns that off again. CloudFormation has had the property since
+            November 2026: for an older CDK its validator's finding F3002 is acknowledged on the cluster, and an older
+            cfn-lint reports E3002. Default: not written; off, as EKS decides.
         node_defaults: further settings of every node launched through a NodeClass of this cluster: FIPS, proxy,
             certificate authorities, public addresses, network policy. The kubectl handler uses the proxy and
             authorities too. Traffic to VPC endpoints that the app has created so far bypasses the proxy. Default: as
@@ -180,6 +192,9 @@ class AutoModeCluster(ChartTarget):
         support_type: Literal["STANDARD", "EXTENDED"] = "STANDARD",
         zonal_shift: bool = True,
         control_plane_scaling_tier: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        control_plane: ControlPlaneSettings | None = None,
+        gateway_api: bool | None = None,
         node_tags: Mapping[str, str] | None = None,
         node_defaults: NodeDefaults | None = None,
         instance_profile: bool = False,
@@ -215,6 +230,9 @@ class AutoModeCluster(ChartTarget):
             support_type=support_type,
             zonal_shift=zonal_shift,
             control_plane_scaling_tier=control_plane_scaling_tier,
+            tags=tags or {},
+            control_plane=control_plane or ControlPlaneSettings(),
+            gateway_api=gateway_api,
             node_tags=node_tags or {},
             node_defaults=node_defaults or NodeDefaults(),
             instance_profile=instance_profile,
@@ -226,17 +244,20 @@ class AutoModeCluster(ChartTarget):
         )
         checked = arguments.checked(scope, id)
         super().__init__(scope, id)
-        names = arguments.role_names
+        names, self._tags = arguments.role_names, dict(arguments.tags)
         self.network = self._create_network(checked.network, arguments)
         """The network of the cluster."""
         self._warn(arguments, checked)
+        custom_tags = bool(tags or node_tags)
         role = cluster_role or ClusterRole(
-            self, "ClusterRole", role_name=names.cluster, path=names.cluster_path, custom_tags=bool(node_tags)
+            self, "ClusterRole", role_name=names.cluster, path=names.cluster_path, custom_tags=custom_tags
         )
         self.cluster_role: iam.IRole = role.role if isinstance(role, ClusterRole) else role
         """The cluster's role."""
+        self.custom_tags = role.custom_tags if isinstance(role, ClusterRole) else None
+        """Whether it may put custom tags on what Auto Mode creates; ``None`` if that is not known."""
         if not isinstance(role, ClusterRole):
-            self._warn_of_foreign_role(custom_tags=bool(node_tags))
+            self._warn_of_foreign_role(custom_tags=custom_tags)
         self.built_in_node_role = (
             BuiltInNodeRole(self, "BuiltInNodeRole", role_name=names.built_in_node) if built_in_pools else None
         )
@@ -246,6 +267,8 @@ class AutoModeCluster(ChartTarget):
         """The key of the stack's log groups; ``None`` for a key that AWS owns."""
         self.log_group = self._create_log_group(cluster_name, log_types, log_retention, removal_policy)
         """The control plane's log group; ``None`` if EKS creates it."""
+        self.log_types: tuple[str, ...] = tuple(log_types)
+        """The control-plane logs that go to CloudWatch."""
         self.kubectl_security_group = self._create_kubectl_security_group(arguments)
         """The security group of the Lambdas that run kubectl; ``None`` if they use the cluster's."""
         self.cluster: eks.Cluster = self._create_cluster(arguments)
@@ -255,9 +278,13 @@ class AutoModeCluster(ChartTarget):
         self._harden(arguments)
         self.admin_role_arns: tuple[str, ...] = tuple(admin_role_arns)
         """The roles that administer the cluster through access entries in its own stack."""
+        self.creator_admin = creator_admin
+        """Whether whoever created the cluster administers it."""
         self._admit(arguments)
+        self.auto_mode_logs: AutoModeLogs | None = None
+        """The logs of Auto Mode's controllers; ``None`` if they are off."""
         if auto_mode_logs and cluster_name is not None:
-            AutoModeLogs(
+            self.auto_mode_logs = AutoModeLogs(
                 self,
                 "AutoModeLogs",
                 cluster_name=cluster_name,
@@ -274,11 +301,14 @@ class AutoModeCluster(ChartTarget):
             iam.PermissionsBoundary.of(self).apply(permissions_boundary)
         self._built_in_pools = tuple(built_in_pools)
         self._kubectl = kubectl
+        self._log_types = tuple(log_types)
         self._ipv6 = ip_family == "ipv6"
+        self._gateway_api = bool(gateway_api)
         self._node_defaults = self._completed(arguments.node_defaults, arguments.service_cidr)
         self._warn_of_built_in_pools()
-        self._node_tags = dict(node_tags or {})
-        self._storage_class = None if volume_key is None else _storage_class(self.volume_key)
+        self._node_tags = {**self._tags, **(node_tags or {})}
+        self._storage_class = _storage_class(self.volume_key, own_key=volume_key is not None, tags=self._tags)
+        tag_with(self, self._tags)
         refuse_missing_types(self)
         self._export(ip_family)
         register_name(self, cluster_name)
@@ -309,6 +339,7 @@ class AutoModeCluster(ChartTarget):
                 "automode:EndpointCidrOverlap",
                 f"endpoint_cidrs: '{cidr}' is part of '{other}' and opens nothing more; leave out one of the two",
             )
+        warn_of_tier(self, arguments.control_plane_scaling_tier)
         if checked.egress is not None:
             checked.egress.warn(self)
         warn_of_refused_zones(self, self.network.node_subnets)
@@ -410,6 +441,7 @@ class AutoModeCluster(ChartTarget):
         functions = () if provider is None else kubectl_functions(provider)
         keep_function_logs(self, removal_policy=arguments.removal_policy, functions=functions, log_key=self.log_key)
         if provider is not None:
+            self.helm_charts_from_ecr = arguments.helm_charts_from_ecr
             if not arguments.helm_charts_from_ecr:
                 leave_out_image_rights(provider)
             put_in_kubectl_group(cast(eks.AccessEntry, self.cluster.node.find_child("ClusterAdminRoleAccess")))
@@ -425,6 +457,9 @@ class AutoModeCluster(ChartTarget):
         resource.add_property_override("ZonalShiftConfig.Enabled", arguments.zonal_shift)
         if arguments.control_plane_scaling_tier is not None:
             resource.add_property_override("ControlPlaneScalingConfig.Tier", arguments.control_plane_scaling_tier)
+        set_control_plane(resource, arguments.control_plane)
+        if arguments.gateway_api is not None:
+            set_gateway_api(resource, managed=arguments.gateway_api)
         if self.log_group is not None:
             # If EKS finds no group, it creates one without retention and key.
             resource.node.add_dependency(self.log_group)
@@ -470,6 +505,7 @@ class AutoModeCluster(ChartTarget):
             pod_security_groups=security_groups if pod_subnets else None,
             volume_key_arn=weakly(self.volume_key.key_arn) if self.volume_key is not None else None,
             storage_class=self._storage_class,
+            tags=self._tags or None,
             node_tags=self._node_tags or None,
             node_defaults=self._node_defaults,
             built_in_pools=bool(self._built_in_pools),
@@ -478,9 +514,24 @@ class AutoModeCluster(ChartTarget):
         )
 
     @property
+    def has_audit_log(self) -> bool:
+        """Whether the audit log of the control plane goes to ``log_group``."""
+        return self.log_group is not None and "audit" in self._log_types
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The AWS tags of everything that the cluster causes."""
+        return self._tags
+
+    @property
     def ip_family(self) -> str:
         """The address family of pods and services, ``ipv4`` or ``ipv6``."""
         return "ipv6" if self._ipv6 else "ipv4"
+
+    @property
+    def gateway_api(self) -> bool:
+        """Whether EKS installs the kinds of the Gateway API."""
+        return self._gateway_api
 
     @property
     def internet(self) -> bool | None:
@@ -595,7 +646,7 @@ class AutoModeCluster(ChartTarget):
         return key
 
     def _warn_of_foreign_role(self, *, custom_tags: bool) -> None:
-        tags = ", and the statements of ClusterRole(custom_tags=True) for node_tags" if custom_tags else ""
+        tags = ", and the statements of ClusterRole(custom_tags=True) for the tags" if custom_tags else ""
         Annotations.of(self).add_warning_v2(
             "automode:ClusterRoleNotOurs",
             "cluster_role: is used as it is; it must trust eks.amazonaws.com for sts:AssumeRole and sts:TagSession and "
@@ -612,6 +663,8 @@ class AutoModeCluster(ChartTarget):
             lost.append("volume_key on their root and data volumes")
         if fips:
             lost.append(f"FIPS images, which are the default in '{Stack.of(self).region}'")
+        if self._tags:
+            lost.append("tags")
         if lost:
             Annotations.of(self).add_warning_v2(
                 "automode:FipsBuiltInPools" if fips else "automode:BuiltInPoolsDefaults",
@@ -672,12 +725,16 @@ def _terms(terms: Sequence[SubnetSelectorTerm]) -> list[SubnetSelectorTerm]:
     return [term if term.id is None else term.replace(id=weakly(term.id)) for term in terms]
 
 
-def _storage_class(volume_key: kms.IKey | None) -> str:
-    """The name of the default StorageClass for a key that we did not create: the key of a class cannot change."""
-    if volume_key is None:
-        return "gp3-aws-owned"
-    arn = json.dumps(Stack.of(volume_key).resolve(volume_key.key_arn))
-    return f"gp3-{hashlib.sha256(arn.encode()).hexdigest()[:8]}"
+def _storage_class(volume_key: kms.IKey | None, *, own_key: bool, tags: Mapping[str, str]) -> str | None:
+    """The name of the default StorageClass, whose parameters cannot change: another key or other tags, another name."""
+    text = ""
+    if own_key:
+        if volume_key is None and not tags:
+            return "gp3-aws-owned"
+        text = "" if volume_key is None else json.dumps(Stack.of(volume_key).resolve(volume_key.key_arn))
+    if tags:
+        text += json.dumps([own_key, *sorted(tags.items())])
+    return f"gp3-{hashlib.sha256(text.encode()).hexdigest()[:8]}" if text else None
 
 
 _LOG_ENUM = {

@@ -20,6 +20,8 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from automode_constructs.arguments import Refusals, place
+from automode_constructs.aws.cluster_tags import check_tags
+from automode_constructs.aws.control_plane import SCALING_TIERS, ControlPlaneSettings, check_control_plane
 from automode_constructs.aws.encryption import check_key
 from automode_constructs.aws.fleet import check_unique_name, check_unique_roles
 from automode_constructs.aws.kubernetes_version import checked_version
@@ -63,9 +65,6 @@ DEFAULT_SERVICE_IPV4_CIDR = "172.20.0.0/16"
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 """The five logs of an EKS control plane."""
-
-SCALING_TIERS = ("standard", "tier-xl", "tier-2xl", "tier-4xl", "tier-8xl", "tier-ultra")
-"""Control-plane scaling tiers, as CloudFormation names them."""
 
 _REMOVAL_POLICIES = (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
@@ -128,6 +127,9 @@ class ClusterArguments:
     support_type: Literal["STANDARD", "EXTENDED"]
     zonal_shift: bool
     control_plane_scaling_tier: str | None
+    tags: Mapping[str, str]
+    control_plane: ControlPlaneSettings
+    gateway_api: bool | None
     node_tags: Mapping[str, str]
     node_defaults: NodeDefaults
     instance_profile: bool
@@ -152,9 +154,11 @@ class ClusterArguments:
         """
         parameters = inspect.signature(constructor).parameters
         defaults = {one.name: parameters[one.name].default for one in fields(cls)} | arguments
+        defaults["tags"] = defaults["tags"] or {}
         defaults["node_tags"] = defaults["node_tags"] or {}
         defaults["node_defaults"] = defaults["node_defaults"] or NodeDefaults()
         defaults["role_names"] = defaults["role_names"] or RoleNames()
+        defaults["control_plane"] = defaults["control_plane"] or ControlPlaneSettings()
         return cls(**defaults)
 
     def checked(self, scope: Construct, id: str) -> CheckedArguments:
@@ -195,8 +199,15 @@ class ClusterArguments:
         check_choices(refusals, "log_types", self.log_types, LOG_TYPES)
         if self.control_plane_scaling_tier is not None:
             refusals.choice("control_plane_scaling_tier", self.control_plane_scaling_tier, SCALING_TIERS)
+        check_control_plane(
+            refusals,
+            self.control_plane,
+            version=self.version if isinstance(self.version, str) else self.version.version,
+            tier=self.control_plane_scaling_tier,
+        )
         check_admins(refusals, self.admin_role_arns, region)
         check_endpoint_cidrs(refusals, self.endpoint_cidrs, ip_family=self.ip_family, wide=self.wide_endpoint_cidrs)
+        check_tags(refusals, self.tags)
         check_node_tags(refusals, self.node_tags)
         if self.node_defaults.certificate_bundles:
             # Imported here because it takes time to load.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from aws_cdk import RemovalPolicy, Stack
@@ -195,6 +195,12 @@ class ImportedCluster(ChartTarget):
     def ip_family(self) -> str | None:
         """The address family of pods and services, if ``values`` are known."""
         return None if self._values is None else self._values.ip_family or "ipv4"
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The AWS tags of everything that the cluster causes, if ``values`` have them."""
+        tags = None if self._values is None else self._values.tags
+        return {str(key): str(value) for key, value in (tags or {}).items()}
 
     @property
     def default_node_class(self) -> bool:

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from aws_cdk import Stack
 from aws_cdk import aws_eks as eks
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from automode_constructs.arguments import checked_arguments
+from automode_constructs.arguments import Refusals, checked_arguments
+from automode_constructs.aws.fleet import Register
+from automode_constructs.aws.roles import check_role_arn
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.facts.regions import partition_of
 from automode_constructs.tokens import is_resolvable, is_token
 
-__all__ = ["PodIdentityRole"]
+__all__ = ["PodIdentityRole", "SessionTag"]
+
+SessionTag = Literal[
+    "eks-cluster-arn",
+    "eks-cluster-name",
+    "kubernetes-namespace",
+    "kubernetes-pod-name",
+    "kubernetes-pod-uid",
+    "kubernetes-service-account",
+]
+"""The tags that EKS puts on the sessions of pods. Source: EKS User Guide, "Grant Pods access to AWS resources based on
+tags"."""
+
+_LONGEST_SESSION_POLICY: Final = 2048
+"""In characters. Source: STS API Reference, ``AssumeRole``."""
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _NAMESPACE = re.compile(rf"(?=.{{1,63}}\Z){_LABEL}")
@@ -34,7 +54,14 @@ class PodIdentityRole(Construct):
     ``add_dependency``. You need not install anything: Auto Mode's nodes have the Pod Identity agent.
 
     The namespace and the service account need not exist. A service account can have only one association per cluster.
-    The role's trust compares the session tags that EKS sets, so an association that turns them off gets no credentials.
+    The role's trust compares the session tags that EKS sets (cluster, namespace, service account). With
+    ``session_tags=False`` it cannot, and only compares the account: then whoever may create associations and pass the
+    role can give it to other pods of the account. ``session_tag`` makes a permission depend on a tag.
+
+    With ``target_role`` pods get the permissions of that role instead, which may be in another account: EKS takes
+    ``role`` first and the target from there. This construct lets ``role`` take the target; the target's own trust must
+    admit it, see ``target_trust``. Credentials then last an hour instead of six, and a changed association reaches
+    running pods only when they expire. Roles and associations cost nothing.
 
     Args:
         scope: a construct of a stack in the cluster's account and region.
@@ -46,6 +73,10 @@ class PodIdentityRole(Construct):
             decide.
         permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
         role_name: the role's name, 1 to 64 letters, digits and ``_+=,.@-``. Default: CloudFormation generates one.
+        target_role: the role that pods act as, or its ARN, in this partition. Default: none; pods act as ``role``.
+        session_policy: a policy that the permissions of pods must be in as well, at most 2048 characters; with
+            ``target_role`` it limits the target only. It needs ``session_tags=False``. Default: none.
+        session_tags: whether EKS tags the sessions. Default: True, as EKS decides.
 
     Attributes:
         cluster: the cluster.
@@ -57,9 +88,11 @@ class PodIdentityRole(Construct):
 
     Raises:
         AutoModeError: for a cluster that is not one of this library's, or is in another account or region; for invalid
-            names or tokens; for a service account that already has a ``PodIdentityRole``.
+            names or tokens; for a service account that already has a ``PodIdentityRole``; for a target that is no role
+            or is in another partition; for a session policy beside session tags, or one that IAM refuses.
 
-    Source: EKS User Guide, "Create IAM role with trust policy required by EKS Pod Identity".
+    Source: EKS User Guide, "Create IAM role with trust policy required by EKS Pod Identity", "Access AWS Resources
+    using EKS Pod Identity Target IAM Roles"; EKS API Reference, ``CreatePodIdentityAssociation``.
     """
 
     @checked_arguments
@@ -74,6 +107,9 @@ class PodIdentityRole(Construct):
         description: str | None = None,
         permissions_boundary: iam.IManagedPolicy | None = None,
         role_name: str | None = None,
+        target_role: iam.IRole | str | None = None,
+        session_policy: iam.PolicyDocument | None = None,
+        session_tags: bool = True,
     ) -> None:
         where = f"{scope.node.path}/{id}"
         cluster.check_environment(where, scope, "a cluster's associations are created in its own account and region")
@@ -83,6 +119,8 @@ class PodIdentityRole(Construct):
                 "service_account", service_account, _SERVICE_ACCOUNT, "1 to 253 lower-case letters, digits, '-' and '.'"
             ),
             *_role_problems(description, role_name),
+            *_target_problems(where, target_role, Stack.of(scope).region),
+            *_session_problems(scope, session_policy, session_tags=session_tags),
         ]
         if problems:
             raise AutoModeError(where, problems)
@@ -94,17 +132,20 @@ class PodIdentityRole(Construct):
         self.service_account = service_account
         stack = Stack.of(self)
         cluster_name = cluster.cluster.cluster_name
+        self.session_tags = session_tags
+        """Whether EKS tags the sessions."""
+        self._tags: dict[str, str] = {
+            "eks-cluster-arn": stack.format_arn(service="eks", resource="cluster", resource_name=cluster_name),
+            "kubernetes-namespace": namespace,
+            "kubernetes-service-account": service_account,
+        }
         # The tags carry what aws:SourceArn would, plus namespace and service account; EKS documents them.
         trusted = iam.ServicePrincipal(
             "pods.eks.amazonaws.com",
             conditions={
                 "StringEquals": {
                     "aws:SourceAccount": stack.account,
-                    "aws:RequestTag/eks-cluster-arn": stack.format_arn(
-                        service="eks", resource="cluster", resource_name=cluster_name
-                    ),
-                    "aws:RequestTag/kubernetes-namespace": namespace,
-                    "aws:RequestTag/kubernetes-service-account": service_account,
+                    **(self._request_tags() if session_tags else {}),
                 }
             },
         )
@@ -125,9 +166,69 @@ class PodIdentityRole(Construct):
             namespace=namespace,
             service_account=service_account,
             role_arn=self.role_arn,
+            target_role_arn=None if target_role is None else _arn(target_role),
+            policy=None if session_policy is None else stack.to_json_string(session_policy.to_json()),
+            disable_session_tags=None if session_tags else True,
         )
+        if target_role is not None:
+            self.role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=["sts:AssumeRole", "sts:TagSession"],
+                    resources=[_arn(target_role)],
+                )
+            )
         # The role's policies are separate resources; a pod that starts before they exist is denied access.
         self.association.node.add_dependency(self.role)
+        _BY_SERVICE_ACCOUNT.add(cluster.node.root, (cluster, namespace, service_account), self)
+
+    @checked_arguments
+    def session_tag(self, tag: SessionTag) -> str:
+        """A session tag of the pods, for resources and conditions of policies: ``${aws:PrincipalTag/...}``.
+
+        IAM replaces it by the tag's value when a pod makes a request:
+        ``bucket.arn_for_objects(role.session_tag("kubernetes-pod-name") + "/*")``.
+
+        Args:
+            tag: one of the six tags of EKS.
+
+        Raises:
+            AutoModeError: if the sessions have no tags.
+        """
+        if not self.session_tags:
+            raise AutoModeError.of(
+                self.node.path,
+                field="tag",
+                message=f"'{tag}' is on no session, because of session_tags=False, and a policy would never match it",
+                cure="leave out session_tags",
+            )
+        return f"${{aws:PrincipalTag/{tag}}}"
+
+    def target_trust(self) -> list[iam.PolicyStatement]:
+        """The statements that the trust policy of ``target_role`` needs, to admit these pods and no others.
+
+        For a target of this stack, add them: ``target.assume_role_policy.add_statements(*pods.target_trust())``. For a
+        target elsewhere, print them, and give ``role`` a ``role_name`` first, so that its ARN lasts. Without session
+        tags they compare the external id that EKS sends instead.
+        """
+        stack = Stack.of(self)
+        account, source = iam.AccountPrincipal(stack.account), {"ArnEquals": {"aws:PrincipalArn": self.role_arn}}
+        if self.session_tags:
+            conditions: dict[str, Any] = {"StringEquals": self._request_tags(), **source}
+            return [
+                iam.PolicyStatement(
+                    principals=[account], actions=["sts:AssumeRole", "sts:TagSession"], conditions=conditions
+                )
+            ]
+        place = (stack.region, stack.account, self.cluster.cluster.cluster_name, self.namespace, self.service_account)
+        conditions = {"StringEquals": {"sts:ExternalId": "/".join(place)}, **source}
+        # The external id comes with the call of AssumeRole only.
+        return [
+            iam.PolicyStatement(principals=[account], actions=["sts:AssumeRole"], conditions=conditions),
+            iam.PolicyStatement(principals=[account], actions=["sts:TagSession"], conditions=source),
+        ]
+
+    def _request_tags(self) -> dict[str, str]:
+        return {f"aws:RequestTag/{tag}": value for tag, value in self._tags.items()}
 
 
 def _name_problems(field: str, name: str, form: re.Pattern[str], allowed: str) -> list[Problem]:
@@ -172,16 +273,61 @@ def _role_problems(description: str | None, role_name: str | None) -> list[Probl
     return problems
 
 
+def _arn(role: iam.IRole | str) -> str:
+    return role if isinstance(role, str) else role.role_arn
+
+
+def _target_problems(where: str, target: iam.IRole | str | None, region: str) -> list[Problem]:
+    refusals = Refusals(where)
+    if target is not None:
+        partition = None if is_token(region) else partition_of(region).name
+        with refusals.collecting():
+            check_role_arn(where, "target_role", _arn(target), partition=partition)
+    return refusals.problems
+
+
+def _session_problems(scope: Construct, policy: iam.PolicyDocument | None, *, session_tags: bool) -> list[Problem]:
+    if policy is None:
+        return []
+    refusals = Refusals("")
+    if session_tags:
+        refusals.refuse(
+            "session_policy",
+            "is set beside session tags, and EKS takes one of the two",
+            "write session_tags=False; the role's trust then compares the account only",
+        )
+    if policy.is_empty:
+        refusals.refuse("session_policy", "has no statements, and would allow nothing", "add them, or leave it out")
+    for text in policy.validate_for_identity_policy():
+        refusals.refuse("session_policy", f"is no session policy: {text}")
+    document = Stack.of(scope).resolve(policy.to_json())
+    text = json.dumps(document, separators=(",", ":"))
+    if not _has_intrinsics(document) and len(text) > _LONGEST_SESSION_POLICY:
+        refusals.refuse(
+            "session_policy",
+            f"has {len(text)} characters; STS takes {_LONGEST_SESSION_POLICY} at most",
+            "move permissions to the role's own policies",
+        )
+    return refusals.problems
+
+
+def _has_intrinsics(document: object) -> bool:
+    """Whether CloudFormation fills in a part of a document."""
+    if isinstance(document, Mapping):
+        return any(
+            str(key) == "Ref" or str(key).startswith("Fn::") or _has_intrinsics(item) for key, item in document.items()
+        )
+    return isinstance(document, list) and any(_has_intrinsics(item) for item in document)
+
+
 def _check_single(where: str, scope: Construct, cluster: ChartTarget, namespace: str, service_account: str) -> None:
-    for other in scope.node.root.node.find_all():
-        if (
-            isinstance(other, PodIdentityRole)
-            and other.cluster is cluster
-            and (other.namespace, other.service_account) == (namespace, service_account)
-        ):
-            raise AutoModeError.of(
-                where,
-                field="service_account",
-                message=f"'{service_account}' of namespace '{namespace}' already has the role of '{other.node.path}'",
-                cure="grant the permissions to that role; EKS allows one association for each service account",
-            )
+    for other in _BY_SERVICE_ACCOUNT.find(scope.node.root, (cluster, namespace, service_account)):
+        raise AutoModeError.of(
+            where,
+            field="service_account",
+            message=f"'{service_account}' of namespace '{namespace}' already has the role of '{other.node.path}'",
+            cure="grant the permissions to that role; EKS allows one association for each service account",
+        )
+
+
+_BY_SERVICE_ACCOUNT: Register[tuple[ChartTarget, str, str], PodIdentityRole] = Register()

@@ -29,6 +29,7 @@ __all__ = [
     "check_role_arn",
     "check_role_names",
     "cluster_policies",
+    "refuse_role_names",
 ]
 
 BlockStoragePolicy = Literal["AmazonEKSBlockStoragePolicyV2", "AmazonEKSBlockStoragePolicy"]
@@ -62,6 +63,7 @@ class ClusterRole(Construct):
         permissions_boundary: the managed policy that bounds the role. Default: none; we decide.
 
     Attributes:
+        custom_tags: the argument.
         role: the role.
         role_arn: its ARN.
         immutable: the role as passed to ``eks.Cluster``, which would otherwise attach the older block storage policy
@@ -101,6 +103,7 @@ class ClusterRole(Construct):
             permissions_boundary=permissions_boundary,
         )
         self.role_arn: str = self.role.role_arn
+        self.custom_tags = custom_tags
         self.immutable: iam.IRole = self.role.without_policy_updates()
 
 
@@ -269,7 +272,7 @@ def cluster_policies(region: str, block_storage_policy: BlockStoragePolicy | Non
 def check_role_names(refusals: Refusals, names: RoleNames) -> None:
     """Refuses names and a path that IAM would not accept, and one name for two roles."""
     by_field = names.by_field()
-    _refuse_names(refusals, by_field, path=("role_names.cluster_path", names.cluster_path))
+    refuse_role_names(refusals, by_field, path=("role_names.cluster_path", names.cluster_path))
     plain = Counter(name.lower() for name in by_field.values() if not is_token(name))
     for name, times in plain.items():
         if times > 1:
@@ -282,11 +285,20 @@ def check_role_names(refusals: Refusals, names: RoleNames) -> None:
 
 def _check_names(scope: Construct, id: str, *, role_name: str | None, path: str | None = None) -> None:
     refusals = Refusals(place(scope, id))
-    _refuse_names(refusals, {} if role_name is None else {"role_name": role_name}, path=("path", path))
+    refuse_role_names(refusals, {} if role_name is None else {"role_name": role_name}, path=("path", path))
     refusals.raise_all()
 
 
-def _refuse_names(refusals: Refusals, names: Mapping[str, str], *, path: tuple[str, str | None]) -> None:
+def refuse_role_names(
+    refusals: Refusals, names: Mapping[str, str], *, path: tuple[str, str | None] = ("path", None)
+) -> None:
+    """Refuses names and a path that IAM would not accept.
+
+    Args:
+        refusals: collects what is wrong.
+        names: the names by field.
+        path: the field of the path, and the path. Default: none.
+    """
     for field, name in names.items():
         if not is_token(name) and not _ROLE_NAME.fullmatch(name):
             refusals.refuse(

@@ -12,6 +12,7 @@ __all__ = [
     "ADMISSION_POLICY_NOT_LAST",
     "CHART_WARNING",
     "DEPENDENCY_NOT_DELIVERED",
+    "GATEWAY_API_OFF",
     "IMAGE_SOURCE",
     "OPEN_MODEL",
     "VLLM_ARGUMENT",
@@ -39,6 +40,11 @@ _app_rule(
     source="EKS User Guide, 'Grant IAM users access to Kubernetes with EKS access entries'",
 )
 _app_rule(
+    "automode:UnboundGroup",
+    sentence="A chart that the app delivers names each Kubernetes group of its access entries.",
+    source="EKS User Guide, 'Create access entries'",
+)
+_app_rule(
     "automode:VersionUnknown",
     sentence="This library knows the cluster's Kubernetes version and when its support ends.",
     source=_VERSIONS,
@@ -47,6 +53,11 @@ _app_rule(
     "automode:ExtendedSupport",
     sentence="The Kubernetes version of the cluster is in standard support: extended support costs extra.",
     source=_VERSIONS,
+)
+_app_rule(
+    "automode:ScalingTierUnproven",
+    sentence="The control plane's scaling tier is one that the EKS API names, so that it exists and has a price.",
+    source="EKS API Reference, ControlPlaneScalingConfig; AWS::EKS::Cluster ControlPlaneScalingConfig",
 )
 _app_rule(
     "automode:RegionUnknown",
@@ -72,6 +83,22 @@ _app_rule(
     "automode:KeyPolicyNotOurs",
     sentence="The policy of a KMS key that the stack cannot change allows every use that the stack makes of the key.",
     source="AWS KMS Developer Guide, 'Key policies in AWS KMS'",
+)
+_app_rule(
+    "automode:TopicPolicyNotOurs",
+    sentence="The policy of an SNS topic for alarms that the stack cannot change lets the services that report to it "
+    "publish.",
+    source="Amazon SNS Developer Guide, 'Example cases for Amazon SNS access control'",
+)
+_app_rule(
+    "automode:CrossAccountBackup",
+    sentence="The organization allows copies of backups to other accounts, which no template can turn on.",
+    source="AWS Backup Developer Guide, 'Creating backup copies across AWS accounts'",
+)
+_app_rule(
+    "automode:AckService",
+    sentence="A disabled service of ACK is one that exists: EKS ignores a misspelt one, and the service stays on.",
+    source="EKS API Reference, 'AckConfigRequest'",
 )
 _app_rule(
     "automode:LogBucketPolicyNotOurs",
@@ -174,6 +201,12 @@ DEPENDENCY_NOT_DELIVERED = rule(
     warning_where="not all charts of the cluster are known",
     judged="app",
 )
+GATEWAY_API_OFF = _app_rule(
+    "automode:GatewayApiOff",
+    *("GRPCRoute", "Gateway", "GatewayClass", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute"),
+    sentence="A cluster that gets objects of the Gateway API has its kinds: gateway_api=True, or CRDs beside them.",
+    source="EKS User Guide, 'Configure the Kubernetes Gateway API in EKS Auto Mode'",
+)
 ADMISSION_POLICY_NOT_LAST = _app_rule(
     "automode:AdmissionPolicyNotLast",
     "ValidatingAdmissionPolicy",
@@ -210,6 +243,32 @@ _app_rule(
     "DaemonSet",
     sentence="No second DCGM engine runs beside the one of Auto Mode's node monitoring agent.",
     source="aws/containers-roadmap#2763",
+)
+_app_rule(
+    "automode:AgentAheadOfItsRing",
+    "DaemonSet",
+    sentence="No ring of clusters has a higher version of an agent than the ring before it.",
+    source="the order of the rings that the list of agents names",
+)
+_app_rule(
+    "automode:AgentMissesFargate",
+    sentence="Where an agent is meant for every node, the cluster has no Fargate profile: Fargate runs no DaemonSets.",
+    source="EKS User Guide, 'Simplify compute management with AWS Fargate', considerations",
+)
+_app_rule(
+    "automode:AddOnUnknown",
+    sentence="This library knows the EKS add-on and has seen a version as new as the one that is named.",
+    source="EKS User Guide, 'AWS add-ons' and 'Community add-ons'",
+)
+_app_rule(
+    "automode:AddOnNeeds",
+    sentence="The add-ons that an EKS add-on does not work without are installed too.",
+    source="EKS User Guide, 'AWS add-ons'",
+)
+_app_rule(
+    "automode:AddOnWithoutNodes",
+    sentence="A cluster with EKS add-ons has NodePools or EKS's own pools: their pods need nodes.",
+    source="EKS User Guide, 'Amazon EKS add-ons'",
 )
 
 # Model servers.

@@ -12,7 +12,7 @@ from automode_constructs.specs.labels import COMPUTE_TYPE
 from automode_constructs.specs.rule import rule
 from automode_constructs.tokens import is_token
 
-__all__ = ["DEVICE_PLUGIN", "device_plugin_problems"]
+__all__ = ["DEVICE_PLUGIN", "device_plugin_problems", "is_kept_off"]
 
 DEVICE_PLUGIN = rule(
     "automode:DevicePlugin",
@@ -47,7 +47,7 @@ def device_plugin_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     if document.get("kind") != "DaemonSet" or document.get("apiVersion") != "apps/v1":
         return
     pod = mapping_at(document, *_POD)
-    if _is_kept_off(pod):
+    if is_kept_off(pod):
         return
     for index, container in enumerate(_mappings(pod.get("containers"))):
         plugin = _plugin_of(container)
@@ -75,7 +75,7 @@ def _plugin_of(container: Mapping[str, Any]) -> str:
     return "image" if is_plugin and not _OTHER_MAKERS & {*path} else ""
 
 
-def _is_kept_off(pod: Mapping[str, Any]) -> bool:
+def is_kept_off(pod: Mapping[str, Any]) -> bool:
     """Whether no pod can land on a node of Auto Mode, judging by the labels of AWS and Karpenter."""
     selector = mapping_at(pod, "nodeSelector")
     if any(_excludes_auto(str(key), "In", [value]) for key, value in selector.items()):

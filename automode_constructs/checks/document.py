@@ -396,12 +396,14 @@ def _write(api_version: str) -> Cure:
 def _foreign_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     """Problems of an object that is not Auto Mode's."""
     # Loaded here, since files of Auto Mode's objects alone need none of them.
+    from automode_constructs.checks.built_in_agents import built_in_agent_problems
     from automode_constructs.checks.device_plugin import device_plugin_problems
     from automode_constructs.checks.served_kinds import served_kind_problems
     from automode_constructs.checks.weight_streaming import streaming_problems
 
     yield from other_controller_problems(document)
     yield from device_plugin_problems(document)
+    yield from built_in_agent_problems(document)
     yield from streaming_problems(document)
     yield from served_kind_problems(document)
     group = str(document.get("apiVersion", "")).rpartition("/")[0]

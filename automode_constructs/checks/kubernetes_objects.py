@@ -12,7 +12,9 @@ from math import isfinite
 from typing import Any
 
 from automode_constructs.checks.kubernetes_fields import field_problems
+from automode_constructs.checks.quotas import quota_device_problems
 from automode_constructs.errors import Problem, shown
+from automode_constructs.facts.control_plane import setting_bounds
 from automode_constructs.facts.kubernetes_fields import type_of_kind
 from automode_constructs.specs.fields import VALUE, is_quantity
 from automode_constructs.specs.free_body import mapping_at
@@ -73,6 +75,14 @@ SERVICE_TYPE = rule(
     severity="error",
     sentence="A Service has only fields that its type takes: the load balancer's and node ports where it opens them.",
     source="Kubernetes API reference, ServiceSpec",
+)
+NODE_PORT_RANGE = rule(
+    "automode:NodePortRange",
+    "Service",
+    severity="warning",
+    sentence="A node port is in the range that the cluster serves: 30000 to 32767 unless control_plane.node_ports says "
+    "otherwise.",
+    source="EKS User Guide, 'Advanced Kubernetes control plane configuration'",
 )
 CONFIG_MAP_KEY = rule(
     "automode:ConfigMapKey",
@@ -297,7 +307,16 @@ def _only_of_its_type(spec: _Object) -> _Problems:
                 where, f"is refused in Services of type {type_}", "write type: NodePort, or remove it"
             )
         elif type_ in _OPEN_TYPES and node_port not in _NODE_PORTS and 1 <= node_port <= 65535:
-            yield VALUE.problem(where, f"must be {_NODE_PORTS[0]} to {_NODE_PORTS[-1]}, got {node_port}")
+            least, most = setting_bounds("node_ports")
+            if least <= node_port <= most:
+                yield NODE_PORT_RANGE.problem(
+                    where,
+                    f"{node_port} is outside {_NODE_PORTS[0]} to {_NODE_PORTS[-1]}, the range of a cluster that sets "
+                    "no other",
+                    f"use a port of that range, or set control_plane.node_ports of the cluster ({least} to {most})",
+                )
+            else:
+                yield VALUE.problem(where, f"must be {_NODE_PORTS[0]} to {_NODE_PORTS[-1]}, got {node_port}")
 
 
 def _ingress(document: _Object) -> _Problems:
@@ -418,6 +437,7 @@ _RULES: Mapping[str, Callable[[_Object], _Problems]] = {
     "Pod": _bare_pod,
     "PodDisruptionBudget": _disruption_budget,
     "ReplicaSet": _workload,
+    "ResourceQuota": quota_device_problems,
     "Secret": _config_map,
     "Service": _service,
     "StatefulSet": _stateful_set,

@@ -26,7 +26,18 @@ from automode_constructs.specs.pools.label_values import LONGEST_NUMBER
 from automode_constructs.specs.pools.requirement import Operator
 from automode_constructs.tokens import is_token
 
-__all__ = ["BUILT_IN_POOLS", "WORKLOADS", "LabelDemand", "Pods", "Pool", "is_near", "pods_of", "pool_of", "tolerates"]
+__all__ = [
+    "BUILT_IN_POOLS",
+    "WORKLOADS",
+    "LabelDemand",
+    "Pods",
+    "Pool",
+    "daemon_pods",
+    "is_near",
+    "pods_of",
+    "pool_of",
+    "tolerates",
+]
 
 LabelDemand = tuple[str, Demand]
 """A label's key, and the condition on its value."""
@@ -177,8 +188,15 @@ def pool_of(manifest: Mapping[str, Any]) -> Pool | None:
 def pods_of(group: str, manifest: Mapping[str, Any]) -> Pods | None:
     """What a workload's pods require; ``None`` if it is not a workload, or leaves a doubt about its nodes."""
     path = _TEMPLATES.get((group, str(manifest.get("kind"))))
-    if path is None:
-        return None
+    return None if path is None else _pods_at(path, manifest)
+
+
+def daemon_pods(manifest: Mapping[str, Any]) -> Pods | None:
+    """What a DaemonSet's pods require; ``None`` if that leaves a doubt about its nodes."""
+    return _pods_at(("spec", "template", "spec"), manifest)
+
+
+def _pods_at(path: tuple[str, ...], manifest: Mapping[str, Any]) -> Pods | None:
     spec = _at(manifest, *path)
     selector, tolerations = spec.get("nodeSelector") or {}, spec.get("tolerations") or []
     if not spec or "nodeName" in spec or spec.get("schedulerName", "default-scheduler") != "default-scheduler":

@@ -433,11 +433,19 @@ def _objects_by_themselves(tree: _Tree) -> Iterator[TreeFinding]:
     """Problems in objects of other kinds, which no construct has checked."""
     if tree.files:
         return
+    from automode_constructs.checks.built_in_agents import built_in_agent_problems
     from automode_constructs.checks.device_plugin import device_plugin_problems
     from automode_constructs.checks.kubernetes_objects import kubernetes_problems
     from automode_constructs.checks.weight_streaming import streaming_problems
 
-    for judge in (metadata_problems, kubernetes_problems, device_plugin_problems, streaming_problems):
+    judges = (
+        metadata_problems,
+        kubernetes_problems,
+        device_plugin_problems,
+        built_in_agent_problems,
+        streaming_problems,
+    )
+    for judge in judges:
         for member in tree.members:
             yield from map(member.finding, judge(member.manifest))
 
@@ -585,6 +593,27 @@ def _pinned_pods(tree: _Tree) -> Iterator[TreeFinding]:
         yield members[index].finding(problem)
 
 
+def _quotas(tree: _Tree) -> Iterator[TreeFinding]:
+    if not tree.of_kinds("LimitRange", "ResourceQuota") or tree.may_be_several:
+        return
+    from automode_constructs.checks.quotas import quota_problems
+
+    members = tree.of_kinds("LimitRange", "ResourceQuota", *WORKLOADS)
+    for index, problem in quota_problems([member.manifest for member in members], whole=tree.whole):
+        yield members[index].finding(problem)
+
+
+def _team_nodes(tree: _Tree) -> Iterator[TreeFinding]:
+    # Whose pods are strangers is known by their namespaces alone.
+    if not tree.pools or not (tree.whole or tree.of_kinds("Namespace")) or tree.may_be_several:
+        return
+    from automode_constructs.checks.team_nodes import team_node_problems
+
+    pools = [(member.index, pool) for member, pool in tree.pools]
+    for index, problem in team_node_problems([member.manifest for member in tree.members], pools, whole=tree.whole):
+        yield tree.members[index].finding(problem)
+
+
 def _load_balancers(tree: _Tree) -> Iterator[TreeFinding]:
     members = tree.of_kinds("Ingress", "IngressClass", "IngressClassParams", "Service", "TargetGroupBinding")
     if not members or tree.may_be_several:
@@ -700,6 +729,24 @@ def _without_device(tree: _Tree) -> Iterator[TreeFinding]:
         yield from map(member.finding, problems)
 
 
+def _agents(tree: _Tree) -> Iterator[TreeFinding]:
+    if tree.may_be_several or not (tree.of_kinds("DaemonSet") or _has_startup_taints(tree)):
+        return
+    from automode_constructs.checks.agents import agent_problems
+
+    manifests = [member.manifest for member in tree.members]
+    pools = {member.index: pool for member, pool in tree.pools}
+    # Of files alone it is not known whether EKS's own pools are on.
+    built_in_pools = () if tree.files and not tree.whole else tree.built_in_pools
+    for index, problem in agent_problems(manifests, pools, built_in_pools, whole=tree.whole):
+        yield tree.members[index].finding(problem)
+
+
+def _has_startup_taints(tree: _Tree) -> bool:
+    pools = tree.of_kinds("NodePool")
+    return any("startupTaints" in mapping_at(pool.manifest, "spec", "template", "spec") for pool in pools)
+
+
 def _condition_text(labels: Iterable[LabelDemand]) -> str:
     return ", ".join(
         f"{key}={values[0]}"
@@ -771,11 +818,14 @@ _CHECKS: tuple[Callable[[_Tree], Iterator[TreeFinding]], ...] = (
     _accelerated_first,
     _references,
     _pinned_pods,
+    _quotas,
+    _team_nodes,
     _load_balancers,
     _zones,
     _stranded,
     _without_device,
     _nearly_tolerated,
+    _agents,
     _nothing_for_ordinary_pods,
 )
 

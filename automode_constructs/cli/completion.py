@@ -10,6 +10,7 @@ import shtab
 
 from automode_constructs.checks.document import KINDS
 from automode_constructs.cli.explain import all_rules
+from automode_constructs.simulation import Assumptions
 
 __all__ = ["completion"]
 
@@ -28,6 +29,7 @@ def completion(parser: argparse.ArgumentParser, commands: Mapping[str, argparse.
         "RULE-ID": [rule.id.removeprefix("automode:") for rule in all_rules()],
         "RULES": [rule.id.removeprefix("automode:") for rule in all_rules() if rule.judged != "app"],
         "KIND": [kind.kind for kind in KINDS],
+        "NAME=VALUE": [f"{each.name}=" for each in Assumptions().listed()],
     }
     for command in commands.values():
         action: Any

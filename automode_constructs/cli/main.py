@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from automode_constructs.cli.lint import LintRun
+    from automode_constructs.cli.simulate import SimulateRun
 
 __all__ = ["main"]
 
@@ -171,6 +172,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
         help="weights of models that are not known here",
     )
     estimate.add_argument("--all", action="store_true", help="print every instance type, not the 15 cheapest")
+    _add_simulate(commands)
+    _add_pools(commands)
     schemas = commands.add_parser(
         "schemas",
         help="write the JSON Schema of each kind, for editors",
@@ -186,6 +189,78 @@ def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     )
     completion.add_argument("shell", choices=("bash", "zsh", "fish"))
     return parser, commands.choices
+
+
+def _add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The commands that simulate Auto Mode."""
+    simulate = commands.add_parser(
+        "simulate",
+        help="show which nodes Auto Mode would launch for your pods, and what they cost",
+        description="Plays a timeline, or applies manifests, on a simulated EKS Auto Mode: no AWS account, no cluster.",
+        epilog="Exit code: 0 every pod has a node at the end, 1 pods are pending, 2 unusable input.",
+    )
+    simulate.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="a timeline and manifests: a file, a folder, the folder that cdk synth wrote, or - for standard input",
+    )
+    _add_views(simulate)
+    simulate.add_argument(
+        "--assume", action="append", default=[], metavar="NAME=VALUE", help="another value of an assumption"
+    )
+    simulate.add_argument(
+        "--assumptions", action="store_true", help="list the assumptions, and those that the result hangs on"
+    )
+    simulate.add_argument(
+        "--why", metavar="NAME", help="why a node is what it is (n1), or why a pod has none, instead of the report"
+    )
+    demo = commands.add_parser(
+        "demo",
+        help="replay a talk on EKS Auto Mode on a simulated cluster",
+        description="Replays a re:Invent 2025 talk on a simulated cluster: an empty cluster, a shop that scales to 10 "
+        "pods and to 0, and GPT-OSS-20B on a GPU; with the talk's own numbers beside.",
+        epilog="Exit code: 0.",
+    )
+    _add_views(demo)
+
+
+def _add_views(command: argparse.ArgumentParser) -> None:
+    views = command.add_mutually_exclusive_group()
+    views.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    views.add_argument("--live", action="store_true", help="play it in the terminal")
+    command.add_argument(
+        "--speed", type=_speed, default=30.0, metavar="N", help="seconds of the timeline in one of --live; default: 30"
+    )
+    command.add_argument("--svg", metavar="FILE", help="write a picture of the nodes over time")
+    command.add_argument("--html", metavar="FILE", help="write a page with the picture and the report")
+
+
+def _add_pools(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    pools = commands.add_parser(
+        "pools",
+        help="list the instance types that each NodePool admits, with prices",
+        description="Prints the instance types that the NodePools of manifests admit, or why they exclude one.",
+        epilog="Exit code: 0 done, 1 no pool admits the type of --why, 2 unusable input.",
+    )
+    pools.add_argument(
+        "paths", nargs="+", metavar="PATH", help="a file, a folder, the folder that cdk synth wrote, or -"
+    )
+    pools.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    pools.add_argument("--all", action="store_true", help="print every instance type, not the 15 cheapest")
+    pools.add_argument(
+        "--why", metavar="TYPE", help="the requirement of each pool that excludes this type, such as g4dn.xlarge"
+    )
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0
+    if not 0 < speed < 1e9:
+        raise argparse.ArgumentTypeError(f"needs a number above 0, got {text!r}")
+    return speed
 
 
 def _gigabytes(text: str) -> int:
@@ -208,6 +283,9 @@ def _run(options: argparse.Namespace) -> int:
         "explain": _explain,
         "convert": _convert,
         "estimate": _estimate,
+        "simulate": _simulate,
+        "demo": _demo,
+        "pools": _pools,
         "schemas": _schemas,
         "completion": _completion,
     }
@@ -372,6 +450,84 @@ def _estimate(options: argparse.Namespace) -> int:
         return 2
     _write(as_json(run) if options.format == "json" else as_text(run, all_types=options.all))
     return 0 if run.tables else 2
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from automode_constructs.cli.simulate import assumptions_of, run_simulation
+    from automode_constructs.cli.simulate_report import assumptions_text, why
+    from automode_constructs.errors import AutoModeError
+
+    if not options.paths and not options.assumptions:
+        _say("automode: nothing to simulate; name a timeline or manifests ('automode demo' needs none)")
+        return 2
+    try:
+        if not options.paths:
+            _write(assumptions_text(assumptions_of(options.assume).listed()))
+            return 0
+        run = run_simulation(options.paths, assume=options.assume)
+        if options.assumptions:
+            listed = assumptions_of(options.assume).listed()
+            _write(assumptions_text(listed, used=run.result.assumptions))
+            return run.exit_code
+        if options.why is not None:
+            _write(why(run, options.why))
+            return run.exit_code
+    except AutoModeError as error:
+        _say(f"automode: {error}")
+        return 2
+    return _show(run, options) or run.exit_code
+
+
+def _show(run: SimulateRun, options: argparse.Namespace, *, beside: str = "") -> int:
+    """Writes a simulation in the form that the options ask for; 2 if a file cannot be written."""
+    from automode_constructs.cli.simulate_picture import as_html, as_svg
+    from automode_constructs.cli.simulate_report import as_json, as_text
+    from automode_constructs.errors import AutoModeError, on_one_line
+
+    for path, picture in ((options.svg, as_svg), (options.html, as_html)):
+        if path is not None:
+            try:
+                Path(path).write_text(picture(run), "utf-8")
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                _say(f"automode: {on_one_line(path)}: cannot be written: {reason.lower()}")
+                return 2
+    if options.live:
+        from automode_constructs.cli.simulate_live import play
+
+        try:
+            play(run, speed=options.speed, write=_write)
+        except AutoModeError as error:
+            _say(f"automode: {error}")
+            return 2
+        _write(beside)
+    else:
+        _write(as_json(run) if options.format == "json" else as_text(run) + beside)
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from automode_constructs.cli.demo import beside_the_talk, demo
+
+    run = demo()
+    return _show(run, options, beside="\n" + beside_the_talk(run))
+
+
+def _pools(options: argparse.Namespace) -> int:
+    from automode_constructs.cli.pools import as_json, as_text, pools, why_not
+    from automode_constructs.errors import AutoModeError
+
+    try:
+        found = pools(options.paths)
+        if options.why is not None:
+            text, is_admitted = why_not(found, options.why, form=options.format)
+            _write(text)
+            return 0 if is_admitted else 1
+    except AutoModeError as error:
+        _say(f"automode: {error}")
+        return 2
+    _write(as_json(found) if options.format == "json" else as_text(found, all_types=options.all))
+    return 0
 
 
 def _coloured() -> bool:

@@ -15,6 +15,7 @@ from automode_constructs.checks.app_rules import (
     ADMISSION_POLICY_NOT_LAST,
     CHART_WARNING,
     DEPENDENCY_NOT_DELIVERED,
+    GATEWAY_API_OFF,
     WAITED_JOB,
 )
 from automode_constructs.checks.image_sources import image_source_problems, uses_proxy
@@ -51,6 +52,8 @@ MAX_MANIFEST_BYTES = 100 * 1024
 MAX_RESOURCES = 500
 """CloudFormation's limit for a stack."""
 
+_GATEWAY_GROUP = "gateway.networking.k8s.io"
+
 T = TypeVar("T")
 
 
@@ -78,6 +81,7 @@ def attach(target: DeliveryTarget) -> None:
     delivered = [one for delivery in target.deliveries for one in _read(delivery)]
     _judge_tree(target, delivered)
     _judge_images(target, delivered)
+    _judge_gateways(target, delivered)
     _judge_jobs(delivered)
     delivered = _with_needs(target, delivered)
     if any(delivery.problems for delivery in target.deliveries):
@@ -152,6 +156,21 @@ def _report(delivery: Delivery, problem: Problem) -> None:
         cdk.Annotations.of(delivery).add_info(str(problem))
 
 
+_REGISTRATION = {"name", "project", "server"}
+"""What a managed Argo CD keeps of a cluster in a Secret: nothing that is one."""
+
+
+def _registers_a_cluster(manifest: Mapping[str, Any]) -> bool:
+    """Whether a Secret only registers a cluster with a managed Argo CD."""
+    labels = manifest["metadata"].get("labels") or {}
+    fields = {field for field in ("data", "stringData") if field in manifest}
+    return (
+        labels.get("argocd.argoproj.io/secret-type") == "cluster"
+        and fields == {"stringData"}
+        and set(manifest["stringData"]) <= _REGISTRATION
+    )
+
+
 def _object_problems(one: Delivered) -> Iterator[Problem]:
     """Why an object cannot be delivered: the first reason."""
     key = one.key
@@ -164,7 +183,7 @@ def _object_problems(one: Delivered) -> Iterator[Problem]:
             cure="give a concrete one, logical ids are made of it",
         )
         return
-    if (key.group, key.kind) == ("", "Secret"):
+    if (key.group, key.kind) == ("", "Secret") and not _registers_a_cluster(one.item.manifest):
         yield Problem(
             field="",
             message=f"{key} would be readable in the handler's log",
@@ -218,6 +237,23 @@ def _judge_images(target: DeliveryTarget, delivered: Sequence[Delivered]) -> Non
         return
     for one in delivered:
         for problem in image_source_problems(one.item.manifest):
+            _report(one.owner, replace(problem, where=f"{one.item.where}: {one.key}"))
+
+
+def _judge_gateways(target: DeliveryTarget, delivered: Sequence[Delivered]) -> None:
+    """Reports objects of the Gateway API for a cluster without its kinds, unless their CRDs are delivered too."""
+    crds = [one for one in delivered if one.key.kind == "CustomResourceDefinition"]
+    if target.gateway_api is not False or any(
+        mapping_at(one.item.manifest, "spec").get("group") == _GATEWAY_GROUP for one in crds
+    ):
+        return
+    for one in delivered:
+        if one.key.group == _GATEWAY_GROUP:
+            problem = GATEWAY_API_OFF.problem(
+                "apiVersion",
+                "the cluster has no kinds of the Gateway API, so that the API server refuses this object",
+                "set gateway_api=True on the cluster, or acknowledge this if somebody else installs the CRDs",
+            )
             _report(one.owner, replace(problem, where=f"{one.item.where}: {one.key}"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import aws_cdk as cdk
 import cdk8s
@@ -51,9 +51,19 @@ class DeliveryTarget(Construct):
         return None
 
     @property
+    def gateway_api(self) -> bool | None:
+        """Whether EKS installs the kinds of the Gateway API, or ``None`` if that is not known."""
+        return None
+
+    @property
     def internet(self) -> bool | None:
         """Whether nodes reach the internet, or ``None`` if that is not known."""
         return None
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The AWS tags of everything that the cluster causes; empty if they are not known."""
+        return {}
 
     @property
     def charts_are_all_known(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 __all__ = [
     "Partition",
+    "capabilities_offered",
     "fips_endpoint_regions",
     "fips_node_regions",
     "known_regions",
@@ -71,6 +72,11 @@ def fips_endpoint_regions() -> frozenset[str]:
 def types_govcloud_lacks() -> frozenset[str]:
     """The types of EKS resources that exist in commercial regions and not in GovCloud."""
     return frozenset(str(kind) for kind in _data()["types_govcloud_lacks"])
+
+
+def capabilities_offered(region: str) -> bool:
+    """Whether AWS offers EKS Capabilities (managed Argo CD, ACK and kro) in a region's partition."""
+    return partition_of(region).name in _data()["partitions_with_capabilities"]
 
 
 _ZONE = re.compile(r"(?P<region>[a-z]{2,4}(?:-[a-z]+)+-[0-9])(?P<rest>[a-z]|-.+)")

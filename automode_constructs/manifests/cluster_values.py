@@ -23,6 +23,7 @@ from automode_constructs.specs.traffic.ingress_class import (
     Cidr,
     IngressClassParamsSpec,
     LoadBalancerAttribute,
+    LoadBalancerTag,
     check_log_prefix,
 )
 from automode_constructs.tokens import is_token
@@ -34,6 +35,8 @@ KUBECTL_GROUP = "automode-kubectl"
 
 SSL_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.2 and 1.3. Source: Elastic Load Balancing, "Security policies for your Application Load Balancer"."""
+
+_LOAD_BALANCER_TAGS = "service.beta.kubernetes.io/aws-load-balancer-additional-resource-tags"
 
 _CERTIFICATE_ARN = r"arn:[^:]+:(acm:[^:]+:[^:]+:certificate/.+|iam::[^:]+:server-certificate/.+)"
 
@@ -66,6 +69,8 @@ class ClusterValues(KubeModel):
     storage_class: str | None = None
     """Name of the default StorageClass; it differs for another volume key, because the key of a class cannot change.
     Default: ``gp3``; we decide."""
+    tags: Mapping[TokenOr[str], TokenOr[str]] | None = None
+    """AWS tags of load balancers and of the volumes of claims; ``node_tags`` has them too. Default: only EKS's own."""
     node_tags: Mapping[TokenOr[str], TokenOr[str]] | None = None
     """AWS tags of the nodes. Default: only EKS's own."""
     node_defaults: NodeDefaults | None = None
@@ -192,8 +197,18 @@ class ClusterValues(KubeModel):
             inbound_cidrs=inbound_cidrs or None,
             certificate_arns=certificate_arns or None,
             ssl_policy=ssl_policy,
+            tags=[LoadBalancerTag(key=key, value=value) for key, value in (self.tags or {}).items()] or None,
             load_balancer_attributes=[LoadBalancerAttribute(key=key, value=value) for key, value in attributes.items()],
         )
+
+    def load_balancer_annotations(self) -> dict[str, str]:
+        """The cluster's tags as annotations of a Service with a Network Load Balancer; empty without tags.
+
+        Source: EKS User Guide, "Use Service Annotations to configure Network Load Balancers".
+        """
+        if not self.tags:
+            return {}
+        return {_LOAD_BALANCER_TAGS: ",".join(f"{key}={value}" for key, value in self.tags.items())}
 
     def proxy_environment(self) -> dict[str, str]:
         """The cluster's proxy as environment variables of a container; empty without one."""

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from automode_constructs.simulation.assumptions import Assumption, Assumptions
+from automode_constructs.simulation.choice import Choice, Lost
 from automode_constructs.simulation.node import WhyNot
 from automode_constructs.simulation.simulate import NodeView, PendingPod, Result, StepResult, TotalsView, simulate
-from automode_constructs.simulation.timeline import Step, Timeline
-from automode_constructs.simulation.world import Event
+from automode_constructs.simulation.timeline import Step, Timeline, Verb
+from automode_constructs.simulation.world import Event, Sample
 
 __all__ = [
     "Assumption",
     "Assumptions",
+    "Choice",
     "Event",
+    "Lost",
     "NodeView",
     "PendingPod",
     "Result",
+    "Sample",
     "Step",
     "StepResult",
     "Timeline",
     "TotalsView",
+    "Verb",
     "WhyNot",
     "simulate",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from automode_constructs.simulation.catalogue import Machine
+from automode_constructs.simulation.choice import Choice
 from automode_constructs.simulation.pods import HOSTNAME, PodShape, Resources
 from automode_constructs.specs.pools.label_values import LabelValues, values_of
 
@@ -98,6 +99,7 @@ class Node:
     drifted: str = ""
     drifted_at: float = 0.0
     types_offered: int = 0
+    choice: Choice | None = None
     requests: Resources = field(default_factory=dict)
     why: Sequence[WhyNot] = ()
     planned_for: Sequence[str] = ()

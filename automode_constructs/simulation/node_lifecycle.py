@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from automode_constructs.simulation.choice import Choice
 from automode_constructs.simulation.market import (
     CAPACITY_KEY,
     OFFERING_KEYS,
@@ -119,6 +120,14 @@ def _node(world: World, claim: Claim, offering: Offering) -> Node:
         expire_after_s=pool.expire_after_s,
         grace_s=pool.grace_s,
         types_offered=min(claim.types.bit_count(), 600),
+        choice=Choice(
+            catalogue=world.catalogue,
+            machine=offering.machine,
+            pool=pool.requirements,
+            requirements=dict(claim.requirements),
+            requests=claim.total_requests(),
+            types=claim.types,
+        ),
         requests=claim.total_requests(),
         why=list(claim.why),
         planned_for=[pod.name for pod in claim.pods],

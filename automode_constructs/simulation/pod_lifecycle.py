@@ -56,6 +56,7 @@ def bind(world: World, pod: Pod, node: Node) -> None:
     pod.bound_at = world.now
     world.unbound.pop(pod.number, None)
     if pod.shape.kind != "DaemonSet":
+        world.touched[node.number] = node
         note_pod_event(world, node)
         world.totals.bound += 1
         waited = world.now - pod.created
@@ -143,6 +144,7 @@ def stop(world: World, pod: Pod) -> None:
 def forget(world: World, pod: Pod) -> None:
     """Counts a pod no more that is about to stop."""
     if pod.node is not None:
+        world.touched[pod.node.number] = pod.node
         pod.node.forget(pod)
         if pod.shape.anti_affinity:
             _release(world, pod)
@@ -164,6 +166,7 @@ def remove(world: World, pod: Pod) -> None:
     if not pod.stopping and node is not None and pod.shape.anti_affinity:
         _release(world, pod)
     if node is not None:
+        world.touched[node.number] = node
         if not pod.stopping and pod.shape.kind != "DaemonSet":
             note_pod_event(world, node)
         node.remove(pod)

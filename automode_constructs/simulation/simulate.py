@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from automode_constructs.errors import AutoModeError
 from automode_constructs.facts.auto_mode_fees import auto_mode_fees
 from automode_constructs.simulation.assumptions import Assumption, Assumptions
+from automode_constructs.simulation.choice import Choice
 from automode_constructs.simulation.node import Node, Pod, WhyNot
-from automode_constructs.simulation.steps import do, reference_of
+from automode_constructs.simulation.steps import apply_manifest, do, reference_of
 from automode_constructs.simulation.timeline import Timeline
-from automode_constructs.simulation.world import Event, World
+from automode_constructs.simulation.world import Event, Sample, World
 
 __all__ = ["NodeView", "PendingPod", "Result", "StepResult", "TotalsView", "simulate"]
 
@@ -39,6 +40,7 @@ class NodeView:
         types_offered: how many instance types its NodeClaim allowed.
         why: which pools were tried before its own, and why they did not take its first pod.
         planned_for: the pods that it was planned for.
+        choice: what it was chosen from.
     """
 
     name: str
@@ -58,6 +60,7 @@ class NodeView:
     types_offered: int
     why: Sequence[WhyNot]
     planned_for: Sequence[str]
+    choice: Choice | None = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +144,7 @@ class Result:
         steps: the cluster at the end of each step.
         nodes: every node that there was, in order of appearance.
         events: what happened, in order.
+        samples: how many pods the nodes had, whenever it changed.
         totals: what adds up.
         assumptions: the assumptions that the result hangs on.
         not_simulated: objects that were applied and do nothing here, with what to do instead.
@@ -150,6 +154,7 @@ class Result:
     steps: Sequence[StepResult]
     nodes: Sequence[NodeView]
     events: Sequence[Event]
+    samples: Sequence[Sample]
     totals: TotalsView
     assumptions: Sequence[Assumption]
     not_simulated: Mapping[str, str]
@@ -172,6 +177,8 @@ def simulate(timeline: Timeline, *, assumptions: Assumptions | None = None) -> R
         if world.manifests.setdefault(reference, manifest) != manifest:
             message = f"{reference} is there twice, and the two differ"
             raise AutoModeError.of("objects", field="", message=message, cure="write a patch step for the second")
+    for manifest in timeline.existing:
+        apply_manifest(world, manifest)
     steps: list[StepResult] = []
     for index, step in enumerate(timeline.steps):
         begins = world.now
@@ -196,6 +203,7 @@ def simulate(timeline: Timeline, *, assumptions: Assumptions | None = None) -> R
         steps=steps,
         nodes=[_view(node) for node in every],
         events=world.events,
+        samples=world.samples,
         totals=_totals(world, every),
         assumptions=[each for each in assumed.listed() if each.name in used],
         not_simulated=world.not_simulated,
@@ -246,6 +254,7 @@ def _view(node: Node) -> NodeView:
         types_offered=node.types_offered,
         why=node.why,
         planned_for=node.planned_for,
+        choice=node.choice,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from automode_constructs.errors import AutoModeError, did_you_mean
+from automode_constructs.errors import AutoModeError, did_you_mean, nearest
 from automode_constructs.simulation.budgets import pod_budget_from
 from automode_constructs.simulation.market import CAPACITY_KEY, RESERVATION_KEY
 from automode_constructs.simulation.node_lifecycle import (
@@ -18,15 +18,20 @@ from automode_constructs.simulation.node_lifecycle import (
 )
 from automode_constructs.simulation.pod_lifecycle import look_again_at_pods_of
 from automode_constructs.simulation.pool import pool_from
-from automode_constructs.simulation.timeline import Step
+from automode_constructs.simulation.timeline import EVERYTHING, Step
 from automode_constructs.simulation.workloads import KINDS, read_workload
 
 if TYPE_CHECKING:
     from automode_constructs.simulation.world import World
 
-__all__ = ["do", "reference_of"]
+__all__ = ["MOST_PODS", "apply_manifest", "do", "reference_of"]
 
 
+MOST_PODS = 50_000
+"""The most pods of a workload: a plan takes time for each pod, and a slip of the finger must not take hours."""
+
+
+_LISTED = 20
 _SCALABLE = ("Deployment", "ReplicaSet", "StatefulSet")
 
 
@@ -39,16 +44,20 @@ def do(world: World, step: Step, where: str) -> None:
     world.note("Step", where, str(step))
     match step.verb:
         case "apply":
-            for reference in step.subject:
-                _apply(world, _found(reference, world.manifests, where))
+            for each in step.subject:
+                if each == EVERYTHING:
+                    for manifest in sorted(world.timeline.objects, key=_read_first):
+                        apply_manifest(world, world.manifests[reference_of(manifest)])
+                else:
+                    apply_manifest(world, each if isinstance(each, Mapping) else _found(each, world.manifests, where))
         case "scale":
             manifest = _found(step.subject, world.applied, where)
             if manifest.get("kind") not in _SCALABLE:
                 message = f"{step.subject} has no replicas to scale"
                 raise AutoModeError.of(where, field="", message=message, cure=f"scale a {', '.join(_SCALABLE)}")
-            _apply(world, _merged(manifest, {"spec": {"replicas": step.value}}))
+            apply_manifest(world, _merged(manifest, {"spec": {"replicas": step.value}}))
         case "patch":
-            _apply(world, _merged(_found(step.subject, world.applied, where), step.value))
+            apply_manifest(world, _patched(_found(step.subject, world.applied, where), step, where))
         case "delete":
             _delete(world, step.subject, where)
         case "interrupt_spot":
@@ -72,14 +81,39 @@ def do(world: World, step: Step, where: str) -> None:
             _upgrade(world, step.subject)
 
 
+def _patched(manifest: Mapping[str, Any], step: Step, where: str) -> Mapping[str, Any]:
+    patched: Mapping[str, Any] = _merged(manifest, step.value)
+    for key in ("metadata", "spec"):
+        if key in manifest and not isinstance(patched.get(key), Mapping):
+            raise AutoModeError.of(
+                f"{where}: {step.subject}",
+                field=key,
+                message="the patch leaves no mapping here",
+                cure="patch its fields",
+            )
+    return patched
+
+
+def _read_first(manifest: Mapping[str, Any]) -> bool:
+    """Sorts what others are read with to the front."""
+    return manifest.get("kind") not in {"Namespace", "PriorityClass", "StorageClass", "PersistentVolume"}
+
+
 def _found(reference: str, known: Mapping[str, Mapping[str, Any]], where: str) -> Mapping[str, Any]:
     """The manifest that a reference names."""
     for candidate in _candidates(reference):
         if candidate in known:
             return known[candidate]
-    listed = f"known are {', '.join(list(known)[:5])}" if known else "apply it first"
-    cure = did_you_mean(reference, list(known)) or listed
+    cure = _meant(reference, known) if known else "apply it first"
     raise AutoModeError.of(where, field="", message=f"there is no {reference}", cure=cure)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """The cure for a name that is not known: all known ones, or the nearest if they are many."""
+    names = list(known)
+    if len(names) <= _LISTED:
+        return did_you_mean(name, names)
+    return nearest(name, names) or f"known are {', '.join(names[:5])}"
 
 
 def _check_choice(world: World, choice: Mapping[str, Any], where: str) -> None:
@@ -99,11 +133,12 @@ def _check_zone(world: World, zone: str, where: str) -> None:
 def _check_name(name: str, names: Iterable[str], field: str, problem: str, where: str) -> None:
     known = list(names)
     if name not in known:
-        cure = did_you_mean(name, known) if known else ""
+        cure = _meant(name, known) if known else ""
         raise AutoModeError.of(where, field=field, message=f"'{name}' {problem}", cure=cure)
 
 
-def _apply(world: World, manifest: Mapping[str, Any]) -> None:
+def apply_manifest(world: World, manifest: Mapping[str, Any]) -> None:
+    """Applies an object, as ``kubectl apply`` does."""
     reference = reference_of(manifest)
     kind = str(manifest.get("kind"))
     world.applied[reference] = manifest
@@ -117,6 +152,9 @@ def _apply(world: World, manifest: Mapping[str, Any]) -> None:
     elif kind in KINDS:
         before = world.workloads.get(reference)
         workload = read_workload(manifest, _priorities(world), before)
+        if workload.replicas > MOST_PODS:
+            message = f"{workload.replicas} pods are more than the {MOST_PODS} of a workload that are simulated"
+            raise AutoModeError.of(reference, field="", message=message)
         world.workloads[reference] = workload
         world.dirty[reference] = None
     elif kind == "PodDisruptionBudget":

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from automode_constructs.errors import AutoModeError, Problem, did_you_mean, shown
 
-__all__ = ["DEFAULT_START", "DEFAULT_ZONES", "Step", "Timeline", "Verb", "seconds_of"]
+__all__ = ["DEFAULT_START", "DEFAULT_ZONES", "EVERYTHING", "Step", "Timeline", "Verb", "seconds_of"]
 
 Verb = Literal[
     "apply",
@@ -36,6 +36,9 @@ DEFAULT_START = datetime(2026, 1, 5, tzinfo=UTC)
 DEFAULT_ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 """The zones of the cluster's subnets where a timeline does not say."""
 
+EVERYTHING = "*"
+"""What ``apply`` names to apply all manifests."""
+
 _OFFERS = {"instance_type", "capacity_type", "zone"}
 _CHOICES: Mapping[str, set[str]] = {
     "interrupt_spot": {"pool", "zone", "instance_type", "node", "count"},
@@ -55,8 +58,8 @@ class Step:
 
     Args:
         verb: what happens.
-        subject: what it happens to: object references for ``apply``, one for ``scale``, ``patch`` and ``delete``; a
-            choice of nodes or offerings; a zone, reservation or version.
+        subject: what it happens to: object references, manifests or ``*`` for ``apply``; one reference for ``scale``,
+            ``patch`` and ``delete``; a choice of nodes or offerings; a zone, reservation or version.
         value: the replicas of ``scale``, or the JSON merge patch of ``patch``.
         settle_s: seconds that pass after it, before the next step.
         expect: what a test expects at the end of the step; the simulation does not read it.
@@ -70,10 +73,12 @@ class Step:
 
     def __str__(self) -> str:
         subject = self.subject
-        if isinstance(subject, Mapping):
+        if self.verb == "wait":
+            subject = f"{subject:g} s"
+        elif isinstance(subject, Mapping):
             subject = ", ".join(f"{key} {value}" for key, value in subject.items())
         elif isinstance(subject, tuple):
-            subject = ", ".join(subject)
+            subject = ", ".join("everything" if each == EVERYTHING else _name(each) for each in subject)
         words = f"{self.verb.replace('_', ' ')} {subject or ''}".strip()
         return f"{words} to {self.value}" if self.verb == "scale" else words
 
@@ -85,6 +90,7 @@ class Timeline:
     Args:
         objects: the manifests that ``apply`` steps name. Default: none.
         steps: what happens, in order.
+        existing: manifests that are applied before the first step, such as EKS's built-in pools. Default: none.
         start: when it begins, in UTC; windows of budgets are read by this clock. Default: Monday 5 January 2026, 00:00.
         zones: the zones of the cluster's subnets. Default: us-east-1a, us-east-1b, us-east-1c.
         version: the Kubernetes version at the start. Default: 1.34.
@@ -95,6 +101,7 @@ class Timeline:
 
     steps: Sequence[Step]
     objects: Sequence[Mapping[str, Any]] = ()
+    existing: Sequence[Mapping[str, Any]] = ()
     start: datetime = DEFAULT_START
     zones: Sequence[str] = DEFAULT_ZONES
     version: str = "1.34"
@@ -103,12 +110,20 @@ class Timeline:
     durations: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, data: Mapping[str, Any], *, objects: Iterable[Mapping[str, Any]] = (), where: str = "") -> Timeline:
+    def of(
+        cls,
+        data: Mapping[str, Any],
+        *,
+        objects: Iterable[Mapping[str, Any]] = (),
+        existing: Iterable[Mapping[str, Any]] = (),
+        where: str = "",
+    ) -> Timeline:
         """Reads a timeline from a mapping, as its YAML file has it.
 
         Args:
             data: the mapping.
             objects: more manifests, such as those of files beside it.
+            existing: manifests that are applied before the first step.
             where: what errors name as the place, such as the file. Default: nothing.
 
         Raises:
@@ -165,6 +180,7 @@ class Timeline:
             raise AutoModeError(where, problems)
         return cls(
             objects=[*objects, *listed],
+            existing=[*existing],
             steps=tuple(steps),
             start=start,
             zones=tuple(zones),
@@ -183,7 +199,17 @@ def seconds_of(value: object) -> float | None:
         return float(value) if 0 <= value <= _LONGEST_S else None
     if not isinstance(value, str) or re.fullmatch(r"([0-9]{1,9}(\.[0-9]{1,3})?[hms])+", value) is None:
         return None
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)([hms])", value))
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)([hms])", value))
+    return seconds if seconds <= _LONGEST_S else None
+
+
+def _name(each: str | Mapping[str, Any]) -> str:
+    if isinstance(each, str):
+        return each
+    metadata = each["metadata"]
+    return "/".join(
+        [str(each["kind"]), *([metadata["namespace"]] if metadata.get("namespace") else []), str(metadata["name"])]
+    )
 
 
 def _problem(field_name: str, message: str, cure: str = "") -> Problem:
@@ -234,12 +260,17 @@ def _subject(verb: Verb, raw: object, at: str, problems: list[Problem]) -> Any:
             problems.append(_problem(at, f"needs a duration such as '90s' or '5m', got {shown(raw)}"))
         return seconds
     if verb == "apply":
-        references = [raw] if isinstance(raw, str) else raw
+        references = [raw] if isinstance(raw, str | Mapping) else raw
         if not isinstance(references, list) or not references:
             problems.append(_problem(at, f"needs references such as 'Deployment/shop/ui', got {shown(raw)}"))
             return ()
         for reference in references:
-            _check_reference(reference, at, problems)
+            if isinstance(reference, Mapping):
+                metadata = reference.get("metadata")
+                if not reference.get("kind") or not isinstance(metadata, Mapping) or not metadata.get("name"):
+                    problems.append(_problem(at, "holds a manifest without kind or metadata.name"))
+            elif reference != EVERYTHING:
+                _check_reference(reference, at, problems)
         return tuple(references)
     if verb in {"scale", "patch", "delete"}:
         _check_reference(raw, at, problems)

@@ -26,7 +26,7 @@ from automode_constructs.simulation.volumes import Volumes
 from automode_constructs.simulation.workloads import Workload, reconcile
 from automode_constructs.specs.pools.label_values import agree, narrowed
 
-__all__ = ["Event", "World"]
+__all__ = ["Event", "Sample", "World"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,21 @@ class Event:
     kind: str
     subject: str
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """How many pods nodes have from a moment on.
+
+    Args:
+        at: seconds since the start.
+        pods: the nodes whose number of pods has changed, with it; DaemonSets apart.
+        waiting: how many pods have no node.
+    """
+
+    at: float
+    pods: Mapping[str, int]
+    waiting: int
 
 
 class Noting:
@@ -94,6 +109,8 @@ class World:
         self.workloads: dict[str, Workload] = {}
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self.events: list[Event] = []
+        self.samples: list[Sample] = []
+        self.touched: dict[int, Node] = {}
         self.totals = Totals()
         self.volumes = Volumes(self.market)
         self.not_simulated: dict[str, str] = {}
@@ -168,8 +185,19 @@ class World:
                 Binder(self).bind_all([pod for pod in self.unbound.values() if self.can_be_scheduled(pod)])
             if not self.dirty and not self.drains:
                 break
+        self._take_a_sample()
         ask_for_nodes(self)
         ask_for_a_look(self)
+
+    def _take_a_sample(self) -> None:
+        """Writes down how many pods the nodes have whose pods have changed."""
+        waiting = len(self.unbound)
+        if self.touched or waiting != (self.samples[-1].waiting if self.samples else 0):
+            pods = {
+                node.name: sum(1 for pod in node.workload_pods if not pod.stopping) for node in self.touched.values()
+            }
+            self.touched.clear()
+            self.samples.append(Sample(at=round(self.now, 3), pods=pods, waiting=waiting))
 
     def workload_of(self, pod: Pod) -> Workload | None:
         """The workload that a pod belongs to."""

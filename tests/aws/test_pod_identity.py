@@ -205,3 +205,181 @@ def test_what_is_refused_leaves_nothing_behind(make: MakeRole) -> None:
     refusal(lambda: make(namespace="Models"))
     made = make(role_name=f"gpt-{cdk.Aws.REGION}")
     assert made.role_arn == made.role.role_arn
+
+
+@pytest.fixture(scope="module")
+def chains() -> dict[str, Any]:
+    """Roles in other accounts, session policies, and pods without session tags."""
+    app = cdk.App(context=feature_flags())
+    env = cdk.Environment(account="111122223333", region="eu-central-1")
+    cluster = ImportedCluster(cdk.Stack(app, "Import", env=env), "Cluster", cluster_name="prod")
+    stack = cdk.Stack(app, "Pods", env=env)
+    near = iam.Role(stack, "Near", assumed_by=iam.AccountRootPrincipal())
+    chained = PodIdentityRole(
+        stack, "Chained", cluster=cluster, namespace="a", service_account="chained", target_role=near
+    )
+    assert near.assume_role_policy is not None
+    near.assume_role_policy.add_statements(*chained.target_trust())
+    allowed = iam.PolicyStatement(actions=["s3:GetObject"], resources=["*"])
+    limited = PodIdentityRole(
+        stack,
+        "Limited",
+        cluster=cluster,
+        namespace="a",
+        service_account="limited",
+        role_name="limited",
+        target_role=f"arn:{cdk.Aws.PARTITION}:iam::444455556666:role/data/Reader",
+        session_policy=iam.PolicyDocument(statements=[allowed]),
+        session_tags=False,
+    )
+    trust = iam.PolicyDocument(statements=limited.target_trust())
+    cdk.CfnOutput(stack, "Trust", value=stack.to_json_string(trust.to_json()))
+    tagged = PodIdentityRole(stack, "Tagged", cluster=cluster, namespace="a", service_account="tagged")
+    bucket = f"arn:{cdk.Aws.PARTITION}:s3:::shared/"
+    tagged.role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["s3:GetObject"], resources=[f"{bucket}{tagged.session_tag('kubernetes-namespace')}/*"]
+        )
+    )
+    return synthesised(app)["Pods"]
+
+
+def association(template: dict[str, Any], account: str) -> dict[str, Any]:
+    (found,) = (
+        body["Properties"]
+        for body in of_type(template, ASSOCIATION).values()
+        if body["Properties"]["ServiceAccount"] == account
+    )
+    assert isinstance(found, dict)
+    return found
+
+
+CLUSTER_ARN = "arn:{{'Ref': 'AWS::Partition'}}:eks:eu-central-1:111122223333:cluster/prod"
+
+
+def test_the_role_may_take_the_target_and_the_target_admits_these_pods_only(chains: dict[str, Any]) -> None:
+    found = association(chains, "chained")
+    assert found["TargetRoleArn"] == {"Fn::GetAtt": ["Near0208254E", "Arn"]}
+    assert "DisableSessionTags" not in found and "Policy" not in found
+    (policy,) = (
+        body["Properties"]["PolicyDocument"]["Statement"]
+        for key, body in of_type(chains, "AWS::IAM::Policy").items()
+        if key.startswith("Chained")
+    )
+    assert policy == [
+        {
+            "Action": ["sts:AssumeRole", "sts:TagSession"],
+            "Effect": "Allow",
+            "Resource": {"Fn::GetAtt": ["Near0208254E", "Arn"]},
+        }
+    ]
+    trust = chains["Resources"]["Near0208254E"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][-1]
+    assert trust["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+    assert {key: text_of(value) for key, value in trust["Condition"]["StringEquals"].items()} == {
+        "aws:RequestTag/eks-cluster-arn": CLUSTER_ARN,
+        "aws:RequestTag/kubernetes-namespace": "a",
+        "aws:RequestTag/kubernetes-service-account": "chained",
+    }
+    assert trust["Condition"]["ArnEquals"] == {"aws:PrincipalArn": {"Fn::GetAtt": ["ChainedRole1CADDC77", "Arn"]}}
+
+
+def test_a_session_policy_goes_without_session_tags(chains: dict[str, Any]) -> None:
+    found = association(chains, "limited")
+    assert json.loads(found["Policy"]) == {
+        "Statement": [{"Action": "s3:GetObject", "Effect": "Allow", "Resource": "*"}],
+        "Version": "2012-10-17",
+    }
+    assert found["DisableSessionTags"] is True
+    assert text_of(found["TargetRoleArn"]).endswith(":iam::444455556666:role/data/Reader")
+    (statement,) = role(chains, "Limited")["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+
+
+def test_without_session_tags_the_target_compares_the_external_id(chains: dict[str, Any]) -> None:
+    first, second = json.loads(text_of(chains["Outputs"]["Trust"]["Value"]).replace("{{'", "<").replace("'}}", ">"))[
+        "Statement"
+    ]
+    assert first["Action"] == "sts:AssumeRole"
+    assert first["Condition"]["StringEquals"] == {"sts:ExternalId": "eu-central-1/111122223333/prod/a/limited"}
+    assert second["Action"] == "sts:TagSession"
+    assert first["Condition"]["ArnEquals"] == second["Condition"]["ArnEquals"]
+
+
+def test_a_permission_depends_on_a_session_tag(chains: dict[str, Any]) -> None:
+    (policy,) = (
+        body["Properties"]["PolicyDocument"]["Statement"]
+        for key, body in of_type(chains, "AWS::IAM::Policy").items()
+        if key.startswith("Tagged")
+    )
+    assert text_of(policy[0]["Resource"]).endswith(":s3:::shared/${aws:PrincipalTag/kubernetes-namespace}/*")
+
+
+def test_the_judges_find_nothing_in_chains(chains: dict[str, Any]) -> None:
+    assert template_findings(chains) == []
+    found = lint(json.dumps(chains), config=ManualArgs(regions=["eu-central-1"]))
+    assert [str(match) for match in found if match.rule.id != "W3005"] == []
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        (
+            "Reader",
+            "'Reader' is a name, not an ARN; give the role's whole ARN, 'arn:<partition>:iam::<account>:role/Reader'",
+        ),
+        (
+            "arn:aws:iam::444455556666:user/me",
+            "'arn:aws:iam::444455556666:user/me' is the ARN of an IAM user, not of a role; "
+            "make a role that the user may assume, and give the role's ARN",
+        ),
+    ],
+)
+def test_a_target_that_is_no_role_is_refused(make: MakeRole, target: str, text: str) -> None:
+    assert refusal(lambda: make(target_role=target)) == f"Dev/Server: target_role: {text}"
+
+
+def test_a_target_in_another_partition_is_refused() -> None:
+    app = cdk.App()
+    stack = cdk.Stack(app, "S", env=cdk.Environment(account="111122223333", region="us-gov-west-1"))
+    cluster = ImportedCluster(stack, "Cluster", cluster_name="prod")
+    target = "arn:aws:iam::444455556666:role/Reader"
+    assert "lies in partition 'aws', the cluster in 'aws-us-gov'" in refusal(
+        lambda: PodIdentityRole(stack, "R", cluster=cluster, namespace="a", service_account="b", target_role=target)
+    )
+
+
+def test_a_session_policy_that_eks_or_iam_would_refuse_is_refused(make: MakeRole) -> None:
+    allowed = iam.PolicyStatement(actions=["s3:GetObject"], resources=["*"])
+    fitting = iam.PolicyDocument(statements=[allowed])
+    assert refusal(lambda: make(session_policy=fitting)) == (
+        "Dev/Server: session_policy: is set beside session tags, and EKS takes one of the two; "
+        "write session_tags=False; the role's trust then compares the account only"
+    )
+    assert refusal(lambda: make(session_policy=iam.PolicyDocument(), session_tags=False)) == (
+        "Dev/Server: session_policy: has no statements, and would allow nothing; add them, or leave it out"
+    )
+    of_a_resource = iam.PolicyStatement(
+        actions=["s3:GetObject"], resources=["*"], principals=[iam.AccountRootPrincipal()]
+    )
+    text = refusal(lambda: make(session_policy=iam.PolicyDocument(statements=[of_a_resource]), session_tags=False))
+    assert text.startswith("Dev/Server: session_policy: is no session policy: ")
+    long = iam.PolicyDocument(
+        statements=[iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"r{n}" * 20 for n in range(60)])]
+    )
+    assert "characters; STS takes 2048 at most; move permissions to the role's own policies" in refusal(
+        lambda: make(session_policy=long, session_tags=False)
+    )
+
+
+def test_a_session_tag_that_no_session_has_is_refused() -> None:
+    stack = cdk.Stack(cdk.App(), "S")
+    cluster = ImportedCluster(stack, "Cluster", cluster_name="prod")
+    untagged = PodIdentityRole(stack, "R", cluster=cluster, namespace="a", service_account="b", session_tags=False)
+    assert refusal(lambda: untagged.session_tag("kubernetes-namespace")) == (
+        "S/R: tag: 'kubernetes-namespace' is on no session, because of session_tags=False, and a policy would never "
+        "match it; leave out session_tags"
+    )
+    tag: Any = "namespace"
+    assert "tag: 'namespace' is not known; did you mean 'kubernetes-namespace'?" in refusal(
+        lambda: untagged.session_tag(tag)
+    )

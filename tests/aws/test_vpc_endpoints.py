@@ -206,9 +206,9 @@ class TestRefusals:
             (
                 {"also": ["logs", "log"]},
                 "Stack/Endpoints: also[1]: 'log' is not known; did you mean 'logs'? Use one of 'ecr.api', 'ecr.dkr', "
-                "'eks-auth', 'sts', 'eks', 'lambda', 'bedrock-runtime', 'ec2', 'eks-proxy', 'elasticloadbalancing', "
-                "'elasticfilesystem', 'fsx', 'kms', 'logs', 'monitoring', 'secretsmanager', 'sqs', 'ssm'; create an "
-                "endpoint of another service with ec2.InterfaceVpcEndpoint and "
+                "'eks-auth', 'sts', 'eks', 'lambda', 'bedrock-runtime', 'ec2', 'eks-capabilities', 'eks-proxy', "
+                "'elasticloadbalancing', 'elasticfilesystem', 'fsx', 'kms', 'logs', 'monitoring', 'secretsmanager', "
+                "'sqs', 'ssm'; create an endpoint of another service with ec2.InterfaceVpcEndpoint and "
                 "security_groups=[endpoints.security_group]",
             ),
             (

@@ -565,6 +565,17 @@ def test_a_service_has_fields_of_its_type_only(spec: dict[str, Any], text: str) 
     assert str(problem).startswith(text)
 
 
+def test_a_node_port_of_a_wider_range_is_warned_of() -> None:
+    head = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}
+    spec = {"type": "NodePort", "ports": [{"port": 80, "nodePort": 20080}]}
+    (problem,) = kubernetes_problems({**head, "spec": spec})
+    assert (problem.rule, problem.severity) == ("automode:NodePortRange", "warning")
+    assert str(problem) == (
+        "spec.ports[0].nodePort: 20080 is outside 30000 to 32767, the range of a cluster that sets no other; use a "
+        "port of that range, or set control_plane.node_ports of the cluster (10260 to 32767)"
+    )
+
+
 @pytest.mark.parametrize(
     "spec",
     [

@@ -25,8 +25,11 @@ def test_every_service_says_what_it_is_for() -> None:
 
 def test_regions_without_an_endpoint_are_known_ones() -> None:
     missing = {name: item.missing_regions for name, item in endpoint_services().items() if item.missing_regions}
-    assert missing == {"eks": ("ap-east-2", "ap-southeast-5", "ap-southeast-7", "mx-central-1")}
-    assert {*missing["eks"]} <= {*known_regions()}
+    assert missing == {
+        "eks": ("ap-east-2", "ap-southeast-5", "ap-southeast-7", "mx-central-1"),
+        "eks-capabilities": ("us-gov-east-1", "us-gov-west-1"),
+    }
+    assert {region for regions in missing.values() for region in regions} <= {*known_regions()}
 
 
 def test_fips_endpoints_bear_the_name_of_their_service() -> None:

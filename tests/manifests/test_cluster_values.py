@@ -181,7 +181,8 @@ def test_a_record_with_mistakes_is_told_by_file_stack_and_field() -> None:
         "  nodeRole: needs a text, got 5; quote it: '5'",
         "  nodeSubnet: is not a known field; did you mean 'nodeSubnets'? Use one of 'clusterName', 'region', "
         "'nodeRole', 'instanceProfile', 'nodeSubnets', 'nodeSecurityGroups', 'podSubnets', 'podSecurityGroups', "
-        "'volumeKeyArn', 'storageClass', 'nodeTags', 'nodeDefaults', 'builtInPools', 'ipFamily', 'networkCidrs'",
+        "'volumeKeyArn', 'storageClass', 'tags', 'nodeTags', 'nodeDefaults', 'builtInPools', 'ipFamily', "
+        "'networkCidrs'",
     ]
 
 

@@ -22,20 +22,45 @@ ROOT = Path(__file__).parents[2]
 VALUES = ClusterValues.from_outputs(
     json.loads((ROOT / "examples" / "outputs.json").read_text("utf-8")), where="outputs.json"
 )
+TEAM = patterns.Team(
+    name="blue",
+    namespaces={"blue": patterns.TeamQuota(cpu=8, memory="32Gi")},
+    nodes=patterns.NODE_POOLS["general"],
+    ingress_group="web",
+)
+REGISTRY = "111122223333.dkr.ecr.eu-central-1.amazonaws.com"
+AGENT = patterns.NodeAgent(
+    name="guard",
+    purpose="security",
+    image=f"{REGISTRY}/guard",
+    versions={"all": "1.2.0"},
+    cpu="100m",
+    memory="128Mi",
+    user=0,
+    capabilities=["BPF"],
+    host_paths=[patterns.HostPath(path="/var/log")],
+    health_port=80,
+    startup_taint="agents.example.com/not-ready",
+)
 
 CHARTS: dict[str, Callable[[cdk8s.App], cdk8s.Chart]] = {
     "DcgmExporterChart": lambda app: patterns.DcgmExporterChart(app, "c", profiling=True),
     "GptOssChart": lambda app: patterns.GptOssChart(
         app, "c", values=VALUES, weights=S3Weights(bucket="weights", prefix="p")
     ),
+    "KubeStateMetricsChart": lambda app: patterns.KubeStateMetricsChart(
+        app, "c", image=f"{REGISTRY}/kube-state-metrics:v2.19.1"
+    ),
     "ModelMetricsChart": lambda app: patterns.ModelMetricsChart(app, "c", namespaces=["gpt-oss"]),
     "NetworkPoliciesChart": lambda app: patterns.NetworkPoliciesChart(app, "c"),
+    "NodeAgentsChart": lambda app: patterns.NodeAgentsChart(app, "c", agents=[AGENT], ring="all"),
     "NodePoolsChart": lambda app: patterns.NodePoolsChart(app, "c", values=VALUES, pools=[*patterns.NODE_POOLS]),
     "PlatformChart": lambda app: patterns.PlatformChart(app, "c", values=VALUES),
     "RetailStoreChart": lambda app: patterns.RetailStoreChart(app, "c"),
     "StaticPoolsChart": lambda app: patterns.StaticPoolsChart(
         app, "c", values=VALUES, instance_types=["c7i.large"], replicas=2
     ),
+    "TeamChart": lambda app: patterns.TeamChart(app, "c", values=VALUES, team=TEAM),
     "TrainingChart": lambda app: patterns.TrainingChart(
         app, "c", values=VALUES, instance_type="p5.48xlarge", zone="eu-central-1a", nodes=2
     ),

@@ -235,6 +235,7 @@ LATE_BOUND: Mapping[type[KubeModel], Mapping[str, Any]] = {
         "node_role": TEXT,
         "instance_profile": TEXT,
         "volume_key_arn": TEXT,
+        "tags": {TEXT: TEXT},
         "node_tags": {TEXT: TEXT},
     },
     EphemeralStorage: {"kms_key_id": TEXT},

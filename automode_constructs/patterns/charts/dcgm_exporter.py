@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from automode_constructs.inference.model_server import GPU_TOLERATION
 from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.pod_network_policy import PodNetworkPolicy
 from automode_constructs.manifests.scope import ChartScope
+from automode_constructs.patterns.charts.own_namespace import check_own_namespace, make_own_namespace
 from automode_constructs.specs.labels import COMPUTE_TYPE, INSTANCE_GPU_MANUFACTURER
 from automode_constructs.specs.traffic.network_policy import ApplicationPeer
 
@@ -30,7 +30,6 @@ PORT = 9400
 LONGEST_INTERVAL_SECONDS = 300
 
 _LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "gpu-metrics"}
-_NAMESPACE = re.compile(r"(?!kube-|default$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _COUNTERS_FOLDER = "/etc/gpu-metrics"
 """A separate folder: SELinux refuses a ConfigMap's file mounted over one of the image (subPath)."""
 _COUNTERS_FILE = "counters.csv"
@@ -142,14 +141,7 @@ class DcgmExporterChart(cdk8s.Chart):
         clients: Sequence[ApplicationPeer | Mapping[str, Any]] = ({"namespaceSelector": {}},),
     ) -> None:
         where = place(scope, id)
-        if _NAMESPACE.fullmatch(namespace) is None:
-            raise AutoModeError.of(
-                where,
-                field="namespace",
-                message=f"{shown(namespace)} cannot be the chart's own namespace",
-                cure="use at most 63 lower-case letters, digits and '-', but not 'default' or a name that begins "
-                "with kube-",
-            )
+        check_own_namespace(where, namespace)
         if not 1 <= interval <= LONGEST_INTERVAL_SECONDS:
             raise AutoModeError.of(
                 where,
@@ -158,7 +150,8 @@ class DcgmExporterChart(cdk8s.Chart):
             )
         ImageReference.of(where, image)
         super().__init__(scope, id, namespace=namespace, labels=_LABELS)
-        self._make_namespace(namespace)
+        # The profile baseline admits neither hostPath nor SYS_ADMIN.
+        make_own_namespace(self, namespace, "privileged")
         counters = _csv(_COUNTERS + _PROFILING if profiling else _COUNTERS)
         self._make("v1", "ServiceAccount", {"automountServiceAccountToken": False})
         self._make("v1", "ConfigMap", {"data": {_COUNTERS_FILE: counters}})
@@ -202,11 +195,6 @@ class DcgmExporterChart(cdk8s.Chart):
         # Headless: each pod reports its own node only, so no single address may stand for all of them.
         ports = [{"name": "metrics", "port": PORT, "targetPort": "metrics", "protocol": "TCP"}]
         self._make("v1", "Service", {"spec": {"clusterIP": "None", "selector": _LABELS, "ports": ports}})
-
-    def _make_namespace(self, name: str) -> None:
-        namespace = KubernetesObject(self, "namespace", api_version="v1", kind="Namespace", name=name, body={})
-        # The profile baseline admits neither hostPath nor SYS_ADMIN.
-        namespace.metadata.add_label("pod-security.kubernetes.io/enforce", "privileged")
 
     def _make(self, api_version: str, kind: str, body: Mapping[str, Any]) -> KubernetesObject:
         return KubernetesObject(

@@ -59,7 +59,8 @@ def platform_charts(
 class PlatformChart(cdk8s.Chart):
     """The default StorageClass, encrypted with the cluster's volume key, and the default IngressClass ``alb``.
 
-    The StorageClass is named ``gp3``, or ``values.storage_class``: a different volume key has a different class.
+    The StorageClass is named ``gp3``, or ``values.storage_class``: a different volume key has a different class, and so
+    do different tags of the cluster, which its volumes and the load balancers carry.
 
     Args:
         scope: the cdk8s app.
@@ -85,7 +86,7 @@ class PlatformChart(cdk8s.Chart):
             default_class=True,
             spec=StorageClassSpec(
                 provisioner=PROVISIONER,
-                parameters=StorageParameters(type="gp3", kms_key_id=values.volume_key_arn),
+                parameters=StorageParameters(type="gp3", kms_key_id=values.volume_key_arn).with_tags(values.tags or {}),
                 allow_volume_expansion=True,
             ),
         )

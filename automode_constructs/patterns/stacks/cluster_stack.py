@@ -15,6 +15,8 @@ from constructs import Construct
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.cluster_arguments import ClusterArguments
+from automode_constructs.aws.cluster_tags import tag_with
+from automode_constructs.aws.control_plane import ControlPlaneSettings
 from automode_constructs.aws.fleet import check_unique_name, check_unique_roles, stage_of
 from automode_constructs.aws.kubernetes_version import DEFAULT_VERSION
 from automode_constructs.aws.network import DEFAULT_ZONE_COUNT, AutoModeNetwork, Network
@@ -67,7 +69,8 @@ class ClusterStack(cdk.Stack):
             Default: an ``AutoModeNetwork`` by ``availability_zones`` and ``ephemeral``; we decide.
         ip_family: ``ipv4`` or ``ipv6``, which the network must have too; for the cluster's life. Default: ``ipv4``.
         node_defaults: settings of every node: FIPS, proxy, authorities, public addresses. Default: as EKS decides.
-        node_tags: AWS tags of every node. Default: none.
+        tags: AWS tags of the stack and of everything that the cluster causes, see ``AutoModeCluster``. Default: none.
+        node_tags: AWS tags of every node, in addition to ``tags``. Default: none.
         secrets_key: KMS key of Kubernetes secrets, a function of this stack that creates or imports it, or
             ``"aws-owned"``; create-only. Default: a new key; we decide.
         volume_key: the same for the volumes of nodes and workloads; it may change. Default: a new key; we
@@ -88,6 +91,11 @@ class ClusterStack(cdk.Stack):
             creates or imports it. Default: none.
         support_type: ``STANDARD`` lets EKS upgrade the cluster at the end of its version's standard support; with
             ``EXTENDED`` you pay for another year. Default: ``STANDARD``; we decide (EKS would say ``EXTENDED``).
+        control_plane_scaling_tier: a control plane of a fixed size, which costs 1.65 to 13.90 USD an hour more, see
+            ``AutoModeCluster``. Default: ``standard``, as EKS decides.
+        control_plane: settings of scheduler, API server, autoscaling and rollback. Default: as EKS decides.
+        gateway_api: whether EKS installs the kinds of the Gateway API, see ``AutoModeCluster``. Default: not written;
+            off, as EKS decides.
         kubectl: whether charts can be delivered; without it, deliver them by GitOps. Default: True; we decide.
         pools_applied_by: without ``kubectl``, who applies our pools: ``"argo-cd"``, or ``"operator"`` for people, whose
             command is then the output ``ApplyPoolsCommand``. A cluster without pools starts no node. Default: none.
@@ -128,6 +136,9 @@ class ClusterStack(cdk.Stack):
         instance_profile: bool = False,
         permissions_boundary: iam.IManagedPolicy | Callable[[Construct], iam.IManagedPolicy] | None = None,
         support_type: Literal["STANDARD", "EXTENDED"] | None = None,
+        control_plane_scaling_tier: str | None = None,
+        control_plane: ControlPlaneSettings | None = None,
+        gateway_api: bool | None = None,
         kubectl: bool = True,
         pools_applied_by: Literal["argo-cd", "operator"] | None = None,
         as_of: date | None = None,
@@ -144,12 +155,16 @@ class ClusterStack(cdk.Stack):
             "endpoint_cidrs": endpoint_cidrs,
             "wide_endpoint_cidrs": wide_endpoint_cidrs,
             "node_defaults": regulated_node_defaults(region, node_defaults) if regulated else node_defaults,
+            "tags": stack_options.get("tags"),
             "node_tags": node_tags,
             "log_retention": retention,
             "auto_mode_logs": regulated if auto_mode_logs is None else auto_mode_logs,
             "role_names": role_names,
             "instance_profile": instance_profile,
             "support_type": support_type or "STANDARD",
+            "control_plane_scaling_tier": control_plane_scaling_tier,
+            "control_plane": control_plane,
+            "gateway_api": gateway_api,
             "kubectl": kubectl,
             "built_in_pools": () if hardened_pools else BUILT_IN_POOL_NAMES,
             "deletion_protection": not ephemeral,
@@ -198,6 +213,7 @@ class ClusterStack(cdk.Stack):
         refusals.raise_all()
 
         super().__init__(scope, id, **stack_options)
+        tag_with(self, arguments.tags)
         if regulated and is_token(region):
             cdk.Annotations.of(self).add_warning_v2(
                 "automode:FipsRegion",

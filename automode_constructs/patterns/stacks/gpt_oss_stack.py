@@ -13,6 +13,7 @@ from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.aws.model_bucket import ModelBucket
 from automode_constructs.aws.pod_identity import PodIdentityRole
@@ -118,6 +119,7 @@ class GptOssStack(cdk.Stack):
                 cure="leave out encryption_key, or give cache_prefix",
             )
         super().__init__(scope, id, **stack_options)
+        tag_as_cluster(self, cluster)
         self.images = (
             None
             if cache_prefix is None

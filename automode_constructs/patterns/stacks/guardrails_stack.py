@@ -9,6 +9,7 @@ import cdk8s
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.aws.scope import AppScope
 from automode_constructs.delivery.chart_delivery import ChartDelivery
@@ -43,5 +44,6 @@ class GuardrailsStack(cdk.Stack):
         **stack_options: Unpack[StackOptions],
     ) -> None:
         super().__init__(scope, id, **stack_options)
+        tag_as_cluster(self, cluster)
         chart = ClusterGuardrails(cdk8s.App(), "guardrails", guardrails=guardrails)
         ChartDelivery(self, "guardrails", cluster=cluster, chart=chart)

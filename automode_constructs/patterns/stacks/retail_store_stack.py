@@ -10,6 +10,7 @@ import cdk8s
 
 from automode_constructs.arguments import checked_arguments
 from automode_constructs.aws.cluster import AutoModeCluster
+from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.imported_cluster import ImportedCluster
 from automode_constructs.aws.scope import AppScope
 from automode_constructs.delivery.chart_delivery import ChartDelivery
@@ -56,6 +57,7 @@ class RetailStoreStack(cdk.Stack):
         **stack_options: Unpack[StackOptions],
     ) -> None:
         super().__init__(scope, id, **stack_options)
+        tag_as_cluster(self, cluster)
         if clients is None and ingress and isinstance(cluster, AutoModeCluster):
             clients = [{"ipBlock": {"cidr": cidr}} for cidr in cluster.network_cidrs] or None
         chart = RetailStoreChart(

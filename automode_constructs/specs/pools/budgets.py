@@ -13,7 +13,7 @@ from automode_constructs.errors import Problem
 from automode_constructs.specs.pools.cron import ALWAYS, active_minutes
 from automode_constructs.specs.rule import rule
 
-__all__ = ["budget_problems"]
+__all__ = ["UPGRADE_BLOCKED", "budget_problems"]
 
 _SOURCE = "Karpenter, 'Disruption', NodePool Disruption Budgets; Karpenter core, NodePool.GetAllowedDisruptionsByReason"
 
@@ -37,6 +37,16 @@ BUDGET_WITHOUT_EFFECT = rule(
     severity="warning",
     sentence="Each budget decides at some time: its window opens, its reasons occur and no other one is stricter.",
     source=_SOURCE,
+)
+UPGRADE_BLOCKED = rule(
+    "automode:UpgradeBlocked",
+    "NodePool",
+    severity="warning",
+    sentence=(
+        "Nodes may be replaced for drift at some time: else they follow an upgrade of the cluster only as they expire, "
+        "and EKS refuses to roll the upgrade back."
+    ),
+    source="EKS User Guide, 'Rollback EKS Auto Mode clusters'; Karpenter, 'Disruption', NodePool Disruption Budgets",
 )
 
 
@@ -96,8 +106,16 @@ def _without_lifting(budgets: Sequence[_Budget], windows: Sequence[int], reasons
     stuck: dict[int, list[str]] = {}
     for reason in reasons:
         closed = [index for index, budget in enumerate(budgets) if _is_for(budget, reason) and _share(budget) == 0]
-        if any(budgets[index].schedule is None for index in closed):
-            continue  # It says so.
+        always = next((index for index in closed if budgets[index].schedule is None), None)
+        if always is not None:
+            if reason == "Drifted":
+                yield UPGRADE_BLOCKED.problem(
+                    f"[{always}].nodes",
+                    f"'{_text(budgets[always])}' without a schedule lets no node be replaced for drift: nodes follow "
+                    "an upgrade of the cluster only as they expire, and EKS refuses to roll it back",
+                    "limit the budget to other reasons (Empty, Underutilized), or give it a schedule and a duration",
+                )
+            continue  # For other reasons it says so.
         if _union(windows[index] for index in closed) == ALWAYS:
             stuck.setdefault(closed[0], []).append(reason)
     for index, names in stuck.items():

@@ -44,7 +44,7 @@ from automode_constructs.specs.labels import (
 from automode_constructs.specs.model import KubeModel
 from automode_constructs.specs.pools.accelerated import GPU_KEYS, only_accelerated
 from automode_constructs.specs.pools.admission import Demand, admits_nothing
-from automode_constructs.specs.pools.budgets import budget_problems
+from automode_constructs.specs.pools.budgets import UPGRADE_BLOCKED, budget_problems
 from automode_constructs.specs.pools.cron import wrong_with_cron
 from automode_constructs.specs.pools.limits import limit_problems, room_problems
 from automode_constructs.specs.pools.requirement import (
@@ -385,7 +385,17 @@ class NodeMetadata(KubeModel):
         for key in labels:
             if is_karpenters_own(key):
                 yield RESTRICTED_LABEL.problem(f"labels['{key}']", f"'{key}' is set by Karpenter itself", "remove it")
+        if (self.annotations or {}).get(DO_NOT_DISRUPT) == "true":
+            yield UPGRADE_BLOCKED.problem(
+                f"annotations['{DO_NOT_DISRUPT}']",
+                "'true' holds every node of the pool: nodes follow an upgrade of the cluster only as they expire, and "
+                "EKS refuses to roll it back",
+                "annotate the pods that must not move, which only delays, or give the pool a budget with a schedule",
+            )
 
+
+DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
+"""The annotation of a pod or node that Karpenter leaves alone, except that it expires."""
 
 _OF_THE_NODE_CLASS: Mapping[str, str] = dict.fromkeys(
     (

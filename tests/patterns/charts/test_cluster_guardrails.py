@@ -32,7 +32,8 @@ GUARDRAILS = Guardrails(
     image_registries=["public.ecr.aws", "nvcr.io/nvidia", "111122223333.dkr.ecr.eu-central-1.amazonaws.com"],
     tenants=[TENANT],
     node_pool_groups=["platform-team"],
-    privileged_namespaces=["gpu-metrics"],
+    privileged_namespaces=["gpu-metrics", "node-agents"],
+    agent_namespaces=["node-agents"],
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk.assertions import Annotations, Match
 
-from automode_constructs import AutoModeCluster, ImportedCluster
+from automode_constructs import AccessGrant, AutoModeCluster, ImportedCluster
 from automode_constructs.aws.access import AdminAccess
 from automode_constructs.patterns.stacks.access_stack import AccessStack
 from tests.refusal import refusal
@@ -19,6 +19,7 @@ from tests.support import feature_flags, of_type, synthesised, text_of
 
 ADMIN = "arn:aws:iam::111122223333:role/Admin"
 OPS = "arn:aws:iam::111122223333:role/team/Ops"
+DEV = "arn:aws:iam::111122223333:role/Dev"
 NO_ADMIN = Match.string_like_regexp("no role is named, so that nobody can use kubectl")
 
 
@@ -26,7 +27,14 @@ NO_ADMIN = Match.string_like_regexp("no role is named, so that nobody can use ku
 def templates() -> dict[str, dict[str, Any]]:
     app = cdk.App(context=feature_flags())
     cluster = AutoModeCluster(cdk.Stack(app, "Dev"), "Cluster", cluster_name="dev")
-    AccessStack(app, "Access", cluster=cluster, admin_role_arns=[ADMIN, OPS])
+    AccessStack(
+        app,
+        "Access",
+        cluster=cluster,
+        admin_role_arns=[ADMIN, OPS],
+        grants=[AccessGrant(role=DEV, policy="AmazonEKSViewPolicy", namespaces=["shop"])],
+        kubernetes_groups=["platform-team"],
+    )
     imported = ImportedCluster(cdk.Stack(app, "Import"), "Cluster", cluster_name="prod")
     AccessStack(app, "ImportAccess", cluster=imported, admin_role_arns=[OPS, ADMIN])
     AccessStack(app, "Nobody", cluster=imported)
@@ -34,8 +42,26 @@ def templates() -> dict[str, dict[str, Any]]:
     return synthesised(app)
 
 
+def admins(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    entries = of_type(template, "AWS::EKS::AccessEntry")
+    return {key: body for key, body in entries.items() if body["Properties"]["PrincipalArn"] != DEV}
+
+
+def test_a_grant_is_an_entry_too_and_administrators_are_in_the_groups(templates: dict[str, dict[str, Any]]) -> None:
+    (dev,) = (
+        body["Properties"]
+        for body in of_type(templates["Access"], "AWS::EKS::AccessEntry").values()
+        if body["Properties"]["PrincipalArn"] == DEV
+    )
+    assert dev["AccessPolicies"][0]["AccessScope"] == {"Type": "namespace", "Namespaces": ["shop"]}
+    assert "KubernetesGroups" not in dev
+    assert [body["Properties"]["KubernetesGroups"] for body in admins(templates["Access"]).values()] == [
+        ["platform-team"]
+    ] * 2
+
+
 def test_each_role_administers_the_cluster_by_an_entry_of_its_own(templates: dict[str, dict[str, Any]]) -> None:
-    entries = of_type(templates["Access"], "AWS::EKS::AccessEntry")
+    entries = admins(templates["Access"])
     assert [entry["Properties"]["PrincipalArn"] for entry in entries.values()] == [ADMIN, OPS]
     for entry in entries.values():
         (policy,) = entry["Properties"]["AccessPolicies"]
@@ -49,7 +75,7 @@ def test_each_role_administers_the_cluster_by_an_entry_of_its_own(templates: dic
 
 def test_the_ids_are_pinned_and_do_not_know_the_order(templates: dict[str, dict[str, Any]]) -> None:
     for name in ("Access", "ImportAccess"):
-        assert set(of_type(templates[name], "AWS::EKS::AccessEntry")) == {
+        assert set(admins(templates[name])) == {
             "AdminsAdmina58ed41c0BBDE65E",
             "AdminsAdminb74ee6adCC74CB9D",
         }

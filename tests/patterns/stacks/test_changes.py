@@ -24,6 +24,7 @@ from automode_constructs import (
     AutoModeCluster,
     AutoModeNetwork,
     ClusterRole,
+    ControlPlaneSettings,
     ExistingNetwork,
     ImportedCluster,
     NodeDefaults,
@@ -46,7 +47,7 @@ ROLE = f"arn:{cdk.Aws.PARTITION}:iam::111122223333:role/Admin"
 ARN = f"arn:{cdk.Aws.PARTITION}:kms:eu-central-1:111122223333:key/mrk-"
 CHARTS = ("c-platform", "c-gpt-oss")
 """The stacks with a NodeClass."""
-WITH_DEMOS = {"ephemeral", "hardened_pools", "instance_profile", "node_tags", "volume_key"}
+WITH_DEMOS = {"ephemeral", "hardened_pools", "instance_profile", "node_tags", "tags", "volume_key"}
 """Arguments that are changed with the demos deployed too; the others with the platform only, for time."""
 
 
@@ -81,11 +82,21 @@ CASES: dict[str, list[Case]] = {
     "built_in_pools": [Case(["system", "general-purpose"])],
     "cluster_name": [Case("other", "life")],
     "cluster_role": [Case(lambda stack: ClusterRole(stack, "Given"), "life")],
+    "control_plane": [
+        Case(ControlPlaneSettings(scoring="MostAllocated", scoring_weights={"nvidia.com/gpu": 5, "cpu": 1})),
+        Case(ControlPlaneSettings(event_ttl_minutes=30, node_ports=(20000, 32767), rollback_timeout_minutes=1440)),
+        Case(
+            ControlPlaneSettings(autoscaler_sync_seconds=10, terminated_pod_gc_threshold=1000),
+            beside={"control_plane_scaling_tier": "tier-xl"},
+        ),
+        Case(ControlPlaneSettings(egress="CUSTOMER_ROUTED"), back="never"),
+    ],
     "control_plane_scaling_tier": [Case("tier-xl")],
     "creator_admin": [Case(True, "life")],
     "deletion_protection": [Case(False)],
     "endpoint_cidrs": [Case(["198.51.100.0/24"])],
     "ephemeral": [Case(True)],
+    "gateway_api": [Case(True)],
     "hardened_pools": [Case(False)],
     "helm_charts_from_ecr": [Case(True)],
     "instance_profile": [Case(True, back="charts first", reported=("NodeClass/standard", "NodeClass/gpu"))],
@@ -132,6 +143,7 @@ CASES: dict[str, list[Case]] = {
     "secrets_key": [Case("aws-owned", "life"), Case(lambda stack: kms.Key(stack, "Given"), "life")],
     "service_ipv4_cidr": [Case("10.100.0.0/16", "life")],
     "support_type": [Case("EXTENDED")],
+    "tags": [Case({"team": "ml"})],
     "version": [Case("1.37", back="never")],
     "volume_key": [
         Case("aws-owned"),
@@ -235,7 +247,7 @@ def test_every_argument_has_its_case() -> None:
     known = arguments(ClusterStack).keys() | arguments(AutoModeCluster).keys()
     known -= {"vpc", "vpc_subnets"}  # another way to say 'network'
     known -= {"pools_applied_by"}  # part of 'kubectl'
-    known -= ClusterStackOptions.__annotations__.keys()  # the CDK's own
+    known -= ClusterStackOptions.__annotations__.keys() - {"tags"}  # the CDK's own
     assert CASES.keys() | REFUSED_AT_SYNTH.keys() == known
     assert in_docs(FOR_LIFE) | in_docs(WITH_CARE) <= known
     for_life = {name for name, cases in CASES.items() if any(case.came_to == "life" for case in cases)}

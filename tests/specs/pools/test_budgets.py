@@ -77,6 +77,25 @@ def test_a_window_that_begins_as_the_last_one_ends_never_lifts(schedule: str, du
     ]
 
 
+@pytest.mark.parametrize("budget", [{"nodes": "0"}, {"nodes": "0%", "reasons": ["Drifted"]}], ids=str)
+def test_a_budget_that_never_lets_a_node_drift_blocks_upgrades(budget: dict[str, Any]) -> None:
+    (blocked,) = (each for each in found(budget, {"nodes": "100%", "reasons": ["Empty"]}) if "Upgrade" in each)
+    assert blocked == (
+        f"warning automode:UpgradeBlocked disruption.budgets[0].nodes: '{budget['nodes']}' without a schedule lets no "
+        "node be replaced for drift: nodes follow an upgrade of the cluster only as they expire, and EKS refuses to "
+        "roll it back; limit the budget to other reasons (Empty, Underutilized), or give it a schedule and a duration"
+    )
+
+
+def test_a_budget_for_consolidation_alone_blocks_no_upgrade() -> None:
+    assert found({"nodes": "0", "reasons": ["Empty", "Underutilized"]}, {"nodes": "10%", "reasons": ["Drifted"]}) == []
+
+
+def test_a_static_pool_is_judged_too() -> None:
+    (blocked,) = found({"nodes": "0"}, replicas=2, limits={"nodes": "3"})
+    assert "automode:UpgradeBlocked disruption.budgets[0].nodes: '0' without a schedule" in blocked
+
+
 def test_two_windows_together_may_never_lift() -> None:
     day, night = window("0", "0 6 * * *", "12h"), window("0%", "0 18 * * *", "12h", "Drifted")
     (lifts,) = found({"nodes": "10%"}, day, night)
@@ -89,12 +108,11 @@ def test_two_windows_together_may_never_lift() -> None:
     [
         [{"nodes": "10%"}],
         [{}],
-        [{"nodes": "0"}],
         [{"nodes": "20%"}, {"nodes": "5"}],
         [{"nodes": "10%"}, window("0", "0 9 * * mon-fri", "8h")],
         [{"nodes": "10%"}, window("0", "@daily", "10m", "Underutilized")],
         [window("20%", "0 6 * * *", "12h"), window("0", "0 18 * * *", "12h")],
-        [{"nodes": "1"}, {"nodes": "100%", "reasons": ["Empty"]}, {"nodes": "0", "reasons": ["Drifted"]}][::2],
+        [{"nodes": "2"}, {"nodes": "1", "reasons": ["Drifted"]}],
         [window("5%", "0 0 29 2 *", "24h"), {"nodes": "10%"}],
     ],
     ids=str,
@@ -129,7 +147,8 @@ def test_a_window_of_no_length_is_a_warning() -> None:
     ids=str,
 )
 def test_the_strictest_budget_wins(first: dict[str, Any], second: dict[str, Any]) -> None:
-    findings = [each for each in found(first, second) if "BudgetGap" not in each]
+    others = ("BudgetGap", "UpgradeBlocked")
+    findings = [each for each in found(first, second) if not any(other in each for other in others)]
     nodes = first.get("nodes", "10%")
     assert findings == [
         f"warning automode:BudgetWithoutEffect disruption.budgets[1].nodes: budgets[0] ({nodes}) counts whenever this "

@@ -589,3 +589,32 @@ def test_a_pool_tells_the_instance_types_it_admits() -> None:
     # Karpenter counts the labels of a pool's nodes as requirements.
     assert admitted(team="ml") == ["g6.xlarge", "g6.2xlarge"]
     assert admitted(**{"eks.amazonaws.com/instance-size": "2xlarge"}) == ["g6.2xlarge"]
+
+
+def test_an_annotation_that_holds_every_node_blocks_upgrades() -> None:
+    _, problems = NodePoolSpec.read(
+        {
+            "template": {
+                "metadata": {"annotations": {"karpenter.sh/do-not-disrupt": "true"}},
+                "spec": {
+                    "nodeClassRef": {"group": "eks.amazonaws.com", "kind": "NodeClass", "name": "default"},
+                    "requirements": [{"key": "eks.amazonaws.com/instance-category", "operator": "In", "values": ["m"]}],
+                },
+            }
+        }
+    )
+    assert [(problem.rule, problem.severity, str(problem)) for problem in problems] == [
+        (
+            "automode:UpgradeBlocked",
+            "warning",
+            "template.metadata.annotations['karpenter.sh/do-not-disrupt']: 'true' holds every node of the pool: nodes "
+            "follow an upgrade of the cluster only as they expire, and EKS refuses to roll it back; annotate the pods "
+            "that must not move, which only delays, or give the pool a budget with a schedule",
+        )
+    ]
+
+
+@pytest.mark.parametrize("value", ["false", "8h"])
+def test_another_value_of_the_annotation_holds_no_node(value: str) -> None:
+    annotations = {"karpenter.sh/do-not-disrupt": value}
+    assert list(NodeMetadata(annotations=annotations).warnings()) == []

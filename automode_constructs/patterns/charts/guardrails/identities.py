@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from automode_constructs.facts.access_policies import username_prefix
 from automode_constructs.manifests.cluster_values import KUBECTL_GROUP
 from automode_constructs.patterns.charts.guardrails.admission_policy import texts
 
-__all__ = ["IS_VERIFIED", "in_a_group", "not_trusted", "username_prefix"]
+__all__ = ["IS_VERIFIED", "in_a_group", "not_trusted"]
 
 _USERNAME = "(has(request.userInfo.username) ? request.userInfo.username : '')"
 
@@ -31,15 +32,6 @@ service account, nobody."""
 def in_a_group(groups: Sequence[str]) -> str:
     """A CEL expression: whether the requester is a member of a group."""
     return f"has(request.userInfo.groups) && request.userInfo.groups.exists(group, group in {texts(groups)})"
-
-
-def username_prefix(role_arn: str) -> str:
-    """The beginning of the usernames that EKS gives to the sessions of an IAM role.
-
-    Source: EKS User Guide, "Set a custom username for EKS access entries".
-    """
-    arn, partition, _, region, account, resource = role_arn.split(":", 5)
-    return ":".join([arn, partition, "sts", region, account, f"assumed-role/{resource.rpartition('/')[2]}/"])
 
 
 def not_trusted(groups: Sequence[str], role_arns: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Agents that run on every node of a cluster: compliance, security, logging, monitoring."""

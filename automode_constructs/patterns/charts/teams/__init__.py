@@ -1,0 +1,1 @@
+"""A team as one record, and what its parts are inside the cluster."""
