@@ -34,7 +34,11 @@ WANTED = "model_wanted"
 
 def check_same_namespace(where: str, scope: Construct, server: Construct) -> None:
     """Refuses a chart whose objects would not be in the server's namespace."""
-    own, servers = Chart.of(scope).namespace, Chart.of(server).namespace
+    try:
+        own = Chart.of(scope).namespace
+    except RuntimeError:
+        return  # the first object refuses a scope without a chart, with the right words
+    servers = Chart.of(server).namespace
     if own != servers:
         raise AutoModeError.of(
             where,
