@@ -17,6 +17,7 @@ from automode_constructs import (
 from automode_constructs.patterns import GptOssChart, ModelMetricsChart
 from automode_constructs.patterns.charts.gpt_oss import NAME, NAMESPACE, STAGING_ACCOUNT, WEIGHTS_PREFIX
 
+REGISTRY = f"111122223333.dkr.ecr.{cdk.Aws.REGION}.{cdk.Aws.URL_SUFFIX}"  # with copies of the images of the metrics
 CACHE_PREFIX = "compile-cache"
 VERSION = "1.37"  # the first that scales to zero without a feature gate
 
@@ -35,7 +36,7 @@ chart = GptOssChart(
     cdk8s.App(),
     "gpt-oss",
     values=cluster.values,
-    image=f"111122223333.dkr.ecr.{cdk.Aws.REGION}.{cdk.Aws.URL_SUFFIX}/vllm:0.27.1-slim",  # docs/model-servers.md
+    image=f"{REGISTRY}/vllm:0.27.1-slim",  # docs/model-servers.md
     weights=S3Weights(bucket=bucket.bucket_name, prefix=WEIGHTS_PREFIX),
     replicas=None,
     fast_start=FastStart(image_bytes=4_500_000_000, cache_prefix=CACHE_PREFIX),
@@ -43,15 +44,15 @@ chart = GptOssChart(
 NetworkPolicyController(chart, "network-policy-controller")  # without it nothing enforces the policies
 page = ChatPage(chart, "chat", server=chart.server)  # kubectl port-forward service/chat --namespace gpt-oss 8080:80
 ModelAutoscaler(
-    chart,
-    "scaling",
-    server=chart.server,
-    min_replicas=0,
-    max_replicas=3,
-    chat_page=page,
-    kubernetes_version=VERSION,
+    chart, "scaling", server=chart.server, max_replicas=3, min_replicas=0, chat_page=page, kubernetes_version=VERSION
 )
-metrics = ModelMetricsChart(cdk8s.App(), "model-metrics", namespaces=[NAMESPACE])
+metrics = ModelMetricsChart(
+    cdk8s.App(),
+    "model-metrics",
+    namespaces=[NAMESPACE],
+    prometheus_image=f"{REGISTRY}/prometheus:v3.13.1",
+    adapter_image=f"{REGISTRY}/prometheus-adapter:v0.12.0",
+)
 ChartDelivery(stack, "Model", cluster=cluster, chart=chart)
 ChartDelivery(cdk.Stack(app, "Metrics"), "Metrics", cluster=cluster, chart=metrics)
 app.synth()

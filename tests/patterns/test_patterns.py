@@ -51,7 +51,13 @@ CHARTS: dict[str, Callable[[cdk8s.App], cdk8s.Chart]] = {
     "KubeStateMetricsChart": lambda app: patterns.KubeStateMetricsChart(
         app, "c", image=f"{REGISTRY}/kube-state-metrics:v2.19.1"
     ),
-    "ModelMetricsChart": lambda app: patterns.ModelMetricsChart(app, "c", namespaces=["gpt-oss"]),
+    "ModelMetricsChart": lambda app: patterns.ModelMetricsChart(
+        app,
+        "c",
+        namespaces=["gpt-oss"],
+        prometheus_image="111122223333.dkr.ecr.eu-central-1.amazonaws.com/prometheus:v3.13.1",
+        adapter_image="111122223333.dkr.ecr.eu-central-1.amazonaws.com/prometheus-adapter:v0.12.0",
+    ),
     "NetworkPoliciesChart": lambda app: patterns.NetworkPoliciesChart(app, "c"),
     "NodeAgentsChart": lambda app: patterns.NodeAgentsChart(app, "c", agents=[AGENT], ring="all"),
     "NodePoolsChart": lambda app: patterns.NodePoolsChart(app, "c", values=VALUES, pools=[*patterns.NODE_POOLS]),
