@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from aws_cdk import Annotations, Stack
+from aws_cdk import Annotations, Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
@@ -62,7 +62,7 @@ def admit_publishers(scope: Construct, topic: sns.ITopic, services: Sequence[str
     key = getattr(topic, "master_key", None)
     # The CDK writes a statement once, however often it is added.
     admitted = [
-        topic.add_to_resource_policy(_statement(scope, service, ["sns:Publish"], topic.topic_arn)).statement_added
+        topic.add_to_resource_policy(_statement(service, ["sns:Publish"], topic.topic_arn)).statement_added
         for service in services
     ]
     if not all(admitted):
@@ -79,7 +79,7 @@ def admit_publishers(scope: Construct, topic: sns.ITopic, services: Sequence[str
     actions = ["kms:Decrypt", "kms:GenerateDataKey*"]
     if isinstance(key, kms.Key):
         for service in services:
-            key.add_to_resource_policy(_statement(scope, service, actions, "*"))
+            key.add_to_resource_policy(_statement(service, actions, "*"))
     else:
         _warn(
             scope,
@@ -91,9 +91,9 @@ def admit_publishers(scope: Construct, topic: sns.ITopic, services: Sequence[str
         )
 
 
-def _statement(scope: Construct, service: str, actions: list[str], resource: str) -> iam.PolicyStatement:
+def _statement(service: str, actions: list[str], resource: str) -> iam.PolicyStatement:
     # EventBridge's page warns of conditions in the policies of topics.
-    account = {"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}} if service == _CLOUDWATCH else None
+    account = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}} if service == _CLOUDWATCH else None
     return iam.PolicyStatement(
         sid=f"AlarmsOf{service.partition('.')[0].capitalize()}",
         principals=[iam.ServicePrincipal(service)],

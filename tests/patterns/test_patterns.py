@@ -44,6 +44,13 @@ AGENT = patterns.NodeAgent(
 )
 
 CHARTS: dict[str, Callable[[cdk8s.App], cdk8s.Chart]] = {
+    "ArgoCdAccessChart": lambda app: patterns.ArgoCdAccessChart(app, "c", platform=False),
+    "ArgoCdChart": lambda app: patterns.ArgoCdChart(
+        app,
+        "c",
+        cluster_arn="arn:aws:eks:eu-west-1:111122223333:cluster/bank",
+        repository="https://github.com/corp/clusters.git",
+    ),
     "DcgmExporterChart": lambda app: patterns.DcgmExporterChart(app, "c", profiling=True),
     "GptOssChart": lambda app: patterns.GptOssChart(
         app, "c", values=VALUES, weights=S3Weights(bucket="weights", prefix="p")
