@@ -25,11 +25,11 @@ env = cdk.Environment(account="111122223333", region="eu-central-1")
 cluster = ClusterStack(app, "Access", cluster_name="access", env=env).cluster
 platform = PlatformStack(app, "AccessPlatform", cluster=cluster, env=env)
 
-TEAMS = ("shop", "search")
+TEAMS, RESTRICTED = ("shop", "search"), {"pod-security.kubernetes.io/enforce": "restricted"}
 chart = cdk8s.Chart(cdk8s.App(), "groups")
 KubernetesGroup(chart, "platform-team", view=["nodes"], edit=["node-pools", "load-balancer-classes"])
 for team in TEAMS:
-    cdk8s.ApiObject(chart, team, api_version="v1", kind="Namespace", metadata={"name": team})
+    cdk8s.ApiObject(chart, team, api_version="v1", kind="Namespace", metadata={"name": team, "labels": RESTRICTED})
     KubernetesGroup(chart, f"team-{team}", edit=["gateways", "network-policies"], namespaces=[team])
 ChartDelivery(platform, "Groups", cluster=cluster, chart=chart)
 

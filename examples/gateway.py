@@ -23,8 +23,9 @@ app = cdk.App()
 stack = cdk.Stack(app, "Edge", env=cdk.Environment(region="eu-central-1"))
 cluster = ImportedCluster(stack, "Cluster", cluster_name="prod")
 charts = cdk8s.App()
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 edge = cdk8s.Chart(charts, "edge", namespace="edge")
-cdk8s.ApiObject(edge, "namespace", api_version="v1", kind="Namespace", metadata={"name": "edge"})
+cdk8s.ApiObject(edge, "namespace", api_version="v1", kind="Namespace", metadata={"name": "edge", "labels": RESTRICTED})
 shared = Gateway(
     edge,
     "shared",
@@ -35,7 +36,7 @@ shared = Gateway(
 )
 
 apps = cdk8s.Chart(charts, "apps", namespace="apps")
-cdk8s.ApiObject(apps, "namespace", api_version="v1", kind="Namespace", metadata={"name": "apps"})
+cdk8s.ApiObject(apps, "namespace", api_version="v1", kind="Namespace", metadata={"name": "apps", "labels": RESTRICTED})
 HttpRoute(
     apps,
     "shop",

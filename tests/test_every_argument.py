@@ -210,7 +210,7 @@ GOOD: dict[str, Callable[[World], dict[str, Any]]] = {
     "AutoModeNetwork": lambda _: {},
     "BreakGlassAlarm": lambda world: {"roles": [_arn()], "topic": world.topic},
     "AckCapability": lambda world: {"cluster": world.hub},
-    "ArgoCdAccess": lambda world: {"cluster": world.cluster, "role_arn": "${Token[TOKEN.3]}"},
+    "ArgoCdAccess": lambda world: {"cluster": world.cluster, "role_arn": cdk.Fn.import_value("argo-cd")},
     "ArgoCdApplication": lambda _: {"repository": "https://github.com/corp/clusters.git", "path": "manifests"},
     "ArgoCdCapability": lambda world: {
         "cluster": world.hub,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -254,3 +255,16 @@ def test_synth_and_lint_name_a_blocked_pool(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "pool.yaml").write_text(to_yaml([pool.to_json()]), "utf-8")
     main(["lint", str(tmp_path / "pool.yaml")])
     assert "automode:UpgradeBlocked" in capsys.readouterr().out
+
+
+def test_the_timeline_of_the_page_plays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (timeline,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
+    (command,) = re.findall(r"^\$ automode (.*)$", PAGE, flags=re.MULTILINE)
+    verb, file, folder = command.split()
+    (tmp_path / file).write_text(timeline, "utf-8")
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "all.yaml").write_text(to_yaml(objects(CASES["no budgets (10%)"])), "utf-8")
+    assert main([verb, str(tmp_path / file), str(tmp_path / folder)]) == 0
+    text = capsys.readouterr().out
+    assert "its image is of Kubernetes 1.36" in text
+    assert text.count("NodeDraining") == REPLICAS

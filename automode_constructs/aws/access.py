@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from aws_cdk import Aws, Stack
@@ -176,8 +176,8 @@ class Access(Construct):
         _register(self, cluster, by_principal)
 
     def _audit_log_group(self) -> logs.ILogGroup | None:
-        """The log group of the control plane, if this library knows that it has the audit log."""
-        if "audit" not in getattr(self.cluster, "log_types", ()):
+        """The log group of the control plane, if this app creates it and the audit log goes there."""
+        if getattr(self.cluster, "log_group", None) is None or "audit" not in getattr(self.cluster, "log_types", ()):
             return None
         # By its name, so that no export keeps the alarm from being removed.
         name = f"/aws/eks/{self.cluster.cluster.cluster_name}/cluster"
@@ -382,12 +382,20 @@ def _check_namespaces(refusals: Refusals, field: str, grant: AccessGrant) -> Non
     if not namespaces:
         refusals.refuse(field, "is empty", "name namespaces, or leave it out for the whole cluster")
     for position, namespace in enumerate(namespaces):
-        if not is_token(namespace):
-            # A star stands for any characters, none included.
-            plain = namespace.replace("*", "a") if namespace.strip("*") else namespace
+        if namespace and not namespace.strip("*"):
+            refusals.refuse(
+                f"{field}[{position}]",
+                f"{shown(namespace)} stands for every namespace",
+                "leave namespaces out for the whole cluster, or begin with letters ('team-*')",
+            )
+        elif not is_token(namespace):
+            # A star stands for any characters, and the name is judged with a letter in its place.
+            where, plain = f"{field}[{position}]", namespace.replace("*", "a")
             refusals.problems += (
                 problem
-                for problem in name_problems(f"{field}[{position}]", plain, api_version="v1", kind="Namespace")
+                if plain == namespace
+                else replace(problem, message=f"{shown(namespace)} cannot be the name of a namespace")
+                for problem in name_problems(where, plain, api_version="v1", kind="Namespace")
                 if problem.severity == "error"
             )
     if len(set(namespaces)) != len(namespaces):

@@ -50,8 +50,9 @@ class AutoModeLogs(Construct):
     this group instead. The policies of a bucket of this app and of its KMS key get what the delivery needs; what those
     of an imported bucket must contain, the warning ``automode:LogBucketPolicyNotOurs`` says.
 
-    Price on 27 Nov 2026 in us-east-1: vended logs cost 0.50 USD a GB into a log group and 0.25 USD into a bucket, plus
-    storage; one operator measured 5 MB a month for all four logs of a cluster. The Lambda runs only in deployments.
+    Price on 27 Nov 2026 in us-east-1: vended logs cost about 0.50 USD (?) a GB into a log group and 0.25 USD (?) into a
+    bucket, plus storage; one operator measured 5 MB a month for all four logs of a cluster. The Lambda runs only in
+    deployments.
 
     Args:
         scope: a construct in the cluster's stack.

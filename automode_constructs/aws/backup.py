@@ -19,11 +19,11 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
+from automode_constructs.aws.alarm_topic import admit_publishers, check_topic
 from automode_constructs.aws.backup_alarms import (
+    PUBLISHERS,
     add_rule,
-    admit_publishers,
     backup_patterns,
-    check_topic,
     missing_backup_alarm,
 )
 from automode_constructs.aws.backup_vault import LONGEST_RETENTION_DAYS, ClusterBackupVault
@@ -210,7 +210,7 @@ class ClusterBackup(Construct):
                 f"'{vault.node.path}' is in another stack than this backup, which changes its notifications",
                 "create the vault in this stack; vaults elsewhere are for copy_to",
             )
-        check_topic(refusals, alarm_topic, stack.region)
+        check_topic(refusals, "alarm_topic", alarm_topic, stack.region)
         _check_rules(refusals, rules, vault, copy_to)
         _check_copies(refusals, copy_to, vault, stack)
         _check_resources(refusals, resources, stack.region)
@@ -305,7 +305,7 @@ class ClusterBackup(Construct):
         )
 
     def _alarm(self, vault: ClusterBackupVault, topic: sns.ITopic, days: int | None) -> None:
-        admit_publishers(self, topic)
+        admit_publishers(self, topic, PUBLISHERS)
         for id, pattern in backup_patterns(vault.vault_name, vault.arn_for(self)).items():
             add_rule(self, id, pattern, topic, f"Backups of vault {vault.vault_name}: {_MEANINGS[id]}")
         if days is not None:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
-from aws_cdk import Annotations, Duration
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from automode_constructs.arguments import Refusals
-from automode_constructs.tokens import is_token
+__all__ = ["PUBLISHERS", "add_rule", "backup_patterns", "missing_backup_alarm", "restore_pattern"]
 
-__all__ = ["add_rule", "admit_publishers", "backup_patterns", "check_topic", "missing_backup_alarm", "restore_pattern"]
-
-_PUBLISHERS: Final = ("backup.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com")
-_OF_SNS = "alias/aws/sns"
-"""AWS's own key, which admits none of the publishers."""
+PUBLISHERS: Final = ("backup.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com")
+"""The services that report to the topic."""
 
 
 def backup_patterns(vault_name: str, vault_arn: str) -> dict[str, dict[str, Any]]:
@@ -126,91 +119,3 @@ def missing_backup_alarm(scope: Construct, id: str, *, vault_name: str, days: in
     assert isinstance(resource, cloudwatch.CfnAlarm)
     resource.alarm_actions = [topic.topic_arn]
     resource.ok_actions = [topic.topic_arn]
-
-
-def check_topic(refusals: Refusals, topic: sns.ITopic, region: str) -> None:
-    """Refuses a topic that the publishers do not reach: one of another region, or with AWS's own key.
-
-    Args:
-        refusals: collects what is wrong.
-        topic: the topic.
-        region: the region of the rules and alarms, or its token.
-    """
-    other = topic.env.region
-    if not is_token(other) and not is_token(region) and other != region:
-        refusals.refuse(
-            "alarm_topic",
-            f"lies in '{other}', the backups in '{region}'",
-            f"give a topic of '{region}'; it may forward to another one",
-        )
-    key = getattr(topic, "master_key", None)
-    if getattr(key, "alias_name", None) == _OF_SNS:
-        refusals.refuse(
-            "alarm_topic",
-            f"is encrypted with '{_OF_SNS}', with which EventBridge, CloudWatch and AWS Backup publish nothing",
-            "encrypt it with a key of yours, or not at all",
-        )
-
-
-def admit_publishers(scope: Construct, topic: sns.ITopic) -> None:
-    """Lets AWS Backup, CloudWatch and EventBridge publish to a topic, through its policy and that of its key.
-
-    A topic or key that the app does not make is left unchanged, and a warning says what its policy must contain.
-
-    Args:
-        scope: the construct that needs it; it carries the warnings.
-        topic: the topic.
-
-    Source: Amazon SNS Developer Guide, "Example cases for Amazon SNS access control" and "Configuring KMS permissions".
-    """
-    principals: Sequence[iam.IPrincipal] = [iam.ServicePrincipal(name) for name in _PUBLISHERS]
-    # EventBridge's page warns of conditions in policies of topics, so there are none.
-    statement = iam.PolicyStatement(
-        sid="BackupAlarms", principals=list(principals), actions=["sns:Publish"], resources=[topic.topic_arn]
-    )
-    # The CDK writes a statement once, however often it is added.
-    if not topic.add_to_resource_policy(statement).statement_added:
-        _warn(
-            scope,
-            "automode:TopicPolicyNotOurs",
-            f"the topic {_readable(topic.topic_arn, topic.node.path)} is imported, so this stack cannot change its "
-            "policy",
-            "sns:Publish",
-        )
-    key = getattr(topic, "master_key", None)
-    if key is None:
-        return
-    if not isinstance(key, kms.Key):
-        _warn(
-            scope,
-            "automode:KeyPolicyNotOurs",
-            f"the key {_readable(key.key_arn, key.node.path)} of the topic is imported or an alias, so this stack "
-            "cannot change its policy",
-            "kms:Decrypt",
-            "kms:GenerateDataKey*",
-        )
-    else:
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="BackupAlarms",
-                principals=list(principals),
-                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                resources=["*"],
-            )
-        )
-
-
-def _warn(scope: Construct, rule: str, what: str, *actions: str) -> None:
-    needed = {
-        "Effect": "Allow",
-        "Principal": {"Service": list(_PUBLISHERS)},
-        "Action": list(actions),
-        "Resource": "*",
-    }
-    Annotations.of(scope).add_warning_v2(
-        rule, f"{what}; for alarms of backups it must contain {json.dumps(needed, separators=(',', ':'))}"
-    )
-
-
-def _readable(value: str, stand_in: str) -> str:
-    return stand_in if is_token(value) else value

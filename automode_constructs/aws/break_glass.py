@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from aws_cdk import Annotations, Aws, CfnResource, Duration, Names, Stack
+from aws_cdk import Aws, CfnResource, Duration, Names, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
@@ -16,6 +16,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
+from automode_constructs.aws.alarm_topic import admit_publishers, check_topic
 from automode_constructs.aws.roles import check_role_arn
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.facts.access_policies import username_prefix
@@ -96,6 +97,7 @@ class BreakGlassAlarm(Construct):
             refusals.refuse("roles", "are empty: nothing would be reported", "name at least one")
         if len(set(arns)) != len(arns):
             refusals.refuse("roles", "name one twice", "name each once")
+        check_topic(refusals, "topic", topic, Stack.of(scope).region)
         refusals.raise_all()
 
         super().__init__(scope, id)
@@ -119,7 +121,7 @@ class BreakGlassAlarm(Construct):
             "State", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
         )
         self.alarm = None if audit_log_group is None else self._create_alarm(roles, topic, audit_log_group)
-        self._admit_publishers(topic)
+        admit_publishers(self, topic, _PUBLISHERS)
 
     def _create_alarm(
         self, roles: Sequence[iam.IRole | str], topic: sns.ITopic, log_group: logs.ILogGroup
@@ -153,33 +155,6 @@ class BreakGlassAlarm(Construct):
         )
         alarm.add_alarm_action(actions.SnsAction(topic))
         return alarm
-
-    def _admit_publishers(self, topic: sns.ITopic) -> None:
-        """Lets CloudWatch publish as well: the policy that the rule's target adds takes the place of SNS's own."""
-        statement = iam.PolicyStatement(
-            sid="AlarmsOfTheAccount",
-            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-            actions=["sns:Publish"],
-            resources=[topic.topic_arn],
-            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-        )
-        lacking = [] if topic.add_to_resource_policy(statement).statement_added else ["sns:Publish on the topic"]
-        key = getattr(topic, "master_key", None)
-        if key is not None:
-            use = iam.PolicyStatement(
-                sid="AlarmsOfTheAccount",
-                principals=[iam.ServicePrincipal(service) for service in _PUBLISHERS],
-                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                resources=["*"],
-            )
-            if not key.add_to_resource_policy(use).statement_added:
-                lacking.append("kms:Decrypt and kms:GenerateDataKey* on its key")
-        if lacking:
-            Annotations.of(self).add_warning_v2(
-                "automode:AlarmTopicNotOurs",
-                f"topic: this stack cannot change the policy of the topic; it must allow {' and '.join(lacking)} to "
-                f"{' and '.join(_PUBLISHERS)}, or nobody hears of a use",
-            )
 
 
 def _username_prefix(role: iam.IRole | str) -> str:

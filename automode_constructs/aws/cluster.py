@@ -124,8 +124,11 @@ class AutoModeCluster(ChartTarget):
         support_type: ``STANDARD`` upgrades automatically at the end of standard support; with ``EXTENDED`` you pay for
             another year. Default: ``STANDARD``; we decide (EKS would say ``EXTENDED``).
         zonal_shift: whether ARC may move traffic out of a failing zone. Default: True; we decide.
-        control_plane_scaling_tier: one of ``SCALING_TIERS``; all but ``standard`` cost extra. Default: ``standard``,
-            as EKS decides.
+        control_plane_scaling_tier: one of ``SCALING_TIERS``, for more API requests and pods at a time. Each adds to
+            the cluster's price an hour: ``tier-xl`` 1.65 USD, ``tier-2xl`` 3.40, ``tier-4xl`` 6.90, ``tier-8xl`` 13.90
+            (us-east-1, 27 November 2026). ``tier-ultra`` is a warning: the EKS API does not name it, and its price is
+            not known. There is no way back to ``standard`` with more than 8 GB in the cluster's database. Default:
+            ``standard``, as EKS decides.
         tags: AWS tags of everything that the cluster causes: the resources of this construct, the nodes, volumes,
             network interfaces and launch templates of own pools, the volumes of the default StorageClass, Application
             Load Balancers; ``aws.cluster_tags.COVERAGE`` lists what carries them. At most 40, no tokens. A later change

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from aws_cdk import Annotations, ArnFormat, CfnResource, Stack
+from aws_cdk import CfnResource, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
+from automode_constructs.aws.alarm_topic import admit_publishers, check_topic
 from automode_constructs.aws.cluster import AutoModeCluster
 from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.managed_prometheus import ManagedPrometheus
@@ -160,6 +158,7 @@ class ClusterAlarms(Construct):
         )
         if prometheus is not None:
             _check_prometheus(refusals, cluster, prometheus)
+        check_topic(refusals, "topic", topic, Stack.of(scope).region)
         refusals.raise_all()
 
         super().__init__(scope, id)
@@ -183,7 +182,7 @@ class ClusterAlarms(Construct):
             )
         if prometheus is not None:
             self._add_prometheus(time_to_first_token_seconds)
-        _admit(self, topic)
+        admit_publishers(self, topic, [_WRITER])
         tag_as_cluster(self, cluster)
 
     def _add_control_plane(self) -> None:
@@ -236,7 +235,7 @@ class ClusterAlarms(Construct):
             metric_filter.node.add_dependency(group)
             self._add(
                 name,
-                [_metric(f"EksAutoMode/{self._name}", name, "Sum", minutes=5 * periods)],
+                [_metric(f"EksAutoMode/{self._name}", name, "Sum")],
                 above=times - 1,
                 periods=1,
                 minutes=5 * periods,
@@ -331,8 +330,8 @@ class ClusterAlarms(Construct):
         )
 
 
-def _metric(namespace: str, name: str, statistic: str, minutes: int = 5, **dimensions: str) -> dict[str, object]:
-    return {"namespace": namespace, "name": name, "statistic": statistic, "minutes": minutes, "dimensions": dimensions}
+def _metric(namespace: str, name: str, statistic: str, **dimensions: str) -> dict[str, object]:
+    return {"namespace": namespace, "name": name, "statistic": statistic, "dimensions": dimensions}
 
 
 def name_of_group(group: logs.LogGroup) -> str:
@@ -364,46 +363,3 @@ def _check_prometheus(refusals: Refusals, cluster: AutoModeCluster, prometheus: 
         )
     if "model-servers" not in prometheus.jobs:
         refusals.refuse("prometheus", "does not read model servers", "add 'model-servers' to its jobs")
-
-
-def _admit(scope: Construct, topic: sns.ITopic) -> None:
-    """Lets alarms of the account publish to the topic, as far as this app may say so."""
-    stack = Stack.of(scope)
-    alarms = stack.format_arn(
-        service="cloudwatch", resource="alarm", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
-    )
-    conditions = {"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": alarms}}
-    added = topic.add_to_resource_policy(
-        iam.PolicyStatement(
-            sid="ClusterAlarms",
-            principals=[iam.ServicePrincipal(_WRITER)],
-            actions=["sns:Publish"],
-            resources=[topic.topic_arn],
-            conditions=conditions,
-        )
-    )
-    key = getattr(topic, "master_key", None)
-    if isinstance(key, kms.Key):
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="ClusterAlarms",
-                principals=[iam.ServicePrincipal(_WRITER)],
-                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                resources=["*"],
-                conditions=conditions,
-            )
-        )
-    if not added.statement_added:
-        needed = {
-            "Effect": "Allow",
-            "Principal": {"Service": _WRITER},
-            "Action": "sns:Publish",
-            "Resource": "<ARN of the topic>",
-            "Condition": {"StringEquals": {"aws:SourceAccount": "<account>"}},
-        }
-        Annotations.of(scope).add_warning_v2(
-            "automode:TopicPolicyNotOurs",
-            f"the topic '{topic.node.path}' is imported, so this stack cannot change its policy; it must contain "
-            f"{json.dumps(needed, separators=(',', ':'))}, and the policy of its key, if it has one, kms:Decrypt and "
-            f"kms:GenerateDataKey* for {_WRITER}",
-        )

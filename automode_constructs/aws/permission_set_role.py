@@ -31,8 +31,9 @@ class PermissionSetRole(Construct):
 
     The permission set must allow ``sts:AssumeRole`` on this role and ``eks:DescribeCluster``. People pass the role to
     kubectl: ``aws eks update-kubeconfig --name <cluster> --role-arn <this role>``. A session taken from another one
-    ends after an hour at most, and kubectl then takes a new one. The name of the session stays that of the person only
-    where they set it: the audit log has it as it was chosen, and CloudTrail has who assumed the role.
+    ends after an hour at most, and kubectl then takes a new one. With ``--role-arn`` the AWS CLI calls every session
+    ``EKSGetTokenAuth``, so that the audit log does not say who it was; an AWS profile with ``role_arn`` and
+    ``role_session_name`` makes it say so, and CloudTrail says so in either case.
 
     Where you would rather name the set's own role, pass its ARN **with its path** to ``AccessGrant``:
     ``role/aws-reserved/sso.amazonaws.com/<region>/AWSReservedSSO_...``, without the region where IAM Identity Center is

@@ -93,8 +93,7 @@ class PodIdentityRole(Construct):
             or is in another partition; for a session policy beside session tags, or one that IAM refuses.
 
     Source: EKS User Guide, "Create IAM role with trust policy required by EKS Pod Identity", "Access AWS Resources
-        using
-    EKS Pod Identity Target IAM Roles"; EKS API Reference, ``CreatePodIdentityAssociation``.
+    using EKS Pod Identity Target IAM Roles"; EKS API Reference, ``CreatePodIdentityAssociation``.
     """
 
     @checked_arguments
@@ -169,9 +168,7 @@ class PodIdentityRole(Construct):
             namespace=namespace,
             service_account=service_account,
             role_arn=self.role_arn,
-            target_role_arn=target_role
-            if target_role is None or isinstance(target_role, str)
-            else target_role.role_arn,
+            target_role_arn=None if target_role is None else _arn(target_role),
             policy=None if session_policy is None else stack.to_json_string(session_policy.to_json()),
             disable_session_tags=None if session_tags else True,
         )
@@ -179,7 +176,7 @@ class PodIdentityRole(Construct):
             self.role.add_to_policy(
                 iam.PolicyStatement(
                     actions=["sts:AssumeRole", "sts:TagSession"],
-                    resources=[str(self.association.target_role_arn)],
+                    resources=[_arn(target_role)],
                 )
             )
         # The role's policies are separate resources; a pod that starts before they exist is denied access.
@@ -278,13 +275,16 @@ def _role_problems(description: str | None, role_name: str | None) -> list[Probl
     return problems
 
 
+def _arn(role: iam.IRole | str) -> str:
+    return role if isinstance(role, str) else role.role_arn
+
+
 def _target_problems(where: str, target: iam.IRole | str | None, region: str) -> list[Problem]:
     refusals = Refusals(where)
     if target is not None:
         partition = None if is_token(region) else partition_of(region).name
         with refusals.collecting():
-            arn = target if isinstance(target, str) else target.role_arn
-            check_role_arn(where, "target_role", arn, partition=partition)
+            check_role_arn(where, "target_role", _arn(target), partition=partition)
     return refusals.problems
 
 

@@ -14,8 +14,9 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct, IValidation
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
+from automode_constructs.aws.alarm_topic import admit_publishers, check_topic
 from automode_constructs.aws.backup import backup_role
-from automode_constructs.aws.backup_alarms import add_rule, admit_publishers, check_topic, restore_pattern
+from automode_constructs.aws.backup_alarms import PUBLISHERS, add_rule, restore_pattern
 from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.checks.whole_tree import ObjectKey
@@ -87,7 +88,7 @@ class ClusterRestore(Construct):
         stack = Stack.of(scope)
         with refusals.collecting():
             cluster.check_environment(refusals.where, scope, "AWS Backup works in the target's own account and region")
-        check_topic(refusals, alarm_topic, stack.region)
+        check_topic(refusals, "alarm_topic", alarm_topic, stack.region)
         if source is cluster:
             refusals.refuse("source", "is the target itself, which keeps all its objects", "leave it out")
         refusals.raise_all()
@@ -102,7 +103,7 @@ class ClusterRestore(Construct):
             description="Restores into an EKS cluster",
             permissions_boundary=permissions_boundary,
         )
-        admit_publishers(self, alarm_topic)
+        admit_publishers(self, alarm_topic, PUBLISHERS)
         add_rule(
             self,
             "RestoreFailed",

@@ -85,14 +85,8 @@ _app_rule(
     source="AWS KMS Developer Guide, 'Key policies in AWS KMS'",
 )
 _app_rule(
-    "automode:AlarmTopicNotOurs",
-    sentence="The policies of an SNS topic for alarms, and of its key, let EventBridge and CloudWatch publish.",
-    source="Amazon SNS Developer Guide, 'Encryption key management'; EventBridge User Guide, 'Using resource-based "
-    "policies for Amazon EventBridge'",
-)
-_app_rule(
     "automode:TopicPolicyNotOurs",
-    sentence="The policy of an SNS topic that the stack cannot change lets AWS Backup, CloudWatch and EventBridge "
+    sentence="The policy of an SNS topic for alarms that the stack cannot change lets the services that report to it "
     "publish.",
     source="Amazon SNS Developer Guide, 'Example cases for Amazon SNS access control'",
 )

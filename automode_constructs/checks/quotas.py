@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from automode_constructs.checks.placement import pods_of
-from automode_constructs.checks.rollout import pod_requests, replicas_of
+from automode_constructs.checks.rollout import pod_requests, replicas_of, rolling_update
 from automode_constructs.errors import Problem, Severity, shown
 from automode_constructs.specs.fields import is_quantity
 from automode_constructs.specs.mapping import mapping_at
@@ -26,6 +26,17 @@ QUOTA_EXCEEDED = rule(
     severity="error",
     sentence="The pods of a namespace's workloads together request no more than its ResourceQuota allows.",
     source=_PAGE,
+    judged="tree",
+)
+QUOTA_STOPS_UPDATES = rule(
+    "automode:QuotaStopsUpdates",
+    "Deployment",
+    severity="warning",
+    sentence=(
+        "Where no pod of a Deployment may end before its successor runs (maxUnavailable 0; 25 % of fewer than four "
+        "replicas is none), its namespace's ResourceQuota has room for one more pod. Otherwise no update ever ends."
+    ),
+    source=f"{_PAGE}; Kubernetes, 'Deployments', Rolling Update Deployment",
     judged="tree",
 )
 QUOTA_NEEDS_REQUESTS = rule(
@@ -201,6 +212,27 @@ def _exceeded(workloads: Sequence[_Workload], quota: Mapping[str, Any]) -> Itera
                 yield workload.index, _too_much(workload, replicas, str(key), needed, beside, f"'{name}'", allowed)
             elif not alone:
                 others += needed
+        for workload in workloads:
+            each = workload.usage.get(counted, Decimal(0))
+            if others <= most < others + each and _waits_for_room(workload.manifest):
+                yield (
+                    workload.index,
+                    QUOTA_STOPS_UPDATES.problem(
+                        "spec.strategy",
+                        f"an update of {workload} starts a new pod before an old one ends, and ResourceQuota '{name}' "
+                        f"has no room for it: {_text(str(key), others)} of {allowed} {key} are in use, and a pod needs "
+                        f"{_text(str(key), each)}",
+                        f"set maxSurge 0 and maxUnavailable 1, or raise the quota to {_text(str(key), others + each)} "
+                        "or more",
+                    ),
+                )
+
+
+def _waits_for_room(manifest: Mapping[str, Any]) -> bool:
+    """Whether an update of a workload removes no pod before it has added one."""
+    replicas = replicas_of(manifest)
+    surge, unavailable = rolling_update(manifest, replicas)
+    return manifest.get("kind") == "Deployment" and replicas > 0 and surge > 0 and not unavailable
 
 
 def _too_much(

@@ -16,7 +16,7 @@ from automode_constructs.specs.free_body import mapping_at
 from automode_constructs.specs.quantity import number
 from automode_constructs.specs.rule import rule
 
-__all__ = ["pod_requests", "replicas_of", "rollout_problems", "scaled_workloads", "surge_problems"]
+__all__ = ["pod_requests", "replicas_of", "rolling_update", "rollout_problems", "scaled_workloads", "surge_problems"]
 
 SURGE_EXCEEDS_LIMIT = rule(
     "automode:SurgeExceedsLimit",
@@ -203,7 +203,7 @@ def surge_problems(
     if manifest.get("kind") not in {"Deployment", "StatefulSet"}:
         return
     replicas = replicas_of(manifest)
-    surge, unavailable = _rolling(manifest, replicas)
+    surge, unavailable = rolling_update(manifest, replicas)
     for resource, each in pod_requests(mapping_at(manifest, "spec", "template", "spec")).items():
         limit = limits.get(resource)
         most = number(limit) if isinstance(limit, int | str) and not isinstance(limit, bool) else None
@@ -240,7 +240,7 @@ def _amount_text(resource: str, amount: Decimal) -> str:
     return f"{amount.normalize():f}"
 
 
-def _rolling(manifest: Mapping[str, Any], replicas: int) -> tuple[int, int]:
+def rolling_update(manifest: Mapping[str, Any], replicas: int) -> tuple[int, int]:
     """How many pods an update may add, and how many it may remove first."""
     strategy = mapping_at(manifest, "spec", "strategy")
     if manifest.get("kind") != "Deployment" or strategy.get("type", "RollingUpdate") != "RollingUpdate":

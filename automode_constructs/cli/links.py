@@ -12,12 +12,16 @@ _KARPENTER = "https://karpenter.sh/docs/concepts/{}/"
 
 _PAGES = {
     _EKS: {
+        "AWS add-ons": "workloads-add-ons-available-eks",
+        "Amazon EKS add-ons": "eks-add-ons",
         "Amazon EKS Auto Mode cluster IAM role": "auto-cluster-iam-role",
         "Automate cluster infrastructure with EKS Auto Mode": "automode",
+        "Community add-ons": "community-addons",
         "Control deployment of workloads into Capacity Reservations": "auto-odcr",
         "Cost optimization": "auto-cost-control",
         "Create a Node Class for Amazon EKS": "create-node-class",
         "Create a Node Pool for EKS Auto Mode": "create-node-pool",
+        "Create access entries": "creating-access-entries",
         "Create a storage class": "create-storage-class",
         "Create an IngressClass to configure an Application Load Balancer": "auto-configure-alb",
         "Deploy an accelerated workload": "auto-accelerated",
@@ -31,6 +35,7 @@ _PAGES = {
         "Migration reference": "migrate-auto",
         "Retrieve node logs for a managed node using kubectl and S3": "auto-get-logs",
         "Send control plane logs to CloudWatch Logs": "control-plane-logs",
+        "Simplify compute management with AWS Fargate": "fargate",
         "Static Capacity Node Pools in EKS Auto Mode": "auto-static-capacity",
         "Tag subnets for EKS Auto Mode": "tag-subnets-auto",
         "Understand the Kubernetes version lifecycle on EKS": "kubernetes-versions",
@@ -55,7 +60,7 @@ _PAGES = {
 """The address of each page by the title that a source quotes. Source: awsdocs/amazon-eks-user-guide, where a page has
 the name of its file; the indexes of kubernetes.io and karpenter.sh."""
 _ADDRESSES = {title: pattern.format(page) for pattern, pages in _PAGES.items() for title, page in pages.items()}
-_QUOTED = re.compile(r"'([^']+)'|\b([\w.-]+/[\w.-]+)#(\d+)\b")
+_QUOTED = re.compile(r"(?<!\w)'([^']+)'|\b([\w.-]+/[\w.-]+)#(\d+)\b")
 
 
 def links_of(source: str) -> list[str]:

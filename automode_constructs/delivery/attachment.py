@@ -162,7 +162,7 @@ _REGISTRATION = {"name", "project", "server"}
 
 def _registers_a_cluster(manifest: Mapping[str, Any]) -> bool:
     """Whether a Secret only registers a cluster with a managed Argo CD."""
-    labels = manifest["metadata"].get("labels", {})
+    labels = manifest["metadata"].get("labels") or {}
     fields = {field for field in ("data", "stringData") if field in manifest}
     return (
         labels.get("argocd.argoproj.io/secret-type") == "cluster"

@@ -12,7 +12,7 @@ from constructs import Construct
 from automode_constructs.arguments import checked_arguments, is_whole_number, place
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
-from automode_constructs.inference.model_autoscaler import METRICS_NAMESPACE, SCRAPER_LABELS
+from automode_constructs.inference.model_metrics import METRICS_NAMESPACE, SCRAPER_LABELS, check_same_namespace
 from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.model_server_arguments import PORT as MODEL_PORT
 from automode_constructs.inference.weight_staging import STAGING_IMAGE
@@ -43,7 +43,7 @@ class ChatPage(Construct):
     ingress in front of it asks for a login (``alb.ingress.kubernetes.io/auth-type``). It keeps no conversations, writes
     no logs of them, and runs as an unprivileged user on a read-only file system.
 
-    Its requests wake a server that ``ModelAutoscaler(min_replicas=0)`` scales.
+    Its requests start a server that ``ModelAutoscaler(min_replicas=0, chat_page=...)`` has ended.
 
     Cost: 0.05 vCPU and 64 MiB on a node that is there; on a cluster without other pods, that node.
 
@@ -61,7 +61,8 @@ class ChatPage(Construct):
         metrics_namespace: namespace of ``ModelMetricsChart``. Default: ``model-metrics``; we decide.
 
     Raises:
-        AutoModeError: for an image without tag and digest, a number out of bounds, a name that the server has.
+        AutoModeError: for an image without tag and digest, a number out of bounds, a name that the server has, a
+            chart of another namespace.
 
     Source: vLLM, "OpenAI-Compatible Server".
     """
@@ -92,7 +93,10 @@ class ChatPage(Construct):
             )
         kubernetes_name(where, metrics_namespace, longest=63)
         ImageReference.of(where, image)
+        check_same_namespace(where, scope, server)
         super().__init__(scope, id)
+        self.server = server
+        """The server that the page speaks to."""
         self.labels = {"app.kubernetes.io/name": self.name, "model-server": server.name}
         """The pods' labels."""
         program = files(__package__).joinpath(_PROGRAM).read_text("utf-8")

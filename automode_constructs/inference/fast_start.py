@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Literal
@@ -29,6 +31,7 @@ __all__ = ["FastStart"]
 _PROGRAM = "keep_compile_cache.py"
 _FOLDER = "/compile-cache"
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()-]+(?:/[A-Za-z0-9!_.*'()-]+)*")
+_TEXT_TOKEN = re.compile(r"\$\{Token\[[^\]]*\]\}")
 _SHORTEST_SECONDS = 60
 
 
@@ -46,10 +49,12 @@ class FastStart:
     weights. What vLLM loads from there is code: nobody else may write to it.
 
     Args:
-        image_bytes: bytes of the compressed image, as the registry shows them. AWS's image is 9 GB, too much for the
-            default target; vLLM's wheels with all they need are 3.94 GB, see docs/model-servers.md.
+        image_bytes: bytes of the compressed image, as the registry shows them. AWS's image has 9 GB, too much for the
+            default target. One with Python, gcc and the wheels of ``vllm[runai]`` has about 4.3 GB (?): those of 0.27.1
+            have 3.94 GB.
         cache_prefix: prefix of the compile cache in the bucket of the weights, without a slash at either end and apart
-            from the weights; may be a token. Default: ``compile-cache``; we decide.
+            from the weights; may be a token. Each image and set of flags has a folder of its own below it.
+            Default: ``compile-cache``; we decide.
         target_seconds: the longest cold start that the model may compute for a type of the pool, at least 60.
             Default: 150; we decide.
 
@@ -150,26 +155,39 @@ class FastStart:
         """The volume with the program."""
         return {"name": FAST_START_CONTAINER, "configMap": {"name": config_map}}
 
-    def init_containers(self, image: str, bucket: str, cache: str, *, restricted: bool) -> list[dict[str, Any]]:
+    def init_containers(
+        self, image: str, flags: Sequence[str], bucket: str, cache: str, *, restricted: bool
+    ) -> list[dict[str, Any]]:
         """The container that restores the cache, and the sidecar that saves it."""
+        settings = _TEXT_TOKEN.sub("token", json.dumps([image, *flags]))
+        # Another image or other flags compile anew: their archives stay apart.
+        prefix = f"{self.cache_prefix}/{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
+        arguments = [f"--bucket={bucket}", f"--prefix={prefix}", f"--cache={cache}"]
         return [
-            self._container(FAST_START_CONTAINER, "restore", image, bucket, cache, restricted=restricted),
+            self._container(FAST_START_CONTAINER, "restore", image, arguments, cache, restricted=restricted),
             {
-                **self._container("keep-compile-cache", "save", image, bucket, cache, restricted=restricted),
+                **self._container("keep-compile-cache", "save", image, arguments, cache, restricted=restricted),
                 # An init container that is always restarted is a sidecar, and ends after the server.
                 "restartPolicy": "Always",
             },
         ]
 
     def _container(
-        self, name: str, command: Literal["restore", "save"], image: str, bucket: str, cache: str, *, restricted: bool
+        self,
+        name: str,
+        command: Literal["restore", "save"],
+        image: str,
+        arguments: Sequence[str],
+        cache: str,
+        *,
+        restricted: bool,
     ) -> dict[str, Any]:
         hardened = {"readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}} if restricted else {}
         return {
             "name": name,
             "image": image,  # the server's own, so that nothing else is pulled
             "command": ["python3", "-B", f"{_FOLDER}/{_PROGRAM}", command],
-            "args": [f"--bucket={bucket}", f"--prefix={self.cache_prefix}", f"--cache={cache}"],
+            "args": list(arguments),
             "resources": {"requests": {"cpu": "10m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
             "securityContext": {"allowPrivilegeEscalation": False, **hardened},
             "volumeMounts": [
@@ -185,5 +203,5 @@ def _cure(worst: ColdStart, late: list[InstanceType]) -> str:
     if any(not each.local_nvme_gb for each in late):
         return "require labels.INSTANCE_LOCAL_NVME.greater_than(200) in the pool"
     if worst.pull is not None and worst.weights is not None and worst.pull.high >= worst.weights.high:
-        return "use a smaller image, see docs/model-servers.md, or more vCPU, or raise target_seconds"
+        return "use a smaller image, such as vLLM's wheels on plain Python, or more vCPU, or raise target_seconds"
     return "require a faster network, such as labels.INSTANCE_FAMILY.is_in('g6e'), or raise target_seconds"

@@ -9,38 +9,25 @@ from typing import Any
 from constructs import Construct
 
 from automode_constructs.arguments import checked_arguments, is_whole_number, place
+from automode_constructs.checks.rollout import surge_problems
 from automode_constructs.errors import AutoModeError, Problem, shown
+from automode_constructs.inference.chat_page import ChatPage
 from automode_constructs.inference.fit import limit_problems
+from automode_constructs.inference.model_metrics import (
+    IN_FLIGHT,
+    METRICS_NAMESPACE,
+    SCRAPER_ACCOUNT,
+    SCRAPER_LABELS,
+    WANTED,
+    check_same_namespace,
+)
 from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.model_server_arguments import PORT
-from automode_constructs.manifests.kubernetes_object import KubernetesObject
+from automode_constructs.manifests.kubernetes_object import KubernetesObject, note_warning
 from automode_constructs.manifests.pod_network_policy import PodNetworkPolicy
 from automode_constructs.specs.object_metadata import kubernetes_name
 
-__all__ = [
-    "IN_FLIGHT",
-    "METRICS_NAMESPACE",
-    "SCALE_TO_ZERO_VERSION",
-    "SCRAPER_ACCOUNT",
-    "SCRAPER_LABELS",
-    "WANTED",
-    "ModelAutoscaler",
-]
-
-METRICS_NAMESPACE = "model-metrics"
-"""Namespace of ``ModelMetricsChart``."""
-
-SCRAPER_ACCOUNT = "prometheus"
-"""ServiceAccount of the pods that read a server's metrics."""
-
-SCRAPER_LABELS = {"app.kubernetes.io/name": "prometheus", "app.kubernetes.io/part-of": "model-metrics"}
-"""Labels of the pods that read a server's metrics."""
-
-IN_FLIGHT = "vllm_requests_in_flight"
-"""External metric: requests that a server of this namespace processes or keeps waiting."""
-
-WANTED = "model_wanted"
-"""External metric: 1 while somebody wants a server of this namespace, 0 when nobody has for a while."""
+__all__ = ["SCALE_TO_ZERO_VERSION", "ModelAutoscaler"]
 
 SCALE_TO_ZERO_VERSION = (1, 37)
 """The first Kubernetes version whose autoscaler may end the last pod without a feature gate (beta, on by default)."""
@@ -73,8 +60,8 @@ class ModelAutoscaler(Construct):
         server: the server, made with ``replicas=None``.
         max_replicas: the most pods, 1 or more; their GPUs must be within the limit of the server's pool.
         min_replicas: the fewest, 0 or more. 0 ends the last pod, and its node, when nobody wants the model; needs
-            Kubernetes 1.37 and a ``ChatPage`` in the server's namespace, whose requests wake it.
-            Default: 1; we decide.
+            Kubernetes 1.37 and ``chat_page``. Default: 1; we decide.
+        chat_page: the page whose requests start a server that has no pod; needed for 0. Default: none.
         kubernetes_version: the cluster's, such as ``1.37``; needed for 0. Default: not known.
         requests_per_replica: requests in flight for each pod, 1 or more. Default: three quarters of the server's
             ``max_num_seqs``; we decide.
@@ -96,6 +83,7 @@ class ModelAutoscaler(Construct):
         server: ModelServer,
         max_replicas: int,
         min_replicas: int = 1,
+        chat_page: ChatPage | None = None,
         kubernetes_version: str | None = None,
         requests_per_replica: int | None = None,
         metrics_namespace: str = METRICS_NAMESPACE,
@@ -109,10 +97,11 @@ class ModelAutoscaler(Construct):
         if not problems:
             problems = [
                 *_server_problems(server, min_replicas, max_replicas),
-                *(_version_problems(kubernetes_version) if min_replicas == 0 else ()),
+                *(_zero_problems(server, chat_page, kubernetes_version) if min_replicas == 0 else ()),
             ]
         if problems:
             raise AutoModeError(where, problems)
+        check_same_namespace(where, scope, server)
         kubernetes_name(where, metrics_namespace, longest=63)
         super().__init__(scope, id)
         metrics = [_metric(IN_FLIGHT, {"server": server.name}, target)]
@@ -136,6 +125,7 @@ class ModelAutoscaler(Construct):
             },
         )
         """The HorizontalPodAutoscaler, for settings that this construct has no argument for."""
+        self._warn_of_updates(server, max_replicas)
         self._let_pods_be_found(f"{server.name}-metrics", metrics_namespace)
         PodNetworkPolicy(
             self,
@@ -150,6 +140,15 @@ class ModelAutoscaler(Construct):
             ],
             ports=[PORT],
         )
+
+    def _warn_of_updates(self, server: ModelServer, most: int) -> None:
+        if server.node_pool is None:
+            return
+        deployment = server.deployment.to_json()
+        scaled = {**deployment, "spec": {**deployment["spec"], "replicas": most}}
+        limits = server.node_pool.spec.limits or {}
+        for problem in surge_problems(scaled, pool=server.node_pool.name, limits=limits):
+            note_warning(self, problem.rule, f"max_replicas: {problem.message}; {problem.cure}")
 
     def _let_pods_be_found(self, name: str, metrics_namespace: str) -> None:
         group = "rbac.authorization.k8s.io"
@@ -198,11 +197,21 @@ def _server_problems(server: ModelServer, least: int, most: int) -> Iterator[Pro
             yield replace(problem, field="max_replicas")
 
 
-def _version_problems(version: str | None) -> Iterator[Problem]:
+def _zero_problems(server: ModelServer, page: ChatPage | None, version: str | None) -> Iterator[Problem]:
     parts = tuple(int(part) for part in (version or "").split(".") if part.isdecimal())
     if len(parts) != 2 or parts < SCALE_TO_ZERO_VERSION:
         yield Problem(
             field="min_replicas",
             message=f"0 needs Kubernetes 1.37 or newer, and kubernetes_version is {shown(version)}",
             cure="keep 1, or upgrade the cluster and pass its version",
+        )
+    if page is None or page.server is not server:
+        yield Problem(
+            field="chat_page",
+            message=(
+                "is None: nothing would start a server that has no pod"
+                if page is None
+                else f"speaks to '{page.server.node.path}', and would not start '{server.node.path}'"
+            ),
+            cure="pass a ChatPage of the server, or keep min_replicas at 1",
         )

@@ -307,7 +307,11 @@ class ModelServer(Construct):
         if settings.fast_start is not None and isinstance(settings.weights, S3Weights):
             pod.setdefault("initContainers", []).extend(
                 settings.fast_start.init_containers(
-                    settings.image, settings.weights.bucket, _CACHE, restricted=settings.restricted
+                    settings.image,
+                    self.arguments[1:],
+                    settings.weights.bucket,
+                    _CACHE,
+                    restricted=settings.restricted,
                 )
             )
             pod["volumes"].append(settings.fast_start.volume(self._cache_program))

@@ -48,7 +48,7 @@ async function ask() {
     const problem = await response.json().catch(() => ({}));
     throw new Error((problem.error && problem.error.message) || 'HTTP ' + response.status);
   }
-  const reader = response.body.getReader(), decoder = new TextDecoder();
+  const reader = response.body.getReader(), decoder = new TextDecoder;
   let rest = '', answer = '', reasoning, box;
   for (;;) {
     const {done, value} = await reader.read();

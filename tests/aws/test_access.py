@@ -288,6 +288,16 @@ def test_groups_that_people_cannot_have_are_refused(make: Callable[..., Access],
             {"kubernetes_groups": ["ops"], "namespaces": ["a"]},
             ".namespaces: are set without policy; leave them out; the bindings of a group say where its rights hold",
         ),
+        (
+            {"policy": VIEW, "namespaces": ["*"]},
+            ".namespaces[0]: '*' stands for every namespace; leave namespaces out for the whole cluster, or begin with "
+            "letters ('team-*')",
+        ),
+        (
+            {"policy": VIEW, "namespaces": ["Team-*"]},
+            ".namespaces[0]: 'Team-*' cannot be the name of a namespace; use at most 63 lower-case letters, digits and "
+            "'-', beginning and ending with a letter or digit",
+        ),
         ({"kubernetes_groups": ["ops", "ops"]}, ".kubernetes_groups: names one twice; name each once"),
     ],
 )
@@ -354,6 +364,17 @@ def test_access_on_the_cluster_is_refused_with_the_place_where_it_belongs() -> N
 def test_a_tuple_is_no_grant(make: Callable[..., Access]) -> None:
     wrong: Any = (arn("Dev"), "view", ["team-a"])
     assert refusal(lambda: make(wrong)) == "Home/Access: grants[0]: needs an AccessGrant, got a list of 3"
+
+
+@pytest.mark.parametrize("arguments", [{}, {"cluster_name": "dev", "log_types": ["api"]}])
+def test_without_an_audit_log_of_the_app_there_is_only_the_rule(arguments: dict[str, Any]) -> None:
+    app = cdk.App()
+    cluster = AutoModeCluster(cdk.Stack(app, "Dev"), "Cluster", **arguments)
+    home = cdk.Stack(app, "Home")
+    grant = AccessGrant(role=arn("Dev"), policy=VIEW, break_glass=True)
+    made = Access(home, "Access", cluster=cluster, grants=[grant], alarm_topic=sns.Topic(home, "Topic"))
+    assert made.alarm is not None
+    assert made.alarm.rule is not None and made.alarm.alarm is None
 
 
 def test_everything_wrong_is_told_at_once(make: Callable[..., Access]) -> None:

@@ -190,6 +190,7 @@ class TestOrder:
         MetricsServer(scene.stack, "Metrics", cluster=scene.cluster)
         scene.app.synth()
         (text,) = scene.warnings()
+        assert "automode:AddOnWithoutNodes" in text
         assert text.startswith("the app delivers no NodePool to the cluster, and EKS keeps none: the pods of an add-on")
 
     def test_what_it_needs_is_missing(self) -> None:
@@ -197,6 +198,7 @@ class TestOrder:
         AddOn(scene.stack, "Adot", cluster=scene.cluster, name="adot")
         scene.app.synth()
         (text,) = scene.warnings()
+        assert "automode:AddOnNeeds" in text
         assert text.startswith("'adot' does not work without 'cert-manager', which the app does not install; ")
 
 
@@ -296,6 +298,7 @@ class TestWarnings:
         AddOn(scene.stack, "Market", cluster=scene.cluster, name="datadog_operator")
         AddOn(scene.stack, "New", cluster=scene.cluster, name="metrics-server", version="v1.2.0-eksbuild.1")
         AddOn(scene.stack, "Known", cluster=scene.cluster, name="kube-state-metrics", version="v2.99.0-eksbuild.1")
+        assert all("automode:AddOnUnknown" in text for text in scene.warnings())
         assert sorted(text.partition(" [ack")[0] for text in scene.warnings()) == [
             "name: 'datadog_operator' was not known on 2026-11-27; EKS refuses what it does not have (the AWS "
             "Marketplace has its own names)",

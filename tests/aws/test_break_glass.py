@@ -154,11 +154,10 @@ def test_a_topic_of_others_is_warned_of() -> None:
     topic = sns.Topic.from_topic_arn(stack, "Topic", f"arn:{cdk.Aws.PARTITION}:sns:eu-central-1:111122223333:pager")
     BreakGlassAlarm(stack, "Alarm", roles=[ROLE], topic=topic)
     (found,) = findings(app)
-    assert (found.rule, found.where, found.message) == (
-        "automode:AlarmTopicNotOurs",
-        "S/Alarm",
-        "topic: this stack cannot change the policy of the topic; it must allow sns:Publish on the topic to "
-        "cloudwatch.amazonaws.com and events.amazonaws.com, or nobody hears of a use",
+    assert (found.rule, found.where) == ("automode:TopicPolicyNotOurs", "S/Alarm")
+    assert found.message.endswith(
+        'for alarms it must contain {"Effect":"Allow","Principal":{"Service":'
+        '["cloudwatch.amazonaws.com","events.amazonaws.com"]},"Action":["sns:Publish"],"Resource":"*"}'
     )
 
 

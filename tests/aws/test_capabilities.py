@@ -406,6 +406,7 @@ def test_a_misspelt_service_is_named() -> None:
     cluster = ImportedCluster(stack, "Cluster", cluster_name="bank")
     ack = AckCapability(stack, "Ack", cluster=cluster, disabled_services=["dynamodbb", "quantum"])
     found = [str(entry.data) for entry in ack.node.metadata if entry.type == "aws:cdk:warning"]
+    assert all("automode:AckService" in text for text in found)
     assert [text.partition(" [ack")[0] for text in found] == [
         "disabled_services: 'dynamodbb' is no service of ACK that we know, and EKS ignores unknown ones; did you mean "
         "'dynamodb'?",
@@ -418,6 +419,7 @@ def test_the_page_registers_a_cluster(tmp_path: Path, monkeypatch: pytest.Monkey
     page = (Path(__file__).parents[2] / "docs" / "capabilities.md").read_text("utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    exec(program, names := {})
-    (secret,) = names["chart"].to_json()  # type: ignore[attr-defined]
+    names: dict[str, Any] = {}
+    exec(program, names)
+    (secret,) = names["chart"].to_json()
     assert secret["stringData"]["name"] == "shop"

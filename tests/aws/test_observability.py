@@ -480,10 +480,10 @@ class TestAlarms:
         policy = only(commercial["Watch"], "AWS::SNS::TopicPolicy")["Properties"]["PolicyDocument"]["Statement"]
         key = only(commercial["Watch"], "AWS::KMS::Key")["Properties"]["KeyPolicy"]["Statement"]
         for statements, action in ((policy, "sns:Publish"), (key, ["kms:Decrypt", "kms:GenerateDataKey*"])):
-            (mine,) = (one for one in statements if one.get("Sid") == "ClusterAlarms")
+            (mine,) = (one for one in statements if one.get("Sid") == "AlarmsOfCloudwatch")
             assert mine["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
             assert mine["Action"] == action
-            assert text_of(mine["Condition"]["ArnLike"]["aws:SourceArn"]).endswith(":alarm:*")
+            assert list(mine["Condition"]["StringEquals"]) == ["aws:SourceAccount"]
 
     def test_an_imported_topic_is_told_of_and_defaults_need_nothing(self) -> None:
         cluster = small()

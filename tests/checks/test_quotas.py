@@ -64,6 +64,10 @@ def test_more_replicas_than_the_quota_holds() -> None:
     assert found(quota(requests__cpu=4), workload(replicas=4)) == []
 
 
+def test_a_quota_that_is_full_is_no_error() -> None:
+    assert rules(quota(cpu=4), workload(replicas=4, kind="StatefulSet")) == []
+
+
 def test_workloads_count_together_and_the_first_that_does_not_fit_is_named() -> None:
     first, second = workload(replicas=3), workload(kind="StatefulSet", name="db", replicas=2)
     assert found(quota(memory="4Gi"), first, second) == [
@@ -95,6 +99,30 @@ def test_workloads_count_together_and_the_first_that_does_not_fit_is_named() -> 
 def test_what_counts(hard: dict[str, Any], pod: dict[str, Any], refused: bool) -> None:
     exceeded = [(1, "QuotaExceeded")] if refused else []
     assert [one for one in rules(quota(**hard), pod) if one[1] == "QuotaExceeded"] == exceeded
+
+
+def test_an_update_without_room_for_one_more_pod() -> None:
+    assert found(quota(cpu=2), workload(), workload(name="other", kind="StatefulSet")) == [
+        "1 warning automode:QuotaStopsUpdates spec.strategy: an update of Deployment 'web' starts a new pod before an "
+        "old one ends, and ResourceQuota 'q' has no room for it: 2 of 2 cpu are in use, and a pod needs 1; set "
+        "maxSurge 0 and maxUnavailable 1, or raise the quota to 3 or more"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cpu", "spec", "stops"),
+    [
+        (3, {"replicas": 3}, True),  # 25 % of three is none
+        (4, {"replicas": 4}, False),
+        (4, {"replicas": 3}, False),
+        (1, {"strategy": {"type": "Recreate"}}, False),
+        (1, {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}}, False),
+        (4, {"replicas": 4, "strategy": {"rollingUpdate": {"maxUnavailable": 0}}}, True),
+        (1, {"replicas": 0}, False),
+    ],
+)
+def test_which_updates_wait_for_room(cpu: int, spec: dict[str, Any], stops: bool) -> None:
+    assert rules(quota(cpu=cpu), workload(**spec)) == ([(1, "QuotaStopsUpdates")] if stops else [])
 
 
 def test_a_quota_with_scopes_counts_only_some_pods() -> None:
@@ -158,6 +186,7 @@ def test_requests_and_limits_outside_of_the_range() -> None:
 @pytest.mark.parametrize("key", ["limits.nvidia.com/gpu", "nvidia.com/gpu"])
 def test_a_device_that_is_not_counted(key: str) -> None:
     problems = judge_document({**quota(), "spec": {"hard": {key: 1}}})
+    assert {problem.rule for problem in problems or ()} == {"automode:QuotaDevice"}
     assert [str(problem) for problem in problems or ()] == [
         f"spec.hard['{key}']: '{key}' counts nothing: of devices, only requests are counted; write "
         "'requests.nvidia.com/gpu'"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from importlib.resources import files
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 from botocore.config import Config
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
+from automode_constructs.facts.ack_services import ack_services
 from automode_constructs.facts.regions import (
+    capabilities_offered,
     fips_endpoint_regions,
     fips_node_regions,
     known_regions,
@@ -144,3 +147,18 @@ def test_what_govcloud_lacks_is_what_its_schemas_lack(region: str) -> None:
         for each in ("us-east-1", region)
     )
     assert commercial - here == types_govcloud_lacks()
+
+
+def test_capabilities_are_for_commercial_regions() -> None:
+    assert {region for region in known_regions() if not capabilities_offered(region)} == {
+        "us-gov-east-1",
+        "us-gov-west-1",
+    }
+
+
+def test_services_of_ack_have_names_that_eks_takes() -> None:
+    shape = botocore.session.get_session().get_service_model("eks").operation_model("CreateCapability").input_shape
+    item = shape.members["configuration"].members["ack"].members["disabledServices"].member
+    assert all(re.fullmatch(item.metadata["pattern"], name) for name in ack_services())
+    assert list(ack_services()) == sorted(set(ack_services()))
+    assert {"dynamodb", "iam", "rds", "s3"} <= {*ack_services()}

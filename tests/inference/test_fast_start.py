@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
+import aws_cdk as cdk
 import cdk8s
+import jsii
 import kubernetes_validate
 import pytest
 
@@ -118,11 +121,38 @@ def test_a_pod_fetches_the_cache_first_and_a_sidecar_keeps_it(objects: dict[str,
     assert (fetch["name"], fetch.get("restartPolicy")) == ("compile-cache", None)
     assert (keep["name"], keep["restartPolicy"]) == ("keep-compile-cache", "Always")
     assert fetch["image"] == keep["image"] == pod["containers"][0]["image"]
-    assert fetch["args"] == ["--bucket=our-models", "--prefix=compile-cache", "--cache=/cache"]
+    bucket, prefix, cache = fetch["args"]
+    assert (bucket, cache) == ("--bucket=our-models", "--cache=/cache")
+    assert re.fullmatch("--prefix=compile-cache/[0-9a-f]{12}", prefix)
+    assert keep["args"] == fetch["args"]
     program = fetch["command"][2].rpartition("/")[2]
     assert program in objects["ConfigMap"]["data"]
     assert {"name": "compile-cache", "configMap": {"name": "model-compile-cache"}} in pod["volumes"]
     assert objects["ConfigMap"]["metadata"]["name"] == "model-compile-cache"
+
+
+def prefix_of(objects: list[dict[str, Any]]) -> str:
+    (deployment,) = [each for each in objects if each["kind"] == "Deployment"]
+    prefix: str = deployment["spec"]["template"]["spec"]["initContainers"][0]["args"][1]
+    return prefix
+
+
+def test_another_image_or_flag_has_a_cache_of_its_own() -> None:
+    other = IMAGE.replace("0a", "0b")
+    prefixes = [server(), server(image=other), server(max_model_len=8192), server(cpu=4)]
+    first, by_image, by_flag, by_cpu = map(prefix_of, prefixes)
+    assert len({first, by_image, by_flag}) == 3
+    assert by_cpu == first
+    # The text of a token differs in every synthesis.
+    one, two = (f"{cdk.Lazy.string(_Name())}/vllm:0.27.1" for _ in range(2))
+    assert one != two
+    assert prefix_of(server(image=one)) == prefix_of(server(image=two))
+
+
+@jsii.implements(cdk.IStableStringProducer)
+class _Name:
+    def produce(self) -> str:
+        return "registry"
 
 
 @pytest.mark.parametrize("version", ["1.36", "1.37"])
@@ -144,7 +174,8 @@ REFUSALS: list[tuple[str, Callable[[], object], str]] = [
         lambda: server(FastStart(image_bytes=9_000_000_000), labels.INSTANCE_TYPE.is_in("g6.4xlarge")),
         "models/model: fast_start: pool 'gpu' admits g6.4xlarge: the cold start there is 103-160 s (node 17-45 s, "
         "pull 49 s, process 10-15 s, weights 11 s, compile 5-12 s, init 10-25 s, first token 1-3 s), but "
-        "target_seconds is 150; use a smaller image, see docs/model-servers.md, or more vCPU, or raise target_seconds",
+        "target_seconds is 150; use a smaller image, such as vLLM's wheels on plain Python, or more vCPU, or raise "
+        "target_seconds",
     ),
     (
         "weights in the image",

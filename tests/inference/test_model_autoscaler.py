@@ -17,6 +17,7 @@ from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.weights import S3Weights, SecretKey
 from automode_constructs.manifests.node_class import NodeClass
 from automode_constructs.manifests.node_pool import NodePool
+from automode_constructs.rendering.render import render
 from automode_constructs.specs import labels
 from automode_constructs.specs.pools.node_pool import NodeClaimSpec, NodeClaimTemplate, NodePoolSpec, Taint
 from tests.refusal import refusal
@@ -53,6 +54,8 @@ def new_server(replicas: int | None = None, **arguments: Any) -> ModelServer:
 def scaled(server: ModelServer | None = None, **arguments: Any) -> list[dict[str, Any]]:
     server = server or new_server()
     chart = cdk8s.Chart.of(server)
+    if arguments.pop("page", False):
+        arguments["chat_page"] = ChatPage(chart, "chat", server=server)
     ModelAutoscaler(chart, "scaling", **{"server": server, "max_replicas": 3, **arguments})
     objects: list[dict[str, Any]] = chart.to_json()
     return objects
@@ -82,7 +85,8 @@ def test_replicas_follow_the_requests_in_flight() -> None:
 
 
 def test_only_the_scraper_reads_the_metrics_from_elsewhere() -> None:
-    (policy,) = [each for each in scaled() if each["metadata"]["name"] == "gpt-oss-20b-metrics"]
+    policies = [each for each in scaled() if each["kind"] == "NetworkPolicy"]
+    (policy,) = [each for each in policies if each["metadata"]["name"] == "gpt-oss-20b-metrics"]
     (rule,) = policy["spec"]["ingress"]
     (peer,) = rule["from"]
     assert peer == {
@@ -104,7 +108,7 @@ def test_the_scraper_finds_the_pods_of_this_namespace() -> None:
 
 
 def test_to_zero_waits_until_nobody_wants_the_model() -> None:
-    spec = spec_of(scaled(min_replicas=0, kubernetes_version="1.37"))
+    spec = spec_of(scaled(min_replicas=0, page=True, kubernetes_version="1.37"))
     assert spec["minReplicas"] == 0
     assert [each["external"]["metric"]["name"] for each in spec["metrics"]] == [
         "vllm_requests_in_flight",
@@ -112,6 +116,15 @@ def test_to_zero_waits_until_nobody_wants_the_model() -> None:
     ]
     # Kubernetes takes 0 only with a metric of one of these kinds.
     assert {each["type"] for each in spec["metrics"]} <= {"External", "Object"}
+
+
+def test_a_full_pool_leaves_no_room_for_an_update() -> None:
+    server = new_server()
+    chart = cdk8s.Chart.of(server)
+    ModelAutoscaler(chart, "scaling", server=server, max_replicas=4)
+    (told,) = [note.message for note in render(chart).notes if note.rule == "automode:SurgeExceedsLimit"]
+    assert told.startswith("max_replicas: ")
+    assert "need 5 nvidia.com/gpu, but NodePool 'gpu' is limited to 4: no update ever ends" in told
 
 
 REFUSALS: list[tuple[str, Callable[[], object], str]] = [
@@ -134,15 +147,35 @@ REFUSALS: list[tuple[str, Callable[[], object], str]] = [
     ),
     (
         "zero on an old Kubernetes",
-        lambda: scaled(min_replicas=0, kubernetes_version="1.36"),
+        lambda: scaled(min_replicas=0, page=True, kubernetes_version="1.36"),
         "models/scaling: min_replicas: 0 needs Kubernetes 1.37 or newer, and kubernetes_version is '1.36'; keep 1, or "
         "upgrade the cluster and pass its version",
     ),
     (
         "zero on an unknown Kubernetes",
-        lambda: scaled(min_replicas=0),
+        lambda: scaled(min_replicas=0, page=True),
         "models/scaling: min_replicas: 0 needs Kubernetes 1.37 or newer, and kubernetes_version is None; keep 1, or "
         "upgrade the cluster and pass its version",
+    ),
+    (
+        "nothing that starts it",
+        lambda: scaled(min_replicas=0, kubernetes_version="1.37"),
+        "models/scaling: chat_page: is None: nothing would start a server that has no pod; pass a ChatPage of the "
+        "server, or keep min_replicas at 1",
+    ),
+    (
+        "a page of another server",
+        lambda: scaled(min_replicas=0, kubernetes_version="1.37", chat_page=other_page()),
+        "models/scaling: chat_page: speaks to 'models/gpt-oss-20b', and would not start 'models/gpt-oss-20b'; pass a "
+        "ChatPage of the server, or keep min_replicas at 1",
+    ),
+    (
+        "another namespace",
+        lambda: ModelAutoscaler(
+            cdk8s.Chart(cdk8s.App(), "other", namespace="other"), "scaling", server=new_server(), max_replicas=2
+        ),
+        "other/scaling: server: 'models/gpt-oss-20b' is in the namespace 'models', and this chart in 'other'; use the "
+        "server's chart as scope",
     ),
     (
         "no requests",
@@ -160,6 +193,11 @@ REFUSALS: list[tuple[str, Callable[[], object], str]] = [
 @pytest.mark.parametrize(("make", "text"), [each[1:] for each in REFUSALS], ids=[each[0] for each in REFUSALS])
 def test_what_cannot_scale_is_refused(make: Callable[[], object], text: str) -> None:
     assert refusal(make) == text
+
+
+def other_page() -> ChatPage:
+    server = new_server()
+    return ChatPage(cdk8s.Chart.of(server), "chat", server=server)
 
 
 def page(server: ModelServer | None = None, **arguments: Any) -> list[dict[str, Any]]:
@@ -217,7 +255,10 @@ def test_a_page_that_cannot_work_is_refused(arguments: dict[str, Any], text: str
 
 
 def test_the_checks_of_the_whole_tree_find_nothing_wrong() -> None:
-    server = new_server()
-    ChatPage(cdk8s.Chart.of(server), "chat", server=server)
-    tree = [TreeObject(where="m", manifest=each) for each in scaled(server, min_replicas=0, kubernetes_version="1.37")]
-    assert [str(each) for each in judge_tree(tree, default_node_class=True, whole=True)] == []
+    objects = scaled(min_replicas=0, page=True, kubernetes_version="1.37")
+    tree = [TreeObject(where="m", manifest=each) for each in objects]
+    # The namespace and the switch of network policies are not in this chart.
+    assert {each.rule for each in judge_tree(tree, default_node_class=True, whole=True)} == {
+        "automode:NamespaceNotFound",
+        "automode:NetworkPolicyController",
+    }

@@ -16,7 +16,13 @@ from botocore.awsrequest import AWSPreparedRequest
 
 from automode_constructs.checks.document import judge_document
 from automode_constructs.checks.whole_tree import judge_tree
-from automode_constructs.inference.model_preset import GPT_OSS_20B, ModelPreset
+from automode_constructs.inference.model_preset import (
+    GPT_OSS_20B,
+    GPT_OSS_120B,
+    MODEL_PRESETS,
+    QWEN3_8B,
+    ModelPreset,
+)
 from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.weights import HubWeights, ImageWeights, S3Weights, SecretKey
 from automode_constructs.manifests.node_class import NodeClass
@@ -796,3 +802,44 @@ def test_a_model_of_ones_own_is_a_preset_of_ones_own() -> None:
     assert args[0] == "acme/small"
     assert "--max-model-len=8192" in args
     assert not [flag for flag in args if "tool" in flag]
+
+
+@pytest.mark.parametrize("preset", MODEL_PRESETS, ids=lambda preset: preset.name)
+def test_every_preset_makes_a_server_that_vllm_takes(preset: ModelPreset) -> None:
+    image = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/vllm:0.27.1"
+    arguments = container_of(made(model=preset, image=image))["args"]
+    assert f"--tool-call-parser={preset.tool_call_parser}" in arguments
+    reasoning = [each for each in arguments if each.startswith("--reasoning-parser")]
+    assert reasoning == ([] if preset.reasoning_parser is None else [f"--reasoning-parser={preset.reasoning_parser}"])
+
+
+def test_a_reasoning_parser_of_the_users_own_comes_first() -> None:
+    arguments = container_of(made(model=QWEN3_8B, arguments=["--reasoning-parser=deepseek_r1"]))["args"]
+    assert [each for each in arguments if "reasoning-parser" in each] == ["--reasoning-parser=deepseek_r1"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "family", "text"),
+    [
+        (
+            GPT_OSS_120B,
+            "g6e",
+            "models/gpt-oss-20b: node_pool: pool 'gpu' admits g6e's L40S: openai/gpt-oss-120b needs 69.1 GiB (weights "
+            "65.9, overhead 2.0, KV cache of one request of 32,768 tokens 1.2); g6e's L40S has 44.4 GiB, of which vLLM "
+            "takes 0.92 = 40.8 GiB; require labels.INSTANCE_FAMILY.is_not_in('g6e') in the pool",
+        ),
+        (
+            QWEN3_8B,
+            "g6",
+            "models/gpt-oss-20b: node_pool: pool 'gpu' admits g6's L4: Qwen/Qwen3-8B needs 21.8 GiB (weights 15.3, "
+            "overhead 2.0, KV cache of one request of 32,768 tokens 4.5); g6's L4 has 22.0 GiB, of which vLLM takes "
+            "0.92 = 20.2 GiB; require labels.INSTANCE_FAMILY.is_not_in('g6') in the pool, or lower max_model_len to "
+            "21,504 or less",
+        ),
+    ],
+    ids=["120b", "8b"],
+)
+def test_a_preset_too_large_for_its_pool_is_refused(preset: ModelPreset, family: str, text: str) -> None:
+    chart = new_chart()
+    pool = gpu_pool(chart, labels.INSTANCE_FAMILY.is_in(family), labels.ARCH.is_in("amd64"))
+    assert refusal(lambda: server(chart, model=preset, node_pool=pool)) == text

@@ -44,12 +44,26 @@ AGENT = patterns.NodeAgent(
 )
 
 CHARTS: dict[str, Callable[[cdk8s.App], cdk8s.Chart]] = {
+    "ArgoCdAccessChart": lambda app: patterns.ArgoCdAccessChart(app, "c", platform=False),
+    "ArgoCdChart": lambda app: patterns.ArgoCdChart(
+        app,
+        "c",
+        cluster_arn="arn:aws:eks:eu-west-1:111122223333:cluster/bank",
+        repository="https://github.com/corp/clusters.git",
+    ),
     "DcgmExporterChart": lambda app: patterns.DcgmExporterChart(app, "c", profiling=True),
     "GptOssChart": lambda app: patterns.GptOssChart(
         app, "c", values=VALUES, weights=S3Weights(bucket="weights", prefix="p")
     ),
     "KubeStateMetricsChart": lambda app: patterns.KubeStateMetricsChart(
         app, "c", image=f"{REGISTRY}/kube-state-metrics:v2.19.1"
+    ),
+    "ModelMetricsChart": lambda app: patterns.ModelMetricsChart(
+        app,
+        "c",
+        namespaces=["gpt-oss"],
+        prometheus_image="111122223333.dkr.ecr.eu-central-1.amazonaws.com/prometheus:v3.13.1",
+        adapter_image="111122223333.dkr.ecr.eu-central-1.amazonaws.com/prometheus-adapter:v0.12.0",
     ),
     "NetworkPoliciesChart": lambda app: patterns.NetworkPoliciesChart(app, "c"),
     "NodeAgentsChart": lambda app: patterns.NodeAgentsChart(app, "c", agents=[AGENT], ring="all"),

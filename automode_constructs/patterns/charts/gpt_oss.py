@@ -8,7 +8,10 @@ from typing import Any
 
 import cdk8s
 
-from automode_constructs.arguments import checked_arguments
+from automode_constructs.arguments import checked_arguments, place
+from automode_constructs.errors import AutoModeError
+from automode_constructs.inference.cold_start import FAST_START_VCPU
+from automode_constructs.inference.fast_start import FastStart
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.model_server import ModelServer
 from automode_constructs.inference.weight_staging import STAGING_IMAGE, WeightStaging
@@ -83,9 +86,12 @@ class GptOssChart(cdk8s.Chart):
         clients: who may send requests to the model, see ``ModelServer``. Default: the pods of the namespace
             ``gpt-oss``; we decide.
         api_key: the Secret with the key that requests must carry, see ``ModelServer``. Default: none.
+        fast_start: the set-up for a cold start of 2.5 minutes at most, see ``FastStart``; nodes then have 16 vCPU or
+            more unless ``min_vcpu`` says otherwise. Needs an ``image`` smaller than the default.
+            Default: none; we decide.
 
     Raises:
-        AutoModeError: as ``ModelServer`` and ``WeightStaging`` do.
+        AutoModeError: for ``fast_start`` on the bare pool; as ``ModelServer`` and ``WeightStaging`` do.
 
     Source: AWS re:Invent 2025, the talk on EKS Auto Mode; EKS User Guide, "Accelerate model loading".
     """
@@ -109,7 +115,17 @@ class GptOssChart(cdk8s.Chart):
         bare_pool: bool = False,
         clients: Sequence[ApplicationPeer | Mapping[str, Any]] | None = None,
         api_key: SecretKey | None = None,
+        fast_start: FastStart | None = None,
     ) -> None:
+        if fast_start is not None:
+            if bare_pool:
+                raise AutoModeError.of(
+                    place(scope, id),
+                    field="fast_start",
+                    message="chooses the size of nodes, and bare_pool=True leaves it to price",
+                    cure="leave out one of them",
+                )
+            min_vcpu = FAST_START_VCPU if min_vcpu is None else min_vcpu
         super().__init__(scope, id, namespace=NAMESPACE)
         if isinstance(weights, S3Weights) and weights.region is None:
             weights = replace(weights, region=values.region)
@@ -153,6 +169,7 @@ class GptOssChart(cdk8s.Chart):
             replicas=replicas,
             clients=clients,
             api_key=api_key,
+            fast_start=fast_start,
         )
 
 

@@ -12,7 +12,7 @@ import cdk8s
 from automode_constructs.arguments import checked_arguments, place
 from automode_constructs.errors import AutoModeError, shown
 from automode_constructs.inference.image import ImageReference
-from automode_constructs.inference.model_autoscaler import (
+from automode_constructs.inference.model_metrics import (
     IN_FLIGHT,
     METRICS_NAMESPACE,
     SCRAPER_ACCOUNT,
@@ -67,7 +67,7 @@ class ModelMetricsChart(cdk8s.Chart):
     Raises:
         AutoModeError: for no namespaces, one that is not a name, and images without tag and digest.
 
-    Source: kubernetes-sigs/prometheus-adapter, deploy/manifests and docs/externalmetrics.md; Prometheus,
+    Source: kubernetes-sigs/prometheus-adapter, docs/externalmetrics.md and its manifests; Prometheus,
     "Configuration" (kubernetes_sd_config); Kubernetes, "Configure the Aggregation Layer".
     """
 

@@ -22,6 +22,7 @@ from automode_constructs.aws.scope import AppScope
 from automode_constructs.aws.vpc_endpoints import interface_endpoint_cidrs
 from automode_constructs.delivery.chart_delivery import ChartDelivery
 from automode_constructs.errors import AutoModeError
+from automode_constructs.inference.fast_start import FastStart
 from automode_constructs.inference.model_preset import GPT_OSS_20B
 from automode_constructs.inference.weight_staging import STAGING_IMAGE
 from automode_constructs.inference.weights import S3Weights, SecretKey
@@ -84,6 +85,9 @@ class GptOssStack(cdk.Stack):
         clients: who may send requests to the model, see ``ModelServer``. Default: the pods of the namespace
             ``gpt-oss``; we decide.
         api_key: the Secret with the key that requests must carry, see ``ModelServer``. Default: none.
+        image: the image with vLLM. Default: AWS's, through the cache; we decide.
+        fast_start: the set-up for a short cold start, see ``GptOssChart``; needs a smaller ``image``. The server's role
+            may then write the compile cache to the bucket. Default: none; we decide.
         gpu_metrics: whether NVIDIA's DCGM exporter runs on GPU nodes; see ``DcgmExporterChart`` for its risk.
             Default: False; we decide.
 
@@ -108,6 +112,8 @@ class GptOssStack(cdk.Stack):
         bare_pool: bool = False,
         clients: Sequence[ApplicationPeer | Mapping[str, Any]] | None = None,
         api_key: SecretKey | None = None,
+        image: str | None = None,
+        fast_start: FastStart | None = None,
         gpu_metrics: bool = False,
         **stack_options: Unpack[StackOptions],
     ) -> None:
@@ -136,6 +142,8 @@ class GptOssStack(cdk.Stack):
             self, "ServerRole", cluster=cluster, namespace=NAMESPACE, service_account=NAME
         )
         self.bucket.grant_read(self.server_role.role, WEIGHTS_PREFIX)
+        if fast_start is not None:
+            self.bucket.grant_stage(self.server_role.role, fast_start.cache_prefix)
         if stage_weights:
             staging_role = PodIdentityRole(
                 self, "StagingRole", cluster=cluster, namespace=NAMESPACE, service_account=STAGING_ACCOUNT
@@ -153,8 +161,8 @@ class GptOssStack(cdk.Stack):
                 if isinstance(cluster, AutoModeCluster)
                 else (),
             ),
-            image=IMAGE if self.images is None else self.images.image(IMAGE),
-            staging_image=STAGING_IMAGE if self.images is None else self.images.image(STAGING_IMAGE),
+            image=self._image(IMAGE) if image is None else image,
+            staging_image=self._image(STAGING_IMAGE),
             stage_weights=stage_weights,
             staging_run=staging_run,
             hub_endpoint=hub_endpoint,
@@ -162,11 +170,15 @@ class GptOssStack(cdk.Stack):
             bare_pool=bare_pool,
             clients=clients,
             api_key=api_key,
+            fast_start=fast_start,
         )
         ChartDelivery(self, "gpt-oss", cluster=cluster, chart=chart)
         if gpu_metrics:
             ChartDelivery(self, "gpu-metrics", cluster=cluster, chart=DcgmExporterChart(cdk8s.App(), "gpu-metrics"))
         self._write_outputs()
+
+    def _image(self, image: str) -> str:
+        return image if self.images is None else self.images.image(image)
 
     def _write_outputs(self) -> None:
         shown = ",".join([CAPACITY_TYPE, INSTANCE_TYPE, INSTANCE_GPU_NAME, ZONE])

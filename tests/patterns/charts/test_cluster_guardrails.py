@@ -29,7 +29,10 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 TENANT = Tenant(taint=Taint(key="tenant", value="a", effect="NoSchedule"), namespaces=["team-a"])
 GUARDRAILS = Guardrails(
-    image_registries=["public.ecr.aws", "nvcr.io/nvidia", "111122223333.dkr.ecr.eu-central-1.amazonaws.com"],
+    image_registries=[
+        *("public.ecr.aws", "nvcr.io/nvidia", "111122223333.dkr.ecr.eu-central-1.amazonaws.com"),
+        *("quay.io/prometheus", "registry.k8s.io/prometheus-adapter"),  # of ModelMetricsChart
+    ],
     tenants=[TENANT],
     node_pool_groups=["platform-team"],
     privileged_namespaces=["gpu-metrics", "node-agents"],

@@ -18,6 +18,7 @@ import yaml
 
 from automode_constructs.checks.whole_tree import judge_tree
 from automode_constructs.cli.main import main
+from automode_constructs.inference.fast_start import FastStart
 from automode_constructs.inference.weights import HubWeights, S3Weights
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.patterns.charts.gpt_oss import WEIGHTS_PREFIX, GptOssChart
@@ -211,3 +212,19 @@ class TestServer:
 )
 def test_wrong_use(arguments: dict[str, Any], message: str) -> None:
     assert refusal(lambda: chart(**arguments)) == message
+
+
+def test_a_fast_start_needs_nodes_with_16_vcpu_and_a_small_image() -> None:
+    slim = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/vllm:0.27.1-slim"
+    objects = written(chart(fast_start=FastStart(image_bytes=4_500_000_000), image=slim))
+    assert requirements(objects)["eks.amazonaws.com/instance-cpu", "Gt"] == ["15"]
+    pod = of_kind(objects, "Deployment")["spec"]["template"]["spec"]
+    # The weights are looked for first: without them nothing else matters.
+    assert [each["name"] for each in pod["initContainers"]] == ["weights-ready", "compile-cache", "keep-compile-cache"]
+    smaller = refusal(lambda: chart(fast_start=FastStart(image_bytes=4_500_000_000), image=slim, min_vcpu=8))
+    assert "require labels.INSTANCE_CPU.greater_than(15) in the pool" in smaller
+    aws = refusal(lambda: chart(fast_start=FastStart(image_bytes=9_400_000_000)))
+    assert "target_seconds is 150; use a smaller image" in aws
+    assert refusal(lambda: chart(fast_start=FastStart(image_bytes=1), bare_pool=True)) == (
+        "gpt-oss: fast_start: chooses the size of nodes, and bare_pool=True leaves it to price; leave out one of them"
+    )

@@ -36,7 +36,10 @@ def test_kubernetes_knows_every_field(objects: list[dict[str, Any]]) -> None:
         if each["kind"] != "APIService":  # not among the schemas
             assert kubernetes_validate.validate(each, "1.37", strict=True) == "1.37"
     tree = [TreeObject(where="m", manifest=each) for each in objects]
-    assert judge_tree(tree, default_node_class=True, whole=True) == []
+    # PlatformStack turns network policies on.
+    assert {each.rule for each in judge_tree(tree, default_node_class=True, whole=True)} == {
+        "automode:NetworkPolicyController"
+    }
 
 
 def test_the_api_leads_to_the_adapter(objects: list[dict[str, Any]]) -> None:
@@ -51,7 +54,7 @@ def test_the_api_leads_to_the_adapter(objects: list[dict[str, Any]]) -> None:
 
 
 def test_the_api_comes_last_and_so_goes_first() -> None:
-    rendered = render(ModelMetricsChart(cdk8s.App(), "m", namespaces=["models"]))
+    rendered = render(ModelMetricsChart(cdk8s.App(), "m", namespaces=["models"])).objects
     api, adapter = (
         next(index for index, each in enumerate(rendered) if named_as(each.manifest, kind, name))
         for kind, name in (("APIService", "v1beta1.external.metrics.k8s.io"), ("Deployment", "prometheus-adapter"))

@@ -20,7 +20,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
-from automode_constructs import AutoModeCluster, ImportedCluster, ModelBucket
+from automode_constructs import AutoModeCluster, FastStart, ImportedCluster, ModelBucket
 from automode_constructs.manifests.cluster_values import ClusterValues
 from automode_constructs.patterns.charts.gpt_oss import WEIGHTS_PREFIX
 from automode_constructs.patterns.stacks.gpt_oss_stack import GptOssStack
@@ -30,6 +30,7 @@ from tests.support import feature_flags, manifests, of_type, synthesised, text_o
 from tests.template_checks import template_findings
 from tests.template_order import waits_for
 
+SLIM_IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/vllm:0.27.1-slim"
 MANIFEST = "Custom::AWSCDK-EKS-KubernetesResource"
 VALUES = ClusterValues.from_outputs(
     json.loads((Path(__file__).parents[3] / "examples" / "outputs.json").read_text("utf-8")), where="outputs.json"
@@ -52,6 +53,16 @@ def templates() -> dict[str, dict[str, Any]]:
     GptOssStack(app, "Theirs", cluster=theirs, bucket=weights, cache_prefix="theirs")
     last = ImportedCluster(cdk.Stack(app, "Import2"), "Cluster", cluster_name="last", values=VALUES)
     GptOssStack(app, "Filled", cluster=last, bucket=weights, cache_prefix=None, stage_weights=False)
+    fast = ImportedCluster(cdk.Stack(app, "Import3"), "Cluster", cluster_name="fast", values=VALUES)
+    GptOssStack(
+        app,
+        "Fast",
+        cluster=fast,
+        bucket=weights,
+        cache_prefix="fast",
+        image=SLIM_IMAGE,
+        fast_start=FastStart(image_bytes=4_500_000_000),
+    )
     return synthesised(app)
 
 
@@ -373,3 +384,22 @@ def test_the_printed_curl_command_works(template: dict[str, Any], stand_in: int,
     assert jq.compile(script).input_text(asked.stdout).all() == [
         {"reasoning": "The user asks for a definition.", "content": "Machine learning is ..."}
     ]
+
+
+def test_a_fast_start_may_keep_its_compile_cache_and_nothing_else(templates: dict[str, dict[str, Any]]) -> None:
+    (deployment,) = [each for each in manifests(templates["Fast"]) if each["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    assert {each["image"] for each in pod["containers"]} == {SLIM_IMAGE}
+    assert "compile-cache" in [each["name"] for each in pod["initContainers"]]
+
+    def written_by_the_server(template: dict[str, Any]) -> list[str]:
+        return [
+            text_of(statement["Resource"]).partition("/")[2]
+            for name, policy in of_type(template, "AWS::IAM::Policy").items()
+            if name.startswith("ServerRole")
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+            if "s3:PutObject" in statement["Action"]
+        ]
+
+    assert written_by_the_server(templates["Fast"]) == ["compile-cache/*"]
+    assert written_by_the_server(templates["Theirs"]) == []

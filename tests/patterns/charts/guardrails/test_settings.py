@@ -10,8 +10,8 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 
+from automode_constructs.facts.access_policies import username_prefix
 from automode_constructs.patterns import Guardrails, Tenant
-from automode_constructs.patterns.charts.guardrails.identities import username_prefix
 from automode_constructs.patterns.charts.guardrails.settings import MOST_ITEMS, RULE_NAMES
 from automode_constructs.specs.pools.node_pool import Taint
 from tests.refusal import refusal
