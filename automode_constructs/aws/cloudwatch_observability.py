@@ -42,8 +42,9 @@ class CloudWatchObservability(Construct):
     tolerate: all, by the add-on's own default (?). Its namespace admits privileged pods, because the agents read the
     node's files. Do not add ``DcgmExporterChart``: the add-on brings an exporter of its own.
 
-    On nodes with ``networkPolicy: DefaultDeny`` the add-on needs network policies in its namespace before it is
-    created, or its pods reach neither the Kubernetes API nor CloudWatch: ``examples/bank.py`` has them.
+    On nodes with ``networkPolicy: DefaultDeny`` its pods reach neither the Kubernetes API nor CloudWatch without a
+    policy, and EKS waits for them in vain: deliver the namespace with a ``PodNetworkPolicy``, and let ``add_on`` depend
+    on that delivery.
 
     Price on 27 Nov 2026 (?, from memory of the price list of us-east-1): 0.21 USD for a million observations of
     Container Insights, 0.50 USD a GB of logs, and the node that the controller keeps alive.
