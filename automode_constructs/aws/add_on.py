@@ -85,6 +85,8 @@ class AddOn(Construct):
 
     name: str
     """The add-on's name."""
+    namespace: str | None
+    """Where it runs, if that is known."""
 
     @checked_arguments
     def __init__(
@@ -128,6 +130,7 @@ class AddOn(Construct):
         tag_as_cluster(self, cluster)
         self.cluster = cluster
         self.name = name
+        self.namespace = home
         self.roles = {
             account: PodIdentityRole(
                 self, f"{account}-role", cluster=cluster, namespace=str(home), service_account=account
@@ -265,6 +268,8 @@ class _InOrder:
         self._after_add_ons()
         if not self._add_on.cluster.built_in_pools:
             self._after_pools()
+            # EKS's own pools cannot be closed.
+            self._on_closed_nodes()
 
     def _after_add_ons(self) -> None:
         add_on = self._add_on
@@ -279,6 +284,26 @@ class _InOrder:
                     f"'{add_on.name}' does not work without '{needed}', which the app does not install; add it as an "
                     "AddOn, or acknowledge this if something else installs it",
                 )
+
+    def _on_closed_nodes(self) -> None:
+        """Warns where nodes close pods, and nothing that the app delivers opens those of the add-on."""
+        add_on = self._add_on
+        defaults, namespace = getattr(add_on.cluster, "node_defaults", None), add_on.namespace
+        if defaults is None or defaults.network_policy != "DefaultDeny" or namespace is None:
+            return
+        opened = any(
+            key.kind == "NetworkPolicy" and key.namespace == namespace
+            for delivery in add_on.cluster.deliveries
+            for key in delivery.manifests
+        )
+        if not opened:
+            cdk.Annotations.of(add_on).add_warning_v2(
+                "automode:AddOnOnClosedNodes",
+                f"the nodes close pods that no policy opens (networkPolicy: DefaultDeny), and the app delivers no "
+                f"NetworkPolicy to namespace '{namespace}': the add-on's pods reach nothing, not even the Kubernetes "
+                "API, and EKS waits for them in vain; deliver a policy before the add-on, or acknowledge this if "
+                "something else does",
+            )
 
     def _after_pools(self) -> None:
         add_on = self._add_on

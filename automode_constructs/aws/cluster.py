@@ -532,6 +532,11 @@ class AutoModeCluster(ChartTarget):
         return "ipv6" if self._ipv6 else "ipv4"
 
     @property
+    def node_defaults(self) -> NodeDefaults:
+        """The settings of every node launched through a NodeClass of this cluster."""
+        return self._node_defaults or NodeDefaults()
+
+    @property
     def gateway_api(self) -> bool:
         """Whether EKS installs the kinds of the Gateway API."""
         return self._gateway_api

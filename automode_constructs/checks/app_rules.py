@@ -266,6 +266,11 @@ _app_rule(
     source="EKS User Guide, 'AWS add-ons'",
 )
 _app_rule(
+    "automode:AddOnOnClosedNodes",
+    sentence="On nodes with networkPolicy: DefaultDeny, a NetworkPolicy opens the pods of each EKS add-on.",
+    source="EKS User Guide, 'Use Network Policies with EKS Auto Mode'",
+)
+_app_rule(
     "automode:AddOnWithoutNodes",
     sentence="A cluster with EKS add-ons has NodePools or EKS's own pools: their pods need nodes.",
     source="EKS User Guide, 'Amazon EKS add-ons'",

@@ -27,6 +27,7 @@ from automode_constructs import (
 )
 from automode_constructs.facts.auto_mode_fees import auto_mode_fees
 from automode_constructs.facts.instance_types import instance_types
+from automode_constructs.manifests.node_defaults import NodeDefaults
 from automode_constructs.specs.labels import INSTANCE_CATEGORY
 from tests.refusal import refusal
 from tests.support import feature_flags, manifests, of_type, only, synthesised, text_of
@@ -192,6 +193,29 @@ class TestOrder:
         (text,) = scene.warnings()
         assert "automode:AddOnWithoutNodes" in text
         assert text.startswith("the app delivers no NodePool to the cluster, and EKS keeps none: the pods of an add-on")
+
+    @pytest.mark.parametrize("opened", [True, False])
+    def test_pods_on_closed_nodes(self, opened: bool) -> None:
+        scene = Scene(built_in_pools=[], node_defaults=NodeDefaults(network_policy="DefaultDeny"))
+        scene.pools(scene.stack)
+        if opened:
+            chart = cdk8s.Chart(cdk8s.App(), "opened")
+            policy = cdk8s.ApiObject(
+                chart,
+                "out",
+                api_version="networking.k8s.io/v1",
+                kind="NetworkPolicy",
+                metadata={"name": "out", "namespace": "kube-system"},
+            )
+            spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}
+            policy.add_json_patch(cdk8s.JsonPatch.add("/spec", spec))
+            ChartDelivery(scene.stack, "Opened", cluster=scene.cluster, chart=chart)
+        MetricsServer(scene.stack, "Metrics", cluster=scene.cluster)
+        scene.app.synth()
+        found = [text for text in scene.warnings() if "automode:AddOnOnClosedNodes" in text]
+        assert [text.partition(" (networkPolicy")[0] for text in found] == (
+            [] if opened else ["the nodes close pods that no policy opens"]
+        )
 
     def test_what_it_needs_is_missing(self) -> None:
         scene = Scene()
