@@ -11,9 +11,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -28,26 +29,46 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_example(example: Path, tmp_path: Path) -> None:
-    subprocess.run(
+@pytest.fixture(scope="module")
+def outputs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[Path, Future[Path]]]:
+    """Where each example that is tested writes its assembly; two run at a time, ahead of the tests."""
+    chosen = [
+        cast(Path, item.callspec.params["example"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == "test_example"
+    ]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        yield {example: pool.submit(_run, example, tmp_path_factory.mktemp(example.stem)) for example in chosen}
+
+
+def _run(example: Path, folder: Path) -> Path:
+    run = subprocess.run(
         [sys.executable, str(example)],
-        cwd=tmp_path,
+        cwd=folder,
         env={
             **os.environ,
             "CDK_CONTEXT_JSON": json.dumps(feature_flags()),  # the CDK's validator among them
-            "CDK_OUTDIR": str(tmp_path / "out"),
+            "CDK_OUTDIR": str(folder / "out"),
             "PYTHONPATH": str(ROOT),
         },
-        check=True,
+        check=False,
         capture_output=True,
         text=True,
     )
-    templates = [json.loads(file.read_text("utf-8")) for file in sorted((tmp_path / "out").glob("*.template.json"))]
+    assert run.returncode == 0, run.stderr
+    return folder / "out"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example(example: Path, outputs: Mapping[Path, Future[Path]]) -> None:
+    out = outputs[example].result()
+    templates = [json.loads(file.read_text("utf-8")) for file in sorted(out.glob("*.template.json"))]
     assert templates
     assert [finding for template in templates for finding in template_findings(template)] == []
-    assert {name: _lint(template, region) for name, template, region in _stacks(tmp_path / "out")} == {
-        name: [] for name, _, _ in _stacks(tmp_path / "out")
+    assert {name: _lint(template, region) for name, template, region in _stacks(out)} == {
+        name: [] for name, _, _ in _stacks(out)
     }
     delivered = sorted((item for template in templates for item in manifests(template)), key=_key)
     stored = example.with_suffix(".yaml")
