@@ -176,7 +176,12 @@ def simulate(timeline: Timeline, *, assumptions: Assumptions | None = None) -> R
         reference = reference_of(manifest)
         if world.manifests.setdefault(reference, manifest) != manifest:
             message = f"{reference} is there twice, and the two differ"
-            raise AutoModeError.of("objects", field="", message=message, cure="write a patch step for the second")
+            raise AutoModeError.of(
+                "objects",
+                field="",
+                message=message,
+                cure="simulate one cluster at a time, or write a patch step for the second",
+            )
     for manifest in timeline.existing:
         apply_manifest(world, manifest)
     steps: list[StepResult] = []

@@ -389,6 +389,11 @@ def test_an_assembly_is_read_with_its_unknown_values(say: Say) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_can_be_simulated(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if example.stem in {"backup", "node_agents"}:
+        # Two clusters in one file.
+        assert main(["simulate", str(example)]) == 2
+        assert "is there twice, and the two differ; simulate one cluster at a time" in capsys.readouterr().err
+        return
     assert main(["simulate", str(example)]) in (0, 1)
     assert capsys.readouterr().err == ""
 

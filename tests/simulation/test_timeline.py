@@ -114,7 +114,8 @@ def test_two_manifests_of_one_name() -> None:
     with pytest.raises(AutoModeError) as caught:
         simulate(Timeline.of({"objects": [workload(), workload(replicas=2)], "steps": steps}))
     assert str(caught.value) == (
-        "objects: Deployment/shop/web is there twice, and the two differ; write a patch step for the second"
+        "objects: Deployment/shop/web is there twice, and the two differ; "
+        "simulate one cluster at a time, or write a patch step for the second"
     )
 
 

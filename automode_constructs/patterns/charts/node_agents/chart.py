@@ -304,7 +304,7 @@ def _volumes(agent: NodeAgent) -> Iterator[dict[str, Any]]:
 
 def _container(agent: NodeAgent, ring: str) -> dict[str, Any]:
     mounts = [
-        {"name": f"host-{index}", "mountPath": host.mount or host.path, "readOnly": not host.writable}
+        {"name": f"host-{index}", "mountPath": host.mount or host.path} | ({} if host.writable else {"readOnly": True})
         for index, host in enumerate(agent.host_paths)
     ]
     mounts += [{"name": f"scratch-{index}", "mountPath": path} for index, path in enumerate(agent.scratch)]

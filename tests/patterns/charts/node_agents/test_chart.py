@@ -234,7 +234,7 @@ class TestMounts:
         pod = pod_of(objects, "runtime-guard")
         assert pod["initContainers"][0]["volumeMounts"] == [
             {"name": "host-0", "mountPath": "/var/log", "readOnly": True},
-            {"name": "host-1", "mountPath": "/var/lib/guard", "readOnly": False},
+            {"name": "host-1", "mountPath": "/var/lib/guard"},
             {"name": "scratch-0", "mountPath": "/tmp"},
             {
                 "name": "api-access",
