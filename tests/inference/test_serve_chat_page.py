@@ -9,6 +9,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -71,11 +72,10 @@ def ask(
     page: ThreadingHTTPServer, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> tuple[int, str, http.client.HTTPMessage]:
     connection = http.client.HTTPConnection("127.0.0.1", page.server_port, timeout=10)
-    connection.request(method, path, body, headers or {})
-    answer = connection.getresponse()
-    text = answer.read().decode()
-    connection.close()
-    return answer.status, text, answer.headers
+    with closing(connection):
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(), answer.headers
 
 
 def test_the_page_runs_its_own_script_only(page: ThreadingHTTPServer) -> None:
@@ -126,7 +126,8 @@ def test_a_model_is_not_wanted_forever(model: ThreadingHTTPServer) -> None:
         ("POST", "/v1/chat/completions", ASKED, {"Content-Type": "text/plain"}, 415),
         ("POST", "/v1/chat/completions", b"{", JSON, 400),
         ("POST", "/v1/chat/completions", b"[]", JSON, 400),
-        ("POST", "/v1/chat/completions", b" " * (LONGEST_REQUEST + 1), JSON, 413),
+        # Refused by its length, before the body is sent.
+        ("POST", "/v1/chat/completions", None, {**JSON, "Content-Length": str(LONGEST_REQUEST + 1)}, 413),
         ("GET", "/healthz", None, {}, 200),
     ],
 )
