@@ -12,10 +12,10 @@ import jsii
 from aws_cdk import IAspect
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
-from constructs import Construct, IConstruct, IValidation
+from constructs import Construct, IConstruct
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
-from automode_constructs.aws.after_nodes import delivers_pools, put_after
+from automode_constructs.aws.after_nodes import OrderProblems, delivers_pools, put_after
 from automode_constructs.aws.cluster_tags import tag_as_cluster
 from automode_constructs.aws.fleet import Register
 from automode_constructs.aws.pod_identity import PodIdentityRole
@@ -160,7 +160,7 @@ class AddOn(Construct):
         for text in _unknown(name, version):
             cdk.Annotations.of(self).add_warning_v2("automode:AddOnUnknown", text)
         cdk.Aspects.of(self).add(_InOrder(self))
-        self.node.add_validation(_Problems(self))
+        self.node.add_validation(OrderProblems(self))
 
 
 _BY_CLUSTER: Register[ChartTarget, AddOn] = Register()
@@ -314,15 +314,3 @@ class _InOrder:
                 "the app delivers no NodePool to the cluster, and EKS keeps none: the pods of an add-on do not run, "
                 "and its creation fails; deliver a NodePool, or acknowledge this if something else makes nodes",
             )
-
-
-@jsii.implements(IValidation)
-class _Problems:
-    """Reports what the order of deployment makes impossible."""
-
-    def __init__(self, add_on: AddOn) -> None:
-        self._add_on = add_on
-
-    def validate(self) -> list[str]:
-        """The problems as text."""
-        return [str(problem) for problem in self._add_on.problems]

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import aws_cdk as cdk
-from constructs import Construct
+import jsii
+from constructs import Construct, IValidation
 
 from automode_constructs.delivery.attachment import attach
 from automode_constructs.delivery.chart_delivery import ChartTarget
 from automode_constructs.errors import Problem
 
-__all__ = ["delivers_pools", "is_before", "put_after", "stacks_before", "waits_for"]
+__all__ = ["OrderProblems", "delivers_pools", "is_before", "put_after", "stacks_before", "waits_for"]
+
+
+class _Ordered(Protocol):
+    """What keeps the problems that its order of deployment meets."""
+
+    problems: list[Problem]
+
+
+@jsii.implements(IValidation)
+class OrderProblems:
+    """Reports what the order of deployment makes impossible."""
+
+    def __init__(self, ordered: _Ordered) -> None:
+        self._ordered = ordered
+
+    def validate(self) -> list[str]:
+        """The problems as text."""
+        return [str(problem) for problem in self._ordered.problems]
 
 
 def put_after(

@@ -10,11 +10,11 @@ import aws_cdk as cdk
 import jsii
 from aws_cdk import IAspect
 from aws_cdk import aws_eks_v2 as eks
-from constructs import Construct, IConstruct, IValidation
+from constructs import Construct, IConstruct
 
 from automode_constructs.arguments import Refusals, checked_arguments, place
 from automode_constructs.aws.add_on import plain_problems
-from automode_constructs.aws.after_nodes import is_before, put_after
+from automode_constructs.aws.after_nodes import OrderProblems, is_before, put_after
 from automode_constructs.aws.fleet import Register
 from automode_constructs.aws.scope import StackScope
 from automode_constructs.delivery.chart_delivery import ChartTarget
@@ -147,7 +147,7 @@ class HelmRelease(Construct):
         """What the synthesis finds, which it makes fail."""
         _BY_CLUSTER.add(cluster.node.root, cluster, self)
         cdk.Aspects.of(self).add(_InOrder(self))
-        self.node.add_validation(_Problems(self))
+        self.node.add_validation(OrderProblems(self))
 
 
 _BY_CLUSTER: Register[ChartTarget, HelmRelease] = Register()
@@ -223,15 +223,3 @@ class _InOrder:
             for key, manifest in delivery.manifests.items():
                 if key.kind in ADMISSION_POLICIES and not is_before(theirs, mine, release.cluster):
                     manifest.node.add_dependency(release.resource)
-
-
-@jsii.implements(IValidation)
-class _Problems:
-    """Reports what the order of deployment makes impossible."""
-
-    def __init__(self, release: HelmRelease) -> None:
-        self._release = release
-
-    def validate(self) -> list[str]:
-        """The problems as text."""
-        return [str(problem) for problem in self._release.problems]
